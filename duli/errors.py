@@ -1,0 +1,50 @@
+"""The errors that tell a user what was wrong, where, and what to do; everything else is a defect of ours.
+
+DuliError (a ValueError: one line for the user, exit code 2, no traceback)
+├── ParamsError    params.yaml, or the command line
+├── DataError      bytes, examples or tables that are not what they have to be
+└── GateError      a release gate refused: the line stops here on purpose
+"""
+
+import sys
+from collections.abc import Callable
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells do
+
+
+class DuliError(ValueError):
+    """A mistake the user can mend; the message names the place and the fix."""
+
+
+class ParamsError(DuliError):
+    """A parameter is unknown, missing, of the wrong type or out of range."""
+
+
+class DataError(DuliError):
+    """Data is missing, damaged or contradicts what was declared."""
+
+
+class GateError(DuliError):
+    """A release gate refused; nothing after it may run."""
+
+
+def exit_code(program: str, action: Callable[[], object]) -> int:
+    """Runs `action` as the work of `program`; a user's mistake is told in one line on stderr. Gives the exit code."""
+    try:
+        action()
+    except DuliError as error:
+        kind = "held" if isinstance(error, GateError) else "error"
+        print(f"{program}: {kind}: {error}", file=sys.stderr)
+    except ModuleNotFoundError as error:
+        print(f"{program}: error: this Python lacks '{error.name}'; activate the venv (source .venv/bin/activate)", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted; nothing half-written stays", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"{program}: error: {error.filename}: {error.strerror}", file=sys.stderr)
+    else:
+        return 0
+    return EXIT_USER_ERROR

@@ -1,0 +1,117 @@
+"""Reads params.yaml strictly: typed sections, no unknown key, every error with file, key, value and fix."""
+
+import difflib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import YAMLError
+
+from duli.errors import ParamsError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+MAX_BYTES = 1_000_000
+S = TypeVar("S", bound="Section")
+
+
+class Section(BaseModel):
+    """Base of all params sections: frozen, strictly typed, finite numbers only, unknown keys forbidden."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Params:
+    """The top level of one params.yaml; sections are validated when asked for.
+
+    Raises `ParamsError` where the file is missing, too large, not YAML 1.2, has a duplicate key, or is no mapping.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.values = _read(self.path)
+
+    def section(self, name: str, kind: type[S]) -> S:
+        """The section `name`, validated as `kind`; raises `ParamsError` that lists every mistake in it."""
+        section, mistakes = self._parse(name, kind)
+        if section is None:
+            raise ParamsError("\n".join(mistakes))
+        return section
+
+    def check(self, kinds: dict[str, type[Section]], plain: tuple[str, ...] = ("root",)) -> None:
+        """Validates all sections at once; `plain` names the top-level strings that are no section.
+
+        Raises `ParamsError` with one line a mistake, unknown and missing sections included.
+        """
+        mistakes = [
+            f"{self.path}: unknown section '{name}'{_did_you_mean(str(name), [*kinds, *plain])}"
+            for name in self.values
+            if name not in kinds and name not in plain
+        ]
+        mistakes += [
+            f"{self.path}: '{name}' is missing or no text; add `{name}: .` (the folder of the code, seen from this file)"
+            for name in plain
+            if not isinstance(self.values.get(name), str)
+        ]
+        for name, kind in kinds.items():
+            mistakes += self._parse(name, kind)[1]
+        if mistakes:
+            raise ParamsError("\n".join(mistakes))
+
+    def _parse(self, name: str, kind: type[S]) -> tuple[S | None, list[str]]:
+        if name not in self.values:
+            return None, [f"{self.path}: section '{name}' is missing; add it (see the repository's params.yaml)"]
+        try:
+            # Through JSON: pydantic's strict mode then takes a YAML list for a tuple and a text for an enumeration,
+            # and still no text for a number.
+            return kind.model_validate_json(json.dumps(self.values[name], default=str)), []
+        except ValidationError as error:
+            return None, [self._explain(name, kind, details) for details in error.errors()]
+
+    def _explain(self, name: str, kind: type[Section], details: "ErrorDetails") -> str:
+        key = ".".join([name, *(str(part) for part in details["loc"])])
+        value = details["input"]
+        match details["type"]:
+            case "extra_forbidden":
+                siblings = [*kind.model_fields] if len(details["loc"]) == 1 else []
+                return f"{self.path}: unknown key '{key}' (value {value!r}){_did_you_mean(key.split('.')[-1], siblings)}"
+            case "missing":
+                return f"{self.path}: key '{key}' is missing; add it"
+            case "finite_number":
+                return f"{self.path}: {key} = {value!r} is not a finite number; give one"
+            case "string_type":
+                return f'{self.path}: {key} = {value!r} should be text; put it in quotes: "{value}"'
+        reason = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        return f"{self.path}: {key} = {value!r} {reason}; change it"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ParamsError(f"{path} is larger than {MAX_BYTES:,} bytes; params are knobs, put data elsewhere")
+        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"no {path} here; run this in the folder of a release line (it holds a params.yaml)") from None
+    except OSError as error:
+        raise ParamsError(f"cannot read {path}: {error.strerror}; it has to be a readable text file") from None
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    except DuplicateKeyError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise ParamsError(f"{path}, line {line}: {str(error.problem).split(' with value')[0]}; keep one") from None
+    except (YAMLError, RecursionError, ValueError) as error:
+        if isinstance(error, ParamsError):
+            raise
+        raise ParamsError(f"{path} is not valid YAML: {' '.join(str(error).split())}; correct it") from None
+    if not isinstance(values, dict):
+        raise ParamsError(f"{path} holds {type(values).__name__}, not sections; start from the repository's params.yaml")
+    return values
+
+
+def _did_you_mean(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; remove it (known: {', '.join(known)})" if known else "; remove it"
