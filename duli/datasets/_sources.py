@@ -1,0 +1,147 @@
+"""Where published bytes come from: a local folder, an HTTP mirror, an npm package.
+
+A source is opened as a context manager and then streams one file by its name. Whatever goes wrong at a source is a
+`SourceError` that says why; the caller turns to the next source. Nobody here believes the bytes: digests are checked by
+the caller.
+"""
+
+import contextlib
+import gzip
+import subprocess
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import IO, Protocol
+
+CHUNK = 1 << 20
+HTTP_TIMEOUT = 30  # seconds without a byte
+NPM_TIMEOUT = 300  # seconds for the whole package
+
+Chunks = Iterator[bytes]
+
+
+class SourceError(Exception):
+    """This source does not have the file, or could not be reached; the text says why."""
+
+
+class Source(Protocol):
+    """One place that may have the files of a dataset."""
+
+    def open(self) -> AbstractContextManager[Callable[[str], Chunks]]:
+        """Gives a function from a file's name to its bytes in chunks; `SourceError` may come from either."""
+        ...
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder that holds the files, plain or with `.gz` behind their names."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"folder {self.path}"
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Callable[[str], Chunks]]:
+        """See `Source.open`."""
+        if not self.path.is_dir():
+            raise SourceError("there is no such folder")
+        yield self._chunks
+
+    def _chunks(self, name: str) -> Chunks:
+        plain, packed = self.path / name, self.path / f"{name}.gz"
+        if not plain.exists() and not packed.exists():
+            raise SourceError(f"neither {name} nor {name}.gz is there")
+        with _told():
+            with plain.open("rb") if plain.exists() else gzip.open(packed) as file:
+                yield from _blocks(file)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """An HTTP(S) address below which the files lie gzipped."""
+
+    url: str
+
+    def __str__(self) -> str:
+        return f"mirror {self.url}"
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Callable[[str], Chunks]]:
+        """See `Source.open`."""
+        yield self._chunks
+
+    def _chunks(self, name: str) -> Chunks:
+        with (
+            _told(),
+            urllib.request.urlopen(f"{self.url.rstrip('/')}/{name}.gz", timeout=HTTP_TIMEOUT) as response,
+            gzip.GzipFile(fileobj=response) as file,
+        ):
+            yield from _blocks(file)
+
+
+@dataclass(frozen=True)
+class NpmPackage:
+    """A package fetched by the npm client from whatever registry that client is set up for."""
+
+    name: str
+    version: str
+    folder: str  # inside the package's archive
+
+    def __str__(self) -> str:
+        return f"npm package {self.name}@{self.version}"
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Callable[[str], Chunks]]:
+        """See `Source.open`; the archive is fetched once for all its files."""
+        with tempfile.TemporaryDirectory(prefix="duli-npm-") as scratch:
+            command = ["npm", "pack", f"{self.name}@{self.version}", "--ignore-scripts", "--silent", "--pack-destination", scratch]
+            try:
+                subprocess.run(command, cwd=scratch, check=True, capture_output=True, text=True, timeout=NPM_TIMEOUT)
+            except FileNotFoundError:
+                raise SourceError("the npm client is not installed") from None
+            except subprocess.TimeoutExpired:
+                raise SourceError(f"the npm client gave no package within {NPM_TIMEOUT} s") from None
+            except subprocess.CalledProcessError as error:
+                raise SourceError(f"the npm client failed: {(error.stderr.strip() or error.stdout.strip())[-200:]}") from None
+            archives = list(Path(scratch).glob("*.tgz"))
+            if len(archives) != 1:
+                raise SourceError(f"the npm client left {len(archives)} archives instead of one")
+            yield lambda name: self._chunks(archives[0], name)
+
+    def _chunks(self, archive: Path, name: str) -> Chunks:
+        with _told(), tarfile.open(archive) as tar:
+            try:
+                file = tar.extractfile(f"{self.folder}/{name}")
+            except KeyError:
+                file = None
+            if file is None:
+                raise SourceError(f"the package has no file {self.folder}/{name}")
+            yield from _blocks(file)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Turns what reading can raise into `SourceError`."""
+    try:
+        yield
+    except urllib.error.HTTPError as error:
+        raise SourceError(f"answered {error.code} {error.reason}") from None
+    except urllib.error.URLError as error:
+        raise SourceError(f"cannot be reached ({error.reason})") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, HTTPException) as error:
+        raise SourceError(f"broken archive or answer ({error})") from None
+    except OSError as error:
+        raise SourceError(f"cannot be read ({error})") from None
+
+
+def _blocks(file: IO[bytes]) -> Chunks:
+    while block := file.read(CHUNK):
+        yield block

@@ -1,0 +1,167 @@
+"""Decides for each published example where it goes: a split, or quarantine with the reason.
+
+Two passes over the data keep memory small: `judge` sees every example once and remembers 16 bytes of digest for each,
+`sort_out` sees them again and yields finished rows.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+KEEP = 0
+REASONS = {1: "unreadable", 2: "unknown label", 3: "conflicting labels", 4: "duplicate"}
+_UNREADABLE, _UNKNOWN_LABEL, _CONFLICT, _DUPLICATE = REASONS
+
+EXAMPLE = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("label", pa.int16(), nullable=False),
+        pa.field("content", pa.binary(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("height", pa.int16(), nullable=False),
+        pa.field("width", pa.int16(), nullable=False),
+        pa.field("mean", pa.float32(), nullable=False),
+        pa.field("std", pa.float32(), nullable=False),
+        pa.field("min", pa.uint8(), nullable=False),
+        pa.field("max", pa.uint8(), nullable=False),
+    ]
+)
+QUARANTINED = pa.schema(
+    [("id", pa.string()), ("split", pa.string()), ("label", pa.int16()), ("content", pa.binary()), ("sha256", pa.string()), ("reason", pa.string())]
+)
+
+Shape = tuple[int, int, int]  # channels, height, width
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What an example has to be: `classes` is their number, `shape` that of the content in bytes."""
+
+    classes: int
+    shape: Shape
+    validation_share: float
+
+    @property
+    def size(self) -> int:
+        """Bytes of one example."""
+        channels, height, width = self.shape
+        return channels * height * width
+
+
+def judge(batches: Iterable[pa.RecordBatch], rules: Rules) -> NDArray[np.uint8]:
+    """The verdict for each example, in reading order: `KEEP` or a key of `REASONS`.
+
+    Of equal contents one stays: the first of the published test split if it is there, else the first. Where equal
+    contents have different labels none stays, for nobody knows which label is right.
+    """
+    digests, labels, in_test, verdicts = [], [], [], []
+    for batch in batches:
+        column = _labels(batch)
+        readable, known = _readable(batch, rules.size), (column >= 0) & (column < rules.classes)
+        verdicts.append(np.where(readable, np.where(known, KEEP, _UNKNOWN_LABEL), _UNREADABLE).astype(np.uint8))
+        digests.append(pa.array([hashlib.sha256(c.as_py() or b"").digest()[:16] for c in batch["content"]], pa.binary(16)))
+        labels.append(column)
+        in_test.append(pc.equal(batch["split"], "test").to_numpy(zero_copy_only=False))
+    if not verdicts:
+        return np.empty(0, np.uint8)
+    verdict = np.concatenate(verdicts)
+    content = pa.chunked_array(digests).combine_chunks().dictionary_encode().indices.to_numpy()  # one number per distinct content
+    _resolve(verdict, content, np.concatenate(labels), np.concatenate(in_test))
+    return verdict
+
+
+def sort_out(batches: Iterable[pa.RecordBatch], verdict: NDArray[np.uint8], rules: Rules) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Yields (split or "quarantine", rows) for the same `batches` that `verdict` was made from."""
+    start = 0
+    for batch in batches:
+        verdicts = verdict[start : start + batch.num_rows]
+        start += batch.num_rows
+        refused = verdicts != KEEP
+        if refused.any():
+            yield "quarantine", _quarantined(batch.filter(pa.array(refused)), verdicts[refused])
+        if not refused.all():
+            yield from _by_split(_finished(batch.filter(pa.array(~refused)), rules))
+
+
+def _resolve(verdict: NDArray[np.uint8], content: NDArray[np.int32], labels: NDArray[np.int16], in_test: NDArray[np.bool_]) -> None:
+    """Marks conflicts and duplicates in `verdict`; refused examples take no part."""
+    rows = np.flatnonzero(verdict == KEEP)
+    distinct = int(content.max()) + 1
+    lowest, highest = np.full(distinct, np.iinfo(np.int16).max), np.full(distinct, np.iinfo(np.int16).min)
+    np.minimum.at(lowest, content[rows], labels[rows])
+    np.maximum.at(highest, content[rows], labels[rows])
+    verdict[rows[lowest[content[rows]] != highest[content[rows]]]] = _CONFLICT
+
+    rows = np.flatnonzero(verdict == KEEP)
+    preferred = rows[np.argsort(~in_test[rows], kind="stable")]  # test first, then reading order
+    _, first = np.unique(content[preferred], return_index=True)
+    again = np.ones(len(preferred), bool)
+    again[first] = False
+    verdict[preferred[again]] = _DUPLICATE
+
+
+def _finished(batch: pa.RecordBatch, rules: Rules) -> pa.RecordBatch:
+    contents = batch["content"].to_pylist()
+    pixels = np.frombuffer(b"".join(contents), np.uint8).reshape(len(contents), rules.size)
+    digests = [hashlib.sha256(content).digest() for content in contents]
+    _, height, width = rules.shape
+    # Sums of integers: exact, and an eighth of the memory that a mean in float64 takes.
+    means = pixels.sum(axis=1, dtype=np.int64) / rules.size
+    squares = np.square(pixels, dtype=np.uint16).sum(axis=1, dtype=np.int64) / rules.size
+    columns = {
+        "id": batch["id"],
+        "split": [_split(split, digest, rules.validation_share) for split, digest in zip(batch["split"].to_pylist(), digests, strict=True)],
+        "label": batch["label"],
+        "content": contents,
+        "sha256": [digest.hex() for digest in digests],
+        "height": np.full(len(contents), height, np.int16),
+        "width": np.full(len(contents), width, np.int16),
+        "mean": means,
+        "std": np.sqrt(squares - means**2),
+        "min": pixels.min(axis=1),
+        "max": pixels.max(axis=1),
+    }
+    return pa.RecordBatch.from_arrays([pa.array(columns[field.name], field.type) for field in EXAMPLE], schema=EXAMPLE)
+
+
+def _split(published: str, digest: bytes, validation_share: float) -> str:
+    """The split of an example; adding data never moves one, for only its own content decides."""
+    if published == "test":
+        return "test"
+    return "validation" if int.from_bytes(digest[-8:]) < validation_share * 2**64 else "train"
+
+
+def _by_split(batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
+    for split in ("train", "validation", "test"):
+        rows = batch.filter(pc.equal(batch["split"], split))
+        if rows.num_rows:
+            yield split, rows
+
+
+def _quarantined(batch: pa.RecordBatch, verdicts: NDArray[np.uint8]) -> pa.RecordBatch:
+    contents = batch["content"].to_pylist()
+    columns = {
+        "id": batch["id"],
+        "split": batch["split"],
+        "label": batch["label"],
+        "content": contents,
+        "sha256": [None if content is None else hashlib.sha256(content).hexdigest() for content in contents],
+        "reason": [REASONS[int(verdict)] for verdict in verdicts],
+    }
+    return pa.RecordBatch.from_arrays([pa.array(columns[field.name], field.type) for field in QUARANTINED], schema=QUARANTINED)
+
+
+def _labels(batch: pa.RecordBatch) -> NDArray[np.int16]:
+    labels: NDArray[np.int16] = pc.fill_null(batch["label"], pa.scalar(-1, pa.int16())).to_numpy()
+    return labels
+
+
+def _readable(batch: pa.RecordBatch, size: int) -> NDArray[np.bool_]:
+    lengths: NDArray[np.bool_] = pc.fill_null(pc.equal(pc.binary_length(batch["content"]), size), False).to_numpy(zero_copy_only=False)
+    return lengths

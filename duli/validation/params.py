@@ -1,0 +1,32 @@
+"""The `validate` section: what the prepared examples have to look like."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from duli.params import Section
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Range(Section):
+    """An inclusive range."""
+
+    min: float
+    max: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Range":
+        if self.min > self.max:
+            raise ValueError("has min above max")
+        return self
+
+
+class Validate(Section):
+    """Bounds of the Great Expectations suite; outside them the line stops."""
+
+    min_examples: Annotated[int, Field(ge=1)]  # of all splits together
+    max_quarantined_share: Share  # of all examples read
+    class_share: Range  # of each class within each split
+    pixel_mean: Range  # mean over a split of the examples' means, 0..255
+    pixel_std: Range  # mean over a split of the examples' standard deviations

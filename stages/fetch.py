@@ -1,0 +1,77 @@
+"""Brings the dataset's files to data/raw/ from the first source that has the pinned bytes, and verifies them."""
+
+import hashlib
+import importlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from duli import files
+from duli.datasets._params import Data
+from duli.datasets._sources import Chunks, SourceError
+from duli.errors import DataError
+from duli.params import Params
+from duli.progress import progress
+
+RAW = Path("data/raw")
+DESCRIPTION = "dataset.json"
+
+
+def main() -> None:
+    data = Params("params.yaml").section("data", Data)
+    dataset = importlib.import_module(f"duli.datasets.{data.dataset}")
+
+    for stranger in _others(RAW, {*dataset.FILES, DESCRIPTION}):
+        stranger.unlink()
+    missing = [name for name in dataset.FILES if not _has(RAW / name, *dataset.FILES[name])]
+    origin = "already there" if not missing else ""
+    refusals = []
+    for source in dataset.sources(Path(data.local) if data.local else None):
+        if not missing:
+            break
+        try:
+            with source.open() as chunks:
+                for name in tuple(missing):
+                    _copy(progress(chunks(name), name, unit="MiB"), RAW / name, *dataset.FILES[name])
+                    missing.remove(name)
+                    origin = str(source)
+        except SourceError as error:
+            refusals.append(f"\n  {source}: {error}")
+    if missing:
+        raise DataError(
+            f"no source has the pinned bytes of {', '.join(missing)}:{''.join(refusals)}\n"
+            "  put the files into a folder and name it in params.yaml: data.local"
+        )
+    files.write_json(
+        RAW / DESCRIPTION,
+        {
+            "dataset": data.dataset,
+            "title": dataset.TITLE,
+            "licence": dataset.LICENCE,
+            "files": {name: {"bytes": size, "sha256": digest} for name, (size, digest) in dataset.FILES.items()},
+        },
+    )
+    print(f"{dataset.TITLE}: {len(dataset.FILES)} files verified in {RAW} ({origin})")
+
+
+def _has(path: Path, size: int, digest: str) -> bool:
+    return path.is_file() and path.stat().st_size == size and files.sha256(path) == digest
+
+
+def _copy(chunks: Chunks | Iterable[bytes], target: Path, size: int, digest: str) -> None:
+    """Streams to `target`; raises `SourceError`, and leaves nothing, unless size and SHA-256 are the pinned ones."""
+    received, hasher = 0, hashlib.sha256()
+    with files.atomic(target) as file:
+        for chunk in chunks:
+            received += len(chunk)
+            if received > size:
+                raise SourceError(f"{target.name} is longer than the pinned {size:,} bytes")
+            hasher.update(chunk)
+            file.write(chunk)
+        if received < size:
+            raise SourceError(f"{target.name} is truncated: {received:,} of {size:,} bytes")
+        if hasher.hexdigest() != digest:
+            raise SourceError(f"{target.name} has other bytes than pinned (SHA-256 {hasher.hexdigest()})")
+
+
+def _others(folder: Path, known: set[str]) -> list[Path]:
+    return [path for path in folder.glob("*") if path.is_file() and path.name not in known]

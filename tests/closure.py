@@ -1,0 +1,89 @@
+"""What a stage really depends on, read from the code: imports, lazy ones too, modules named by params, and templates."""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Checks every section before any stage runs: it can stop a stage, never change what one makes. Were it counted, each
+# change of one section's type would rerun the whole line.
+CANNOT_CHANGE_RESULTS = {"stages.sections"}
+
+TEMPLATES = ROOT / "duli/reporting/templates"
+
+
+def closure(stage: str, named: dict[str, str]) -> set[str]:
+    """Files (relative to the repository) that `stage` runs; `named` gives the module for a package in `import_module(f"package.{...}")`."""
+    named = {**named, "stages": stage}
+    seen: set[str] = set()
+    todo = ["stages.__main__", f"stages.{stage}"]
+    while todo:
+        module = todo.pop()
+        if module in CANNOT_CHANGE_RESULTS or module in seen:
+            continue
+        seen.add(module)
+        todo += imports(module, named)
+    return {str(path(module).relative_to(ROOT)) for module in seen} | {
+        str(template.relative_to(ROOT)) for module in seen for template in _templates(module)
+    }
+
+
+def imports(module: str, named: dict[str, str] | None = None) -> set[str]:
+    """Modules of this repository that `module` imports anywhere in its code, type-checking blocks apart."""
+    found: set[str] = set()
+    for node in _runtime_nodes(_tree(module)):
+        match node:
+            case ast.Import(names=names):
+                found |= {alias.name for alias in names}
+            case ast.ImportFrom(module=base, names=names, level=level):
+                package = module.split(".")[:-level] if level else []
+                origin = ".".join([*package, *([base] if base else [])])
+                found |= {f"{origin}.{alias.name}" for alias in names} | {origin}
+            case ast.Call(func=ast.Attribute(attr="import_module"), args=[ast.JoinedStr(values=[ast.Constant(value=str(prefix)), *_])]):
+                package_name = prefix.rstrip(".")
+                if named is not None:
+                    found.add(f"{package_name}.{named[package_name]}")
+    return {name for name in found if name.split(".")[0] in ("duli", "stages") and path(name).suffix == ".py" and path(name).is_file()}
+
+
+def path(module: str) -> Path:
+    """The file of a module; packages are no files here, for every `__init__.py` is empty."""
+    return ROOT / (module.replace(".", "/") + ".py")
+
+
+def sections(stage: str) -> set[str]:
+    """The params sections a stage asks for: the literal first argument of `.section(...)`."""
+    return {
+        node.args[0].value
+        for node in ast.walk(_tree(f"stages.{stage}"))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "section" and isinstance(node.args[0], ast.Constant)
+    }
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    return ast.parse(path(module).read_text(encoding="utf-8"))
+
+
+def _runtime_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            continue
+        yield child
+        yield from _runtime_nodes(child)
+
+
+def _templates(module: str) -> set[Path]:
+    names = {node.value for node in ast.walk(_tree(module)) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    todo = [TEMPLATES / name for name in names if name.endswith(".j2") and (TEMPLATES / name).is_file()]
+    seen: set[Path] = set()
+    while todo:
+        template = todo.pop()
+        if template not in seen:
+            seen.add(template)
+            used = re.findall(r"""{%-?\s*(?:extends|include|import|from)\s+["']([^"']+)["']""", template.read_text(encoding="utf-8"))
+            todo += [TEMPLATES / name for name in used]
+    return seen

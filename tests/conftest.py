@@ -1,0 +1,40 @@
+"""What many tests share: the real MNIST files, fetched once by the real sources."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from duli import files
+from duli.datasets import mnist
+from duli.datasets._sources import SourceError
+from tests.closure import ROOT
+
+for name, value in {"MLFLOW_DISABLE_TELEMETRY": "true", "GX_ANALYTICS_ENABLED": "false", "DVC_NO_ANALYTICS": "1"}.items():
+    os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def mnist_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the four IDX files of MNIST: the repository's own if they are there, else from the public sources."""
+    own = ROOT / "data/raw"
+    if all((own / name).is_file() and files.sha256(own / name) == digest for name, (_, digest) in mnist.FILES.items()):
+        return own
+    folder = tmp_path_factory.mktemp("mnist")
+    reasons = []
+    for source in mnist.sources(None):
+        try:
+            with source.open() as chunks:
+                for name in mnist.FILES:
+                    (folder / name).write_bytes(b"".join(chunks(name)))
+            return folder
+        except SourceError as error:
+            reasons.append(f"{source}: {error}")
+    pytest.fail(f"MNIST is nowhere to be had: {reasons}")
+
+
+@pytest.fixture
+def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in as a release line."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

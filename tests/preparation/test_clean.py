@@ -1,0 +1,132 @@
+"""What happens to duplicates, contradictions and what cannot be read; and that splits never move."""
+
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duli.preparation import clean, summary
+from duli.preparation.images import arrays
+
+RULES = clean.Rules(classes=3, shape=(1, 2, 2), validation_share=0.3)
+
+Row = tuple[str, str, int | None, bytes | None]
+
+
+def batches(rows: list[Row], size: int = 2) -> list[pa.RecordBatch]:
+    schema = pa.schema([("id", pa.string()), ("split", pa.string()), ("label", pa.int16()), ("content", pa.binary())])
+    table = pa.Table.from_arrays([pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)], schema=schema)
+    return table.to_batches(max_chunksize=size)
+
+
+def sorted_out(rows: list[Row], size: int = 2) -> dict[str, str]:
+    """Where each id went: a split, or the reason for quarantine."""
+    read = batches(rows, size)
+    places = {}
+    for target, part in clean.sort_out(read, clean.judge(read, RULES), RULES):
+        for row in part.to_pylist():
+            assert row["id"] not in places
+            places[row["id"]] = row.get("reason") or row["split"]
+            assert target == ("quarantine" if "reason" in row else row["split"])
+    return places
+
+
+def test_train_gives_way_to_test() -> None:
+    assert sorted_out([("a", "train", 1, b"same"), ("b", "train", 1, b"othr"), ("c", "test", 1, b"same")]) == {
+        "a": "duplicate",
+        "b": "train",
+        "c": "test",
+    }
+
+
+def test_one_of_equal_train_examples_stays() -> None:
+    assert Counter(sorted_out([(str(i), "train", 1, b"same") for i in range(5)]).values())["duplicate"] == 4
+
+
+def test_contradicting_labels_go_on_all_sides() -> None:
+    assert set(sorted_out([("a", "train", 1, b"same"), ("b", "test", 2, b"same")]).values()) == {"conflicting labels"}
+
+
+def test_what_cannot_be_read_takes_no_part() -> None:
+    places = sorted_out([("a", "test", 1, None), ("b", "train", 1, b"longer"), ("c", "train", 3, b"same"), ("d", "train", None, b"same"), ("e", "train", -1, b"same"), ("f", "test", 2, b"same")])
+    assert places == {"a": "unreadable", "b": "unreadable", "c": "unknown label", "d": "unknown label", "e": "unknown label", "f": "test"}
+
+
+def test_nothing_at_all() -> None:
+    assert len(clean.judge([], RULES)) == 0
+    assert list(clean.sort_out([], clean.judge([], RULES), RULES)) == []
+
+
+contents = st.sampled_from([bytes([a, b, 7, 9]) for a in range(6) for b in range(4)]) | st.none() | st.binary(max_size=6)
+rows_of = st.lists(st.tuples(st.sampled_from(["train", "test"]), st.integers(-1, 3), contents), max_size=60).map(
+    lambda triples: [(str(index), *triple) for index, triple in enumerate(triples)]
+)
+
+
+@given(rows_of, st.integers(1, 7))
+def test_no_row_is_lost_and_no_content_is_twice(rows: list[Row], size: int) -> None:
+    if not rows:
+        return
+    places = sorted_out(rows, size)
+    assert places.keys() == {row[0] for row in rows}
+    kept = [row for row in rows if places[row[0]] in ("train", "validation", "test")]
+    assert max(Counter(row[3] for row in kept).values(), default=0) <= 1
+    labels = {row[3]: {other[2] for other in rows if other[3] == row[3] and 0 <= (other[2] or 0) < 3} for row in kept}
+    assert all(len(found) == 1 for found in labels.values())
+    assert sorted_out(rows, 50) == places  # batching changes nothing
+
+
+@given(rows_of, rows_of)
+def test_adding_data_never_moves_an_example_between_train_and_validation(rows: list[Row], more: list[Row]) -> None:
+    if not rows:
+        return
+    before = sorted_out(rows)
+    after = sorted_out([*rows, *(("new" + row[0], *row[1:]) for row in more)])
+    for name, place in before.items():
+        if place in ("train", "validation"):
+            assert after[name] in (place, "duplicate", "conflicting labels")
+
+
+def test_the_validation_share_is_kept() -> None:
+    rows: list[Row] = [(str(i), "train", 1, i.to_bytes(4)) for i in range(4000)]
+    share = Counter(sorted_out(rows, 500).values())["validation"] / 4000
+    assert abs(share - 0.3) < 0.03
+
+
+def test_statistics_of_rows_and_of_splits() -> None:
+    content = bytes([0, 255, 10, 20])
+    read = batches([("a", "train", 2, content), ("b", "train", 0, bytes([1, 2, 3, 4]))])
+    parts = [part for _, part in clean.sort_out(read, clean.judge(read, RULES), RULES)]
+    row = pa.Table.from_batches(parts).to_pylist()[0]
+    assert np.isclose([row["mean"], row["std"]], [np.mean(list(content)), np.std(list(content))]).all()
+    assert (row["min"], row["max"], row["height"], row["width"]) == (0, 255, 2, 2)
+    gathered = summary.SplitSummary(classes=3)
+    for part in parts:
+        gathered.add(part)
+    pixels = np.array([0, 255, 10, 20, 1, 2, 3, 4]) / 255
+    assert np.isclose(gathered.mean_std(), (pixels.mean(), pixels.std())).all()
+    assert gathered.facts()["per_class"] == [1, 0, 1]
+
+
+def test_the_digest_of_a_split_follows_content_and_label() -> None:
+    def digest(rows: list[Row]) -> str:
+        read, gathered = batches(rows), summary.SplitSummary(classes=3)
+        for _, part in clean.sort_out(read, clean.judge(read, RULES), RULES):
+            gathered.add(part)
+        return str(gathered.facts()["digest"])
+
+    first: list[Row] = [("a", "test", 1, b"aaaa"), ("b", "test", 1, b"bbbb"), ("c", "test", 1, b"cccc")]
+    assert digest(first) == digest(first)
+    assert len({digest(first), digest([("a", "test", 2, b"aaaa"), *first[1:]]), digest([("a", "test", 1, b"aaaz"), *first[1:]])}) == 3
+
+
+def test_arrays_have_the_pixels_also_of_slices_and_chunks() -> None:
+    read = batches([(str(i), "test", i % 3, bytes([i, i, 0, 255])) for i in range(10)], size=4)
+    table = pa.Table.from_batches([part for _, part in clean.sort_out(read, clean.judge(read, RULES), RULES)])
+    images, labels = arrays(table.slice(3, 5), (1, 2, 2))
+    assert images.shape == (5, 1, 2, 2)
+    assert images[:, 0, 0, 0].tolist() == [3, 4, 5, 6, 7]
+    assert labels.tolist() == [0, 1, 2, 0, 1]
+    assert arrays(table.slice(0, 0), (1, 2, 2))[0].shape == (0, 1, 2, 2)

@@ -1,0 +1,148 @@
+"""fetch, prepare and validate on real MNIST bytes, and on bytes that somebody changed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from duli.datasets import mnist
+from duli.errors import DataError, GateError
+from stages import fetch, prepare, validate
+from tests.stages.lines import make_line
+
+LABELS = "t10k-labels-idx1-ubyte"
+
+
+@pytest.fixture
+def own(tmp_path: Path, mnist_folder: Path) -> Path:
+    """A copy of the MNIST files that a test may damage."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    for name in mnist.FILES:
+        shutil.copy(mnist_folder / name, folder / name)
+    return folder
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No source but the local folder."""
+    monkeypatch.setattr(mnist, "PUBLIC_SOURCES", ())
+
+
+def raw(line: Path) -> list[str]:
+    return sorted(path.name for path in (line / "data/raw").iterdir()) if (line / "data/raw").exists() else []
+
+
+def test_fetch_verifies_and_asks_nobody_again(line: Path, own: Path, alone: None, capsys: pytest.CaptureFixture[str]) -> None:
+    make_line(line, own)
+    fetch.main()
+    assert raw(line) == sorted([*mnist.FILES, "dataset.json"])
+    shutil.rmtree(own)
+    (line / "data/raw/stranger").write_text("not of this data set")
+    fetch.main()
+    assert "already there" in capsys.readouterr().out
+    assert "stranger" not in raw(line)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-7]), "truncated: 10,001 of 10,008"),
+        (lambda path: path.write_bytes(path.read_bytes() + b"x"), "longer than the pinned 10,008"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"\x00"), "has other bytes than pinned"),
+        (lambda path: path.write_bytes(b""), "truncated: 0 of"),
+        (lambda path: path.unlink(), f"neither {LABELS} nor {LABELS}.gz"),
+    ],
+)
+def test_fetch_refuses_other_bytes_and_leaves_none(line: Path, own: Path, alone: None, damage: object, said: str) -> None:
+    damage(own / LABELS)  # type: ignore[operator]
+    make_line(line, own)
+    with pytest.raises(DataError, match=said) as caught:
+        fetch.main()
+    assert LABELS in str(caught.value)
+    assert "data.local" in str(caught.value)
+    assert LABELS not in raw(line)
+    assert not [name for name in raw(line) if name.endswith(".tmp")]
+
+
+def test_fetch_replaces_a_damaged_file_of_its_own(line: Path, own: Path, alone: None) -> None:
+    make_line(line, own)
+    fetch.main()
+    target = line / "data/raw" / LABELS
+    target.write_bytes(target.read_bytes()[:-1])
+    fetch.main()
+    assert target.read_bytes() == (own / LABELS).read_bytes()
+
+
+def test_fetch_goes_on_to_the_next_source(line: Path, own: Path, mnist_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (own / LABELS).unlink()
+    monkeypatch.setattr(mnist, "PUBLIC_SOURCES", (mnist.Folder(line / "nowhere"), mnist.Folder(mnist_folder)))
+    make_line(line, own)
+    fetch.main()
+    assert LABELS in raw(line)
+
+
+def prepared(line: Path) -> dict[str, object]:
+    fetch.main()
+    prepare.main()
+    return dict(json.loads((line / "data/prepared/stats.json").read_text()))
+
+
+def test_prepare_keeps_every_example_somewhere(line: Path, mnist_folder: Path) -> None:
+    stats = prepared(make_line(line, mnist_folder))
+    tables = {path.stem: pq.read_table(path) for path in (line / "data/prepared").glob("*.parquet")}
+    assert sum(table.num_rows for table in tables.values()) == 1200
+    assert tables["test"].num_rows == stats["splits"]["test"]["examples"] == 600  # type: ignore[index]
+    assert set(tables["train"]["split"].to_pylist()) == {"train"}
+    seen = [sha for name in ("train", "validation", "test") for sha in tables[name]["sha256"].to_pylist()]
+    assert len(seen) == len(set(seen))
+    assert abs(stats["mean"] - 0.13) < 0.01  # type: ignore[operator]
+
+
+def test_prepare_gives_the_same_bytes_however_it_is_batched(line: Path, mnist_folder: Path) -> None:
+    first = prepared(make_line(line, mnist_folder))
+    before = {path.name: path.read_bytes() for path in (line / "data/prepared").iterdir()}
+    assert prepared(line) == first
+    assert {path.name: path.read_bytes() for path in (line / "data/prepared").iterdir()} == before
+    assert prepared(make_line(line, mnist_folder, prepare__batch_rows=256)) == first
+
+
+def test_prepare_stops_where_nothing_is_left(line: Path, mnist_folder: Path) -> None:
+    make_line(line, mnist_folder, prepare__limit=10, prepare__validation_share=1e-6)
+    fetch.main()
+    with pytest.raises(DataError, match="nothing left in validation"):
+        prepare.main()
+    assert not list((line / "data/prepared").iterdir())
+
+
+def test_validate_writes_a_page_that_opens_offline(line: Path, mnist_folder: Path) -> None:
+    prepared(make_line(line, mnist_folder))
+    validate.main()
+    facts = json.loads((line / "reports/validation.json").read_text())
+    assert facts["success"] is True
+    page = (line / "reports/validation.html").read_text()
+    assert "MNIST" in page
+    assert not [word for word in ("http://", "https://", "<script src", "@import") if word in page]
+    first = (line / "reports/validation.json").read_bytes(), page
+    validate.main()
+    assert ((line / "reports/validation.json").read_bytes(), (line / "reports/validation.html").read_text()) == first
+
+
+def test_validate_stops_the_line_and_says_why(line: Path, mnist_folder: Path) -> None:
+    prepared(make_line(line, mnist_folder, validate__pixel_mean={"min": 100, "max": 120}))
+    with pytest.raises(GateError, match=r"splits\.mean column values to be between"):
+        validate.main()
+    assert json.loads((line / "reports/validation.json").read_text())["success"] is False
+
+
+def test_validate_sees_a_leak_that_prepare_let_through(line: Path, mnist_folder: Path) -> None:
+    prepared(make_line(line, mnist_folder))
+    train, test = (pq.read_table(line / f"data/prepared/{name}.parquet") for name in ("train", "test"))
+    digests = [test["sha256"][0].as_py(), *train["sha256"].to_pylist()[1:]]
+    column = train.schema.get_field_index("sha256")
+    leaked = train.set_column(column, train.schema.field(column), [digests])
+    pq.write_table(leaked, line / "data/prepared/train.parquet")
+    with pytest.raises(GateError, match=r"examples\.sha256 column values to be unique"):
+        validate.main()
