@@ -1,0 +1,32 @@
+"""Lists what is in a package or a wheel, by SHA-256."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from duli.files import sha256
+
+
+def of_package(name: str, version: str, contents: Mapping[str, bytes]) -> bytes:
+    """The manifest that travels inside the package and that `duli/serving/integrity.py` compares its files with."""
+    facts = {"name": name, "version": version, "files": digests(contents)}
+    return (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def of_release(name: str, version: str, wheel: tuple[str, bytes], model: tuple[str, str], contents: Mapping[str, bytes]) -> dict[str, Any]:
+    """The manifest that stands beside the wheel: `wheel` is its file name and bytes, `model` the variant and its SHA-256."""
+    file, content = wheel
+    variant, digest = model
+    return {
+        "name": name,
+        "version": version,
+        "wheel": {"file": file, "bytes": len(content), "sha256": sha256(content)},
+        "model": {"variant": variant, "sha256": digest},
+        "files": digests(contents),
+        "signed": False,
+    }
+
+
+def digests(contents: Mapping[str, bytes]) -> dict[str, str]:
+    """Path -> SHA-256, in the order of the paths."""
+    return {path: sha256(contents[path]) for path in sorted(contents)}

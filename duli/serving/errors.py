@@ -1,0 +1,18 @@
+"""What this package refuses to do, each with a message that says what was wrong and what to do.
+
+ReleaseError (a ValueError)
+├── InputError      the images, a file or the command line: mend the input
+└── IntegrityError  this package is not what was released: install it anew
+"""
+
+
+class ReleaseError(ValueError):
+    """Something this package refuses; the message says what and how to mend it."""
+
+
+class InputError(ReleaseError):
+    """The images are not what the model takes."""
+
+
+class IntegrityError(ReleaseError):
+    """A file of this package is changed, missing or not listed."""

@@ -1,0 +1,202 @@
+"""Reads images of files nobody vouches for: .npy, IDX and plain 8-bit PNG, each also as .gz; what a file is, its bytes say.
+
+Nothing is allocated before the size a header claims is compared with the bytes that are there, nothing is unpickled,
+and no more than MAX_BYTES come out of a compressed file.
+"""
+
+import ast
+import gzip
+import io
+import math
+import struct
+import sys
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+from .predictor import wrong_type
+
+MAX_BYTES = 256 * 2**20  # of one file, compressed or not: 340,000 images of 28 x 28
+MAX_NPY_HEADER = 10_000  # bytes, numpy's own limit
+MAX_DIMENSIONS = 4
+NUMPY_TYPES = {"b1": "bool", **{f"{kind[0]}{size}": f"{kind}{8 * size}" for kind in ("int", "uint", "float") for size in (1, 2, 4, 8)}}
+NPY, PNG, GZIP = b"\x93NUMPY", b"\x89PNG\r\n\x1a\n", b"\x1f\x8b"
+PNG_HEADER = struct.Struct(">IIBBBBB")  # width, height, depth, colour, compression, filter, interlace
+FORMATS = "a .npy, IDX or PNG file (or one of them as .gz)"
+OTHERS = {b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"BM": "BMP", b"PK\x03\x04": "ZIP or .npz", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
+
+Images = NDArray[np.uint8]
+Shape = tuple[int, int, int]  # channels, height, width
+
+
+def load(source: str, shape: Shape) -> Images:
+    """The images of the file `source` ("-": standard input) for a model that takes `shape`; raises `InputError`."""
+    content = _content(source)
+    if content.startswith(GZIP):
+        content = _gunzip(content)
+    if not content:
+        raise InputError("is empty; give " + FORMATS)
+    if content.startswith(NPY):
+        return _npy(content)
+    if content.startswith(PNG):
+        return _png(content, shape)[None]
+    if content.startswith(b"\0\0"):
+        return _idx(content)
+    kind = next((name for magic, name in OTHERS.items() if content.startswith(magic)), None)
+    raise InputError(f"is {f'a {kind} file' if kind else 'of no known kind'}; convert it to {FORMATS}")
+
+
+def _content(source: str) -> bytes:
+    if source == "-":
+        return _limited(sys.stdin.buffer) if sys.stdin else b""
+    try:
+        with Path(source).open("rb") as file:
+            return _limited(file)
+    except FileNotFoundError:
+        raise InputError("does not exist; correct the path") from None
+    except IsADirectoryError:
+        raise InputError("is a folder; name the files in it (FOLDER/*)") from None
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror}); give a readable file") from None
+
+
+def _limited(file: BinaryIO | gzip.GzipFile) -> bytes:
+    content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise InputError(f"holds more than {MAX_BYTES // 2**20} MiB; split it")
+    return content
+
+
+def _gunzip(content: bytes) -> bytes:
+    try:
+        return _limited(gzip.GzipFile(fileobj=io.BytesIO(content)))
+    except EOFError:
+        raise InputError("is a truncated .gz; copy or download it again") from None
+    except (OSError, zlib.error) as error:
+        raise InputError(f"is a damaged .gz ({error}); copy or download it again") from None
+
+
+def _idx(content: bytes) -> Images:
+    kind, dimensions = content[2:4].ljust(2, b"\0")
+    if kind != 0x08:
+        raise InputError(f"is no IDX file of unsigned bytes (type 0x{kind:02x} instead of 0x08); give " + FORMATS)
+    if dimensions not in (3, 4):
+        what = "; with one dimension it is a file of labels" if dimensions == 1 else ""
+        raise InputError(f"is an IDX file of {dimensions} dimension(s){what}; images have 3 (n, height, width) or 4")
+    start = 4 + 4 * dimensions
+    if len(content) < start:
+        raise InputError("is a truncated IDX file: it ends within its header; copy or download it again")
+    return _pixels(content, start, struct.unpack(f">{dimensions}I", content[4:start]))
+
+
+def _npy(content: bytes) -> Images:
+    width = 2 if content[6:7] == b"\x01" else 4
+    start = 8 + width + int.from_bytes(content[8 : 8 + width], "little")
+    try:
+        if start > min(len(content), MAX_NPY_HEADER):
+            raise ValueError
+        header = ast.literal_eval(content[8 + width : start].decode("utf-8").strip())
+        kind, fortran, shape = header["descr"], header["fortran_order"], header["shape"]
+        if len(shape) > MAX_DIMENSIONS or not all(type(size) is int and 0 <= size < 2**32 for size in shape):
+            raise ValueError
+    except (ValueError, SyntaxError, TypeError, KeyError, AttributeError, MemoryError, RecursionError):
+        raise InputError("is a damaged .npy file: its header makes no sense; save it again with numpy.save") from None
+    if "O" in str(kind):
+        raise InputError("holds Python objects (a pickle), which are never opened; save an array of uint8")
+    code = str(kind).lstrip("<>|=")
+    if code != "u1":
+        raise InputError(wrong_type(NUMPY_TYPES.get(code, "of another kind")))
+    return _pixels(content, start, tuple(shape), "F" if fortran else "C")
+
+
+def _pixels(content: bytes, start: int, shape: tuple[int, ...], order: str = "C") -> Images:
+    claimed, there = math.prod(shape), len(content) - start
+    if claimed != there:
+        what = "truncated" if there < claimed else "longer than its header says"
+        raise InputError(f"is {what}: the header claims {list(shape)} = {claimed:,} pixels, {there:,} follow; copy or save it again")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape, order="F" if order == "F" else "C")
+
+
+def _png(content: bytes, shape: Shape) -> Images:
+    """One image [channels, height, width]; its size is the model's before anything is inflated, so no bomb can be."""
+    channels, height, width = shape
+    header, packed = _png_chunks(content)
+    found_width, found_height, depth, colour, compression, filtering, interlace = PNG_HEADER.unpack(header)
+    if (found_height, found_width) != (height, width):
+        raise InputError(f"is a PNG of {found_width} x {found_height} pixels; resize it to {width} x {height}")
+    if depth != 8 or colour not in (0, 2) or (compression, filtering, interlace) != (0, 0, 0):
+        raise InputError("is a PNG of another kind than 8-bit grey or RGB, without palette, transparency or interlacing; convert it")
+    found = 1 if colour == 0 else 3
+    stride = width * found
+    inflater = zlib.decompressobj()
+    try:
+        raw = inflater.decompress(packed, height * (stride + 1) + 1)
+    except zlib.error as error:
+        raise InputError(f"is a damaged PNG ({error}); save it again") from None
+    if len(raw) != height * (stride + 1) or not inflater.eof:
+        raise InputError("is a damaged PNG: it holds fewer or more pixels than it says; save it again")
+    pixels = _unfilter(raw, height, stride, found).reshape(height, width, found)
+    if found == 3 and channels == 1:  # ITU-R 601 luma in 16-bit integers, as Pillow's convert("L")
+        weights = np.array([19595, 38470, 7471], np.uint32)
+        pixels = ((pixels @ weights + 0x8000) >> 16).astype(np.uint8)[..., None]
+    return np.ascontiguousarray(np.broadcast_to(pixels, (height, width, channels)).transpose(2, 0, 1))
+
+
+def _png_chunks(content: bytes) -> tuple[bytes, bytes]:
+    """The header (IHDR) and the joined pixel data (IDAT), every checksum compared."""
+    header, packed, position, kind = b"", [], len(PNG), b""
+    while kind != b"IEND":
+        length = int.from_bytes(content[position : position + 4], "big")
+        end = position + 12 + length
+        if end > len(content) or position + 12 > len(content):
+            raise InputError("is a truncated PNG; copy or save it again")
+        kind, body = content[position + 4 : position + 8], content[position + 8 : end - 4]
+        if zlib.crc32(kind + body) != int.from_bytes(content[end - 4 : end], "big"):
+            raise InputError("is a damaged PNG: a checksum does not match; copy or save it again")
+        if kind == b"tRNS":
+            raise InputError("is a PNG with transparency; save it without")
+        if (kind == b"IHDR") == bool(header) or (kind == b"IHDR" and length != PNG_HEADER.size):
+            raise InputError("is a damaged PNG: its header is not where it has to be; save it again")
+        header = body if kind == b"IHDR" else header
+        packed += [body] if kind == b"IDAT" else []
+        position = end
+    return header, b"".join(packed)
+
+
+def _unfilter(raw: bytes, height: int, stride: int, step: int) -> Images:
+    """Undoes PNG's five filters; `step` is the distance in bytes to the pixel on the left."""
+    lines = np.frombuffer(raw, np.uint8).reshape(height, stride + 1)
+    image = np.zeros((height + 1, stride), np.uint8)  # row 0 is the empty row above the first
+    for row, line in enumerate(lines[:, 1:], start=1):
+        above = image[row - 1]
+        match int(lines[row - 1, 0]):
+            case 0:
+                image[row] = line
+            case 1:  # each byte is the difference to the pixel on its left, modulo 256
+                image[row] = line.reshape(-1, step).cumsum(axis=0, dtype=np.uint8).reshape(-1)
+            case 2:
+                image[row] = line + above
+            case 3 | 4 as kind:
+                image[row] = _predicted(line.tolist(), above.tolist(), step, paeth=kind == 4)
+            case kind:
+                raise InputError(f"is a damaged PNG: filter {kind} does not exist; save it again")
+    return image[1:]
+
+
+def _predicted(line: list[int], above: list[int], step: int, *, paeth: bool) -> list[int]:
+    """One row whose bytes are differences to a mean (filter 3) or to Paeth's choice (filter 4) of their neighbours."""
+    row: list[int] = []
+    for index, value in enumerate(line):
+        left, corner = (row[index - step], above[index - step]) if index >= step else (0, 0)
+        up = above[index]
+        if paeth:
+            guess = left + up - corner
+            base = min((left, up, corner), key=lambda near: abs(guess - near))
+        else:
+            base = (left + up) // 2
+        row.append((value + base) % 256)
+    return row

@@ -1,0 +1,69 @@
+"""Compares every file of this package with the manifest it was released with, and fails closed."""
+
+import hashlib
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from .errors import IntegrityError
+
+MANIFEST, RELEASE, CARD = "manifest.json", "release.json", "MODEL_CARD.md"  # the first cannot list itself
+SHOWN = 3  # differences named in an error; the rest is counted
+
+
+def verify(folder: Path) -> dict[str, bytes]:
+    """The content of every listed file of the package in `folder`, by its path relative to it.
+
+    Raises `IntegrityError` where a file is changed, missing, a link, or not listed. Whoever uses a file uses these bytes,
+    so that nothing can change between the check and the use. Python's own caches of listed modules are let pass.
+    """
+    listed = _listed(folder)
+    found = _found(folder, listed)
+    try:
+        contents = {name: (folder / name).read_bytes() for name in listed if found.get(name)}
+    except OSError as error:
+        raise IntegrityError(f"{error.filename} cannot be read ({error.strerror}); {_remedy(folder)}") from None
+    differences = [f"{name} is missing" for name in listed if name not in found]
+    differences += [f"{name} is a link or no regular file" for name in found if not found[name]]
+    differences += [f"{name} is not listed in {MANIFEST}" for name in found if name not in listed and name != MANIFEST]
+    differences += [f"{name} is changed" for name, content in contents.items() if hashlib.sha256(content).hexdigest() != listed[name]]
+    if differences:
+        rest = f" and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
+        raise IntegrityError(f"this package is not as released: {'; '.join(differences[:SHOWN])}{rest} (in {folder}); {_remedy(folder)}")
+    return contents
+
+
+def _listed(folder: Path) -> dict[str, str]:
+    try:
+        files: Any = json.loads((folder / MANIFEST).read_bytes())["files"]
+        if not files or not all(isinstance(name, str) and isinstance(digest, str) for name, digest in files.items()):
+            raise TypeError
+    except FileNotFoundError:
+        raise IntegrityError(f"{folder} has no {MANIFEST}, so nothing in it can be trusted; {_remedy(folder)}") from None
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        raise IntegrityError(f"{folder / MANIFEST} is damaged; {_remedy(folder)}") from None
+    return dict(files)
+
+
+def _found(folder: Path, listed: dict[str, str]) -> dict[str, bool]:
+    """Every file below `folder` that is no cache of a listed module -> whether it is a regular file."""
+    found = {}
+    for parent, folders, files in os.walk(folder):
+        for name in [*files, *(name for name in folders if Path(parent, name).is_symlink())]:
+            path = Path(parent, name)
+            relative = path.relative_to(folder)
+            if not _is_cache(relative, listed):
+                found[relative.as_posix()] = stat.S_ISREG(path.lstat().st_mode)
+    return found
+
+
+def _is_cache(path: Path, listed: dict[str, str]) -> bool:
+    """Whether Python itself may have written `path`: __pycache__/MODULE.cpython-311.pyc of a listed module."""
+    module = path.parent.parent / f"{path.name.split('.')[0]}.py"
+    return path.parent.name == "__pycache__" and ".pyc" in path.name and module.as_posix() in listed
+
+
+def _remedy(folder: Path) -> str:
+    return f"install the wheel anew (pip install --force-reinstall {folder.name.replace('_', '-')})"

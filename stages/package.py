@@ -1,0 +1,166 @@
+"""Packs the chosen model into a wheel that explains and verifies itself, and lets it reproduce its card in a bare environment."""
+
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from duli import files
+from duli.errors import GateError
+from duli.packaging import card, environment, manifest, wheel
+from duli.packaging.params import Release
+from duli.params import Params
+from duli.progress import progress
+from duli.serving import __main__ as command
+
+DIST = Path("dist")
+MODELS = Path("models")
+TEST = Path("data/prepared/test.parquet")
+MODEL, RELEASE, CARD, MANIFEST = "model.onnx", "release.json", "MODEL_CARD.md", "manifest.json"
+RUNTIME = ("numpy", "onnxruntime")
+ROWS = 4096  # test images in one file that the wheel's command is given
+
+
+def main() -> dict[str, object]:
+    # Whatever goes wrong below, no release of an earlier configuration may stand there as if it were this one.
+    shutil.rmtree(DIST, ignore_errors=True)
+    release = Params("params.yaml").section("release", Release)
+    evidence = {
+        "stats": files.read_json("data/prepared/stats.json"),
+        "model": files.read_json(MODELS / "model.json"),
+        "evaluation": files.read_json("reports/evaluation.json"),
+        "quantization": files.read_json("reports/quantization.json"),
+        "benchmark": files.read_json("reports/benchmark.json"),
+    }
+    _one_run(**evidence)
+    variant = evidence["quantization"]["choice"]
+    shipped = evidence["quantization"]["variants"][variant]
+    model = files.verified(MODELS / shipped["file"], shipped["sha256"])
+
+    page = card.render(release, wheel.file_name(release), **evidence)
+    contents = {path.name: path.read_bytes() for path in sorted(Path(command.__file__).parent.glob("*.py"))}
+    contents |= {MODEL: model, CARD: page.encode(), RELEASE: _release(release, variant, evidence)}
+    contents[MANIFEST] = manifest.of_package(release.name, release.version, contents)
+    packed = wheel.build(release, contents, page, _requirements())
+
+    pins = environment.closure(*RUNTIME)
+    with tempfile.TemporaryDirectory(prefix="duli-package-") as name:
+        folder = Path(name)
+        started = time.perf_counter()
+        files.write_bytes(folder / packed.name, packed.content)
+        environment.install(folder / "venv", folder / packed.name, pins)
+        installed = time.perf_counter()
+        right, n = _reproduce(folder, folder / "venv" / "bin" / release.name, shipped["accuracy"], evidence["stats"]["classes"])
+        seconds = {"install_seconds": installed - started, "reproduce_seconds": time.perf_counter() - installed}
+
+    facts = manifest.of_release(release.name, release.version, packed, (variant, shipped["sha256"]), packed.contents())
+    try:
+        files.write_bytes(DIST / packed.name, packed.content)
+        files.write_text(DIST / CARD, page)
+        files.write_json(DIST / MANIFEST, facts)
+    except BaseException:
+        shutil.rmtree(DIST, ignore_errors=True)
+        raise
+    print(f"{DIST / packed.name}: {len(packed.content):,} bytes, variant {variant}, UNSIGNED")
+    bare = ", ".join(f"{name} {pins[name]}" for name in RUNTIME)
+    print(f"in a bare environment ({bare}) it got {right:,} of {n:,} test images right, as its card says")
+    return {**seconds}
+
+
+def _one_run(
+    stats: dict[str, Any], model: dict[str, Any], evaluation: dict[str, Any], quantization: dict[str, Any], benchmark: dict[str, Any]
+) -> None:
+    """Raises `GateError` unless the evidence on the card is about one model and one test split."""
+    splits, choice = stats["splits"], quantization["choice"]
+    shipped = quantization["variants"][choice]["accuracy"]
+    differences = [
+        f"{what} ({here} instead of {there})"
+        for what, here, there in (
+            ("reports/evaluation.json is of another test split", evaluation["test_digest"], splits["test"]["digest"]),
+            ("models/model.json is of another train split", model["data"]["train_digest"], splits["train"]["digest"]),
+            ("models/model.json has other classes", model["classes"], stats["classes"]),
+            ("reports/benchmark.json is of another variant", benchmark["shipped"], choice),
+            ("reports/quantization.json has another n", shipped["n"], splits["test"]["examples"]),
+        )
+        if here != there
+    ]
+    if differences:
+        raise GateError(f"the card's evidence does not belong together: {'; '.join(differences)}; run `dvc repro`")
+
+
+def _release(release: Release, variant: str, evidence: dict[str, Any]) -> bytes:
+    """What the package knows of itself: how to run the model, and the numbers on its card for programs to read."""
+    stats, quantization = evidence["stats"], evidence["quantization"]
+    facts = {
+        "name": release.name,
+        "version": release.version,
+        "title": release.title,
+        "licence": release.licence,
+        "publisher": release.publisher,
+        "signed": False,
+        "classes": stats["classes"],
+        "input": {key: stats[key] for key in ("channels", "height", "width")},
+        "model": {"file": MODEL, "variant": variant, "sha256": quantization["variants"][variant]["sha256"]},
+        "test_digest": stats["splits"]["test"]["digest"],
+        "numbers": {
+            "shipped": quantization["variants"][variant],
+            "before_export": evidence["evaluation"],
+            "paired": quantization["paired"],
+            "speed": evidence["benchmark"]["variants"][variant],
+            "hardware": evidence["benchmark"]["hardware"],
+        },
+    }
+    return (json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _requirements() -> tuple[str, ...]:
+    """What the wheel asks for: at least the versions it is proved with, and no next major one."""
+    return tuple(f"{name}>={metadata.version(name)},<{int(metadata.version(name).split('.')[0]) + 1}" for name in RUNTIME)
+
+
+def _reproduce(folder: Path, program: Path, promised: dict[str, Any], classes: list[str]) -> tuple[int, int]:
+    """How many test images the installed command gets right, of how many; raises `GateError` unless the card says the same."""
+    images, labels = _test_images(folder)
+    with (folder / "stderr").open("w+") as complaints:
+        arguments: list[str | Path] = [program, "predict", "--json", *images]
+        with subprocess.Popen(
+            arguments, cwd=folder, env=environment.clean(), stdout=subprocess.PIPE, stderr=complaints, text=True
+        ) as asked:
+            assert asked.stdout is not None
+            answers = [json.loads(line)["label"] for line in progress(asked.stdout, "test images", total=len(labels), unit="images")]
+        if asked.returncode:
+            complaints.seek(0)
+            lines = complaints.read().strip().splitlines() or [f"exit code {asked.returncode}"]
+            raise GateError(f"the installed wheel does not predict: {lines[-1]}; nothing was released")
+    if len(answers) != len(labels):
+        raise GateError(f"the installed wheel gave {len(answers):,} answers to {len(labels):,} test images; nothing was released")
+    right = sum(answer == classes[label] for answer, label in zip(answers, labels, strict=True))
+    if promised["n"] != len(labels) or not abs(promised["value"] * promised["n"] - right) < 0.5:
+        raise GateError(
+            f"the installed wheel gets {right:,} of {len(labels):,} test images right ({right / len(labels):.4%}), but its card says "
+            f"{promised['value']:.4%} of {promised['n']:,}; nothing was released: run `dvc repro --force -s quantize`, and see whether "
+            "another machine or library made reports/quantization.json"
+        )
+    return right, len(labels)
+
+
+def _test_images(folder: Path) -> tuple[list[Path], list[int]]:
+    """The test split as .npy files of a bounded size in `folder`, and its labels."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    paths: list[Path] = []
+    labels: list[int] = []
+    with TEST.open("rb") as file:
+        for batch in pq.ParquetFile(file).iter_batches(ROWS, columns=["label", "content", "height", "width"]):
+            height, width = batch["height"][0].as_py(), batch["width"][0].as_py()
+            pixels = np.frombuffer(b"".join(batch["content"].to_pylist()), np.uint8).reshape(batch.num_rows, -1, height, width)
+            paths.append(folder / f"test-{len(paths):05d}.npy")
+            with files.atomic(paths[-1]) as npy:
+                np.save(npy, pixels)
+            labels += batch["label"].to_pylist()
+    return paths, labels

@@ -1,0 +1,183 @@
+"""A tiny model that says which row of an image is the brightest, and all a release of it needs."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from onnx import TensorProto, helper
+
+from duli import serving
+from duli.packaging import manifest
+from duli.packaging.params import Release
+
+CLASSES = ["top", "middle", "bottom"]
+SHAPE = (1, 3, 4)  # channels, height, width
+DIGEST = "0123456789abcdef" * 4
+RELEASE = {
+    "name": "bright-row",
+    "version": "1.2.0rc1",
+    "title": "Brightest row",
+    "summary": 'Says which row of a tiny image is the "brightest" \\ lightest.',
+    "publisher": "Zoë & Söhne 🎈",
+    "licence": "Apache-2.0",
+    "intended": ["Tests."],
+    "not_intended": ["Anything else."],
+    "limits": ["Knows three rows."],
+}
+
+
+def release(**changes: Any) -> Release:
+    return Release.model_validate_json(json.dumps({**RELEASE, **changes}))
+
+
+def model(axes: tuple[int, int] = (1, 3), scale: float = 0.1, channels: int = 1) -> bytes:
+    """ONNX bytes; a negative `scale` makes a model that names the darkest row, NaN one that has no answer."""
+    constants = [helper.make_tensor("scale", TensorProto.FLOAT, [], [scale]), helper.make_tensor("axes", TensorProto.INT64, [2], axes)]
+    nodes = [
+        helper.make_node("Cast", ["images"], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["pixels", "axes"], ["means"], keepdims=0),
+        helper.make_node("Mul", ["means", "scale"], ["logits"]),
+    ]
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", channels, *SHAPE[1:]])
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(CLASSES)])
+    graph = helper.make_graph(nodes, "tiny", [images], [logits], constants)
+    return bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10).SerializeToString())
+
+
+def images(n: int) -> "np.ndarray[Any, np.dtype[np.uint8]]":
+    """`n` images whose brightest row is n % 3."""
+    pixels = np.random.default_rng(0).integers(0, 100, (n, *SHAPE), dtype=np.uint8)
+    pixels[np.arange(n), :, np.arange(n) % 3] += 100
+    return pixels
+
+
+def package(folder: Path, content: bytes | None = None, channels: int = 1) -> Path:
+    """An installed package of the release, with the code of duli/serving."""
+    content = model(channels=channels) if content is None else content
+    folder.mkdir(parents=True)
+    facts = {
+        "name": "bright-row",
+        "version": "1.2.0rc1",
+        "signed": False,
+        "classes": CLASSES,
+        "input": {"channels": channels, "height": SHAPE[1], "width": SHAPE[2]},
+        "model": {"file": "model.onnx"},
+    }
+    contents = {path.name: path.read_bytes() for path in Path(serving.__path__[0]).glob("*.py")}
+    contents |= {"model.onnx": content, "release.json": json.dumps(facts).encode(), "MODEL_CARD.md": b"# A card\n"}
+    contents["manifest.json"] = manifest.of_package("bright-row", "1.2.0rc1", contents)
+    for name, bytes_ in contents.items():
+        (folder / name).write_bytes(bytes_)
+    return folder
+
+
+def share(right: int, n: int) -> dict[str, Any]:
+    return {"value": right / n, "low": max(right / n - 0.0123, 0), "high": min(right / n + 0.0045, 1), "n": n}
+
+
+def evidence(content: bytes, right: int, n: int) -> dict[str, Any]:
+    """What the stages before `package` would have written of a model that gets `right` of `n` right."""
+    variants = {
+        name: {
+            "file": file,
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "accuracy": share(right, n),
+            "validation_accuracy": share(17, 19),
+        }
+        for name, file in (("fp32", "model.onnx"), ("int8", "model.int8.onnx"))
+    }
+    speed = {
+        "bytes": len(content),
+        "load_ms": {"value": 1.5, "spread": 0.25, "n": 5},
+        "latency_ms": {"value": 0.0517, "p95": 0.0613, "p99": 0.0719, "spread": 0.011, "n": 1009},
+        "throughput": {"value": 50021.4, "spread": 0.0172, "n": 7001, "batch": 64, "threads": 1},
+        "throughput_all_cores": {"value": 90017.8, "spread": 0.0431, "n": 7001, "batch": 64, "threads": 2},
+    }
+    return {
+        "stats": {
+            "dataset": "rows",
+            "title": "Rows",
+            "licence": "CC0-1.0",
+            "classes": CLASSES,
+            "channels": SHAPE[0],
+            "height": SHAPE[1],
+            "width": SHAPE[2],
+            "mean": 0.13,
+            "std": 0.31,
+            "splits": {
+                name: {"examples": count, "per_class": [], "digest": DIGEST}
+                for name, count in (("train", 1201), ("validation", 19), ("test", n))
+            },
+            "quarantined": {"duplicate": 3, "unreadable": 2},
+        },
+        "model": {
+            "architecture": {"name": "rows", "settings": {}, "source_sha256": DIGEST},
+            "classes": CLASSES,
+            "weights": {"file": "model.safetensors", "sha256": DIGEST, "parameters": 7841},
+            "data": {"dataset": "rows", "train_digest": DIGEST, "validation_digest": DIGEST},
+            "precision": "bfloat16",
+            "device": "cpu",
+            "versions": {"python": "3.11.7", "torch": "2.14.1"},
+        },
+        "evaluation": {
+            "test_digest": DIGEST,
+            "n": n,
+            "accuracy": share(right, n),
+            "macro_f1": 0.8517,
+            "log_loss": 0.6123,
+            "confidence_threshold": 0.9,
+            "coverage": share(n // 2, n),
+            "accuracy_of_accepted": share(n // 2 - 1, n // 2),
+        },
+        "quantization": {
+            "variants": variants,
+            "paired": {"n": n, "lost": 2, "won": 1, "drop_points": 0.0137, "drop_points_low": -0.0211, "drop_points_high": 0.0523},
+            "export": {"max_logit_difference": 1.25e-05, "disagreements": 0},
+            "choice": "int8",
+            "reason": "smaller",
+        },
+        "benchmark": {
+            "shipped": "int8",
+            "hardware": {"cpu": "Xeon", "cores": 2, "flags": ["avx2"], "memory_gib": 7.8, "system": "Linux x86_64"},
+            "versions": {"python": "3.11.7", "onnxruntime": "1.32.0"},
+            "variants": {"fp32": speed, "int8": speed},
+            "peak_mb": 80.1,
+        },
+    }
+
+
+def write_line(folder: Path, content: bytes | None = None, right: int = 60, n: int = 60) -> dict[str, Any]:
+    """The inputs of the stage `package` in `folder`; the test split has the labels that `model()` gives."""
+    content = model() if content is None else content
+    facts = evidence(content, right, n)
+    for name in ("data/prepared", "models", "reports"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    rewrite(folder, facts)
+    (folder / "params.yaml").write_text(json.dumps({"root": ".", "release": RELEASE}))
+    for name in ("model.onnx", "model.int8.onnx"):
+        (folder / "models" / name).write_bytes(content)
+    _, height, width = SHAPE
+    table = {
+        "label": pa.array([index % 3 for index in range(n)], pa.int16()),
+        "content": pa.array([image.tobytes() for image in images(n)], pa.binary()),
+        "height": pa.array([height] * n, pa.int16()),
+        "width": pa.array([width] * n, pa.int16()),
+    }
+    pq.write_table(pa.table(table), folder / "data/prepared/test.parquet", row_group_size=23)
+    return facts
+
+
+def rewrite(folder: Path, facts: dict[str, Any]) -> None:
+    for path, name in (
+        ("data/prepared/stats.json", "stats"),
+        ("models/model.json", "model"),
+        ("reports/evaluation.json", "evaluation"),
+        ("reports/quantization.json", "quantization"),
+        ("reports/benchmark.json", "benchmark"),
+    ):
+        (folder / path).write_text(json.dumps(facts[name]))

@@ -1,0 +1,133 @@
+"""The release's command: what it prints, for people and for programs, and with which code it ends."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from duli.serving import __main__ as command
+from tests.packaging import tiny
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installed package, which the command takes for its own; the current folder has images.npy in it."""
+    package = tiny.package(tmp_path / "installed/bright_row")
+    monkeypatch.setattr(command, "FOLDER", package)
+    monkeypatch.chdir(tmp_path)
+    np.save("images.npy", tiny.images(4))
+    return package
+
+
+def run(*arguments: str, cwd: Path, feed: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    """Runs the package in a process of its own, without Duli."""
+    environment = {**os.environ, "PYTHONPATH": str(cwd / "installed")}
+    return subprocess.run(
+        [sys.executable, "-m", "bright_row", *arguments], cwd=cwd, input=feed, capture_output=True, env=environment, check=False
+    )
+
+
+def test_predict_prints_a_table(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["predict", "images.npy"]) == 0
+    heading, *rows = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["file", "image", "answer", "probability"]
+    assert [row.split()[:3] for row in rows] == [["images.npy", str(index), tiny.CLASSES[index % 3]] for index in range(4)]
+    assert all(0.34 < float(row.split()[3]) <= 1 for row in rows)
+
+
+def test_predict_prints_json_lines(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["predict", "--json", "--threads", "1", "images.npy", "images.npy"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(answer["file"], answer["image"]) for answer in answers] == [("images.npy", index) for index in (0, 1, 2, 3)] * 2
+    for answer in answers:
+        assert max(answer["probabilities"], key=answer["probabilities"].get) == answer["label"]
+        assert abs(sum(answer["probabilities"].values()) - 1) < 1e-5
+
+
+def test_info_prints_the_card_or_the_numbers(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["info"]) == 0
+    assert capsys.readouterr().out == "# A card\n"
+    assert command.main(["info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["classes"] == tiny.CLASSES
+
+
+def test_verify_says_that_nothing_is_signed(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["verify"]) == 0
+    assert "UNSIGNED" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["verify"], ["info"], ["info", "--json"], ["predict", "images.npy"]])
+def test_a_damaged_package_does_nothing(package: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    (package / "release.json").write_bytes((package / "release.json").read_bytes().replace(b"top", b"pot"))
+    assert command.main(arguments) == 3
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert "release.json is changed" in error
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.npy", b"", "empty.npy: is empty"),
+        ("text.npy", b"hello", "text.npy: is of no known kind"),
+        ("cut.gz", gzip.compress(bytes(99))[:-9], "cut.gz: is a truncated .gz"),
+        ("a\x1b[31mb", b"", r"'a\x1b[31mb': is empty"),
+    ],
+)
+def test_bad_input_is_one_line(package: Path, name: str, content: bytes, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(name).write_bytes(content)
+    assert command.main(["predict", name]) == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert error.startswith(f"bright-row: {message}")
+    assert error.count("\n") == 1
+
+
+def test_answers_before_a_bad_file_are_given(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("other.npy", np.zeros((2, 5, 5), np.uint8))
+    assert command.main(["predict", "--json", "images.npy", "other.npy", "images.npy"]) == 2
+    out, error = capsys.readouterr()
+    assert len(out.splitlines()) == 4
+    assert error.startswith("bright-row: other.npy: the images have the shape [2, 5, 5]")
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["predict"], ["guess"], ["predict", "--threads", "0", "x"], ["predict", "--threads", "many", "x"]]
+)
+def test_wrong_usage_ends_with_2(package: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        command.main(arguments)
+    assert end.value.code == 2
+    assert "bright-row" in capsys.readouterr().err
+
+
+def test_as_a_process(package: Path, tmp_path: Path) -> None:
+    shown = run("predict", "--json", "-", cwd=tmp_path, feed=Path("images.npy").read_bytes())
+    assert [json.loads(line)["label"] for line in shown.stdout.splitlines()] == ["top", "middle", "bottom", "top"]
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    assert run("predict", "-", cwd=tmp_path).stderr.startswith(b"bright-row: standard input: is empty")
+    assert run("verify", cwd=tmp_path).returncode == 0
+
+
+def test_verify_needs_neither_numpy_nor_onnxruntime(package: Path, tmp_path: Path) -> None:
+    code = "import sys; from bright_row.__main__ import main; main(['verify']); sys.exit(bool({'numpy', 'onnxruntime'} & set(sys.modules)))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False).returncode == 0
+
+
+def test_output_that_cannot_be_written(package: Path, tmp_path: Path) -> None:
+    np.save("many.npy", tiny.images(5000))
+    shell = f'"{sys.executable}" -m bright_row predict many.npy'
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+    full = subprocess.run(["bash", "-c", f"{shell} > /dev/full"], env=environment, capture_output=True, text=True, check=False)
+    assert full.returncode == 2
+    assert full.stderr == "bright-row: the answers cannot be written (No space left on device); make room or write elsewhere\n"
+    head = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{shell} | head -1"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (head.returncode, head.stderr) == (0, "")
