@@ -1,0 +1,44 @@
+"""The fast network: shapes, sizes it cannot take, and nothing in it that does not quantize."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from duli.errors import ParamsError
+from duli.models import fastconv
+from duli.models.fastconv import Settings
+from tests.closure import ROOT
+
+SMALL = Settings(stem=4, blocks=((4,), (8, 8)))
+
+
+@pytest.mark.parametrize(("channels", "height", "width"), [(1, 28, 28), (3, 32, 32), (1, 11, 29), (2, 64, 17)])
+def test_gives_logits_for_the_sizes_it_can_take(channels: int, height: int, width: int) -> None:
+    model = fastconv.build(SMALL, channels=channels, height=height, width=width, classes=7)
+    assert model(torch.zeros(3, channels, height, width)).shape == (3, 7)
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 2, 3, 4])
+def test_the_smallest_size_named_is_the_smallest_that_works(blocks: int) -> None:
+    settings = Settings(stem=2, blocks=((2,),) * blocks)
+    smallest = fastconv._smallest(blocks)
+    model = fastconv.build(settings, channels=1, height=smallest, width=smallest, classes=2)
+    assert model(torch.zeros(2, 1, smallest, smallest)).shape == (2, 2)
+    with pytest.raises(ParamsError, match=f"at least {smallest} pixels a side, these are {smallest} x {smallest - 1}; take fewer blocks"):
+        fastconv.build(settings, channels=1, height=smallest, width=smallest - 1, classes=2)
+
+
+def test_batch_normalisation_follows_its_convolution_so_that_it_folds() -> None:
+    layers = list(fastconv.build(SMALL, channels=1, height=28, width=28, classes=10))
+    assert {type(layer) for layer in layers} == {nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d, nn.Flatten, nn.Linear}
+    for index, layer in enumerate(layers):
+        if isinstance(layer, nn.Conv2d):
+            assert [type(follower) for follower in layers[index + 1 : index + 3]] == [nn.BatchNorm2d, nn.ReLU]
+
+
+def test_settings_need_no_torch() -> None:
+    code = "import sys, duli.models.fastconv; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
