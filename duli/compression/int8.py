@@ -1,0 +1,64 @@
+"""Static int8 quantization of an ONNX model by onnxruntime's own quantizer."""
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+CALIBRATION_BATCH = 64
+
+
+def draw(labels: NDArray[np.int64], rows: int, seed: int) -> NDArray[np.int64]:
+    """Indices of at most `rows` calibration examples, as many of each class as there are; sorted.
+
+    Fewer examples than asked for are all taken.
+    """
+    generator = np.random.default_rng(seed)
+    shuffled = generator.permutation(len(labels))
+    # The k-th example of each class, class after class: a draw that misses no class, however small it is.
+    rank = np.empty(len(labels), np.int64)
+    for label in np.unique(labels):
+        members = shuffled[labels[shuffled] == label]
+        rank[members] = np.arange(len(members))
+    return np.sort(shuffled[np.argsort(rank[shuffled], kind="stable")][:rows])
+
+
+def quantize(model: bytes, images: NDArray[np.uint8]) -> bytes:
+    """The int8 form of an ONNX `model` with input "images": QDQ, per-channel signed weights, unsigned activations, min-max.
+
+    `images` is the calibration set, uint8 [n, channels, height, width]. The same input gives the same bytes.
+    """
+    from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._batches: Iterator[dict[str, Any]] = (
+                {"images": images[start : start + CALIBRATION_BATCH]} for start in range(0, len(images), CALIBRATION_BATCH)
+            )
+
+        def get_next(self) -> dict[str, Any] | None:
+            return next(self._batches, None)
+
+    logging.getLogger().setLevel(logging.ERROR)  # the quantizer advises what has just been done
+    with tempfile.TemporaryDirectory(prefix="duli-int8-") as scratch:
+        plain, prepared, quantized = (Path(scratch) / name for name in ("plain.onnx", "prepared.onnx", "int8.onnx"))
+        plain.write_bytes(model)
+        quant_pre_process(plain, prepared, skip_symbolic_shape=True)
+        quantize_static(
+            prepared,
+            quantized,
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            activation_type=QuantType.QUInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+        onnx.checker.check_model(str(quantized), full_check=True)
+        return quantized.read_bytes()

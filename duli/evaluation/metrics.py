@@ -1,0 +1,82 @@
+"""Measures of a classifier from its probabilities and the labels, proportions with their 95 % interval."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Z95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
+
+Floats = NDArray[np.floating[Any]]
+Labels = NDArray[np.integer[Any]]
+
+
+def proportion(successes: int, n: int) -> dict[str, float]:
+    """`successes / n` with its Wilson score interval at 95 % (Wilson 1927); without examples it is anything: 0..1.
+
+    Unlike the normal approximation it stays inside 0..1 and has a width at 100 %.
+    """
+    if n == 0:
+        return {"value": 0.0, "low": 0.0, "high": 1.0, "n": 0}
+    share = successes / n
+    centre = (share + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
+    half = Z95 / (1 + Z95**2 / n) * (share * (1 - share) / n + Z95**2 / (4 * n**2)) ** 0.5
+    # At 0 and at 1 the bound is exact; rounding must not push it past the value.
+    return {"value": share, "low": max(0.0, min(share, centre - half)), "high": min(1.0, max(share, centre + half)), "n": n}
+
+
+def softmax(logits: Floats) -> NDArray[np.float64]:
+    """Probabilities [n, classes] of logits [n, classes], in float64."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    exponentials = np.exp(shifted)
+    result: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return result
+
+
+def accuracy(predictions: Labels, labels: Labels) -> dict[str, float]:
+    """Share of right predictions with its interval."""
+    return proportion(int((predictions == labels).sum()), len(labels))
+
+
+def summary(probabilities: Floats, labels: Labels, threshold: float) -> dict[str, Any]:
+    """Headline measures of probabilities [n, classes] against labels [n].
+
+    `coverage` is the share of examples answered with at least `threshold` confidence, `accuracy_of_accepted` the share
+    of right answers among those.
+    """
+    from sklearn.metrics import f1_score, log_loss
+
+    classes = np.arange(probabilities.shape[1])
+    predictions = probabilities.argmax(axis=1)
+    accepted = probabilities.max(axis=1) >= threshold
+    return {
+        "n": len(labels),
+        "accuracy": accuracy(predictions, labels),
+        "macro_f1": float(f1_score(labels, predictions, labels=classes, average="macro", zero_division=0)),
+        "log_loss": float(log_loss(labels, probabilities, labels=classes)),
+        "confidence_threshold": threshold,
+        "coverage": proportion(int(accepted.sum()), len(labels)),
+        "accuracy_of_accepted": accuracy(predictions[accepted], labels[accepted]),
+    }
+
+
+def per_class(predictions: Labels, labels: Labels, classes: list[str]) -> list[dict[str, Any]]:
+    """Precision, recall with its interval, F1 and number of test examples of each class."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    precision, _, f1, support = precision_recall_fscore_support(labels, predictions, labels=np.arange(len(classes)), zero_division=0)
+    rows = []
+    for index, name in enumerate(classes):
+        recall = accuracy(predictions[labels == index], labels[labels == index])
+        rows.append(
+            {
+                "class": name,
+                "examples": int(support[index]),
+                "precision": float(precision[index]),
+                "recall": recall["value"],
+                "recall_low": recall["low"],
+                "recall_high": recall["high"],
+                "f1": float(f1[index]),
+            }
+        )
+    return rows
