@@ -1,0 +1,211 @@
+"""Market facts are read strictly: whatever is wrong is named with file, row, column and fix, and nothing gets through."""
+
+import csv
+import io
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duli.economics import market
+from duli.errors import DataError
+from tests.closure import ROOT
+
+GOOD = {
+    "id": "service.some_reader",
+    "value": "1.5",
+    "low": "1",
+    "high": "2",
+    "unit": "per 1000",
+    "currency": "USD",
+    "kind": "cited",
+    "dist": "triangular",
+    "source_title": "Some page, of the vendor",
+    "source_url": "https://example.org/prices",
+    "as_of": "2026-05-01",
+    "retrieved": "2026-11-01",
+    "confidence": "A-",
+    "note": "",
+}
+HEADER = ",".join(market.COLUMNS)
+
+
+def row(**changes: str) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow((GOOD | changes).values())
+    return text.getvalue()
+
+
+def read(*lines: str, name: str = "services.csv") -> market.Market:
+    return market.read({name: "\n".join((HEADER, *lines, "")).encode()})
+
+
+def test_a_good_row_is_read_as_it_stands() -> None:
+    found = read(row()).row("service.some_reader", "per 1000")
+    assert (found.value, found.low, found.high, found.currency) == (1.5, 1.0, 2.0, "USD")
+    assert (found.as_of, found.retrieved) == (date(2026, 5, 1), date(2026, 11, 1))
+    assert found.place == "services.csv, line 2"
+
+
+@pytest.mark.parametrize(
+    ("changes", "column", "fix"),
+    [
+        ({"source_url": ""}, "source_url", "set kind to 'assumed'"),
+        ({"source_title": ""}, "source_title", "set kind to 'assumed'"),
+        ({"retrieved": ""}, "retrieved", "set kind to 'assumed'"),
+        ({"kind": "measured", "source_url": ""}, "source_url", "set kind to 'assumed'"),
+        ({"kind": "assumed"}, "note", "say why this value"),
+        ({"kind": "assumed", "note": "a guess", "as_of": ""}, "as_of", "since when"),
+        ({"source_url": "javascript:alert(1)"}, "source_url", "https://"),
+        ({"source_url": "https://a b"}, "source_url", "https://"),
+        ({"low": "1.6"}, "low", "low <= value <= high"),
+        ({"high": "1.4"}, "high", "low <= value <= high"),
+        ({"low": "-1"}, "low", "positive"),
+        ({"unit": "vCPU", "currency": "", "low": "0"}, "low", "positive"),
+        ({"dist": "point"}, "dist", "low = value = high"),
+        ({"low": "1.5", "high": "1.5"}, "dist", "low = value = high"),
+        ({"dist": "lognormal", "low": "0"}, "low", "positive"),
+        ({"dist": "beta"}, "high", "between 0 and 1"),
+        ({"dist": "normal"}, "dist", "use one of"),
+        ({"unit": "per thousand"}, "unit", "use one of"),
+        ({"currency": ""}, "currency", "use one of"),
+        ({"currency": "EUR"}, "currency", "use one of"),
+        ({"unit": "vCPU"}, "currency", "leave it empty"),
+        ({"kind": "Cited"}, "kind", "use one of"),
+        ({"confidence": "high"}, "confidence", "use one of"),
+        ({"value": ""}, "value", "1234.5"),
+        ({"value": "nan"}, "value", "1234.5"),
+        ({"value": "inf"}, "value", "1234.5"),
+        ({"value": "1e999"}, "value", "1234.5"),
+        ({"value": "1,500"}, "value", "without separators"),
+        ({"value": "1_500"}, "value", "without separators"),
+        ({"value": "$1.5"}, "value", "currency"),
+        ({"value": "50%"}, "value", "percent"),
+        ({"value": "١"}, "value", "1234.5"),
+        ({"value": "0x1"}, "value", "1234.5"),
+        ({"value": " 1.5"}, "value", "remove them"),
+        ({"note": "zero\u200bwidth"}, "note", "remove them"),
+        ({"note": "null\x00byte"}, "note", "remove them"),
+        ({"id": "Service One"}, "id", "lower-case"),
+        ({"id": ""}, "id", "lower-case"),
+        ({"as_of": "01/05/2026"}, "as_of", "2026-11-23"),
+        ({"as_of": "2026-02-30"}, "as_of", "2026-11-23"),
+        ({"as_of": "20260501"}, "as_of", "2026-11-23"),
+        ({"as_of": "2026-11-02"}, "as_of", "correct one of the days"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_place_and_fix(changes: dict[str, str], column: str, fix: str) -> None:
+    with pytest.raises(DataError) as error:
+        read(row(), row(**{"id": "service.other"} | changes))
+    assert f"services.csv, line 3, column {column}:" in str(error.value)
+    assert fix in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"\n \n", "is empty"),
+        (f"{HEADER}\n".encode(), "has no rows"),
+        (b"\xef\xbb\xbf" + f"{HEADER}\n{row()}\n".encode(), "byte order mark"),
+        (f"{HEADER}\n{row()}\n".encode("utf-16"), "byte order mark"),
+        (f"{HEADER}\n{row()}\n".encode() + b"caf\xe9", "line 3 is not UTF-8"),
+        (f"{HEADER.replace('note', 'remark')}\n{row()}\n".encode(), "columns missing: note; unknown: 'remark'"),
+        (f"{HEADER},extra\n{row()},1\n".encode(), "unknown columns: 'extra'"),
+        (f"{HEADER.removesuffix(',note')}\n{row()}\n".encode(), "columns missing: note"),
+        (f"{HEADER.replace('low,high', 'high,low')}\n{row()}\n".encode(), "another order"),
+        (f"{HEADER}\n{row()},\n".encode(), "line 2 has 15 fields instead of 14"),
+        (f"{HEADER}\n{row(value='1500').replace('1500', '1,500')}\n".encode(), "line 2 has 15 fields"),
+        (f"{HEADER}\n{row()}\n\n{row(id='service.b')}\n".encode(), "line 3 is empty"),
+        (f"{HEADER}\n{row()}\n".replace("of the vendor", 'of the "vendor').encode(), "line 2 is no CSV"),
+        (f'{HEADER}\n"{row()}\n'.encode(), "line 2 is no CSV"),
+        (HEADER.replace(",", ";").encode(), "columns missing"),
+        (b"x" * 1_000_001, "larger than"),
+    ],
+)
+def test_a_damaged_file_is_refused(content: bytes, said: str) -> None:
+    with pytest.raises(DataError, match=r"services\.csv") as error:
+        market.read({"services.csv": content})
+    assert said in str(error.value)
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    with pytest.raises(DataError) as error:
+        read(row(value="x"), row(id="service.b", unit="y"), row(id="service.c", kind="z"))
+    assert [line.split(",")[1] for line in str(error.value).splitlines()] == [" line 2", " line 3", " line 4"]
+
+
+def test_an_id_stands_once_over_all_files() -> None:
+    content = f"{HEADER}\n{row()}\n".encode()
+    with pytest.raises(DataError, match=r"b\.csv, line 2, column id: 'service\.some_reader' is already in a\.csv, line 2; keep one"):
+        market.read({"a.csv": content, "b.csv": content})
+
+
+def test_no_files_are_an_error() -> None:
+    with pytest.raises(DataError, match=r"no market facts"):
+        market.read({})
+
+
+def test_a_missing_id_is_an_error_with_the_nearest_one() -> None:
+    with pytest.raises(DataError, match=r"no row 'service.some_raeder' \(per 1000\).*did you mean 'service.some_reader'"):
+        read(row()).row("service.some_raeder", "per 1000")
+
+
+def test_a_row_in_another_unit_is_an_error() -> None:
+    with pytest.raises(DataError, match=r"line 2, column unit: .* is in 'per 1000', needed is 'per hour'; convert it"):
+        read(row()).row("service.some_reader", "per hour")
+    with pytest.raises(DataError, match="convert it"):
+        read(row(), row(id="service.b", unit="per hour")).under("service", "per 1000")
+
+
+def test_under_takes_whole_words_only() -> None:
+    found = read(row(), row(id="service"), row(id="services.b")).under("service", "per 1000")
+    assert [entry.id for entry in found] == ["service.some_reader"]
+
+
+def test_windows_line_ends_are_fine() -> None:
+    assert market.read({"a.csv": f"{HEADER}\r\n{row()}\r\n".encode()}).rows["service.some_reader"].note == ""
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"), [(date(2026, 11, 1), []), (date(2026, 11, 10), []), (date(2026, 11, 11), ["stale"]), (date(2028, 1, 1), ["stale"])]
+)
+def test_rows_grow_stale_at_the_day_given_and_not_by_the_clock(day: date, expected: list[str]) -> None:
+    found = read(row(as_of="2026-05-14", low="1.4", high="1.6")).rows["service.some_reader"]
+    assert market.flags(found, day, 180) == expected
+
+
+def test_undated_and_wide_rows_are_flagged() -> None:
+    found = read(row(as_of="", low="1.5", high="1.9")).rows["service.some_reader"]
+    assert market.flags(found, date(2026, 11, 1), 180) == ["undated", "wide"]
+
+
+@pytest.mark.parametrize("changes", [{"as_of": "2062-05-01", "retrieved": "2062-05-02"}, {"retrieved": "2027-01-01"}])
+def test_a_row_from_the_future_is_an_error(changes: dict[str, str]) -> None:
+    found = read(row(**changes)).rows["service.some_reader"]
+    with pytest.raises(DataError, match=r"services.csv, line 2: .* after report.as_of 2026-11-23"):
+        market.flags(found, date(2026, 11, 23), 180)
+
+
+@given(
+    amounts=st.lists(st.floats(0.01, 1e6), min_size=3, max_size=3).map(sorted),
+    rates=st.lists(st.floats(0.01, 1e3), min_size=3, max_size=3).map(sorted),
+)
+def test_converting_keeps_the_order_of_the_ends(amounts: list[float], rates: list[float]) -> None:
+    def made(low: float, value: float, high: float, currency: str) -> market.Row:
+        return market.Row("a", value, low, high, "per 1000", currency, "cited", "triangular", "", "", None, None, "A", "", "")
+
+    value, low, high = market.to_usd(made(*amounts, "CNY"), made(*rates, ""))
+    assert low <= value * (1 + 1e-12)
+    assert value <= high * (1 + 1e-12)
+    assert market.to_usd(made(*amounts, "USD"), None) == (amounts[1], amounts[0], amounts[2])
+
+
+def test_the_facts_that_ship_are_sound() -> None:
+    facts = market.read({path.name: path.read_bytes() for path in sorted(Path(ROOT / "data/market").glob("*.csv"))})
+    assert len(facts.under("service", "per 1000")) >= 3
+    for found in facts.rows.values():
+        assert found.source_url or found.kind == "assumed"
+        assert found.low < found.high or found.unit == "vCPU" or found.note, f"{found.id}: a point without a range needs its reason"

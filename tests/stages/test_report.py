@@ -1,0 +1,402 @@
+"""The report from made-up measurements: what it computes, what it says, what it refuses, and that no number is its own."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duli import files
+from duli.errors import DataError
+from duli.reporting import wording
+from duli.reporting.pages import lookup
+from stages import report
+from tests.closure import ROOT
+from tests.reporting.test_charts import labels
+
+PARAMS = """
+report:
+  market: market
+  as_of: "2026-11-23"
+  stale_days: 180
+  price_per_1000: 1.2
+  below_threshold: review
+  volume_per_month: 10000000
+  compute: compute.aws_c7i_large
+  instances: 2
+  utilisation: 0.3
+gates:
+  require:
+    accuracy: {measure: business.accuracy.low, min: 0.99}
+    drop: {measure: quantization.paired.drop_points, max: 0.2}
+    data: {measure: validation.success, min: 1}
+"""
+
+
+def score(value: float, n: int = 10_000) -> dict[str, float]:
+    return {"value": value, "low": value - 0.002, "high": value + 0.001, "n": n}
+
+
+def speed(value: float, threads: int) -> dict[str, float]:
+    return {"value": value, "spread": 0.04, "n": 50, "batch": 64, "threads": threads}
+
+
+def variant(size: int, latency: float, throughput: float) -> dict[str, Any]:
+    return {
+        "bytes": size,
+        "latency_ms": {"value": latency, "p95": 1.3 * latency, "p99": 2 * latency, "spread": 0.1, "n": 2000, "threads": 1},
+        "throughput": speed(throughput, 1),
+        "throughput_all_cores": speed(1.9 * throughput, 2),
+    }
+
+
+def measurements() -> dict[str, Any]:
+    """What the stages before leave behind, by path."""
+    return {
+        "reports/train.json": {"parameters": 120_000, "validation_accuracy": score(0.994, 5000)},
+        "reports/evaluation.json": {
+            "test_digest": "3f" * 32, "n": 10_000, "accuracy": score(0.9943), "confidence_threshold": 0.9,
+            "coverage": score(0.9871), "accuracy_of_accepted": score(0.9984, 9871),
+        },
+        "reports/quantization.json": {
+            "choice": "int8", "paired": {"n": 10_000, "lost": 5, "won": 3, "drop_points": 0.02},
+            "variants": {"fp32": {"accuracy": score(0.9943)}, "int8": {"accuracy": score(0.9941)}},
+        },
+        "reports/benchmark.json": {
+            "shipped": "int8", "variants": {"fp32": variant(480_000, 0.61, 3100.0), "int8": variant(131_000, 0.34, 7200.0)},
+            "hardware": {"cpu": "Model 8488C", "cores": 2, "flags": ["avx2"]}, "versions": {"onnxruntime": "1.32.0"},
+        },
+        "reports/validation.json": {"success": True},
+        "reports/resources/train.json": {"stage": "train", "seconds": 41.7, "device": "cpu"},
+        "dist/manifest.json": {
+            "name": "digits", "version": "0.1.0", "signed": False, "model": {"variant": "int8", "sha256": "bb" * 32},
+            "wheel": {"file": "digits-0.1.0-py3-none-any.whl", "bytes": 151_234, "sha256": "cc" * 32},
+        },
+        "champion.json": {"champion": None},
+    }  # fmt: skip
+
+
+class Line:
+    """A release line up to the report, in the current folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files = measurements()
+        self.params = PARAMS
+        (folder / "market").mkdir()
+        for path in (ROOT / "data/market").glob("*.csv"):
+            (folder / "market" / path.name).write_bytes(path.read_bytes())
+
+    def set(self, path: str, key: str, value: Any) -> None:
+        *parents, last = key.split(".")
+        target = self.files[path]
+        for parent in parents:
+            target = target[parent]
+        if value is None:
+            del target[last]
+        else:
+            target[last] = value
+
+    def price(self, file: str, old: str, new: str) -> None:
+        path = self.folder / "market" / file
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+
+    def run(self) -> "Line":
+        (self.folder / "params.yaml").write_text(self.params)
+        for path, content in self.files.items():
+            (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / path).write_text(json.dumps(content))
+        report.main()
+        return self
+
+    @property
+    def business(self) -> dict[str, Any]:
+        return dict(files.read_json("reports/business.json"))
+
+    @property
+    def page(self) -> str:
+        return (self.folder / "reports/report.html").read_text()
+
+
+@pytest.fixture
+def release(line: Path) -> Line:
+    return Line(line)
+
+
+def abstaining(release: Line) -> None:
+    release.params = PARAMS.replace("review", "abstain")
+
+
+def held(release: Line) -> None:
+    release.set("reports/quantization.json", "paired.drop_points", 0.5)
+    release.set("reports/quantization.json", "variants.int8.accuracy.low", 0.5)
+
+
+def missing_gate(release: Line) -> None:
+    release.params = PARAMS.replace("business.accuracy.low", "business.acuracy.low")
+
+
+def never_paying(release: Line) -> None:
+    release.params = PARAMS.replace("price_per_1000: 1.2", "price_per_1000: 0.1")
+
+
+def with_champion(release: Line) -> None:
+    measures = {"business.accuracy.value": 0.993, "business.gross_margin.value": 0.4}
+    release.files["champion.json"] = {"champion": {"name": "digits", "version": "0.0.9", "measures": measures}}
+
+
+def signed_on_a_gpu(release: Line) -> None:
+    release.files["dist/manifest.json"]["signed"] = True
+    release.set("reports/resources/train.json", "device", "cuda")
+
+
+def from_the_cache(release: Line) -> None:
+    del release.files["reports/resources/train.json"]
+
+
+CASES = [abstaining, held, missing_gate, never_paying, with_champion, signed_on_a_gpu, from_the_cache]
+
+
+def test_the_unit_cost_is_the_sum_of_its_parts_computed_by_hand(release: Line) -> None:
+    found = release.run().business
+    per_second = 7200 * 1.9  # two threads measured, two rented
+    compute = 0.08925 / (per_second * 3600 * 0.3) * 1e6
+    expected = {
+        "compute": compute,
+        "idle": 2 * 730 * 0.08925 / 10 - compute,
+        "review": (1 - 0.9871) * 0.035 * 1e6,
+        "errors": 0.9871 * (1 - 0.9984) * 0.10 * 1e6,
+        "support": 10 * 5,
+    }
+    assert found["cost_usd_per_million"] == pytest.approx(expected)
+    assert found["unit_cost_usd_per_million"]["value"] == pytest.approx(sum(expected.values()))
+    assert found["gross_margin"]["value"] == pytest.approx((1200 - sum(expected.values())) / 1200)
+    assert found["assumed_share_of_cost"] == pytest.approx(1 - expected["review"] / sum(expected.values()))
+    assert found["training_usd"] == pytest.approx(41.7 / 3600 * 0.08925)
+
+
+def test_throughput_goes_by_the_threads_of_the_rented_machine(release: Line) -> None:
+    release.set("reports/benchmark.json", "variants.int8.throughput_all_cores.threads", 8)
+    throughput = next(entry for entry in release.run().business["register"] if entry["input"] == "throughput")
+    assert throughput["value"] == pytest.approx(7200 * 1.9 / 4)
+    assert (throughput["low"], throughput["high"]) == (pytest.approx(0.96 * throughput["value"]), pytest.approx(1.04 * throughput["value"]))
+
+
+def test_a_release_passes_its_gates_and_is_loudly_unsigned(release: Line, capsys: pytest.CaptureFixture[str]) -> None:
+    page = release.run().page
+    assert files.read_json("reports/gates.json")["verdict"] == release.business["verdict"] == "release"
+    assert "This release is not signed." in page
+    assert "They are no demand for this model" in page.split("Scorecard")[0]
+    assert "not signed" in (release.folder / "reports/report.md").read_text()
+    assert "release: a million answers cost" in capsys.readouterr().out
+
+
+def test_a_hold_says_which_gates_refused(release: Line, capsys: pytest.CaptureFixture[str]) -> None:
+    held(release)
+    page = release.run().page
+    assert release.business["verdict"] == "hold"
+    assert "(accuracy, drop)" in page
+    assert "quantization.paired.drop_points = 0.5 is above 0.2" in capsys.readouterr().out
+
+
+def test_a_gate_on_a_measure_that_is_not_there_holds_the_release(release: Line) -> None:
+    missing_gate(release)
+    release.run()
+    assert files.read_json("reports/gates.json")["reasons"] == [
+        "accuracy: business.acuracy.low is missing (is business.accuracy.low meant?)"
+    ]
+    assert "missing" in release.page
+
+
+def test_abstaining_pays_for_no_review(release: Line) -> None:
+    abstaining(release)
+    assert release.run().business["cost_usd_per_million"]["review"] == 0
+    assert "Human review" not in release.page.split("<svg")[1]
+    assert "the model abstains" in release.page
+
+
+def test_a_price_that_never_pays_has_no_volume_but_a_reason(release: Line) -> None:
+    never_paying(release)
+    assert release.run().business["break_even_answers_per_month"]["value"] is None
+    assert "no volume breaks even" in release.page
+    assert "so no volume pays" in release.page
+    assert "no volume breaks even" in (release.folder / "reports/report.md").read_text()
+    assert "none to" not in release.page + (release.folder / "reports/report.md").read_text()
+    assert release.business["gross_margin"]["value"] < 0
+
+
+def test_the_champion_stands_beside_its_challenger(release: Line) -> None:
+    with_champion(release)
+    assert release.run().business["beside_champion"][0] == {"measure": "business.accuracy.value", "this": 0.9941, "champion": 0.993}
+    assert "0.0.9" in release.page
+
+
+def test_a_signed_release_is_not_called_unsigned_and_a_gpu_has_no_price(release: Line) -> None:
+    signed_on_a_gpu(release)
+    assert release.run().business["training_usd"] is None
+    assert "not signed" not in release.page
+    assert "no price is given" in release.page
+
+
+@pytest.mark.parametrize("signed", ["yes", 1, None])
+def test_anything_but_true_is_unsigned(release: Line, signed: object) -> None:
+    release.files["dist/manifest.json"]["signed"] = signed
+    assert "This release is not signed." in release.run().page
+
+
+def test_the_same_input_gives_the_same_bytes(release: Line) -> None:
+    names = ("business.json", "gates.json", "report.html", "report.md")
+    first = [(release.run().folder / "reports" / name).read_bytes() for name in names]
+    assert [(release.run().folder / "reports" / name).read_bytes() for name in names] == first
+
+
+def test_a_changed_price_changes_the_margin(release: Line) -> None:
+    before = release.run().business["gross_margin"]["value"]
+    release.params = PARAMS.replace("price_per_1000: 1.2", "price_per_1000: 1.4")
+    assert release.run().business["gross_margin"]["value"] > before
+
+
+class Page(HTMLParser):
+    """Collects the numbers of a page: those that name their key, and the digits that do not."""
+
+    QUOTED = ("code", "cite", "time", "style", "svg", "title")  # names, versions, digests, quotes and days are no figures
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.figures: list[tuple[str, float, str]] = []
+        self.strays: list[str] = []
+        self.links: list[str] = []
+        self.open: list[str] = []
+        self.figure: tuple[str, float] | None = None
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        values = dict(attributes)
+        self.links += [str(values[name]) for name in ("href", "src", "srcset", "action", "xlink:href") if name in values]
+        if tag in self.QUOTED:
+            self.open.append(tag)
+        if tag == "data":
+            self.figure = str(values["data-key"]), float(str(values["value"]))
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+        if tag == "data":
+            self.figure = None
+
+    def handle_data(self, data: str) -> None:
+        if self.figure:
+            self.figures.append((*self.figure, data))
+        elif not self.open and re.search(r"\d", data):
+            self.strays.append(data.strip())
+
+
+def as_number(text: str) -> float:
+    """The number a reader sees; 'under 1 %' counts as half a percent."""
+    text = text.replace("under 1 %", "0.5 %").replace("over 99 %", "99.5 %").replace("−", "-").replace(",", "")
+    factor = 0.01 if text.endswith("%") else 1e6 if text.endswith("MB") else 1e3 if text.endswith("kB") else 1
+    return float(text.rstrip("%MBk ")) * factor
+
+
+@pytest.mark.parametrize("case", [None, *CASES])
+def test_every_number_of_the_page_is_a_key_of_the_json(release: Line, case: Any) -> None:
+    if case:
+        case(release)
+    page, business = Page(release.run().page), release.business
+    assert page.strays == []
+    assert len(page.figures) > 100
+    for key, value, text in page.figures:
+        assert lookup(business, key) == pytest.approx(value, rel=1e-12), key
+        assert as_number(text) == pytest.approx(value, rel=0.006, abs=0.006 if "%" in text else 1e-12), key
+
+
+def test_every_number_in_the_charts_is_in_the_json(release: Line) -> None:
+    business = release.run().business
+    waterfall, positions = re.findall(r"<svg.*?</svg>", release.page, re.DOTALL)
+    costs = [*business["cost_usd_per_million"].values(), business["unit_cost_usd_per_million"]["value"], business["price_usd_per_million"]]
+    assert labels(waterfall, "role-mark") == [wording.money(amount) for amount in costs]
+    prices = sorted([business["price_usd_per_million"], *(service["usd_per_million"] for service in business["services"])])
+    assert labels(positions, "role-mark") == [wording.money(price) for price in prices]
+
+
+def test_the_page_asks_nobody_for_anything(release: Line) -> None:
+    assert Page(release.run().page).links == []
+    assert not re.search(r"@import|<script|<link|<iframe|url\(\s*[\"']?(?:https?:)?//", release.page)
+
+
+def test_text_of_the_facts_cannot_become_markup(release: Line) -> None:
+    release.price("services.csv", "Mistral OCR 4: complete guide", "<script>alert(1)</script> | [x](y)")
+    assert "<script" not in release.run().page
+    assert "&lt;script&gt;" in release.page
+
+
+def test_every_input_stands_in_the_register_with_its_source_or_as_assumed(release: Line) -> None:
+    for entry in release.run().business["register"]:
+        assert entry["source"] or entry["kind"] == "assumed", entry
+        assert entry["low"] <= entry["value"] <= entry["high"], entry
+
+
+def test_stale_facts_are_flagged_at_the_day_of_the_params(release: Line) -> None:
+    release.params = PARAMS.replace("2026-11-23", "2027-11-23")
+    release.run()
+    assert "Stale" in release.page
+    assert "stale" in next(entry for entry in release.business["services"] if entry["id"] == "service.amazon_rekognition")["flags"]
+
+
+def test_lists_hold_what_is_no_metric(release: Line) -> None:
+    """`dvc metrics` and MLflow take numbers and leave lists out, so texts and the register must not stand outside lists."""
+
+    def leaves(value: Any) -> list[Any]:
+        return [leaf for inner in value.values() for leaf in leaves(inner)] if isinstance(value, dict) else [value]
+
+    found = release.run().business
+    assert [leaf for leaf in leaves(found) if isinstance(leaf, str)] == ["release"]
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "value", "said"),
+    [
+        ("reports/benchmark.json", "variants.int8.throughput_all_cores.value", None, "repeat `dvc repro --force benchmark`"),
+        ("reports/benchmark.json", "variants.int8.throughput_all_cores.value", 0, "throughput_per_second is 0"),
+        ("reports/benchmark.json", "variants.int8.latency_ms.p95", float("nan"), "no finite number at variants.int8.latency_ms.p95"),
+        ("reports/benchmark.json", "shipped", "int4", "no finite number"),
+        ("reports/evaluation.json", "coverage.value", float("inf"), "repeat `dvc repro --force evaluate`"),
+        ("reports/quantization.json", "variants.int8.accuracy", None, "repeat `dvc repro --force quantize`"),
+        ("dist/manifest.json", "wheel.bytes", "many", "repeat `dvc repro --force package`"),
+        ("champion.json", "champion", {"name": "digits"}, "champion.json: 'champion' needs name, version and measures"),
+    ],
+)
+def test_a_measurement_that_is_missing_or_no_number_stops_the_report(release: Line, path: str, key: str, value: Any, said: str) -> None:
+    release.set(path, key, value)
+    with pytest.raises(DataError) as error:
+        release.run()
+    assert said in str(error.value)
+    assert not (release.folder / "reports/business.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("services.csv", "https://cloud.google.com/vision/pricing", "", "line 2, column source_url"),
+        ("assumptions.csv", "error.per_item", "error.each", "no row 'error.per_item'"),
+        ("assumptions.csv", "5,2,15,per ticket,USD", "5,2,15,per ticket,CNY", "is in CNY, the unit cost in USD; convert it"),
+        ("assumptions.csv", "fx.cny_per_usd", "fx.cny", "no row 'fx.cny_per_usd'"),
+        ("services.csv", "service.", "api.", "no row 'service.*'"),
+        ("compute.csv", "compute.aws_c7i_large.vcpu", "compute.aws.vcpu", "no row 'compute.aws_c7i_large.vcpu'"),
+        ("compute.csv", "0.08925,0.08925,0.1197,per hour", "0.08925,0.08925,0.1197,per item", "needed is 'per hour'"),
+    ],
+)
+def test_market_facts_that_do_not_serve_stop_the_report(release: Line, file: str, old: str, new: str, said: str) -> None:
+    release.price(file, old, new)
+    with pytest.raises(DataError) as error:
+        release.run()
+    assert said in str(error.value)
+
+
+def test_an_empty_market_folder_stops_the_report(release: Line) -> None:
+    release.params = PARAMS.replace("market: market", "market: elsewhere")
+    with pytest.raises(DataError, match=r"no market facts.*report\.market"):
+        release.run()
