@@ -1,0 +1,59 @@
+"""The dozen numbers a release is judged by at a glance, with stable names that say their units."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from duli.errors import DataError
+
+# Name -> (report, key), in the order of display. {variant} is the one that is shipped. A name without a unit is a fraction
+# of 1, a count, or, for log_loss, nats.
+MEASURES: dict[str, tuple[str, str]] = {
+    "accuracy": ("quantization", "variants.{variant}.accuracy"),  # on the test split, of what ships
+    "accuracy_low": ("quantization", "variants.{variant}.accuracy.low"),  # lower end of the 95 % interval
+    "macro_f1": ("evaluation", "macro_f1"),
+    "log_loss": ("evaluation", "log_loss"),
+    "coverage": ("evaluation", "coverage"),  # share of predictions that are sure enough
+    "model_kb": ("benchmark", "variants.{variant}.bytes"),
+    "latency_ms": ("benchmark", "variants.{variant}.latency_ms"),  # median, batch 1, one thread
+    "throughput_per_s": ("benchmark", "variants.{variant}.throughput"),  # one thread
+    "unit_cost_usd_per_million": ("business", "unit_cost_usd_per_million"),
+    "gross_margin": ("business", "gross_margin"),
+    "train_seconds": ("resources", "train.seconds"),
+    "parameters": ("train", "parameters"),
+}
+FACTORS = {"model_kb": 1e-3}
+
+
+def headline(reports: Mapping[str, Any]) -> dict[str, float]:
+    """The headline numbers, in the order of display, from the reports by stage (and `resources`, the sidecars by stage).
+
+    Raises `DataError` where a report lacks a number or has one that is not finite.
+    """
+    variant = _shipped(reports)
+    numbers = {}
+    for name, (report, pattern) in MEASURES.items():
+        key = pattern.format(variant=variant)
+        value = _find(reports.get(report), key)
+        if value is None:
+            raise DataError(f"the report '{report}' has no number '{key}', the headline's {name}; run `dvc repro`, which makes it")
+        if not math.isfinite(value):
+            raise DataError(f"the report '{report}': {key} is {value}; a headline needs finite numbers")
+        numbers[name] = value * FACTORS.get(name, 1)
+    return numbers
+
+
+def _shipped(reports: Mapping[str, Any]) -> str:
+    name = (reports.get("benchmark") or {}).get("shipped")
+    if not isinstance(name, str):
+        raise DataError("reports/benchmark.json does not say which variant is shipped; run `dvc repro`, which makes it")
+    return name
+
+
+def _find(value: Any, key: str) -> float | None:
+    """The number at a dotted key; of a measure with an interval or a spread, its value."""
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    if isinstance(value, Mapping):
+        value = value.get("value")
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,207 @@
+"""Logs a release in MLflow, from files: one run per distinct result and one model version per content, however often.
+
+DVC's files are the truth and MLflow is an index of them that can be made again, so logging has to give the same after a
+crash in the middle, beside another process, and on an empty server. Nothing is written twice because everything has a
+name by its content: the run the digest of its files, the version that of its model, and every point one fixed time.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from duli.errors import DuliError
+from duli.files import sha256
+from duli.tracking import flat, live, process, registry, view
+from duli.tracking.headline import headline
+from duli.tracking.store import Store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput, Run
+
+T = TypeVar("T")
+
+RELEASE = "duli.release"
+ALIAS = "challenger"
+BATCH, BATCH_PARAMS = 1000, 100  # MLflow takes no more at once
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One split that went into a release."""
+
+    name: str
+    digest: str
+    path: str
+    rows: int
+    context: str  # what it was used for
+
+
+@dataclass(frozen=True)
+class Release:
+    """What is logged: plain values, and the paths of files to copy."""
+
+    name: str  # of the experiment and of the registered model
+    version: str  # of the release, for people
+    files: Mapping[str, str]  # what it is made of, path -> SHA-256: its identity
+    params: Mapping[str, Any]
+    reports: Mapping[str, Any]  # by stage, and `resources`
+    history: Sequence[dict[str, str]]  # the rows of the training's curves
+    datasets: Sequence[Dataset]
+    artifacts: Mapping[str, Sequence[Path]]  # folder -> files
+    model: Path
+    card: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """The identity of the result: two releases with the same are one."""
+        return sha256(json.dumps(dict(self.files), sort_keys=True).encode())
+
+
+@dataclass(frozen=True)
+class Logged:
+    """Where a release stands in MLflow."""
+
+    release: str  # its digest
+    experiment: str
+    experiment_id: str
+    run_id: str
+    registered_model: str
+    version: int
+    created: bool  # the run, by this call; else it was there
+    registered: bool  # the version, by this call
+
+
+def log(store: Store, release: Release) -> Logged:
+    """Makes sure that `release` stands in the store once: its run, its model version, and the alias on that version.
+
+    Raises `DataError` for a number that is not finite, before anything is written, and `DuliError` where MLflow does not
+    answer; what was written until then is used by the next call.
+    """
+    content = _Content(release)
+    client = store.client()
+    from mlflow.exceptions import MlflowException
+
+    try:
+        with store.locked():
+            return _log(client, store, release, content)
+    except MlflowException as error:
+        if store.database or "API request" not in str(error):
+            raise
+        reason = " ".join(str(error).split())[:300]
+        raise DuliError(
+            f"MLflow at {store.tracking_uri} does not answer; start it, or unset MLFLOW_TRACKING_URI to use mlruns/, "
+            f"then `dvc repro` again: only this stage is left ({reason})"
+        ) from None
+
+
+class _Content:
+    """What of a release goes into its run, flattened and checked before anything is written."""
+
+    def __init__(self, release: Release) -> None:
+        self.params = flat.params(release.params)
+        self.headline = headline(release.reports)
+        stages = {name: report for name, report in release.reports.items() if name != "resources"}
+        self.metrics = {**flat.metrics(stages), **self.headline}
+        self.curves = flat.curves(list(release.history))
+
+
+def _log(client: "MlflowClient", store: Store, release: Release, content: _Content) -> Logged:
+    experiment_id = store.experiment(client, release.name)
+    live.heal(client, experiment_id)
+    runs = _runs(client, experiment_id, release.digest)
+    finished = [run for run in runs if run.info.status == "FINISHED"]
+    run = finished[0] if finished else _start(client, experiment_id, release, content, runs)
+    run_id = str(run.info.run_id)
+    registered = registry.register(client, release.name, release.model, experiment_id, run_id, release.card)
+    if not finished:
+        _fill(client, run, release, content, registered.model_id)
+        run_id = _finish(client, experiment_id, release, run_id)
+    client.set_registered_model_alias(release.name, ALIAS, str(registered.version))
+    view.save(client, experiment_id, release.name, content.headline)
+    return Logged(
+        release.digest,
+        release.name,
+        experiment_id,
+        run_id,
+        release.name,
+        registered.version,
+        created=not finished,
+        registered=registered.created,
+    )
+
+
+def _runs(client: "MlflowClient", experiment_id: str, digest: str) -> "list[Run]":
+    found = client.search_runs([experiment_id], f"tags.`{RELEASE}` = '{digest}'")
+    return sorted(found, key=lambda run: str(run.info.run_id))
+
+
+def _start(client: "MlflowClient", experiment_id: str, release: Release, content: _Content, unfinished: "list[Run]") -> "Run":
+    """A run to fill: the one a crash left behind, unless it holds other params (those cannot be changed), or a new one."""
+    chosen = None
+    for run in unfinished:
+        contradicts = any(content.params.get(key) != value for key, value in run.data.params.items())
+        if chosen is None and not contradicts:
+            chosen = run
+        else:
+            client.delete_run(run.info.run_id)
+    if chosen is not None:
+        return chosen
+    tags = {**release.tags, RELEASE: release.digest, live.PROCESS: process.identity()}
+    return client.create_run(experiment_id, int(time.time() * 1000), tags, f"{release.version}-{release.digest[:8]}")
+
+
+def _fill(client: "MlflowClient", run: "Run", release: Release, content: _Content, model_id: str) -> None:
+    """Writes everything of a release into its run; a second time it changes nothing."""
+    from mlflow.entities import LoggedModelOutput, Metric, Param
+
+    run_id, moment = run.info.run_id, run.info.start_time
+    for params in _batches((Param(key, value) for key, value in content.params.items()), BATCH_PARAMS):
+        client.log_batch(run_id, params=params)
+    points = [Metric(key, value, moment, 0) for key, value in content.metrics.items() if key not in content.headline]
+    points += [Metric(key, value, moment, step) for key, value, step in content.curves]
+    # The headline belongs to the model too, so that its own page shows it.
+    points += [Metric(key, value, moment, 0, model_id or None) for key, value in content.headline.items()]
+    for metrics in _batches(points, BATCH):
+        client.log_batch(run_id, metrics=metrics)
+    client.log_inputs(run_id, [_input(dataset) for dataset in release.datasets])
+    outputs = client.get_run(run_id).outputs
+    if model_id and not (outputs and outputs.model_outputs):  # the one thing that MLflow refuses a second time
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
+    for folder, paths in release.artifacts.items():
+        for path in paths:
+            client.log_artifact(run_id, str(path), folder or None)
+
+
+def _finish(client: "MlflowClient", experiment_id: str, release: Release, run_id: str) -> str:
+    """Ends the run, unless another machine on the same server logged the same release meanwhile: then that one stays."""
+    runs = _runs(client, experiment_id, release.digest)
+    first = min(runs, key=lambda run: (run.info.status != "FINISHED", str(run.info.run_id)))
+    stays = str(first.info.run_id)
+    if stays != run_id and first.info.status == "FINISHED":
+        client.delete_run(run_id)
+        return stays
+    client.set_terminated(run_id, "FINISHED")
+    return run_id
+
+
+def _input(dataset: Dataset) -> "DatasetInput":
+    from mlflow.entities import Dataset as Entity
+    from mlflow.entities import DatasetInput, InputTag
+
+    # MLflow has room for 36 characters of a digest; the whole of it stands in the source.
+    source = json.dumps({"uri": dataset.path, "digest": dataset.digest})
+    profile = json.dumps({"num_rows": dataset.rows})
+    entity = Entity(dataset.name, dataset.digest[:32], "local", source, profile=profile)
+    return DatasetInput(entity, [InputTag("mlflow.data.context", dataset.context)])
+
+
+def _batches(items: "Sequence[T] | Iterator[T]", size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch

@@ -1,0 +1,170 @@
+"""Logs the release in MLflow from files: one run per distinct result, one model version per content, alias challenger."""
+
+import csv
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from duli import files
+from duli.errors import DataError
+from duli.params import Params
+from duli.tracking import process, release, store
+
+STATS = "data/prepared/stats.json"
+HISTORY = "models/history.csv"
+METRICS = ("validation", "train", "evaluation", "quantization", "benchmark", "business", "gates")
+TABLES = ("reports/per_class.csv", "reports/confusion.csv")
+PAGES = ("reports/report.html", "reports/report.md")
+CONTEXTS = {"train": "training", "validation": "validation", "test": "evaluation"}
+SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
+
+
+def main() -> None:
+    logged = record(Path(), os.environ)
+    # Nobody depends on this file: DVC's run cache brings it back with the release it belongs to.
+    files.write_json(
+        "reports/release_run.json",
+        {
+            "release": logged.release,
+            "experiment": logged.experiment,
+            "run_id": logged.run_id,
+            "registered_model": logged.registered_model,
+            "version": logged.version,
+        },
+    )
+    print(
+        f"release {logged.release[:8]} is run {logged.run_id} ({'new' if logged.created else 'known'}); "
+        f"{logged.registered_model} version {logged.version} ({'new' if logged.registered else 'known'}) is the {release.ALIAS}"
+    )
+
+
+def record(line: Path, environment: Mapping[str, str]) -> release.Logged:
+    """Makes sure that the release whose files lie in the folder `line` stands in MLflow, once; writes no file there."""
+    return release.log(store.locate(environment, line), gather(line, environment))
+
+
+def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
+    """The release that the files of a line make up; raises `DataError` where one is missing or they do not belong together."""
+    manifest = files.read_json(line / "dist/manifest.json")
+    reports = {name: files.read_json(line / f"reports/{name}.json") for name in METRICS}
+    stats = files.read_json(line / STATS)
+    lock = _lock(line)
+    training = files.read_json(line / "reports/resources/train.json")
+    return release.Release(
+        name=manifest["name"],
+        version=manifest["version"],
+        files=_identity(line),
+        params=_params(line, lock),
+        reports={**reports, "resources": {"train": training}},
+        history=_rows(line / HISTORY),
+        datasets=[
+            release.Dataset(f"{stats['dataset']}.{split}", facts["digest"], f"data/prepared/{split}.parquet", facts["examples"], use)
+            for split, use in CONTEXTS.items()
+            if (facts := stats["splits"].get(split))
+        ],
+        artifacts={
+            "": [line / "reports/report.html", line / "dist/MODEL_CARD.md", line / "dist/manifest.json"],
+            "evaluation": [line / table for table in TABLES],
+            "reports": [line / f"reports/{name}.json" for name in METRICS],
+        },
+        model=_model(line, manifest, reports["quantization"]),
+        card=(line / "dist/MODEL_CARD.md").read_text(encoding="utf-8"),
+        tags={
+            "duli.version": manifest["version"],
+            "duli.verdict": reports["gates"]["verdict"],
+            **({"duli.training_run": training["mlflow_run_id"]} if training.get("mlflow_run_id") else {}),
+            **({"duli.dvc_lock": files.sha256(json.dumps(lock, sort_keys=True).encode())} if lock else {}),
+            **_ran(line, lock, environment),
+            **_commit(line),
+        },
+    )
+
+
+def _identity(line: Path) -> dict[str, str]:
+    """What the release is made of, by SHA-256; neither params nor sidecars, so that the same result is the same release."""
+    dist = sorted(path.relative_to(line).as_posix() for path in (line / "dist").rglob("*") if path.is_file())
+    reports = [f"reports/{name}.json" for name in METRICS]
+    return {path: files.sha256(line / path) for path in (*dist, *reports, *TABLES, *PAGES, STATS, HISTORY)}
+
+
+def _model(line: Path, manifest: dict[str, Any], quantization: dict[str, Any]) -> Path:
+    path: Path = line / "models" / quantization["variants"][manifest["model"]["variant"]]["file"]
+    if files.sha256(path) != manifest["model"]["sha256"]:
+        raise DataError(f"{path} is not the model in {line / 'dist'}; run `dvc repro`, which packs the one that was measured")
+    return path
+
+
+def _lock(line: Path) -> dict[str, Any]:
+    """The stages in dvc.lock but for this one: what DVC knows of how these files were made; {} without DVC."""
+    path = line / "dvc.lock"
+    if not path.exists():
+        return {}
+    stages = dict(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")).get("stages") or {})
+    stages.pop("track", None)
+    return stages
+
+
+def _params(line: Path, lock: dict[str, Any]) -> dict[str, Any]:
+    """The params these files were made with, which params.yaml may have left behind since; itself where DVC knows none."""
+    recorded = {key: value for stage in lock.values() for key, value in stage.get("params", {}).get("params.yaml", {}).items()}
+    return recorded or dict(Params(line / "params.yaml").values)
+
+
+def _ran(line: Path, lock: dict[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
+    """Which stages ran in this `dvc repro` and which came from its caches; nothing where no DVC started this."""
+    dvc = _caller() if environment.get("DVC_STAGE") else None
+    if dvc is None:
+        return {}
+    ran = []
+    for stage in lock:
+        path = line / f"reports/resources/{stage}.json"
+        if path.exists() and files.read_json(path)["started"] >= dvc:
+            ran.append(stage)
+    return {"duli.stages_ran": ",".join(ran), "duli.stages_cached": ",".join(stage for stage in lock if stage not in ran)}
+
+
+def _caller() -> float | None:
+    """When the process that asked for this stage started; DVC starts stages through a shell, which is not meant."""
+    for pid in _ancestors(os.getpid()):
+        if process.command(pid) not in SHELLS:
+            return process.started(pid)
+    return None
+
+
+def _ancestors(pid: int) -> Iterator[int]:
+    while (above := process.parent(pid)) is not None:
+        yield above
+        pid = above
+
+
+def _commit(line: Path) -> dict[str, str]:
+    """The commit the code is at, and whether there is more than that; dvc.lock apart, which this very run writes."""
+    commit = _git(line, "rev-parse", "HEAD")
+    if commit is None:
+        return {}
+    changed = _git(line, "status", "--porcelain", "--", ":/", ":(top,exclude,glob)**/dvc.lock")
+    return {"mlflow.source.git.commit": commit, "duli.git_dirty": "true" if changed else "false"}
+
+
+def _git(line: Path, *arguments: str) -> str | None:
+    """What git says; None where there is no git, no repository or no commit yet."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=line, capture_output=True, text=True, env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"}, check=False
+        )
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing; run `dvc repro`, which makes it") from None

@@ -1,0 +1,43 @@
+import copy
+import math
+from typing import Any
+
+import pytest
+
+from duli.errors import DataError
+from duli.tracking.headline import MEASURES, headline
+
+SHARE = {"value": 0.99, "low": 0.98, "high": 0.995, "n": 1000}
+REPORTS: dict[str, Any] = {
+    "evaluation": {"macro_f1": 0.97, "log_loss": 0.03, "coverage": SHARE},
+    "quantization": {"variants": {"int8": {"accuracy": SHARE}}},
+    "benchmark": {"shipped": "int8", "variants": {"int8": {"bytes": 1500, "latency_ms": {"value": 0.2}, "throughput": {"value": 9000.0}}}},
+    "business": {"unit_cost_usd_per_million": {"value": 14.0}, "gross_margin": {"value": 0.6}},
+    "train": {"parameters": 1000},
+    "resources": {"train": {"seconds": 40.0}},
+}
+
+
+def test_every_number_in_the_order_of_display() -> None:
+    numbers = headline(REPORTS)
+    assert list(numbers) == list(MEASURES)
+    assert numbers["accuracy"] == 0.99
+    assert numbers["accuracy_low"] == 0.98
+    assert numbers["model_kb"] == 1.5
+    assert numbers["train_seconds"] == 40.0
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_a_missing_report_or_number_is_named(report: str) -> None:
+    with pytest.raises(DataError, match=f"'?{report}.* (has no number|does not say)"):
+        headline({name: content for name, content in REPORTS.items() if name != report})
+    with pytest.raises(DataError, match="'business' has no number 'gross_margin'"):
+        headline({**REPORTS, "business": {"unit_cost_usd_per_million": 14.0}})
+
+
+@pytest.mark.parametrize("poison", [math.nan, math.inf, None, "0.97", True])
+def test_what_is_no_finite_number_is_refused(poison: object) -> None:
+    reports = copy.deepcopy(REPORTS)
+    reports["evaluation"]["macro_f1"] = poison
+    with pytest.raises(DataError, match="macro_f1"):
+        headline(reports)

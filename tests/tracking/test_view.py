@@ -1,0 +1,26 @@
+import json
+
+from duli.tracking import view
+from duli.tracking.headline import MEASURES
+from duli.tracking.store import Store
+
+
+def test_the_view_has_the_headline_as_columns_and_is_written_once(store: Store) -> None:
+    client = store.client()
+    experiment_id = store.experiment(client, "digits")
+    view.save(client, experiment_id, "digits", MEASURES)
+    kept = client.get_experiment(experiment_id).tags[view.TAG]
+    envelope = json.loads(kept)
+    assert envelope["name"] == "digits: releases"
+    assert isinstance(envelope["createdAt"], int)
+    state = json.loads(envelope["state"])
+    assert state["selectedColumns"] == ["tags.`duli.verdict`", *(f"metrics.`{name}`" for name in MEASURES)]
+    assert [chart["metricKey"] for chart in state["compareRunCharts"]][: len(MEASURES)] == list(MEASURES)
+    view.save(client, experiment_id, "digits", MEASURES)
+    assert client.get_experiment(experiment_id).tags[view.TAG] == kept
+
+
+def test_links_name_the_view_and_both_runs() -> None:
+    assert view.table("7") == "/#/experiments/7/runs?viewStateShareKey=duli-releases&workflowType=machine_learning"
+    assert view.charts("7").endswith("&compareRunsMode=CHART")
+    assert "runs=%5B%22a%22%2C%20%22b%22%5D&experiments=%5B%227%22%5D" in view.compare("7", ["a", "b"])
