@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 from duli import files
 from duli.errors import GateError
 from duli.params import Params
-try:
-    from duli.reporting.pages import render
-except ImportError: pass
+from duli.reporting.pages import render
 from duli.validation.params import Validate
 
 if TYPE_CHECKING:
@@ -26,9 +24,7 @@ def main() -> None:
     stats = files.read_json(PREPARED / "stats.json")
     dataset = importlib.import_module(f"duli.datasets.{stats['dataset']}")
 
-    outcomes = suite.validate(
-        _examples(), sum(stats["quarantined"].values()), suite.Expected(len(dataset.CLASSES), dataset.SHAPE), bounds
-    )
+    outcomes = suite.validate(_examples(), sum(stats["quarantined"].values()), suite.Expected(len(dataset.CLASSES), dataset.SHAPE), bounds)
     failed = [outcome for outcome in outcomes if not outcome.success]
     facts = {
         "success": not failed,
@@ -51,7 +47,8 @@ def main() -> None:
     if failed:
         lines = "".join(f"\n  {o.table}.{o.column} {o.name}: {o.observed}; expected {o.expected}" for o in failed)
         raise GateError(
-            f"{len(failed)} of {len(outcomes)} expectations failed; see reports/validation.html, mend the data or `validate:` in params.yaml{lines}"
+            f"{len(failed)} of {len(outcomes)} expectations failed; see reports/validation.html, "
+            f"then mend the data or `validate:` in params.yaml{lines}"
         )
     print(f"all {len(outcomes)} expectations hold (reports/validation.html)")
 

@@ -56,11 +56,12 @@ def path(module: str) -> Path:
 
 def sections(stage: str) -> set[str]:
     """The params sections a stage asks for: the literal first argument of `.section(...)`."""
-    return {
-        node.args[0].value
-        for node in ast.walk(_tree(f"stages.{stage}"))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "section" and isinstance(node.args[0], ast.Constant)
-    }
+    found = set()
+    for node in ast.walk(_tree(f"stages.{stage}")):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="section"), args=[ast.Constant(value=str(name)), *_]):
+                found.add(name)
+    return found
 
 
 @cache

@@ -42,7 +42,7 @@ def test_yaml_1_2_numbers(tmp_path: Path) -> None:
         ("train: {lr: .inf, epochs: 1}", r"train\.lr = inf is not a finite number"),
         ("train: {lr: 0.1, epochs: 1, name: 1.0}", r'train\.name = 1\.0 should be text; put it in quotes: "1\.0"'),
         ("train: {lr: 0.1, epochs: 1, widths: 3}", r"train\.widths = 3 should be a valid (tuple|array)"),
-        ("train:\n  lr: 0.1\n  lr: 0.2\n  epochs: 1", "line 3: found duplicate key .?\"?lr"),
+        ("train:\n  lr: 0.1\n  lr: 0.2\n  epochs: 1", 'line 3: found duplicate key .?"?lr'),
         ("train: [1, 2]", r"train = \[1, 2\]"),
         ("train: null", "train = None"),
         ("model: {}", "section 'train' is missing"),

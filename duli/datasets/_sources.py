@@ -59,9 +59,8 @@ class Folder:
         plain, packed = self.path / name, self.path / f"{name}.gz"
         if not plain.exists() and not packed.exists():
             raise SourceError(f"neither {name} nor {name}.gz is there")
-        with _told():
-            with plain.open("rb") if plain.exists() else gzip.open(packed) as file:
-                yield from _blocks(file)  # type: ignore[arg-type]
+        with _told(), plain.open("rb") if plain.exists() else gzip.open(packed) as file:
+            yield from _blocks(file)
 
 
 @dataclass(frozen=True)
@@ -142,6 +141,6 @@ def _told() -> Iterator[None]:
         raise SourceError(f"cannot be read ({error})") from None
 
 
-def _blocks(file: IO[bytes]) -> Chunks:
+def _blocks(file: IO[bytes] | gzip.GzipFile) -> Chunks:
     while block := file.read(CHUNK):
         yield block

@@ -33,7 +33,7 @@ EXAMPLE = pa.schema(
     ]
 )
 QUARANTINED = pa.schema(
-    [("id", pa.string()), ("split", pa.string()), ("label", pa.int16()), ("content", pa.binary()), ("sha256", pa.string()), ("reason", pa.string())]
+    {"id": pa.string(), "split": pa.string(), "label": pa.int16(), "content": pa.binary(), "sha256": pa.string(), "reason": pa.string()}
 )
 
 Shape = tuple[int, int, int]  # channels, height, width
@@ -163,5 +163,6 @@ def _labels(batch: pa.RecordBatch) -> NDArray[np.int16]:
 
 
 def _readable(batch: pa.RecordBatch, size: int) -> NDArray[np.bool_]:
-    lengths: NDArray[np.bool_] = pc.fill_null(pc.equal(pc.binary_length(batch["content"]), size), False).to_numpy(zero_copy_only=False)
-    return lengths
+    right_size = pc.fill_null(pc.equal(pc.binary_length(batch["content"]), size), pa.scalar(value=False))
+    readable: NDArray[np.bool_] = right_size.to_numpy(zero_copy_only=False)
+    return readable

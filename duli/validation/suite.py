@@ -127,7 +127,8 @@ def _run(table: str, frame: pd.DataFrame, expectations: list["Expectation"]) -> 
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    batch = context.data_sources.add_pandas(table).add_dataframe_asset(table).add_batch_definition_whole_dataframe(table).get_batch({"dataframe": frame})
+    asset = context.data_sources.add_pandas(table).add_dataframe_asset(table)
+    batch = asset.add_batch_definition_whole_dataframe(table).get_batch({"dataframe": frame})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Great Expectations and pandas about each other
         result = batch.validate(gx.ExpectationSuite(name=table, expectations=expectations), result_format="SUMMARY")

@@ -16,8 +16,8 @@ Row = tuple[str, str, int | None, bytes | None]
 
 
 def batches(rows: list[Row], size: int = 2) -> list[pa.RecordBatch]:
-    schema = pa.schema([("id", pa.string()), ("split", pa.string()), ("label", pa.int16()), ("content", pa.binary())])
-    table = pa.Table.from_arrays([pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)], schema=schema)
+    schema = pa.schema({"id": pa.string(), "split": pa.string(), "label": pa.int16(), "content": pa.binary()})
+    table = pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
     return table.to_batches(max_chunksize=size)
 
 
@@ -50,8 +50,10 @@ def test_contradicting_labels_go_on_all_sides() -> None:
 
 
 def test_what_cannot_be_read_takes_no_part() -> None:
-    places = sorted_out([("a", "test", 1, None), ("b", "train", 1, b"longer"), ("c", "train", 3, b"same"), ("d", "train", None, b"same"), ("e", "train", -1, b"same"), ("f", "test", 2, b"same")])
-    assert places == {"a": "unreadable", "b": "unreadable", "c": "unknown label", "d": "unknown label", "e": "unknown label", "f": "test"}
+    unreadable: list[Row] = [("a", "test", 1, None), ("b", "train", 1, b"longer")]
+    unknown: list[Row] = [("c", "train", 3, b"same"), ("d", "train", None, b"same"), ("e", "train", -1, b"same")]
+    places = sorted_out([*unreadable, *unknown, ("f", "test", 2, b"same")])
+    assert places == dict.fromkeys("ab", "unreadable") | dict.fromkeys("cde", "unknown label") | {"f": "test"}
 
 
 def test_nothing_at_all() -> None:

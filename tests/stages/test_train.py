@@ -1,0 +1,212 @@
+"""The stage on a small piece of real MNIST: what it leaves behind, twice the same bytes, and what it refuses."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from duli import files
+from duli.errors import DataError, DuliError, GateError, ParamsError
+from duli.models._restore import restore
+from duli.training.loop import Examples, Normalisation, evaluate
+from stages import train
+
+ROWS = {"train": 2048, "validation": 512}
+
+PARAMS = """
+model: {name: fastconv, settings: {stem: 8, blocks: [[16], [16]]}}
+train:
+  epochs: 3
+  hardest: 0.5
+  batch: 64
+  learning_rate: 0.02
+  warm_up: 0.3
+  weight_decay: 0.01
+  label_smoothing: 0.05
+  augmentation: {rotate: 5, scale: 0.1, shear: 0, shift: 1}
+  precision: float32
+  device: cpu
+  threads: 1
+  seed: 0
+"""
+
+
+class Recorder:
+    """Stands in for MLflow's live run, which has tests of its own."""
+
+    runs: list["Recorder"] = []  # noqa: RUF012
+
+    def __init__(self, store: object, experiment: str, name: str, params: dict[str, str], tags: dict[str, str]) -> None:
+        self.experiment, self.name, self.params, self.tags = experiment, name, params, tags
+        self.points: list[tuple[int, dict[str, float]]] = []
+        self.failed = False
+        Recorder.runs.append(self)
+
+    def log(self, step: int, metrics: dict[str, float]) -> None:
+        self.points.append((step, metrics))
+
+    def close(self, status: str = "FINISHED") -> str | None:
+        return "run-1"
+
+    def __enter__(self) -> "Recorder":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.failed = kind is not None
+
+
+@pytest.fixture
+def prepared(line: Path, mnist_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A release line whose data are prepared and valid."""
+    monkeypatch.setenv("DVC_ROOT", str(line))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(train, "LiveRun", Recorder)
+    monkeypatch.setattr(Recorder, "runs", [])
+    images = np.fromfile(mnist_folder / "train-images-idx3-ubyte", np.uint8, offset=16, count=784 * sum(ROWS.values())).reshape(-1, 784)
+    labels = np.fromfile(mnist_folder / "train-labels-idx1-ubyte", np.uint8, offset=8, count=sum(ROWS.values()))
+    (line / "params.yaml").write_text(PARAMS)
+    (line / "data/prepared").mkdir(parents=True)
+    start = 0
+    for split, rows in ROWS.items():
+        write(split, images[start : start + rows], labels[start : start + rows])
+        start += rows
+    stats = {"dataset": "mnist", "classes": list("0123456789"), "channels": 1, "height": 28, "width": 28, "mean": 0.13, "std": 0.31}
+    files.write_json("data/prepared/stats.json", {**stats, "splits": {split: {"digest": f"digest of {split}"} for split in ROWS}})
+    files.write_json("reports/validation.json", {"success": True})
+    threads = torch.get_num_threads()
+    yield line
+    torch.set_num_threads(threads)
+
+
+def write(split: str, images: np.ndarray, labels: np.ndarray) -> None:
+    contents = pa.array([image.tobytes() for image in images], pa.binary())
+    table = pa.table({"id": [str(row) for row in range(len(images))], "label": pa.array(labels, pa.int16()), "content": contents})
+    pq.write_table(table, f"data/prepared/{split}.parquet", row_group_size=500)
+
+
+def test_what_it_leaves_explains_itself(prepared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = train.main()
+    first = {file: files.sha256(prepared / file) for file in ("models/model.safetensors", "models/model.json", "models/history.csv")}
+    torch.set_num_threads(2)
+    train.main()
+    assert facts == {"device": "cpu", "mlflow_run_id": "run-1"}
+    assert {file: files.sha256(prepared / file) for file in first} == first
+    assert len(capsys.readouterr().out.splitlines()) <= 2 * 3
+
+    description = json.loads((prepared / "models/model.json").read_text())
+    report = json.loads((prepared / "reports/train.json").read_text())
+    weights = files.verified("models/model.safetensors", description["weights"]["sha256"])
+    model = restore(description, weights)
+    assert sum(weight.numel() for weight in model.parameters()) == description["weights"]["parameters"] == report["parameters"]
+    assert description["data"] == {"dataset": "mnist", "train_digest": "digest of train", "validation_digest": "digest of validation"}
+    assert description["train"]["augmentation"]["shift"] == 1
+    assert description["precision"] == "float32"
+    assert description["architecture"]["source_sha256"] == files.sha256(Path(train.__file__).parents[1] / "duli/models/fastconv.py")
+
+    accuracy = report["validation_accuracy"]
+    assert 0.85 < accuracy["low"] < accuracy["value"] < accuracy["high"]
+    images, labels = train._read("validation", description["input"])
+    loss, correct = evaluate(model, Examples(images, labels), Normalisation(**description["normalisation"]))
+    assert loss == pytest.approx(report["validation_loss"], rel=1e-5)
+    assert correct == round(accuracy["value"] * accuracy["n"])
+    rows = list(csv.DictReader((prepared / "models/history.csv").read_text().splitlines()))
+    assert float(rows[-1]["validation_accuracy"]) == accuracy["value"]
+    assert (int(rows[-1]["step"]), int(rows[-1]["epoch"])) == (report["steps"], report["epochs"]) == (32 + 16 + 16, 3)
+    assert all(float(value) >= 0 for row in rows for value in row.values())
+
+
+def test_curves_and_params_are_told_to_the_live_run(prepared: Path) -> None:
+    train.main()
+    (run,) = Recorder.runs
+    assert run.experiment == "mnist-training"
+    assert run.params["train.augmentation.shift"] == "1.0"
+    assert run.params["model.settings.blocks"] == "[[16], [16]]"
+    assert run.tags["train_digest"] == "digest of train"
+    assert {name for _, metrics in run.points for name in metrics} == {
+        "train_loss",
+        "learning_rate",
+        "validation_loss",
+        "validation_accuracy",
+    }
+    assert not run.failed
+
+
+def nothing_made(line: Path) -> bool:
+    return not (line / "models").exists() and not (line / "reports/train.json").exists()
+
+
+@pytest.mark.parametrize("verdict", [{"success": False}, {}, {"success": "true"}, {"success": 1}, {"success": None}])
+def test_data_that_did_not_pass_are_not_trained_on(prepared: Path, verdict: dict[str, Any]) -> None:
+    files.write_json("reports/validation.json", verdict)
+    with pytest.raises(GateError, match="does not say that the data is valid"):
+        train.main()
+    assert nothing_made(prepared)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind", "complaint"),
+    [
+        ("learning_rate: 0.02", "learning_rate: .nan", ParamsError, "train.learning_rate"),
+        ("epochs: 3", "epoch: 3", ParamsError, "unknown key 'train.epoch'"),
+        ("hardest: 0.5", "hardest: 0", ParamsError, "train.hardest = 0"),
+        ("device: cpu", "device: tpu", ParamsError, "train.device = 'tpu'"),
+        (
+            "[[16], [16]]",
+            "[[16], [16], [16], [16]]",
+            ParamsError,
+            "images of at least 35 pixels a side, these are 28 x 28; take fewer blocks",
+        ),
+    ],
+)
+def test_params_that_cannot_work_are_refused(prepared: Path, old: str, new: str, kind: type[DuliError], complaint: str) -> None:
+    assert old in PARAMS
+    (prepared / "params.yaml").write_text(PARAMS.replace(old, new))
+    with pytest.raises(kind) as caught:
+        train.main()
+    assert complaint in str(caught.value)
+    assert nothing_made(prepared)
+
+
+def test_damaged_data_are_refused(prepared: Path) -> None:
+    images, labels = train._read("validation", {"channels": 1, "height": 28, "width": 28})
+    flat, wrong = images.flatten(1).numpy(), labels.numpy().copy()
+    wrong[7] = 10
+    write("validation", flat, wrong)
+    with pytest.raises(DataError, match="row 7 of the validation split has label 10"):
+        train.main()
+    assert Recorder.runs[-1].failed
+    write("validation", flat[:0], wrong[:0])
+    with pytest.raises(DataError, match="the validation split has 0 labels"):
+        train.main()
+    Path("data/prepared/validation.parquet").write_bytes(b"PAR1 cut off")
+    with pytest.raises(DataError, match=r"validation\.parquet cannot be read"):
+        train.main()
+    Path("data/prepared/validation.parquet").unlink()
+    with pytest.raises(DataError, match=r"validation\.parquet cannot be read"):
+        train.main()
+    assert nothing_made(prepared)
+
+
+def test_a_lost_network_leaves_nothing_and_fails_its_run(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(images: torch.Tensor, *_: object) -> torch.Tensor:
+        return images * float("nan")
+
+    monkeypatch.setattr("duli.training.augment.affine", lost)
+    with pytest.raises(GateError, match=r"the loss is nan at step 1 of 64"):
+        train.main()
+    assert Recorder.runs[-1].failed
+    assert nothing_made(prepared)
+
+
+def test_the_global_generator_is_left_alone(prepared: Path) -> None:
+    torch.manual_seed(3)
+    before = torch.random.get_rng_state()
+    train.main()
+    assert torch.equal(before, torch.random.get_rng_state())

@@ -1,0 +1,117 @@
+"""The rules of the house: stages run and the library computes, topics are islands, dvc.yaml tells the truth."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from functools import cache
+
+import pytest
+from dvc.repo import Repo
+
+from stages import sections as all_sections
+from stages.__main__ import STAGES
+from tests.closure import ROOT, closure, imports, path, sections
+
+GROUND = {"duli.errors", "duli.files", "duli.machine", "duli.params", "duli.progress"}
+MODULES = (file.relative_to(ROOT).with_suffix("") for file in (ROOT / "duli").rglob("*.py") if file.name != "__init__.py")
+LIBRARY = sorted(".".join(module.parts) for module in MODULES)
+TOPICS = [module for module in LIBRARY if module.count(".") >= 2]
+
+
+@cache
+def pipeline() -> dict[str, dict[str, set[str]]]:
+    """For each stage of dvc.yaml, as DVC resolves it: its code deps and its params sections."""
+    with Repo(str(ROOT)) as repo:
+        return {
+            stage.name: {
+                "code": {os.path.normpath(dep.def_path) for dep in stage.deps if dep.def_path.endswith((".py", ".j2", ".css"))},
+                "sections": {key.split(".")[0] for dep in stage.params for key in dep.params},
+            }
+            for stage in repo.stage.collect("dvc.yaml")
+        }
+
+
+def named() -> dict[str, str]:
+    from duli.params import Params
+
+    values = Params(ROOT / "params.yaml").values
+    return {"duli.datasets": values["data"]["dataset"], "duli.models": values["model"]["name"]}
+
+
+def test_the_graph_has_the_stages_there_are() -> None:
+    assert set(pipeline()) == set(STAGES)
+    assert {file.stem for file in (ROOT / "stages").glob("*.py")} == {*STAGES, "__init__", "__main__", "sections"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_code_deps_are_the_import_closure(stage: str) -> None:
+    listed, needed = pipeline()[stage]["code"], closure(stage, named())
+    assert listed == needed, f"missing in dvc.yaml: {sorted(needed - listed)}; superfluous: {sorted(listed - needed)}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_params_listed_are_the_sections_loaded(stage: str) -> None:
+    assert pipeline()[stage]["sections"] == sections(stage)
+
+
+def test_the_closure_is_not_blind() -> None:
+    """The closure sees lazy imports, modules named by params, and templates; an importer of nothing has nothing."""
+    of_validate = closure("validate", named())
+    assert {"duli/validation/suite.py", "duli/datasets/mnist.py", "duli/reporting/templates/validation.html.j2"} <= of_validate
+    assert "duli/training/loop.py" not in of_validate
+    assert imports("duli.errors") == set()
+
+
+@pytest.mark.parametrize("module", TOPICS)
+def test_topics_are_islands(module: str) -> None:
+    topic = module.split(".")[1]
+    strangers = {name for name in imports(module) if not name.startswith(f"duli.{topic}.") and name not in GROUND}
+    assert not strangers
+
+
+def test_the_library_never_imports_a_stage() -> None:
+    assert not [module for module in LIBRARY if module != "duli.cli" and any(name.startswith("stages") for name in imports(module))]
+
+
+@pytest.mark.parametrize("module", [module for module in LIBRARY if module.startswith("duli.serving.")])
+def test_serving_stands_alone(module: str) -> None:
+    """It is copied into the wheel as it is: the standard library, numpy, onnxruntime and itself by relative imports."""
+    allowed = {*sys.stdlib_module_names, "numpy", "onnxruntime"}
+    for node in ast.walk(ast.parse(path(module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            assert {alias.name.split(".")[0] for alias in node.names} <= allowed
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            assert str(node.module).split(".")[0] in allowed
+
+
+def test_the_library_names_no_paths_and_writes_no_files() -> None:
+    """`params.yaml` and the folders of a line are named in stages and the CLI; the writers of duli.files are called there."""
+    for module in LIBRARY:
+        if module in GROUND or module == "duli.cli":
+            continue
+        tree = ast.parse(path(module).read_text(encoding="utf-8"))
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+                assert not re.fullmatch(r"(data|models|reports|dist)/[\w./-]+|params\.yaml", node.value), f"{module} names {node.value!r}"
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "files":
+                assert not node.attr.startswith(("write", "atomic")), f"{module}, line {node.lineno} writes a file"
+
+
+def test_packages_are_empty() -> None:
+    assert not [file for folder in ("duli", "stages") for file in (ROOT / folder).rglob("__init__.py") if file.stat().st_size]
+
+
+def test_all_sections_are_known() -> None:
+    used = set().union(*(sections(stage) for stage in STAGES))
+    assert used <= set(all_sections.SECTIONS)
+
+
+@pytest.mark.parametrize("module", ["stages.__main__", "stages.sections", "duli.cli"])
+def test_starting_imports_nothing_heavy(module: str) -> None:
+    heavy = {"torch", "mlflow", "great_expectations", "pandas", "sklearn", "onnxruntime", "pyarrow", "numpy"}
+    code = f"import sys, {module}; print(*sorted({heavy} & set(sys.modules)))"
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, env={**os.environ})
+    assert shown.stdout.split() == []

@@ -1,0 +1,213 @@
+"""The whole line by real `dvc repro`, on a small real subset of MNIST, in a clone of this repository."""
+
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from sqlite3 import connect
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from stages.__main__ import STAGES
+from tests.closure import ROOT
+from tests.stages.lines import make_line
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("line")]
+
+FROM_TRAIN = list(STAGES[STAGES.index("train") :])
+
+
+class Clone:
+    """A copy of the repository as it is now, under git and DVC, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_", "GIT_"))}
+        env = {**own, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+        done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True)
+        assert not check or done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return done
+
+    def duli(self, *arguments: str) -> str:
+        return self.run(sys.executable, "-c", "from duli.cli import main; main()", *arguments).stdout
+
+    def repro(self) -> list[str]:
+        """The stages that `dvc repro` ran; those restored from the run cache did not run."""
+        return re.findall(r"Running stage '(\w+)'", self.run("dvc", "repro").stdout)
+
+    def set(self, section: str, key: str, value: Any) -> None:
+        path, yaml = self.folder / "params.yaml", YAML()
+        params, text = yaml.load(path.read_text()), io.StringIO()
+        params[section][key] = value
+        yaml.dump(params, text)
+        path.write_text(text.getvalue())
+
+    def json(self, path: str) -> Any:
+        return json.loads((self.folder / path).read_text())
+
+    def runs(self, experiment: str) -> list[tuple[str, str]]:
+        """Id and status of the runs of an experiment, as they stand in MLflow's database."""
+        with closing(connect(self.folder / "mlruns/mlflow.db")) as database:
+            query = "select run_uuid, status from runs join experiments using (experiment_id) where experiments.name = ?"
+            return list(database.execute(query, (experiment,)))
+
+    def versions(self) -> list[int]:
+        with closing(connect(self.folder / "mlruns/mlflow.db")) as database:
+            return [row[0] for row in database.execute("select version from model_versions order by version")]
+
+
+def make_clone(folder: Path, mnist: Path) -> Clone:
+    clone = Clone(folder)
+    names = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).is_file() and name != "dvc.lock":
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    make_line(folder, mnist)
+    clone.run("git", "init", "-q")
+    clone.run("git", "add", "-A")
+    clone.run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "clone")
+    return clone
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, mnist_folder: Path) -> Clone:
+    """A clone whose line has run once; tests work on copies of it."""
+    clone = make_clone(tmp_path_factory.mktemp("built"), mnist_folder)
+    assert clone.repro() == list(STAGES)
+    return clone
+
+
+@pytest.fixture
+def clone(built: Clone, tmp_path: Path) -> Clone:
+    shutil.copytree(built.folder, tmp_path / "clone", symlinks=True)
+    return Clone(tmp_path / "clone")
+
+
+def test_the_first_run_makes_a_release_whose_gate_holds_it(built: Clone) -> None:
+    """A few hundred digits do not make 99 %: the line runs to its end, and the verdict is hold."""
+    table = built.duli("show")
+    assert re.search(r"verdict +hold: accuracy: business.accuracy.low = 0\.\d+ is below 0\.99", table)
+    assert re.search(r"wheel +dist/digits-0\.1\.0-py3-none-any\.whl \(\d+ kB, unsigned\)", table)
+    assert (built.folder / "reports/report.html").stat().st_size > 10_000
+    [(run, status)] = built.runs("digits")
+    assert (status, run) == ("FINISHED", built.json("reports/release_run.json")["run_id"])
+    assert {status for _, status in built.runs("mnist-training")} == {"FINISHED"}
+    assert not re.search(r"\.tmp$", "\n".join(str(path) for path in built.folder.rglob(".*")), re.MULTILINE)
+
+
+def test_dvc_shows_metrics_and_plots(clone: Clone) -> None:
+    metrics = json.loads(clone.run("dvc", "metrics", "show", "--json").stdout)[""]["data"]
+    assert metrics["reports/evaluation.json"]["data"]["accuracy"]["n"] == 600
+    clone.run("dvc", "plots", "show", "-o", "plots")
+    page = (clone.folder / "plots/index.html").read_text()
+    assert "validation_accuracy" in page
+    assert "confusion" in page
+
+
+def test_each_change_reruns_what_follows_from_it_and_nothing_else(clone: Clone) -> None:
+    first = clone.json("reports/release_run.json")
+    assert clone.repro() == []
+
+    prices = clone.folder / "data/market/compute.csv"
+    original = prices.read_text()
+    prices.write_text(original.replace("0.08925,0.08925,", "0.08800,0.08800,"))
+    assert prices.read_text() != original
+    assert clone.repro() == ["report", "track"]
+    repriced = clone.json("reports/release_run.json")
+    assert repriced["run_id"] != first["run_id"]
+    assert repriced["version"] == first["version"]  # the model is the same
+
+    learning_rate = YAML(typ="safe").load(clone.folder / "params.yaml")["train"]["learning_rate"]
+    clone.set("train", "learning_rate", learning_rate / 2)
+    assert clone.repro() == FROM_TRAIN
+    retrained = clone.json("reports/release_run.json")
+    assert retrained["version"] == first["version"] + 1
+    assert {run for run, _ in clone.runs("digits")} == {first["run_id"], repriced["run_id"], retrained["run_id"]}
+
+    # Back to where it began: from the run cache, without running anything, to the same release run.
+    prices.write_text(original)
+    clone.set("train", "learning_rate", learning_rate)
+    assert clone.repro() == []
+    assert clone.json("reports/release_run.json") == first
+    assert len(clone.runs("digits")) == 3
+
+
+def test_comments_do_not_retrain(clone: Clone) -> None:
+    code = clone.folder / "duli/preparation/clean.py"
+    code.write_text(code.read_text() + "# a remark\n")
+    assert clone.repro() == ["prepare", "track"]  # track notes which stages ran
+    assert len(clone.runs("digits")) == 1
+
+
+def test_a_lost_tracking_store_is_rebuilt_from_the_files_once(clone: Clone) -> None:
+    shutil.rmtree(clone.folder / "mlruns")
+    assert "logged now" in clone.duli("track")
+    assert "was there" in clone.duli("track")
+    assert len(clone.runs("digits")) == 1
+    assert clone.versions() == [1]
+    assert clone.repro() == []
+
+
+@pytest.mark.parametrize("way", ["--temp", "--queue"])
+def test_experiments_log_to_the_repository(clone: Clone, way: str) -> None:
+    """Their working directory is a copy elsewhere; the release runs stand in the repository's store all the same."""
+    before = len(clone.runs("digits"))
+    clone.run("git", "add", "-A")
+    clone.run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "built", "--allow-empty")
+    clone.run("dvc", "exp", "run", way, "-S", "train.learning_rate=0.004", "-n", "slower")
+    if way == "--queue":
+        clone.run("dvc", "queue", "start", "-j", "1")
+        done = clone.run("dvc", "queue", "logs", "slower", "-f", check=False).stdout
+        _until(lambda: "Success" in clone.run("dvc", "queue", "status").stdout, done)
+    assert len(clone.runs("digits")) == before + 1
+    shown = json.loads(clone.run("dvc", "exp", "show", "--json").stdout)
+    assert "slower" in json.dumps(shown)
+
+
+def test_killed_dvc_leaves_no_writer_and_the_next_run_ends_as_if_nothing_had_happened(clone: Clone) -> None:
+    digest = clone.json("models/model.json")["weights"]["sha256"]
+    shutil.rmtree(clone.folder / ".dvc/cache")
+    shutil.rmtree(clone.folder / "models")
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    dvc = subprocess.Popen(["dvc", "repro"], cwd=clone.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with dvc:
+        assert dvc.stdout is not None
+        for shown in dvc.stdout:
+            if "parameters" in shown:  # train has begun
+                break
+        os.kill(dvc.pid, signal.SIGKILL)
+        dvc.wait()
+        _until(lambda: not _writers(clone.folder), "a stage outlived DVC")
+    clone.repro()
+    assert clone.json("models/model.json")["weights"]["sha256"] == digest
+
+
+def _writers(folder: Path) -> list[str]:
+    """Processes of stages that work in `folder`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").readlink() == folder and b"stages" in (process / "cmdline").read_bytes():
+                found.append(process.name)
+        except OSError:
+            continue
+    return found
+
+
+def _until(condition: Any, said: str) -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end, said
+        time.sleep(0.2)
