@@ -92,11 +92,11 @@ def _judge(name: str, gate: Gate, measures: Mapping[str, float]) -> Result:
     elif not math.isfinite(value):
         reason = f"{gate.measure} is {value}, no finite number"
     elif not high_enough:
-        reason = f"{gate.measure} = {value} is below {gate.min}"
+        reason = f"{gate.measure} = {value:.6g} is below {gate.min:.6g}"
     elif not low_enough:
-        reason = f"{gate.measure} = {value} is above {gate.max}"
+        reason = f"{gate.measure} = {value:.6g} is above {gate.max:.6g}"
     else:
-        reason = f"{gate.measure} = {value} is within bounds"
+        reason = f"{gate.measure} = {value:.6g} is within bounds"
     finite = math.isfinite(value)
     return Result(name, gate.measure, value if finite else None, gate.min, gate.max, finite and low_enough and high_enough, reason)
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from duli import files, machine
 from duli.errors import DataError, GateError
-from duli.evaluation.metrics import proportion
+from duli.intervals import proportion
 from duli.models._params import ModelChoice
 from duli.params import Params
 from duli.preparation.images import arrays

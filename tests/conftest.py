@@ -8,10 +8,10 @@ import pytest
 from duli import files
 from duli.datasets import mnist
 from duli.datasets._sources import SourceError
+from stages.__main__ import ENVIRONMENT
 from tests.closure import ROOT
 
-for name, value in {"MLFLOW_DISABLE_TELEMETRY": "true", "GX_ANALYTICS_ENABLED": "false", "DVC_NO_ANALYTICS": "1"}.items():
-    os.environ[name] = value
+os.environ.update(ENVIRONMENT)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from stages import sections as all_sections
 from stages.__main__ import STAGES
 from tests.closure import ROOT, closure, imports, path, sections
 
-GROUND = {"duli.errors", "duli.files", "duli.machine", "duli.params", "duli.progress"}
+GROUND = {"duli.errors", "duli.files", "duli.intervals", "duli.machine", "duli.params", "duli.progress"}
 MODULES = (file.relative_to(ROOT).with_suffix("") for file in (ROOT / "duli").rglob("*.py") if file.name != "__init__.py")
 LIBRARY = sorted(".".join(module.parts) for module in MODULES)
 TOPICS = [module for module in LIBRARY if module.count(".") >= 2]

@@ -57,9 +57,9 @@ def test_the_summary_keeps_value_and_bound_and_says_why() -> None:
     required = {"good": Gate(measure="a.b", min=0), "bad": Gate(measure="a.b", min=2)}
     found = gates.summary(gates.judge(required, {"a.b": 1.0}))
     assert (found["verdict"], found["gates"], found["refused"]) == ("hold", 2, 1)
-    assert found["reasons"] == ["bad: a.b = 1.0 is below 2.0"]
+    assert found["reasons"] == ["bad: a.b = 1 is below 2"]
     assert found["results"][1] == {
-        "name": "bad", "measure": "a.b", "value": 1.0, "min": 2.0, "max": None, "passed": False, "reason": "a.b = 1.0 is below 2.0",
+        "name": "bad", "measure": "a.b", "value": 1.0, "min": 2.0, "max": None, "passed": False, "reason": "a.b = 1 is below 2",
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Z95 = 1.959963984540054
+from duli.intervals import Z95
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "parameters": ("train", "parameters"),
 }
 FACTORS = {"model_kb": 1e-3}
+DIGITS = 5  # significant ones, but for counts: these numbers are read side by side, the reports keep all
 
 
 def headline(reports: Mapping[str, Any]) -> dict[str, float]:
@@ -39,7 +40,8 @@ def headline(reports: Mapping[str, Any]) -> dict[str, float]:
             raise DataError(f"the report '{report}' has no number '{key}', the headline's {name}; run `dvc repro`, which makes it")
         if not math.isfinite(value):
             raise DataError(f"the report '{report}': {key} is {value}; a headline needs finite numbers")
-        numbers[name] = value * FACTORS.get(name, 1)
+        value *= FACTORS.get(name, 1)
+        numbers[name] = value if value.is_integer() else float(f"{value:.{DIGITS}g}")
     return numbers
 
 

@@ -87,11 +87,11 @@ def _state(metrics: list[str]) -> dict[str, Any]:
 
 def _pixels(title: str) -> int:
     """A width that lets a dozen columns stand on one screen."""
-    return min(max(20 + 63 * len(title) // 10, 70), 150)
+    return min(max(20 + 63 * len(title) // 10, 76), 150)
 
 
 def _charts(metrics: list[str]) -> dict[str, Any]:
-    """One bar chart per headline metric, and the curves of the training; without, MLflow draws all of a hundred metrics."""
+    """One bar chart per headline metric, then the curves of the training; MLflow itself puts all other metrics below them."""
     sections = [("headline", "Headline"), ("curves", "Training")]
     bars: list[dict[str, Any]] = [
         {"type": "BAR", "metricSectionId": "headline", "metricKey": metric, "displayName": metric} for metric in metrics

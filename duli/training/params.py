@@ -29,5 +29,5 @@ class Training(Section):
     augmentation: Augmentation
     precision: Literal["auto", "float32", "bfloat16"]  # of the forward and backward pass; auto: bfloat16 where the device computes in it
     device: Literal["auto", "cpu", "cuda", "mps"]
-    threads: Annotated[int, Field(ge=1, le=256)] = 1  # of a CPU; belongs to the recipe, because another number of them rounds differently
+    threads: Annotated[int, Field(ge=1, le=256)]  # of a CPU; belongs to the recipe, because another number of them rounds differently
     seed: Annotated[int, Field(ge=0, lt=2**32)]

@@ -154,7 +154,8 @@ def _outcome(table: str, result: Any) -> Outcome:
 def _observed(result: Any) -> str:
     facts = result.result
     if "missing_count" in facts and "partial_missing_list" in facts and facts.get("observed_value") is None:
-        return f"missing {_short(facts['partial_missing_list'])}, unexpected {_short(facts['partial_unexpected_list'])}"
+        missing, unexpected = facts["partial_missing_list"], facts["partial_unexpected_list"]
+        return f"missing {_short(missing)}, unexpected {_short(unexpected)}" if missing or unexpected else "exactly the expected values"
     if "observed_value" in facts:
         return _short(facts["observed_value"])
     if "unexpected_count" in facts:

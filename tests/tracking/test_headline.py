@@ -9,11 +9,11 @@ from duli.tracking.headline import MEASURES, headline
 
 SHARE = {"value": 0.99, "low": 0.98, "high": 0.995, "n": 1000}
 REPORTS: dict[str, Any] = {
-    "evaluation": {"macro_f1": 0.97, "log_loss": 0.03, "coverage": SHARE},
+    "evaluation": {"macro_f1": 0.97, "log_loss": 0.0312349999, "coverage": SHARE},
     "quantization": {"variants": {"int8": {"accuracy": SHARE}}},
     "benchmark": {"shipped": "int8", "variants": {"int8": {"bytes": 1500, "latency_ms": {"value": 0.2}, "throughput": {"value": 9000.0}}}},
     "business": {"unit_cost_usd_per_million": {"value": 14.0}, "gross_margin": {"value": 0.6}},
-    "train": {"parameters": 1000},
+    "train": {"parameters": 11689512},
     "resources": {"train": {"seconds": 40.0}},
 }
 
@@ -25,6 +25,7 @@ def test_every_number_in_the_order_of_display() -> None:
     assert numbers["accuracy_low"] == 0.98
     assert numbers["model_kb"] == 1.5
     assert numbers["train_seconds"] == 40.0
+    assert (numbers["parameters"], numbers["log_loss"]) == (11689512.0, 0.031235)
 
 
 @pytest.mark.parametrize("report", REPORTS)

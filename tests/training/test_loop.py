@@ -102,13 +102,13 @@ class Watched(nn.Module):
 def test_what_is_hard_is_seen_again() -> None:
     images, labels = examples(640)
     images[:, :, 0, 0] = 0
-    images[:64, :, 0, 0] = 255
-    labels[:64] = (labels[:64] + 1) % CLASSES
+    images[5::10, :, 0, 0] = 255
+    labels[5::10] = (labels[5::10] + 1) % CLASSES
     model = Watched()
     still = {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
     run(model, recipe(epochs=2, hardest=0.2, augmentation=still), train=Examples(images, labels))
     assert sum(model.marked[:20]) == 64
-    assert sum(model.marked[20:]) > 55
+    assert sum(model.marked[20:]) > 40  # by chance 13
 
 
 class Poisoned(nn.Module):
