@@ -40,10 +40,10 @@ ui: venv ## open the MLflow UI on loopback: releases as rows, headline metrics a
 	@cd $(FOLDER) && duli ui
 
 test: venv ## all tests (at most 8 minutes on two cores)
-	@pytest -n 2 --dist loadgroup
+	@pytest -n 2 --dist worksteal
 
 test-fast: venv ## tests that start no release line (at most 90 seconds)
-	@pytest -n 2 --dist loadgroup -m "not slow"
+	@pytest -n 2 --dist worksteal -m "not slow"
 
 lint: venv ## formatting, lint, strict types, workflow files
 	@ruff format --check -q . && ruff check -q .

@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: python -m stages NAME, in the folder of a release line (it holds params.yaml)\n")
         for name in STAGES:
-            print(f"  {name:<10} {_purpose(name)}")
+            print(f"  {name:<10} {purpose(name)}")
         return 0
     name, *rest = arguments
     if name not in STAGES or rest:
@@ -77,7 +77,7 @@ def _same_copy() -> None:
         raise DuliError(f"the stages are in {stages_root} but `duli` is imported from {library_root}; start from one copy")
 
 
-def _purpose(name: str) -> str:
+def purpose(name: str) -> str:
     """The first sentence of a stage's docstring, read without importing the stage."""
     tree = ast.parse((Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
     return (ast.get_docstring(tree) or "").split("\n", 1)[0]

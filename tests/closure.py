@@ -18,17 +18,22 @@ TEMPLATES = ROOT / "duli/reporting/templates"
 def closure(stage: str, named: dict[str, str]) -> set[str]:
     """Files (relative to the repository) that `stage` runs; `named` gives the module for a package in `import_module(f"package.{...}")`."""
     named = {**named, "stages": stage}
-    seen: set[str] = set()
-    todo = ["stages.__main__", f"stages.{stage}"]
-    while todo:
-        module = todo.pop()
-        if module in CANNOT_CHANGE_RESULTS or module in seen:
-            continue
-        seen.add(module)
-        todo += imports(module, named)
+    seen = reachable("stages.__main__", f"stages.{stage}", named=named, stop=CANNOT_CHANGE_RESULTS)
     return {str(path(module).relative_to(ROOT)) for module in seen} | {
         str(template.relative_to(ROOT)) for module in seen for template in _templates(module)
     }
+
+
+def reachable(*modules: str, named: dict[str, str] | None = None, stop: set[str] | None = None) -> set[str]:
+    """The modules and all that they import, directly or not, without those in `stop` and what only these import."""
+    seen: set[str] = set()
+    todo = [*modules]
+    while todo:
+        module = todo.pop()
+        if module not in seen and module not in (stop or set()):
+            seen.add(module)
+            todo += imports(module, named)
+    return seen
 
 
 def imports(module: str, named: dict[str, str] | None = None) -> set[str]:

@@ -11,7 +11,7 @@ import pytest
 from dvc.repo import Repo
 
 from stages import sections as all_sections
-from stages.__main__ import STAGES
+from stages.__main__ import STAGES, purpose
 from tests.closure import ROOT, closure, imports, path, sections
 
 GROUND = {"duli.errors", "duli.files", "duli.intervals", "duli.machine", "duli.params", "duli.progress"}
@@ -43,6 +43,11 @@ def named() -> dict[str, str]:
 def test_the_graph_has_the_stages_there_are() -> None:
     assert set(pipeline()) == set(STAGES)
     assert {file.stem for file in (ROOT / "stages").glob("*.py")} == {*STAGES, "__init__", "__main__", "sections"}
+
+
+def test_dvc_yaml_says_what_each_stage_says_of_itself() -> None:
+    with Repo(str(ROOT)) as repo:
+        assert {stage.name: stage.desc for stage in repo.index.stages} == {name: purpose(name) for name in STAGES}
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -15,14 +15,17 @@ from sqlite3 import connect
 from typing import Any
 
 import pytest
+from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from stages.__main__ import STAGES
-from tests.closure import ROOT
+from tests.closure import ROOT, path, reachable
 from tests.stages.lines import make_line
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("line")]
+pytestmark = pytest.mark.slow
 
+# stages.sections stops a stage whose params are wrong, and changes nothing else: no dep, but it has to be importable.
+CHECKS_PARAMS = sorted({str(path(name).relative_to(ROOT)) for name in reachable("stages.sections")})
 FROM_TRAIN = list(STAGES[STAGES.index("train") :])
 
 
@@ -114,6 +117,34 @@ def test_dvc_shows_metrics_and_plots(clone: Clone) -> None:
     page = (clone.folder / "plots/index.html").read_text()
     assert "validation_accuracy" in page
     assert "confusion" in page
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_runs_on_its_deps_alone(built: Clone, tmp_path: Path, stage: str) -> None:
+    """In a folder with nothing but what dvc.yaml lists for it; what only checks params is there as well."""
+    alone = Clone(tmp_path)
+    with Repo(str(built.folder)) as repo:
+        (listed,) = (one for one in repo.index.stages if one.name == stage)
+        names = {dep.def_path for dep in listed.deps}
+    for name in (*names, "params.yaml", *CHECKS_PARAMS):
+        source, target = built.folder / name, tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target, dirs_exist_ok=True) if source.is_dir() else shutil.copy(source, target)
+    (tmp_path / ".dvc").mkdir()
+    alone.run("env", "PYTHONPATH=.", sys.executable, "-m", "stages", stage)
+
+
+def test_a_further_line_is_a_folder_with_a_link(clone: Clone) -> None:
+    line = clone.folder / "pipelines/mine"
+    line.mkdir(parents=True)
+    (line / "dvc.yaml").symlink_to("../../dvc.yaml")
+    shutil.copy(clone.folder / "champion.json", line)
+    params = (clone.folder / "params.yaml").read_text()
+    (line / "params.yaml").write_text(params.replace("root: .", "root: ../..").replace("market: data", "market: ../../data"))
+    mine = Clone(line)
+    mine.run("dvc", "repro", "train", "evaluate")
+    assert mine.json("reports/evaluation.json") == clone.json("reports/evaluation.json")
+    assert "didn't change" in clone.run("dvc", "repro", "evaluate").stdout
 
 
 def test_each_change_reruns_what_follows_from_it_and_nothing_else(clone: Clone) -> None:
