@@ -116,7 +116,7 @@ def test_dvc_shows_metrics_and_plots(clone: Clone) -> None:
     clone.run("dvc", "plots", "show", "-o", "plots")
     page = (clone.folder / "plots/index.html").read_text()
     assert "validation_accuracy" in page
-    assert "confusion" in page
+    assert "Confusion on the test split" in page
 
 
 @pytest.mark.parametrize("stage", STAGES)
