@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from duli import files, machine
 from duli.benchmark import speed
 from duli.benchmark.params import Benchmark
 from duli.params import Params
-from duli.preparation.images import arrays
+from duli.preparation.parquet import arrays, opened
 from duli.progress import progress
 
 MODELS = Path("models")
@@ -23,7 +22,7 @@ def main() -> None:
     quantization = files.read_json("reports/quantization.json")
     models = {name: files.verified(MODELS / facts["file"], facts["sha256"]) for name, facts in quantization["variants"].items()}
     stats = files.read_json(PREPARED / "stats.json")
-    with pq.ParquetFile(PREPARED / "test.parquet") as file:
+    with opened(PREPARED / "test.parquet") as file:
         rows = pa.Table.from_batches([next(file.iter_batches(settings.batch, columns=["label", "content"]))])
     images, _ = arrays(rows, (stats["channels"], stats["height"], stats["width"]))
 

@@ -15,7 +15,7 @@ from duli.evaluation.params import Evaluate
 from duli.evaluation.predict import torch_logits
 from duli.models._restore import restore
 from duli.params import Params
-from duli.preparation.images import arrays
+from duli.preparation.parquet import arrays, opened
 
 MODELS = Path("models")
 PREPARED = Path("data/prepared")
@@ -26,7 +26,8 @@ def main() -> None:
     description = files.read_json(MODELS / "model.json")
     weights = files.verified(MODELS / description["weights"]["file"], description["weights"]["sha256"])
     stats = files.read_json(PREPARED / "stats.json")
-    test = pq.read_table(PREPARED / "test.parquet", columns=["id", "label", "content"])
+    with opened(PREPARED / "test.parquet") as file:
+        test = file.read(columns=["id", "label", "content"])
     images, labels = arrays(test, (stats["channels"], stats["height"], stats["width"]))
 
     probabilities = metrics.softmax(torch_logits(restore(description, weights), images, **description["normalisation"]))

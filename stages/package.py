@@ -151,12 +151,13 @@ def _reproduce(folder: Path, program: Path, promised: dict[str, Any], classes: l
 def _test_images(folder: Path) -> tuple[list[Path], list[int]]:
     """The test split as .npy files of a bounded size in `folder`, and its labels."""
     import numpy as np
-    import pyarrow.parquet as pq
+
+    from duli.preparation.parquet import opened
 
     paths: list[Path] = []
     labels: list[int] = []
-    with TEST.open("rb") as file:
-        for batch in pq.ParquetFile(file).iter_batches(ROWS, columns=["label", "content", "height", "width"]):
+    with opened(TEST) as file:
+        for batch in file.iter_batches(ROWS, columns=["label", "content", "height", "width"]):
             height, width = batch["height"][0].as_py(), batch["width"][0].as_py()
             pixels = np.frombuffer(b"".join(batch["content"].to_pylist()), np.uint8).reshape(batch.num_rows, -1, height, width)
             paths.append(folder / f"test-{len(paths):05d}.npy")

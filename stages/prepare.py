@@ -38,6 +38,7 @@ def main() -> None:
                 stack.enter_context(files.atomic(PREPARED / f"{target}.parquet")),
                 clean.QUARANTINED if target == "quarantine" else clean.EXAMPLE,
                 compression="zstd",
+                write_page_checksum=True,
             )
             for target in (*SPLITS, "quarantine")
         }

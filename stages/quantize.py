@@ -1,9 +1,6 @@
 """Exports the model to ONNX, makes its int8 form, compares both on the same examples and chooses the one that ships."""
 
 from pathlib import Path
-from typing import Any
-
-import pyarrow.parquet as pq
 
 from duli import files
 from duli.compression import compare, export, int8
@@ -13,7 +10,7 @@ from duli.evaluation import metrics
 from duli.evaluation.predict import onnx_logits, torch_logits
 from duli.models._restore import restore
 from duli.params import Params
-from duli.preparation.images import arrays
+from duli.preparation.parquet import examples
 
 TOLERANCE = 1e-3  # largest difference of a logit between torch and the exported float32 model
 
@@ -30,12 +27,12 @@ def main() -> None:
     normalisation = description["normalisation"]
 
     variants = {"fp32": export.to_onnx(model, shape, **normalisation)}
-    images, labels = _split("train", shape)
+    images, labels = examples(PREPARED / "train.parquet", shape)
     rows = int8.draw(labels, settings.calibration_rows, settings.seed)
     variants["int8"] = int8.quantize(variants["fp32"], images[rows])
 
-    validation, validation_labels = _split("validation", shape)
-    test, test_labels = _split("test", shape)
+    validation, validation_labels = examples(PREPARED / "validation.parquet", shape)
+    test, test_labels = examples(PREPARED / "test.parquet", shape)
     on_validation = {name: onnx_logits(content, validation) for name, content in variants.items()}
     on_test = {name: onnx_logits(content, test) for name, content in variants.items()}
     agreement = compare.agreement(on_test["fp32"], torch_logits(model, test, **normalisation))
@@ -75,10 +72,6 @@ def main() -> None:
         },
     )
     print(f"{choice} ships: {reason}; {len(variants[choice]) / 1000:.1f} kB")
-
-
-def _split(name: str, shape: tuple[int, int, int]) -> tuple[Any, Any]:
-    return arrays(pq.read_table(PREPARED / f"{name}.parquet", columns=["label", "content"]), shape)
 
 
 def _points(drop: compare.Paired) -> dict[str, float]:

@@ -7,18 +7,16 @@ import os
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from safetensors.torch import save
 from torch import nn
 
 from duli import files, machine
-from duli.errors import DataError, GateError
+from duli.errors import GateError
 from duli.intervals import proportion
 from duli.models._params import ModelChoice
 from duli.params import Params
-from duli.preparation.images import arrays
+from duli.preparation.parquet import examples
 from duli.tracking.live import LiveRun
 from duli.tracking.store import locate
 from duli.training import device as devices
@@ -112,12 +110,7 @@ def main() -> dict[str, object]:
 
 
 def _read(split: str, image: dict[str, int]) -> Examples:
-    path = PREPARED / f"{split}.parquet"
-    try:
-        table = pq.read_table(path, columns=["label", "content"])
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path} cannot be read ({str(error).splitlines()[0]}); delete it and run `dvc repro`") from None
-    images, labels = arrays(table, (image["channels"], image["height"], image["width"]))
+    images, labels = examples(PREPARED / f"{split}.parquet", (image["channels"], image["height"], image["width"]))
     return Examples(torch.from_numpy(images), torch.from_numpy(labels))
 
 

@@ -57,11 +57,12 @@ def _examples() -> "pd.DataFrame":
     """The examples of all splits without their content, whose length in bytes stands for it."""
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
+
+    from duli.preparation.parquet import opened
 
     tables = []
     for split in SPLITS:
-        with pq.ParquetFile(PREPARED / f"{split}.parquet") as file:
+        with opened(PREPARED / f"{split}.parquet") as file:
             names = [name for name in file.schema_arrow.names if name != "content"]
             for group in range(file.num_row_groups):
                 lengths = pc.binary_length(file.read_row_group(group, columns=["content"])["content"])

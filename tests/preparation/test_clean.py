@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duli.preparation import clean, summary
-from duli.preparation.images import arrays
 
 RULES = clean.Rules(classes=3, shape=(1, 2, 2), validation_share=0.3)
 
@@ -122,13 +121,3 @@ def test_the_digest_of_a_split_follows_content_and_label() -> None:
     first: list[Row] = [("a", "test", 1, b"aaaa"), ("b", "test", 1, b"bbbb"), ("c", "test", 1, b"cccc")]
     assert digest(first) == digest(first)
     assert len({digest(first), digest([("a", "test", 2, b"aaaa"), *first[1:]]), digest([("a", "test", 1, b"aaaz"), *first[1:]])}) == 3
-
-
-def test_arrays_have_the_pixels_also_of_slices_and_chunks() -> None:
-    read = batches([(str(i), "test", i % 3, bytes([i, i, 0, 255])) for i in range(10)], size=4)
-    table = pa.Table.from_batches([part for _, part in clean.sort_out(read, clean.judge(read, RULES), RULES)])
-    images, labels = arrays(table.slice(3, 5), (1, 2, 2))
-    assert images.shape == (5, 1, 2, 2)
-    assert images[:, 0, 0, 0].tolist() == [3, 4, 5, 6, 7]
-    assert labels.tolist() == [0, 1, 2, 0, 1]
-    assert arrays(table.slice(0, 0), (1, 2, 2))[0].shape == (0, 1, 2, 2)
