@@ -44,7 +44,7 @@ def choose(drop: Paired, max_drop: float) -> tuple[str, str]:
     worst = f"at worst {drop.drop_high * 100:.2f} points (95 %)"
     if drop.drop_high <= max_drop:
         return "int8", f"{seen}: {worst}, within the allowed {max_drop * 100:.2f}"
-    return "fp32", f"{seen}: {worst}, more than the allowed {max_drop * 100:.2f}, so fp32 ships"
+    return "fp32", f"{seen}: {worst}, more than the allowed {max_drop * 100:.2f}"
 
 
 def agreement(exported: NDArray[np.float32], original: NDArray[np.float32]) -> dict[str, Any]:
