@@ -12,6 +12,7 @@ from duli.errors import DataError
 from duli.params import Params
 from duli.reporting import charts, wording
 from duli.reporting.pages import render
+from duli.tracking.headline import headline
 
 REPORTS = ("train", "evaluation", "quantization", "benchmark", "validation")
 COUNTS = ("n", "batch", "threads", "bytes")
@@ -77,6 +78,9 @@ def main() -> None:
     }
     files.write_json("reports/business.json", business)
     files.write_json("reports/gates.json", judged)
+    # The dozen numbers that `dvc metrics diff` and `dvc exp show` have room for.
+    resources = {"resources": {"train": training}} if training else {}
+    files.write_json("reports/headline.json", headline({**reports, "business": business, **resources}))
     files.write_text("reports/report.html", render("report.html.j2", **page))
     files.write_text("reports/report.md", render("report.md.j2", **page))
 
