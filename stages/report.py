@@ -28,7 +28,7 @@ def main() -> None:
     reports = {name: files.read_json(f"reports/{name}.json") for name in REPORTS}
     manifest = files.read_json("dist/manifest.json")
     champion = _champion()
-    training = _resources("train")
+    training = files.read_json("reports/resources/train.json")
 
     measured = _measured(reports, manifest)
     register = _register(plan, facts, measured)
@@ -45,7 +45,7 @@ def main() -> None:
         "price_usd_per_thousand": plan.price_per_1000,
         "stale_days": plan.stale_days,
         **measured,
-        "training_seconds": training.get("seconds"),
+        "training_seconds": training["seconds"],
         "training_usd": _training_usd(training, inputs.price_per_hour),
         # Lists hold what the page shows and what is no metric: `dvc metrics` leaves lists out.
         "movers": summary.movers(inputs, ranges, plan.below_threshold),
@@ -79,8 +79,7 @@ def main() -> None:
     files.write_json("reports/business.json", business)
     files.write_json("reports/gates.json", judged)
     # The dozen numbers that `dvc metrics diff` and `dvc exp show` have room for.
-    resources = {"resources": {"train": training}} if training else {}
-    files.write_json("reports/headline.json", headline({**reports, "business": business, **resources}))
+    files.write_json("reports/headline.json", headline({**reports, "business": business, "resources": {"train": training}}))
     files.write_text("reports/report.html", render("report.html.j2", **page))
     files.write_text("reports/report.md", render("report.md.j2", **page))
 
@@ -217,13 +216,7 @@ def _beside(champion: dict[str, Any] | None, numbers: dict[str, float]) -> list[
 
 def _training_usd(training: dict[str, Any], price_per_hour: float) -> float | None:
     """What this training would cost on the rented machine; None where it ran on something else."""
-    return training["seconds"] / 3600 * price_per_hour if training.get("device") == "cpu" else None
-
-
-def _resources(stage: str) -> dict[str, Any]:
-    """The sidecar of a stage: {} where the stage came from DVC's run cache to a machine that never ran it."""
-    path = Path(f"reports/resources/{stage}.json")
-    return dict(files.read_json(path)) if path.exists() else {}
+    return training["seconds"] / 3600 * price_per_hour if training["device"] == "cpu" else None
 
 
 def _pick(numbers: dict[str, float], name: str, keys: tuple[str, ...]) -> dict[str, float]:

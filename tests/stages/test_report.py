@@ -153,11 +153,7 @@ def signed_on_a_gpu(release: Line) -> None:
     release.set("reports/resources/train.json", "device", "cuda")
 
 
-def from_the_cache(release: Line) -> None:
-    del release.files["reports/resources/train.json"]
-
-
-CASES = [abstaining, held, missing_gate, never_paying, with_champion, signed_on_a_gpu, from_the_cache]
+CASES = [abstaining, held, missing_gate, never_paying, with_champion, signed_on_a_gpu]
 
 
 def test_the_unit_cost_is_the_sum_of_its_parts_computed_by_hand(release: Line) -> None:
