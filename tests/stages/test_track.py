@@ -1,5 +1,6 @@
 import json
 import shutil
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -121,7 +122,7 @@ def test_which_stages_ran_and_which_were_cached(made: Path, monkeypatch: pytest.
 
 
 def test_the_caller_is_what_started_the_shell() -> None:
-    ask = f"{sys.executable} -c 'from stages import track; print(track._caller())'; true"
+    ask = f"{shlex.quote(sys.executable)} -c 'from stages import track; print(track._caller())'; true"
     relay = f"""
 import os, subprocess, time
 from duli.tracking import process
