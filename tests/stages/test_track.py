@@ -1,6 +1,6 @@
 import json
-import shutil
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
