@@ -31,7 +31,8 @@ install:
 	@cp requirements.lock .venv/installed.lock
 
 repro: venv ## run the release line: raw bytes to a priced, packaged, tracked release (LINE=NAME for pipelines/NAME)
-	@cd $(FOLDER) && dvc repro && duli show
+	@test -f $(FOLDER)/params.yaml || { echo "no release line '$(LINE)'; there are: . $(notdir $(wildcard pipelines/*))" >&2; exit 2; }
+	@cd $(FOLDER) && duli check && dvc repro && duli show
 
 report: venv ## open the market and business report (after make repro)
 	@cd $(FOLDER) && duli report

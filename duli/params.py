@@ -68,7 +68,9 @@ class Params:
         try:
             # Through JSON: pydantic's strict mode then takes a YAML list for a tuple and a text for an enumeration,
             # and still no text for a number.
-            return kind.model_validate_json(json.dumps(self.values[name], default=str)), []
+            return kind.model_validate_json(json.dumps(self.values[name], default=_no_json)), []
+        except ParamsError as error:
+            return None, [f"{self.path}: in section '{name}', {error}"]
         except ValidationError as error:
             return None, [self._explain(name, kind, details) for details in error.errors()]
 
@@ -87,6 +89,11 @@ class Params:
                 return f'{self.path}: {key} = {value!r} should be text; put it in quotes: "{value}"'
         reason = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
         return f"{self.path}: {key} = {value!r} {reason}; change it"
+
+
+def _no_json(value: object) -> str:
+    """Raises `ParamsError` for what YAML knows and DVC does not take in params: dates, sets, bytes."""
+    raise ParamsError(f'{value} is read as a {type(value).__name__}, which DVC does not take; put it in quotes: "{value}"')
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def test_yaml_1_2_numbers(tmp_path: Path) -> None:
         ("train:\n  lr: 0.1\n  lr: 0.2\n  epochs: 1", 'line 3: found duplicate key .?"?lr'),
         ("train: [1, 2]", r"train = \[1, 2\]"),
         ("train: null", "train = None"),
+        ("train: {lr: 0.1, epochs: 1, name: 2026-11-23}", "in section .train., 2026-11-23 is read as a date.*put it in quotes"),
         ("model: {}", "section 'train' is missing"),
         ("", "holds NoneType"),
         ("- a\n- b", "holds list"),
