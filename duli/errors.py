@@ -37,6 +37,8 @@ def exit_code(program: str, action: Callable[[], object]) -> int:
         kind = "held" if isinstance(error, GateError) else "error"
         print(f"{program}: {kind}: {error}", file=sys.stderr)
     except ModuleNotFoundError as error:
+        if str(error.name).split(".")[0] in ("duli", "stages"):
+            raise
         print(f"{program}: error: this Python lacks '{error.name}'; activate the venv (source .venv/bin/activate)", file=sys.stderr)
     except KeyboardInterrupt:
         print(f"{program}: interrupted; nothing half-written stays", file=sys.stderr)

@@ -1,6 +1,7 @@
 """The one atomic writer and the one digest function: whatever the project writes or believes goes through here."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -36,8 +37,10 @@ def atomic(path: str | Path) -> Iterator[IO[bytes]]:
             os.fsync(handle.fileno())
             # Renamed while the lock is still held, so that no sweep can take it for a dead writer's file.
             temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DataError(f"{path}: the disk is full; make room and run again, what stood there before is whole") from None
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
@@ -94,7 +97,7 @@ def verified(path: str | Path, expected: str) -> bytes:
     content = Path(path).read_bytes() if Path(path).is_file() else None
     if content is None or sha256(content) != expected:
         state = "is missing" if content is None else "does not have the SHA-256 it was made with"
-        raise DataError(f"{path} {state}; delete it and run `dvc repro --force` for the stage that makes it")
+        raise DataError(f"{path} {state}; make DVC look at its cache again: `rm -f {path}; chmod -R u+w .dvc/cache; dvc repro`")
     return content
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from duli import files
 from duli.datasets._params import Data
 from duli.datasets._sources import Chunks, SourceError
-from duli.errors import DataError
+from duli.errors import DataError, ParamsError
 from duli.params import Params
 from duli.progress import progress
 
@@ -20,8 +20,9 @@ def main() -> None:
     data = Params("params.yaml").section("data", Data)
     dataset = importlib.import_module(f"duli.datasets.{data.dataset}")
 
-    for stranger in _others(RAW, {*dataset.FILES, DESCRIPTION}):
-        stranger.unlink()
+    if data.local and Path(data.local).resolve().is_relative_to(RAW.resolve()):
+        raise ParamsError(f"params.yaml: data.local = '{data.local}' lies in {RAW}, which this stage makes; keep your copy elsewhere")
+    _clear({*dataset.FILES, DESCRIPTION})
     missing = [name for name in dataset.FILES if not _has(RAW / name, *dataset.FILES[name])]
     origin = "already there" if not missing else ""
     refusals = []
@@ -73,5 +74,12 @@ def _copy(chunks: Chunks | Iterable[bytes], target: Path, size: int, digest: str
             raise SourceError(f"{target.name} has other bytes than pinned (SHA-256 {hasher.hexdigest()})")
 
 
-def _others(folder: Path, known: set[str]) -> list[Path]:
-    return [path for path in folder.glob("*") if path.is_file() and path.name not in known]
+def _clear(known: set[str]) -> None:
+    """Removes what an earlier data set left in data/raw; raises `DataError` for anything that this stage did not put there."""
+    former = files.read_json(RAW / DESCRIPTION)["files"] if (RAW / DESCRIPTION).exists() else {}
+    others = [path for path in RAW.glob("*") if path.name not in known and not path.name.endswith(".tmp")]
+    strangers = [str(path) for path in others if path.name not in former]
+    if strangers:
+        raise DataError(f"{', '.join(sorted(strangers))}: not of this data set; move it out of {RAW}, which DVC keeps as a whole")
+    for path in others:
+        path.unlink()

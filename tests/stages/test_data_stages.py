@@ -7,8 +7,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from duli import files
 from duli.datasets import mnist
-from duli.errors import DataError, GateError
+from duli.errors import DataError, GateError, ParamsError
 from stages import fetch, prepare, validate
 from tests.stages.lines import make_line
 
@@ -40,10 +41,29 @@ def test_fetch_verifies_and_asks_nobody_again(line: Path, own: Path, alone: None
     fetch.main()
     assert raw(line) == sorted([*mnist.FILES, "dataset.json"])
     shutil.rmtree(own)
-    (line / "data/raw/stranger").write_text("not of this data set")
     fetch.main()
     assert "already there" in capsys.readouterr().out
-    assert "stranger" not in raw(line)
+
+
+def test_fetch_deletes_nothing_that_it_did_not_make(line: Path, own: Path, alone: None) -> None:
+    make_line(line, own)
+    (line / "data/raw").mkdir(parents=True)
+    (line / "data/raw/NOTES.txt").write_text("the user's own")
+    with pytest.raises(DataError, match=r"data/raw/NOTES\.txt: not of this data set"):
+        fetch.main()
+    assert (line / "data/raw/NOTES.txt").exists()
+    make_line(line, line / "data/raw")
+    with pytest.raises(ParamsError, match="keep your copy elsewhere"):
+        fetch.main()
+    assert raw(line) == ["NOTES.txt"]
+
+
+def test_fetch_removes_what_another_data_set_left(line: Path, own: Path, alone: None) -> None:
+    make_line(line, own)
+    files.write_json(line / "data/raw/dataset.json", {"files": {"old.bin": {}}})
+    (line / "data/raw/old.bin").write_bytes(b"old")
+    fetch.main()
+    assert raw(line) == sorted([*mnist.FILES, "dataset.json"])
 
 
 @pytest.mark.parametrize(
