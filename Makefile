@@ -1,7 +1,7 @@
 # One list of commands for people, hooks and CI. Everything runs in .venv, which is built from requirements.lock.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help venv repro report ui test test-fast lint format lock bench-line clean
+.PHONY: help venv repro report ui test test-fast lint format lock bench-line bench-train bench-ablation bench-transfer clean
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -13,7 +13,7 @@ LINE ?= .
 FOLDER := $(if $(filter .,$(LINE)),.,pipelines/$(LINE))
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: ## build .venv from requirements.lock; does nothing unless the lock changed
 	@cmp -s requirements.lock .venv/installed.lock || $(MAKE) --no-print-directory install
@@ -61,5 +61,14 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 bench-line: venv ## measure the release line; writes benchmarks/results/line.json
 	@python -m benchmarks.line
 
+bench-train: venv ## measure training against what people run, kills, two processes; writes benchmarks/results/train.json
+	@python -m benchmarks.train
+
+bench-ablation: venv ## what each part of the recipe is worth; writes docs/ablation.md
+	@python -m benchmarks.ablation
+
+bench-transfer: venv ## what starting from another network is worth; writes docs/transfer.md
+	@python -m benchmarks.transfer
+
 clean: ## remove what runs made (the DVC cache and MLflow's runs stay)
-	@rm -rf data/raw data/prepared models reports dist
+	@rm -rf data/raw data/prepared models reports dist .checkpoints

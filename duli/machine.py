@@ -4,6 +4,7 @@ import os
 import platform
 import resource
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,45 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
+def available_bytes(root: Path = Path("/")) -> int:
+    """Main memory that a new process could still take: what the kernel calls available, and no more than its control group leaves.
+
+    `root` is where /proc and /sys are. Where there are none (macOS) it is all the memory there is.
+    """
+    available = _pairs(root / "proc/meminfo").get("MemAvailable", "").split()
+    everything = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(0, min([int(available[0]) * 1024 if available else everything, *_left_in_groups(root)]))
+
+
+def _left_in_groups(root: Path) -> Iterator[int]:
+    """Bytes left under each limit on this process: that of its control group (v1 or v2) and those of the groups above."""
+    for line in _lines(root / "proc/self/cgroup"):
+        _, controllers, name = line.split(":", 2)
+        if controllers not in ("", "memory"):
+            continue
+        limit, used = ("memory.limit_in_bytes", "memory.usage_in_bytes") if controllers else ("memory.max", "memory.current")
+        mount = root / "sys/fs/cgroup" / controllers
+        # The name can be that of the host, and in a container not be there; then only the groups above it are.
+        group = mount / name.lstrip("/")
+        for folder in (group, *group.parents[: len(group.parts) - len(mount.parts)]):
+            if (value := "".join(_lines(folder / limit))).isdigit():  # else "max": no limit
+                yield int(value) - int(_lines(folder / used)[0]) + _cached(folder)
+
+
+def _cached(group: Path) -> int:
+    """Bytes of files in memory that the kernel drops before it refuses memory."""
+    counts = dict(line.split() for line in _lines(group / "memory.stat"))
+    return int(counts.get("total_inactive_file", counts.get("inactive_file", 0)))
+
+
 def _cpuinfo() -> dict[str, str]:
-    pairs = (line.split(":", 1) for line in _lines("/proc/cpuinfo") if ":" in line)
+    return _pairs(Path("/proc/cpuinfo"))
+
+
+def _pairs(path: Path) -> dict[str, str]:
+    pairs = (line.split(":", 1) for line in _lines(path) if ":" in line)
     return {key.strip(): value.strip() for key, value in pairs}
 
 
-def _lines(path: str) -> list[str]:
+def _lines(path: str | Path) -> list[str]:
     return Path(path).read_text().splitlines() if Path(path).exists() else []

@@ -3,7 +3,7 @@
 import difflib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
@@ -23,6 +23,16 @@ class Section(BaseModel):
     """Base of all params sections: frozen, strictly typed, finite numbers only, unknown keys forbidden."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """The keys a user may write here, for "did you mean"."""
+        return [*cls.model_fields]
+
+    @classmethod
+    def inner(cls, key: str) -> "type[Section] | None":
+        """The section that `key` holds, also in a list, a mapping or beside null; None where it holds plain values or is no key."""
+        return _first_section(cls.model_fields[key].annotation) if key in cls.model_fields else None
 
 
 class Params:
@@ -79,8 +89,9 @@ class Params:
         value = details["input"]
         match details["type"]:
             case "extra_forbidden":
-                siblings = [*kind.model_fields] if len(details["loc"]) == 1 else []
-                return f"{self.path}: unknown key '{key}' (value {value!r}){_did_you_mean(key.split('.')[-1], siblings)}"
+                for part in details["loc"][:-1]:
+                    kind = kind.inner(str(part)) or kind  # what is no key is an index, or a name in a mapping
+                return f"{self.path}: unknown key '{key}' (value {value!r}){_did_you_mean(key.split('.')[-1], kind.keys())}"
             case "missing":
                 return f"{self.path}: key '{key}' is missing; add it"
             case "finite_number":
@@ -89,6 +100,12 @@ class Params:
                 return f'{self.path}: {key} = {value!r} should be text; put it in quotes: "{value}"'
         reason = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
         return f"{self.path}: {key} = {value!r} {reason}; change it"
+
+
+def _first_section(annotation: Any) -> type[Section] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return next(filter(None, map(_first_section, get_args(annotation))), None)
 
 
 def _no_json(value: object) -> str:

@@ -71,6 +71,7 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
             "": [line / "reports/report.html", line / "dist/MODEL_CARD.md", line / "dist/manifest.json"],
             "evaluation": [line / table for table in TABLES],
             "reports": [line / f"reports/{name}.json" for name in METRICS],
+            "weights": [line / "models/model.json", line / "models/model.safetensors"],  # for other trainings to start from
         },
         model=_model(line, manifest, reports["quantization"]),
         card=(line / "dist/MODEL_CARD.md").read_text(encoding="utf-8"),

@@ -1,99 +1,109 @@
 """Trains the network on the train split and keeps it with everything needed to explain it."""
 
+import contextlib
 import csv
 import importlib
 import io
+import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import nn
 
 from duli import files, machine
-from duli.errors import GateError
+from duli.errors import DataError, GateError, ParamsError
 from duli.intervals import proportion
 from duli.models._params import ModelChoice
 from duli.params import Params
 from duli.preparation.parquet import examples
+from duli.tracking import flat
 from duli.tracking.live import LiveRun
 from duli.tracking.store import locate
+from duli.tracking.weights import of_version
+from duli.training import checkpoint, distributed, transfer
 from duli.training import device as devices
-from duli.training.loop import Examples, Normalisation, Point, fit
-from duli.training.params import Training
+from duli.training.distributed import World
+from duli.training.feed import Examples
+from duli.training.loop import Normalisation, Point, fit
+from duli.training.params import CADENCE, Training, Transfer
 
 PREPARED = Path("data/prepared")
 MODELS = Path("models")
+CHECKPOINTS = Path(".checkpoints")
 
 
 def main() -> dict[str, object]:
+    if distributed.wanted(os.environ):
+        distributed.launch("stages", "train")
+        sys.exit()  # the process of rank 0 has written everything
     params = Params("params.yaml")
     choice, settings = params.section("model", ModelChoice), params.section("train", Training)
     # Asked this way round, so that anything but a plain `true` holds the line.
     if files.read_json("reports/validation.json").get("success") is not True:
         raise GateError("reports/validation.json does not say that the data is valid; see reports/validation.html, then `dvc repro`")
 
+    world, local_rank = distributed.join(os.environ)
     stats = files.read_json(PREPARED / "stats.json")
     image = {key: stats[key] for key in ("channels", "height", "width")}
     torch.set_num_threads(settings.threads)
     train, validation = _read("train", image), _read("validation", image)
-    normalisation = Normalisation(stats["mean"], stats["std"])
-    device = devices.choose(settings.device)
+    device = devices.choose(settings.device, local_rank)
     precision = devices.precision(settings.precision, device)
-    architecture = importlib.import_module(f"duli.models.{choice.name}")
-    model = _initialised(architecture, choice, settings.seed, **image, classes=len(stats["classes"]))
+    model = _initialised(choice, settings.seed, **image, classes=len(stats["classes"]))
+    loaded = _transferred(model, settings.transfer, stats["classes"])
+    description = {
+        **_network(choice, stats, image),
+        "train": settings.model_dump(mode="json"),
+        "transfer": loaded._asdict() if loaded else None,
+        "precision": str(precision).removeprefix("torch."),
+        "device": device.type,
+        "deterministic": devices.repeatable(device, settings.deterministic),
+        "versions": machine.versions("torch", "safetensors", "numpy"),
+    }
     parameters = sum(weight.numel() for weight in model.parameters())
-    print(f"{choice.name} with {parameters:,} parameters, {len(train.labels):,} examples, on {device.type} in {_name(precision)}")
+    distributed.connect(world, device)
+    kept = CHECKPOINTS / f"{_key(description)}.safetensors"
+    resume = _resumed(kept, world)
+    if world.writes:
+        where = f"{device.type} in {description['precision']}" + (f", {world.size} processes" if world.size > 1 else "")
+        print(f"{choice.name} with {parameters:,} parameters, {len(train.labels):,} examples, on {where}")
+        if loaded:
+            print(f"starts from {settings.transfer.init_from}: {len(loaded.loaded)} tensors, new: {', '.join(loaded.new) or 'none'}")
+        if resume:
+            print(f"goes on after step {resume.values['step']:,} (epoch {resume.values['epoch']}), from {kept}")
 
-    live = LiveRun(
-        locate(os.environ, Path.cwd()),
-        experiment=f"{stats['dataset']}-training",
-        name=choice.name,
-        params=_flat({"model": choice.model_dump(mode="json"), "train": settings.model_dump(mode="json")}),
-        tags={"device": device.type, "precision": _name(precision), "train_digest": stats["splits"]["train"]["digest"]},
-    )
-    with live:
-        history = fit(
+    with contextlib.ExitStack() as stack:
+        live = stack.enter_context(_live_run(description, world, resume)) if world.writes else None
+        result = fit(
             model,
             train,
             validation,
             settings,
             classes=len(stats["classes"]),
-            normalisation=normalisation,
+            normalisation=Normalisation(**description["normalisation"]),
             device=device,
             precision=precision,
-            on_metrics=live.log,
+            on_metrics=live.log if live else lambda step, metrics: None,
+            world=world,
+            on_checkpoint=lambda content: files.write_bytes(kept, content),
+            resume=resume,
         )
+    tensors = checkpoint.weights(model)
+    distributed.disconnect()
+    if live is None:
+        sys.exit()
 
-    weights = save({name: value.cpu().contiguous() for name, value in model.state_dict().items()})
-    end = history[-1]
+    content, end = save({name: value.contiguous() for name, value in tensors.items()}), result.kept
     accuracy = proportion(end.validation_correct, len(validation.labels))
-    files.write_bytes(MODELS / "model.safetensors", weights)
-    files.write_json(
-        MODELS / "model.json",
-        {
-            "architecture": {
-                "name": choice.name,
-                "settings": choice.settings.model_dump(mode="json"),
-                "source_sha256": files.sha256(str(architecture.__file__)),
-            },
-            "input": image,
-            "classes": stats["classes"],
-            "normalisation": normalisation._asdict(),
-            "weights": {"file": "model.safetensors", "sha256": files.sha256(weights), "parameters": parameters},
-            "data": {
-                "dataset": stats["dataset"],
-                "train_digest": stats["splits"]["train"]["digest"],
-                "validation_digest": stats["splits"]["validation"]["digest"],
-            },
-            "train": settings.model_dump(mode="json"),
-            "precision": _name(precision),
-            "device": device.type,
-            "versions": machine.versions("torch", "safetensors", "numpy"),
-        },
-    )
-    files.write_text(MODELS / "history.csv", _csv(history, len(validation.labels)))
+    files.write_bytes(MODELS / "model.safetensors", content)
+    described = {"file": "model.safetensors", "sha256": files.sha256(content), "parameters": parameters}
+    files.write_json(MODELS / "model.json", {**description, "weights": described})
+    files.write_text(MODELS / "history.csv", _csv(result.history, len(validation.labels)))
     files.write_json(
         "reports/train.json",
         {
@@ -105,8 +115,9 @@ def main() -> dict[str, object]:
             "validation_accuracy": accuracy,
         },
     )
+    kept.unlink(missing_ok=True)
     print(f"validation accuracy {accuracy['value']:.2%} ({accuracy['low']:.2%} to {accuracy['high']:.2%}, n = {accuracy['n']:,})")
-    return {"device": device.type, "mlflow_run_id": live.close()}
+    return {"device": device.type, "processes": world.size, "mlflow_run_id": live.close()}
 
 
 def _read(split: str, image: dict[str, int]) -> Examples:
@@ -114,12 +125,105 @@ def _read(split: str, image: dict[str, int]) -> Examples:
     return Examples(torch.from_numpy(images), torch.from_numpy(labels))
 
 
-def _initialised(architecture: Any, choice: ModelChoice, seed: int, **sizes: int) -> nn.Module:
+def _network(choice: ModelChoice, stats: dict[str, Any], image: dict[str, int]) -> dict[str, Any]:
+    """What of model.json does not depend on how the network is trained."""
+    architecture = importlib.import_module(f"duli.models.{choice.name}")
+    return {
+        "architecture": {
+            "name": choice.name,
+            "settings": choice.settings.model_dump(mode="json"),
+            "source_sha256": files.sha256(str(architecture.__file__)),
+        },
+        "input": image,
+        "classes": stats["classes"],
+        "normalisation": {"mean": stats["mean"], "std": stats["std"]},
+        "data": {
+            "dataset": stats["dataset"],
+            "train_digest": stats["splits"]["train"]["digest"],
+            "validation_digest": stats["splits"]["validation"]["digest"],
+        },
+    }
+
+
+def _initialised(choice: ModelChoice, seed: int, **sizes: int) -> nn.Module:
     """A new network; torch initialises from its global generator, which is left as it was found."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model: nn.Module = architecture.build(choice.settings, **sizes)
+        model: nn.Module = importlib.import_module(f"duli.models.{choice.name}").build(choice.settings, **sizes)
         return model
+
+
+def _transferred(model: nn.Module, settings: Transfer, classes: list[str]) -> transfer.Loaded | None:
+    """Puts the weights of `train.transfer` into the network; raises `DataError` for any but those that were pinned."""
+    if settings.init_from is None:
+        return None
+    content, theirs = _initial(settings.init_from)
+    digest = files.sha256(content)
+    if settings.sha256 is None:
+        raise ParamsError(f'params.yaml: train.transfer.init_from needs the digest of its weights; add `sha256: "{digest}"` below it')
+    if digest != settings.sha256:
+        raise DataError(
+            f"{settings.init_from} now has SHA-256 {digest}, train.transfer.sha256 pins {settings.sha256[:8]}...; "
+            "write the new one there if these are the weights you want"
+        )
+    try:
+        tensors = load(content)
+    except SafetensorError as error:
+        raise DataError(f"{settings.init_from} is no safetensors file ({error})") from None
+    return transfer.load(model, tensors, same_classes=None if theirs is None else theirs == classes)
+
+
+def _initial(init_from: str) -> tuple[bytes, list[str] | None]:
+    """The weights that `train.transfer.init_from` names, and their classes where these are known.
+
+    A version in MLflow's registry, a release line's folder, or a safetensors file (which does not tell its classes).
+    """
+    if init_from.startswith("models:/"):
+        return of_version(locate(os.environ, Path.cwd()), init_from)
+    path = Path(init_from)
+    alone = path.suffix == ".safetensors"
+    weights = path if alone else path / MODELS / "model.safetensors"
+    if not weights.is_file():
+        raise DataError(f"train.transfer.init_from: there is no {weights}; name a safetensors file, or the folder of a line that has run")
+    return weights.read_bytes(), None if alone else files.read_json(weights.with_name("model.json"))["classes"]
+
+
+def _key(description: dict[str, Any]) -> str:
+    """Names the training by all that decides its result: a checkpoint of another one is never taken."""
+    recipe = {**description, "train": {name: value for name, value in description["train"].items() if name not in CADENCE}}
+    code = {path.name: files.sha256(path) for path in sorted(Path(str(checkpoint.__file__)).parent.glob("*.py"))}
+    return files.sha256(json.dumps([recipe, code], sort_keys=True).encode())[:16]
+
+
+def _resumed(kept: Path, world: World) -> checkpoint.State | None:
+    """The state an earlier process left when it was stopped; one that is damaged is deleted and said."""
+    content = world.from_first(kept.read_bytes() if world.writes and kept.is_file() else None)
+    if content is None:
+        return None
+    try:
+        return checkpoint.unpack(content)
+    except DataError as error:
+        if world.writes:
+            print(f"{kept}: {error}; starting anew", file=sys.stderr)
+            kept.unlink()
+        return None
+
+
+def _live_run(description: dict[str, Any], world: World, resume: checkpoint.State | None) -> LiveRun:
+    network, data = description["architecture"], description["data"]
+    return LiveRun(
+        locate(os.environ, Path.cwd()),
+        experiment=f"{data['dataset']}-training",
+        name=network["name"],
+        params=flat.params({"model": {"name": network["name"], "settings": network["settings"]}, "train": description["train"]}),
+        tags={
+            "device": description["device"],
+            "precision": description["precision"],
+            "train_digest": data["train_digest"],
+            "processes": str(world.size),
+            **({"resumed_at_step": str(resume.values["step"])} if resume else {}),
+        },
+    )
 
 
 def _csv(history: list[Point], n: int) -> str:
@@ -128,15 +232,3 @@ def _csv(history: list[Point], n: int) -> str:
     writer.writerow(["step", "epoch", "train_loss", "learning_rate", "validation_loss", "validation_accuracy"])
     writer.writerows((*point[:-1], point.validation_correct / n) for point in history)
     return text.getvalue()
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested values as MLflow's params: dotted names, and text."""
-    flat: dict[str, str] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": str(value)}
-    return flat
-
-
-def _name(precision: torch.dtype) -> str:
-    return str(precision).removeprefix("torch.")

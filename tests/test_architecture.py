@@ -10,9 +10,10 @@ from functools import cache
 import pytest
 from dvc.repo import Repo
 
+from duli.models._params import architectures
 from stages import sections as all_sections
 from stages.__main__ import STAGES, purpose
-from tests.closure import ROOT, closure, imports, path, sections
+from tests.closure import ROOT, closure, imports, path, reachable, sections
 
 GROUND = {"duli.errors", "duli.files", "duli.intervals", "duli.machine", "duli.params", "duli.progress"}
 MODULES = (file.relative_to(ROOT).with_suffix("") for file in (ROOT / "duli").rglob("*.py") if file.name != "__init__.py")
@@ -22,12 +23,12 @@ TOPICS = [module for module in LIBRARY if module.count(".") >= 2]
 
 @cache
 def pipeline() -> dict[str, dict[str, set[str]]]:
-    """For each stage of dvc.yaml, as DVC resolves it: its code deps and its params sections."""
+    """For each stage of dvc.yaml, as DVC resolves it: its code deps and its params."""
     with Repo(str(ROOT)) as repo:
         return {
             stage.name: {
                 "code": {os.path.normpath(dep.def_path) for dep in stage.deps if dep.def_path.endswith((".py", ".j2", ".css"))},
-                "sections": {key.split(".")[0] for dep in stage.params for key in dep.params},
+                "params": {key for dep in stage.params for key in dep.params},
             }
             for stage in repo.stage.collect("dvc.yaml")
         }
@@ -50,15 +51,37 @@ def test_dvc_yaml_says_what_each_stage_says_of_itself() -> None:
         assert {stage.name: stage.desc for stage in repo.index.stages} == {name: purpose(name) for name in STAGES}
 
 
+def needed(stage: str) -> set[str]:
+    """The import closure with the architecture of params.yaml, and what the stage would import with any other, their own files apart.
+
+    `${model.name}` in dvc.yaml follows the name; what architectures share is the same list for all of them, so it has to be complete.
+    """
+    chosen = closure(stage, named())
+    own = {f"duli/models/{name}.py" for name in architectures()}
+    return chosen.union(*(closure(stage, {**named(), "duli.models": name}) - own for name in architectures()))
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_code_deps_are_the_import_closure(stage: str) -> None:
-    listed, needed = pipeline()[stage]["code"], closure(stage, named())
-    assert listed == needed, f"missing in dvc.yaml: {sorted(needed - listed)}; superfluous: {sorted(listed - needed)}"
+    listed, used = pipeline()[stage]["code"], needed(stage)
+    assert listed == used, f"missing in dvc.yaml: {sorted(used - listed)}; superfluous: {sorted(listed - used)}"
+
+
+def test_an_architecture_imports_no_other() -> None:
+    """Only so does `${model.name}.py` in dvc.yaml name all of them that a stage runs."""
+    for name in architectures():
+        others = {f"duli.models.{other}" for other in architectures() if other != name}
+        assert not reachable(f"duli.models.{name}") & others
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_params_listed_are_the_sections_loaded(stage: str) -> None:
-    assert pipeline()[stage]["sections"] == sections(stage)
+    assert {key.split(".")[0] for key in pipeline()[stage]["params"]} == sections(stage)
+
+
+def test_train_depends_on_the_settings_of_the_chosen_architecture_alone() -> None:
+    name = named()["duli.models"]
+    assert {key for key in pipeline()["train"]["params"] if key.startswith("model")} == {"model.name", f"model.{name}"}
 
 
 def test_the_closure_is_not_blind() -> None:

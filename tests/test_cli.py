@@ -1,5 +1,6 @@
 """The command line: help, params check, and what it says where there is nothing to show."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ def duli(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_lists_every_command_with_its_purpose() -> None:
     shown = duli(ROOT, "--help")
     assert shown.returncode == 0
-    for command in ("check", "show", "report", "track", "ui"):
+    for command in ("check", "plan", "show", "report", "track", "ui"):
         assert f"\n    {command} " in shown.stdout
         assert duli(ROOT, command, "--help").returncode == 0
 
@@ -36,10 +37,56 @@ def test_check_accepts_the_default_line_and_lists_all_mistakes_of_a_broken_one(t
     assert "Traceback" not in shown.stderr
 
 
-@pytest.mark.parametrize("command", ["check", "show", "report"])
+@pytest.mark.parametrize("command", ["check", "plan", "show", "report"])
 def test_an_empty_folder_gets_one_line_with_the_fix(tmp_path: Path, command: str) -> None:
     shown = duli(tmp_path, command)
     assert shown.returncode == 2
     assert len(shown.stderr.splitlines()) == 1
     assert "dvc repro" in shown.stderr or "params.yaml" in shown.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_plan_says_what_training_costs_for_the_dataset_not_yet_prepared(tmp_path: Path) -> None:
+    params = (ROOT / "params.yaml").read_text().replace("precision: auto", "precision: float32")
+    (tmp_path / "params.yaml").write_text(params.replace("name: fastconv", "name: mlp").replace("micro_batch: null", "micro_batch: 32"))
+    shown = duli(tmp_path, "plan")
+    assert shown.returncode == 0
+    lines = [" ".join(line.split()) for line in shown.stdout.splitlines()]
+    assert "mlp: 1 x 28 x 28 pixels -> 10 classes (dataset mnist, not prepared yet)" in lines
+    assert "parameters 8,910" in lines
+    assert "forward 17.68 kFLOP an example" in lines  # 2 * (784 * 10 + 10 * 50 + 50 * 10)
+    assert "optimizer 0.07 MB adamw: 2 float32 a parameter" in lines
+    assert "examples - not counted: their number is not known before they are prepared" in lines
+    assert any(line.startswith("activations") and line.endswith("32 examples, float32") for line in lines)
+    assert any(line.startswith("here fits: cpu with ") for line in lines)
+    assert "GPUs of 24 GB: 1 under DDP, 1 under FSDP" in lines
+    assert [file.name for file in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_plan_goes_by_the_prepared_examples_and_says_where_no_gpu_is_large_enough(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (tmp_path / "data/prepared").mkdir(parents=True)
+    splits = {name: {"examples": 1_000_000} for name in ("train", "validation", "test")}
+    stats = {"dataset": "mnist", "classes": ["a", "b"], "channels": 3, "height": 32, "width": 32, "splits": splits}
+    (tmp_path / "data/prepared/stats.json").write_text(json.dumps(stats))
+    shown = duli(tmp_path, "plan", "--gpu-memory", "0.01").stdout
+    assert "fastconv: 3 x 32 x 32 pixels -> 2 classes (data/prepared/stats.json)" in shown
+    assert "6,144.00 MB      2,000,000, kept as bytes" in shown
+    assert "of 0.01 GB: no number is enough (up to 128, one example each) under DDP" in shown
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "nan", "inf", "much"])
+def test_plan_refuses_what_is_no_size(size: str) -> None:
+    shown = duli(ROOT, "plan", f"--gpu-memory={size}")
+    assert shown.returncode == 2
+    assert f"argument --gpu-memory: invalid number of gigabytes value: '{size}'" in shown.stderr
+
+
+def test_plan_tells_an_architecture_that_does_not_suit_the_images(tmp_path: Path) -> None:
+    params = (ROOT / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(params.replace("name: fastconv", "name: vit_b_16").replace("patch: 7", "patch: 5"))
+    shown = duli(tmp_path, "plan")
+    assert shown.returncode == 2
+    assert shown.stderr == (
+        "duli: error: model.vit_b_16.patch = 5 does not divide the 28 pixels of the images' side; take one of 2, 4, 7, 14, 28\n"
+    )

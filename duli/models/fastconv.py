@@ -1,29 +1,26 @@
 """A small convolutional network that learns fast on a CPU and loses nothing in int8.
 
 A 5x5 stem of stride 2 halves the image before the costly layers; blocks of 3x3 convolutions follow, each block ended by a max-pool.
-Every convolution is followed by batch normalisation, which folds into it, and ReLU; so the exported graph holds convolution, ReLU,
-max-pool and one linear layer, and runs of all of these in int8 are fused by ONNX Runtime. In the line of the fast recipes of
-github.com/tuomaso/train_mnist_fast and github.com/KellerJordan/cifar10-airbench.
+By default every convolution is followed by batch normalisation, which folds into it, and ReLU; so the exported graph holds
+convolution, ReLU, max-pool and one linear layer, and runs of all of these in int8 are fused by ONNX Runtime. In the line of the fast
+recipes of github.com/tuomaso/train_mnist_fast and github.com/KellerJordan/cifar10-airbench.
 """
 
-from typing import TYPE_CHECKING, Annotated
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Literal
 
 from duli.errors import ParamsError
-from duli.params import Section
+from duli.models._layers import Common, Width, convolution, dropout, initialise
 
 if TYPE_CHECKING:
     from torch import nn
 
-Width = Annotated[int, Field(ge=1, le=4096)]
 
-
-class Settings(Section):
-    """How wide and how deep."""
+class Settings(Common):
+    """How wide and how deep; dropout stands before the last layer."""
 
     stem: Width  # output channels of the 5x5 convolution
-    blocks: tuple[tuple[Width, ...], ...]  # output channels of the 3x3 convolutions; each block ends in a max-pool
+    blocks: tuple[tuple[Width, ...], ...]  # output channels of the 3x3 convolutions; each block ends in a max-pool; none: the stem alone
+    normalisation: Literal["batch", "none"] = "batch"
 
 
 def build(settings: Settings, *, channels: int, height: int, width: int, classes: int) -> "nn.Module":
@@ -31,7 +28,6 @@ def build(settings: Settings, *, channels: int, height: int, width: int, classes
 
     Raises `ParamsError` where the images are too small for that many blocks.
     """
-    # Imported here because `duli check` reads the settings of all architectures and must not wait for torch.
     from torch import nn
 
     rows, columns = _after(height, len(settings.blocks)), _after(width, len(settings.blocks))
@@ -40,21 +36,15 @@ def build(settings: Settings, *, channels: int, height: int, width: int, classes
             f"model: fastconv with {len(settings.blocks)} blocks needs images of at least {_smallest(len(settings.blocks))} pixels a side, "
             f"these are {height} x {width}; take fewer blocks"
         )
-    layers: list[nn.Module] = _convolution(channels, settings.stem, size=5, stride=2, padding=0)
+    layers = convolution(channels, settings.stem, settings, size=5, stride=2)
     features = settings.stem
     for block in settings.blocks:
         for wide in block:
-            layers += _convolution(features, wide, size=3, stride=1, padding=1)
+            layers += convolution(features, wide, settings, size=3, padding=1)
             features = wide
         layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(features * rows * columns, classes))
-
-
-def _convolution(before: int, after: int, *, size: int, stride: int, padding: int) -> "list[nn.Module]":
-    from torch import nn
-
-    # No bias: batch normalisation brings its own.
-    return [nn.Conv2d(before, after, size, stride, padding, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.Flatten(), *dropout(settings), nn.Linear(features * rows * columns, classes))
+    return initialise(model, settings)
 
 
 def _after(side: int, blocks: int) -> int:

@@ -8,26 +8,45 @@ from torch.nn import functional
 
 from duli.training.params import Augmentation
 
+CELLS = 5  # displacements are drawn on a grid of this many points a side, and interpolated
 
-def affine(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
-    """Each of `images` (floats [n, channels, height, width], 0 is background) rotated, scaled, sheared and shifted by amounts of its own.
 
-    The amounts are uniform between plus and minus the settings. What comes in from outside is background. The few random
-    numbers are drawn on the CPU (`generator`), so that every device sees the same images.
+def changed(images: Tensor, settings: Augmentation, generator: torch.Generator, part: slice = slice(None), of: int | None = None) -> Tensor:
+    """Each of `images` (floats [n, channels, height, width], 0 is background) moved and bent by amounts of its own.
+
+    Rotation, scale, shear and shift are uniform between plus and minus the settings; the elastic displacements are normal and
+    smooth (the field drawn coarsely and interpolated bicubically, for the Gaussian blur of Simard, Steinkraus and Platt, ICDAR
+    2003). What comes in from outside is background. The few random numbers are drawn on the CPU (`generator`), and for all `of`
+    examples of the step even where these images are only its `part`: so that every device, and any number of them, sees the same.
     """
+    count = len(images) if of is None else of
     n, _, height, width = images.shape
-    rotate, scale, shear, x, y = torch.rand(5, n, generator=generator) * 2 - 1
+    affine = torch.rand(5, count, generator=generator)[:, part] * 2 - 1
+    bend = torch.randn(count, 2, CELLS, CELLS, generator=generator)[part] if settings.elastic else None
+    if not any((settings.rotate, settings.scale, settings.shear, settings.shift, settings.elastic)) or n == 0:
+        return images
+    matrix = _matrix(affine, settings, height, width).to(images.device, non_blocking=True)
+    grid = functional.affine_grid(matrix, list(images.shape), align_corners=False)
+    if bend is not None:
+        # grid_sample counts in half sides, from -1 to 1: two of them make a side's pixels.
+        pixels = torch.tensor([2 / width, 2 / height]).view(1, 2, 1, 1) * settings.elastic
+        smooth = functional.interpolate((bend * pixels).to(images.device), size=(height, width), mode="bicubic", align_corners=True)
+        grid = grid + smooth.permute(0, 2, 3, 1)
+    return functional.grid_sample(images, grid, align_corners=False)
+
+
+def _matrix(random: Tensor, settings: Augmentation, height: int, width: int) -> Tensor:
+    """Random numbers [5, n] between -1 and 1 -> the matrices [n, 2, 3] that affine_grid takes."""
+    rotate, scale, shear, x, y = random
     angle = rotate * math.radians(settings.rotate)
     size = 1 + scale * settings.scale
     cosine, sine = torch.cos(angle) * size, torch.sin(angle) * size
     # affine_grid counts in half sides, from -1 to 1; rotating an image that is not square needs the ratio of its sides.
     ratio = height / width
-    matrix = torch.stack(
+    return torch.stack(
         (
             torch.stack((cosine, (shear * settings.shear - sine) * ratio, x * settings.shift * 2 / width), dim=1),
             torch.stack((sine / ratio, cosine, y * settings.shift * 2 / height), dim=1),
         ),
         dim=1,
     )
-    grid = functional.affine_grid(matrix.to(images.device, non_blocking=True), list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, align_corners=False)

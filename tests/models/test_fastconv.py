@@ -5,10 +5,13 @@ import sys
 
 import pytest
 import torch
+from safetensors.torch import save
 from torch import nn
 
+from duli import files
 from duli.errors import ParamsError
 from duli.models import fastconv
+from duli.models._params import architectures
 from duli.models.fastconv import Settings
 from tests.closure import ROOT
 
@@ -39,6 +42,22 @@ def test_batch_normalisation_follows_its_convolution_so_that_it_folds() -> None:
             assert [type(follower) for follower in layers[index + 1 : index + 3]] == [nn.BatchNorm2d, nn.ReLU]
 
 
-def test_settings_need_no_torch() -> None:
-    code = "import sys, duli.models.fastconv; sys.exit('torch' in sys.modules)"
+def test_the_default_network_is_drawn_as_it_always_was() -> None:
+    """For a seed the same weights under the same names; the digest was taken before the common settings were there."""
+    with torch.random.fork_rng():
+        torch.manual_seed(17)
+        model = fastconv.build(Settings(stem=32, blocks=((32,), (64, 64))), channels=1, height=28, width=28, classes=10)
+    assert files.sha256(save(model.state_dict())) == "3b51038aa92c3c35bdfaa5c0331f72636de784350004b4e6832af1d2c8a9a581"
+
+
+def test_other_settings_make_other_layers() -> None:
+    settings = Settings(stem=4, blocks=((4,),), activation="silu", normalisation="none", dropout=0.5, initialisation="he")
+    model = fastconv.build(settings, channels=1, height=28, width=28, classes=10)
+    assert [type(layer).__name__ for layer in model] == [*["Conv2d", "SiLU"] * 2, "MaxPool2d", "Flatten", "Dropout", "Linear"]
+    assert all(layer.bias is not None and not layer.bias.any() for layer in model if isinstance(layer, nn.Conv2d))
+
+
+@pytest.mark.parametrize("name", architectures())
+def test_settings_need_no_torch(name: str) -> None:
+    code = f"import sys, duli.models.{name}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0

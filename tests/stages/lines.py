@@ -19,7 +19,7 @@ def make_line(folder: Path, mnist: Path, **knobs: Any) -> Path:
         "prepare__validation_share": 0.3,
         "validate__min_examples": 1000,
         "validate__class_share": {"min": 0.04, "max": 0.2},
-        "model__settings": {"stem": 8, "blocks": [[8], [8]]},
+        "model__fastconv": {"stem": 8, "blocks": [[8], [8]]},
         "train__epochs": 1,
         "quantize__calibration_rows": 64,
         "benchmark__seconds": 0.5,

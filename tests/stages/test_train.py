@@ -2,6 +2,10 @@
 
 import csv
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,29 +15,48 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import load
 
 from duli import files
 from duli.errors import DataError, DuliError, GateError, ParamsError
 from duli.models._restore import restore
-from duli.training.loop import Examples, Normalisation, evaluate
+from duli.training.feed import Examples
+from duli.training.loop import Normalisation, evaluate
 from stages import train
+from tests.closure import ROOT
+from tests.stages.lines import make_line
 
 ROWS = {"train": 2048, "validation": 512}
 
 PARAMS = """
-model: {name: fastconv, settings: {stem: 8, blocks: [[16], [16]]}}
+model: {name: fastconv, fastconv: {stem: 8, blocks: [[16], [16]]}}
 train:
   epochs: 3
   hardest: 0.5
   batch: 64
-  learning_rate: 0.02
-  warm_up: 0.3
-  weight_decay: 0.01
+  micro_batch: null
+  loss: cross_entropy
   label_smoothing: 0.05
-  augmentation: {rotate: 5, scale: 0.1, shear: 0, shift: 1}
+  optimizer: adamw
+  learning_rate: 0.02
+  weight_decay: 0.01
+  schedule: one_cycle
+  warm_up: 0.3
+  clip_norm: null
+  ema: null
+  evaluations: 8
+  early_stopping: null
+  augmentation: {rotate: 5, scale: 0.1, shear: 0, shift: 1, elastic: 0}
+  transfer: {init_from: null, sha256: null, frozen: 0, unfreeze: 0.0, layer_decay: 1.0}
   precision: float32
   device: cpu
   threads: 1
+  compile: false
+  deterministic: true
+  examples: auto
+  parallel: ddp
+  activation_checkpointing: false
+  checkpoint: {steps: null, minutes: 1}
   seed: 0
 """
 
@@ -96,7 +119,7 @@ def test_what_it_leaves_explains_itself(prepared: Path, capsys: pytest.CaptureFi
     first = {file: files.sha256(prepared / file) for file in ("models/model.safetensors", "models/model.json", "models/history.csv")}
     torch.set_num_threads(2)
     train.main()
-    assert facts == {"device": "cpu", "mlflow_run_id": "run-1"}
+    assert facts == {"device": "cpu", "processes": 1, "mlflow_run_id": "run-1"}
     assert {file: files.sha256(prepared / file) for file in first} == first
     assert len(capsys.readouterr().out.splitlines()) <= 2 * 3
 
@@ -198,7 +221,7 @@ def test_a_lost_network_leaves_nothing_and_fails_its_run(prepared: Path, monkeyp
     def lost(images: torch.Tensor, *_: object) -> torch.Tensor:
         return images * float("nan")
 
-    monkeypatch.setattr("duli.training.augment.affine", lost)
+    monkeypatch.setattr("duli.training.augment.changed", lost)
     with pytest.raises(GateError, match=r"the loss is nan at step 1 of 64"):
         train.main()
     assert Recorder.runs[-1].failed
@@ -210,3 +233,142 @@ def test_the_global_generator_is_left_alone(prepared: Path) -> None:
     before = torch.random.get_rng_state()
     train.main()
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+class Stopped(BaseException):
+    """Stands for the end of the process in the middle of the training."""
+
+
+def outputs(line: Path) -> dict[str, str]:
+    return {
+        name: files.sha256(line / name)
+        for name in ("models/model.safetensors", "models/history.csv", "models/model.json", "reports/train.json")
+    }
+
+
+def test_a_stopped_training_goes_on_to_the_same_bytes(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train.main()
+    whole = outputs(prepared)
+    (prepared / "params.yaml").write_text(PARAMS.replace("{steps: null, minutes: 1}", "{steps: 10, minutes: null}"))
+    train.main()
+    model = files.read_json("models/model.json")
+    whole["models/model.json"] = files.sha256(prepared / "models/model.json")  # it names the cadence; all else is the same
+    assert outputs(prepared) == whole
+    assert not list((prepared / ".checkpoints").glob("*"))
+    for name in whole:
+        (prepared / name).unlink()
+
+    def stops(self: Recorder, step: int, metrics: dict[str, float]) -> None:
+        if step >= 40:
+            raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "log", stops)
+        with pytest.raises(Stopped):
+            train.main()
+    assert nothing_made_of(prepared, whole)
+    (kept,) = (prepared / ".checkpoints").glob("*.safetensors")
+    content = kept.read_bytes()
+    capsys.readouterr()
+    train.main()
+    assert "goes on after step 30 (epoch 1), from .checkpoints/" in capsys.readouterr().out
+    assert outputs(prepared) == whole
+    assert Recorder.runs[-1].tags["resumed_at_step"] == "30"
+    assert not kept.exists()
+    assert files.read_json("models/model.json") == model
+
+    kept.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    train.main()
+    assert "the checkpoint is damaged (its bytes do not have their digest); starting anew" in capsys.readouterr().err
+    assert outputs(prepared) == whole
+
+    kept.write_bytes(content)
+    (prepared / "params.yaml").write_text(PARAMS.replace("seed: 0", "seed: 1"))
+    train.main()
+    assert "goes on" not in capsys.readouterr().out  # another recipe
+    assert kept.exists()
+
+
+TRANSFER = "transfer: {init_from: null, sha256: null, frozen: 0, unfreeze: 0.0, layer_decay: 1.0}"
+
+
+def starting_from(place: str, sha256: str | None, frozen: int = 0) -> None:
+    pin = f'"{sha256}"' if sha256 else "null"
+    section = f"transfer: {{init_from: {place}, sha256: {pin}, frozen: {frozen}, unfreeze: 0.0, layer_decay: 1.0}}"
+    Path("params.yaml").write_text(PARAMS.replace(TRANSFER, section))
+
+
+def test_it_starts_from_another_line_and_says_what_it_took(prepared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train.main()
+    weights = Path("models/model.safetensors").read_bytes()
+    digest = files.sha256(weights)
+    other = prepared / "other"
+    files.write_bytes(other / "models/model.safetensors", weights)
+    files.write_json(other / "models/model.json", files.read_json("models/model.json"))
+
+    starting_from("other", None)
+    with pytest.raises(ParamsError, match=f'add `sha256: "{digest}"` below it'):
+        train.main()
+    starting_from("other", "0" * 64)
+    with pytest.raises(DataError, match=rf"other now has SHA-256 {digest}, train.transfer.sha256 pins 00000000"):
+        train.main()
+
+    starting_from("other", digest, frozen=1)
+    capsys.readouterr()
+    train.main()
+    assert "starts from other: 20 tensors, new: none" in capsys.readouterr().out
+    before, after = load(weights), load(Path("models/model.safetensors").read_bytes())
+    assert torch.equal(before["0.weight"], after["0.weight"])
+    head = next(name for name in before if before[name].dim() == 2)
+    assert not torch.equal(before[head], after[head])
+    assert files.read_json("models/model.json")["transfer"]["new"] == []
+
+    # As many classes, but others: the head is of no use.
+    files.write_json(other / "models/model.json", {**files.read_json("models/model.json"), "classes": [*"abcdefghij"]})
+    train.main()
+    assert re.search(r"starts from other: 18 tensors, new: \d+\.weight, \d+\.bias", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [(None, r"there is no weights\.safetensors; name a safetensors file"), (b"no tensors", r"weights\.safetensors is no safetensors file")],
+)
+def test_what_are_no_weights_is_told(prepared: Path, content: bytes | None, complaint: str) -> None:
+    if content is not None:
+        Path("weights.safetensors").write_bytes(content)
+    starting_from("weights.safetensors", files.sha256(content or b""))
+    with pytest.raises(DataError, match=complaint):
+        train.main()
+    assert nothing_made(prepared)
+
+
+def nothing_made_of(line: Path, names: dict[str, str]) -> bool:
+    return not any((line / name).exists() for name in names)
+
+
+def stage(line: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The stage as `dvc repro` starts it, with two processes."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PET_NPROC_PER_NODE": "2", "DVC_ROOT": str(line), **environment}
+    return subprocess.run([sys.executable, "-m", "stages", "train"], cwd=line, env=env, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.slow
+def test_two_processes_write_once_and_a_failure_is_one_clear_line(prepared: Path, mnist_folder: Path) -> None:
+    make_line(prepared, mnist_folder, train__epochs=1, train__precision="float32")
+    done = stage(prepared)
+    assert done.returncode == 0, done.stderr
+    assert sum("parameters" in row for row in done.stdout.splitlines()) == 1
+    assert ", 2 processes" in done.stdout
+    assert files.read_json("reports/resources/train.json")["processes"] == 2
+    assert [path.name for path in (prepared / "reports/resources").iterdir()] == ["train.json"]
+    assert sorted(path.name for path in (prepared / "models").iterdir()) == ["history.csv", "model.json", "model.safetensors"]
+    assert "processes" not in files.read_json("models/model.json")
+
+    make_line(prepared, mnist_folder, train__epochs=1, train__precision="float32", train__batch=1)
+    done = stage(prepared)
+    assert done.returncode == 2
+    assert "train: error: 2 processes for a batch of 1 examples; raise train.batch, or start fewer" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("train: error: the process of rank ")
+    assert "Traceback" not in done.stderr

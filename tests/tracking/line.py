@@ -39,6 +39,8 @@ def build(folder: Path, *, bias: float = 1.0, accuracy: float = 0.99, cost: floa
     _json(folder / "data/prepared/stats.json", _stats())
     _text(folder / "models/history.csv", "step,epoch,train_loss,validation_accuracy\n1,1,0.5,\n2,1,0.25,0.9\n")
     _write(folder / "models/model.int8.onnx", model(bias))
+    _json(folder / "models/model.json", {"classes": ["0", "1", "2"]})
+    _write(folder / "models/model.safetensors", b"weights %r" % bias)
     _json(folder / "reports/validation.json", {"success": True, "outcomes": [1, 2]})
     _json(folder / "reports/train.json", {"parameters": 9, "epochs": 1})
     _json(folder / "reports/evaluation.json", {"accuracy": share, "macro_f1": 0.98, "log_loss": 0.05, "coverage": share})

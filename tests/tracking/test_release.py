@@ -79,6 +79,7 @@ def _complete(store: Store, made: Release, logged: Logged) -> None:
         "manifest.json",
         "report.html",
         "reports",
+        "weights",
     }
     assert len(client.list_artifacts(logged.run_id, "reports")) == len(track.METRICS)
     assert _versions(store) == [logged.version]

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from duli.models import fastconv
-from duli.training.loop import Examples
+from duli.training.feed import Examples
 from duli.training.params import Training
 
 SIDE, CLASSES = 16, 4
@@ -13,14 +13,29 @@ RECIPE = {
     "epochs": 3,
     "hardest": 0.5,
     "batch": 32,
-    "learning_rate": 0.02,
-    "warm_up": 0.3,
-    "weight_decay": 0.01,
+    "micro_batch": None,
+    "loss": "cross_entropy",
     "label_smoothing": 0.1,
-    "augmentation": {"rotate": 5.0, "scale": 0.1, "shear": 0.1, "shift": 1.0},
+    "optimizer": "adamw",
+    "learning_rate": 0.02,
+    "weight_decay": 0.01,
+    "schedule": "one_cycle",
+    "warm_up": 0.3,
+    "clip_norm": None,
+    "ema": None,
+    "evaluations": 8,
+    "early_stopping": None,
+    "augmentation": {"rotate": 5.0, "scale": 0.1, "shear": 0.1, "shift": 1.0, "elastic": 0.0},
+    "transfer": {"init_from": None, "sha256": None, "frozen": 0, "unfreeze": 0.0, "layer_decay": 1.0},
     "precision": "float32",
     "device": "cpu",
     "threads": 1,
+    "compile": False,
+    "deterministic": True,
+    "examples": "auto",
+    "parallel": "ddp",
+    "activation_checkpointing": False,
+    "checkpoint": {"steps": None, "minutes": None},
     "seed": 0,
 }
 
@@ -42,7 +57,9 @@ def examples(n: int, seed: int = 0) -> Examples:
 def network(seed: int = 0) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        settings = fastconv.Settings(stem=8, blocks=((8,),))
+        settings = fastconv.Settings(
+            stem=8, blocks=((8,),), activation="relu", initialisation="default", normalisation="batch", dropout=0.0
+        )
         return fastconv.build(settings, channels=1, height=SIDE, width=SIDE, classes=CLASSES)
 
 

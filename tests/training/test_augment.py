@@ -1,17 +1,22 @@
 """Images move as the settings say, each by itself, and no further."""
 
+from itertools import pairwise
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
-from duli.training.augment import affine
+from duli.training import augment
 from duli.training.params import Augmentation
 
-STILL = {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
+STILL = {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0}
+EVERYTHING = {"rotate": 20.0, "scale": 0.2, "shear": 0.2, "shift": 2.0, "elastic": 1.0}
 
 
 def changed(images: Tensor, seed: int = 0, **settings: float) -> Tensor:
-    return affine(images, Augmentation(**{**STILL, **settings}), torch.Generator().manual_seed(seed))
+    return augment.changed(images, Augmentation(**{**STILL, **settings}), torch.Generator().manual_seed(seed))
 
 
 def dots(n: int, height: int, width: int, row: int, column: int) -> Tensor:
@@ -29,7 +34,13 @@ def centres(images: Tensor) -> tuple[Tensor, Tensor]:
 
 def test_nothing_changes_without_settings() -> None:
     images = torch.rand(4, 3, 12, 17, generator=torch.Generator().manual_seed(0)) * 255
-    assert torch.allclose(changed(images), images, atol=1e-3)
+    assert torch.equal(changed(images), images)
+
+
+def test_settings_too_small_to_see_leave_the_images() -> None:
+    images = torch.rand(4, 3, 12, 17, generator=torch.Generator().manual_seed(0)) * 255
+    tiny = dict.fromkeys(EVERYTHING, 1e-7)
+    assert torch.allclose(changed(images, **tiny), images, atol=1e-2)
 
 
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (20, 32)])
@@ -78,3 +89,53 @@ def test_the_seed_decides() -> None:
     images = dots(8, 28, 28, 9, 9)
     assert torch.equal(changed(images, seed=1, shift=2.0), changed(images, seed=1, shift=2.0))
     assert not torch.equal(changed(images, seed=1, shift=2.0), changed(images, seed=2, shift=2.0))
+
+
+def field(n: int, height: int, width: int, **settings: float) -> Tensor:
+    """Where each pixel's content came from, relative to itself, in pixels [n, 2, height, width]; read from ramps as images."""
+    rows = torch.arange(float(height)).view(1, 1, -1, 1).expand(n, 1, height, width)
+    columns = torch.arange(float(width)).view(1, 1, 1, -1).expand(n, 1, height, width)
+    ramps = torch.cat((columns, rows), dim=1)
+    return changed(ramps, **settings) - ramps
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 40), (32, 64)])
+@pytest.mark.parametrize("pixels", [0.5, 1.5])
+def test_elastic_displacements_have_the_given_deviation_and_no_drift(height: int, width: int, pixels: float) -> None:
+    inner = field(600, height, width, elastic=pixels)[:, :, 10:-10, 10:-10]  # near the border the ramp ends
+    for moved in inner.unbind(1):
+        assert abs(moved.mean().item()) < 0.05 * pixels
+        # At the points of the grid the deviation is the setting; between them an interpolation is calmer.
+        assert 0.6 * pixels < moved.std().item() < 1.05 * pixels
+        assert moved.mean(dim=(1, 2)).std() > 0.1 * pixels  # each image its own
+
+
+def test_elastic_displacements_are_smooth() -> None:
+    inner = field(100, 40, 40, elastic=1.0)[:, :, 10:-10, 10:-10]
+    assert inner.diff(dim=3).std() < 0.25
+    assert inner.diff(dim=2).std() < 0.25
+
+
+@given(cuts=st.lists(st.integers(0, 9), max_size=4), seed=st.integers(0, 2**31))
+def test_parts_of_a_step_make_the_whole(cuts: list[int], seed: int) -> None:
+    images = torch.rand(9, 1, 10, 14, generator=torch.Generator().manual_seed(1)) * 255
+    settings = Augmentation(**EVERYTHING)
+    whole = augment.changed(images, settings, torch.Generator().manual_seed(seed))
+    borders = [0, *sorted(cuts), 9]
+    for start, stop in pairwise(borders):
+        generator = torch.Generator().manual_seed(seed)
+        part = augment.changed(images[start:stop], settings, generator, slice(start, stop), 9)
+        assert torch.allclose(part, whole[start:stop], atol=1e-3)
+    assert not torch.allclose(whole, images)
+
+
+def test_every_part_draws_as_many_numbers() -> None:
+    images = torch.rand(9, 1, 10, 14)
+    for settings in (STILL, EVERYTHING):
+        states = []
+        for part in (slice(0, 4), slice(4, 9), slice(4, 4)):
+            generator = torch.Generator().manual_seed(0)
+            augment.changed(images[part], Augmentation(**settings), generator, part, 9)
+            states.append(generator.get_state())
+        assert torch.equal(states[0], states[1])
+        assert torch.equal(states[0], states[2])

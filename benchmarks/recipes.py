@@ -1,0 +1,128 @@
+"""Runs training recipes: the one of params.yaml with some settings changed, on the prepared examples of this repository."""
+
+import importlib
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from duli import files
+from duli.models._params import ModelChoice
+from duli.params import Params
+from duli.preparation.parquet import examples
+from duli.training import device as devices
+from duli.training import transfer
+from duli.training.feed import Examples
+from duli.training.loop import Normalisation, Point, evaluate, fit
+from duli.training.params import Training
+
+ROOT = Path(__file__).resolve().parents[1]
+Settings = Mapping[str, Any]  # dotted keys of params.yaml, as `dvc exp run -S` takes them
+
+# Chosen on the validation split; the README and docs/training.md give them as commands.
+QUICK: Settings = {
+    "model.fastconv.stem": 12,
+    "model.fastconv.blocks": [[16], [32]],
+    "train.epochs": 2,
+    "train.hardest": 0.15,
+    "train.learning_rate": 0.012,
+    "train.evaluations": 1,
+    "train.augmentation": {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0},
+}
+
+FULL: Settings = {
+    "model.fastconv.blocks": [[64, 64], [128, 128]],
+    "model.fastconv.dropout": 0.3,
+    "train.epochs": 24,
+    "train.learning_rate": 0.008,
+    "train.ema": 0.998,
+}
+
+
+class Data(NamedTuple):
+    """The three splits of a data set, and what of it the network has to know."""
+
+    train: Examples
+    validation: Examples
+    test: Examples
+    normalisation: Normalisation
+    shape: dict[str, int]
+    classes: int
+
+
+class Run(NamedTuple):
+    """One training."""
+
+    model: nn.Module
+    history: list[Point]
+    cpu_s: float  # of `fit`, its evaluations on the validation split included
+    wall_s: float
+    validation: float  # accuracy, and loss in nats
+    validation_loss: float
+    test: float  # accuracy
+
+
+def load(prepared: Path = ROOT / "data/prepared") -> Data:
+    """The prepared splits; ends the program where there are none."""
+    if not (prepared / "stats.json").exists():
+        sys.exit(f"{prepared} holds no prepared examples; run `dvc repro validate` first")
+    stats = files.read_json(prepared / "stats.json")
+    shape = {key: stats[key] for key in ("channels", "height", "width")}
+    splits = []
+    for split in ("train", "validation", "test"):
+        images, labels = examples(prepared / f"{split}.parquet", (shape["channels"], shape["height"], shape["width"]))
+        splits.append(Examples(torch.from_numpy(images), torch.from_numpy(labels)))
+    return Data(*splits, Normalisation(stats["mean"], stats["std"]), shape, len(stats["classes"]))
+
+
+def changed(settings: Settings) -> tuple[ModelChoice, Training]:
+    """The sections `model` and `train` of params.yaml with `settings` in them."""
+    params = Params(ROOT / "params.yaml")
+    for key, value in settings.items():
+        *path, last = key.split(".")
+        section = params.values
+        for name in path:
+            section = section[name]
+        assert last in section, key
+        section[last] = json.loads(json.dumps(value))
+    return params.section("model", ModelChoice), params.section("train", Training)
+
+
+def build(data: Data, settings: Settings) -> tuple[nn.Module, Training]:
+    """A new network and its recipe."""
+    choice, training = changed(settings)
+    torch.set_num_threads(training.threads)
+    with torch.random.fork_rng():
+        torch.manual_seed(training.seed)
+        architecture = importlib.import_module(f"duli.models.{choice.name}")
+        return architecture.build(choice.settings, **data.shape, classes=data.classes), training
+
+
+def run(data: Data, settings: Settings, initial: dict[str, Tensor] | None = None) -> Run:
+    """One training on the train split, from `initial` weights of other classes or new ones; the test split is looked at afterwards."""
+    model, training = build(data, settings)
+    if initial is not None:
+        transfer.load(model, initial, same_classes=False)
+    device = devices.choose(training.device)
+    cpu, wall = time.process_time(), time.perf_counter()
+    result = fit(
+        model,
+        data.train,
+        data.validation,
+        training,
+        classes=data.classes,
+        normalisation=data.normalisation,
+        device=device,
+        precision=devices.precision(training.precision, device),
+        on_metrics=lambda step, metrics: None,
+    )
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    _, correct = evaluate(model, data.test, data.normalisation)
+    kept = result.kept
+    validation = kept.validation_correct / len(data.validation.labels)
+    return Run(model, result.history, cpu, wall, validation, kept.validation_loss, correct / len(data.test.labels))

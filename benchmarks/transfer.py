@@ -1,0 +1,153 @@
+"""Measures transfer learning: a network pretrained on Fashion-MNIST and fine-tuned on few digits, against training from scratch.
+
+    make bench-transfer    about 10 minutes on two cores; writes benchmarks/results/transfer.json, docs/transfer.md and its plot
+
+Fashion-MNIST is fetched and prepared in a temporary folder by the stages themselves.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import vl_convert
+from torch import Tensor
+
+from benchmarks.recipes import ROOT, Data, Settings, load, run
+from benchmarks.record import result, write
+from duli import files
+from duli.training import checkpoint
+from duli.training.feed import Examples
+
+SEEDS = 5
+# Digits to learn from, and the recipe for so many: the same for both beginnings.
+SIZES: dict[int, Settings] = {
+    100: {"train.epochs": 60, "train.batch": 20},
+    1_000: {"train.epochs": 30, "train.batch": 50},
+    10_000: {"train.epochs": 8, "train.batch": 128},
+}
+COMMON: Settings = {"train.hardest": 1.0, "train.evaluations": 1, "train.learning_rate": 0.005}
+PRETRAINING: Settings = {"train.epochs": 6, "train.hardest": 1.0, "train.evaluations": 1}
+BEGINNINGS: dict[str, Settings] = {
+    "from scratch": {},
+    "fine-tuned": {"train.transfer.layer_decay": 0.8},
+    "fine-tuned, unfrozen gradually": {"train.transfer.frozen": 3, "train.transfer.unfreeze": 0.5},
+    "head alone": {"train.transfer.frozen": 4},
+}
+SCRATCH = "from scratch"
+
+
+class Measured(NamedTuple):
+    """The trainings of one beginning on one number of digits."""
+
+    digits: int
+    beginning: str
+    accuracies: list[float]  # on the test split
+    cpu_s: list[float]
+
+
+def main() -> None:
+    digits = load()
+    with tempfile.TemporaryDirectory(prefix="duli-bench-") as folder:
+        clothes = _fashion(Path(folder))
+    pretraining = run(clothes, PRETRAINING)
+    print(f"pretrained on Fashion-MNIST: {pretraining.test:.2%} in {pretraining.cpu_s:.0f} CPU-s", flush=True)
+    weights = checkpoint.weights(pretraining.model)
+    measured = [_measure(digits, size, name, weights) for size in SIZES for name in BEGINNINGS]
+    gains = [_gain(measured, size) for size in SIZES]
+    facts = result("pretraining_accuracy", [pretraining.test], "share", cpu_s=pretraining.cpu_s)
+    write("transfer", [facts, *gains, *(one for row in measured for one in _results(row))], "torch", "numpy")
+    files.write_text(ROOT / "docs/transfer.svg", _plot(measured))
+    files.write_text(ROOT / "docs/transfer.md", _page(measured, pretraining.test, pretraining.cpu_s))
+
+
+def _fashion(folder: Path) -> Data:
+    """Fashion-MNIST, prepared."""
+    params = (ROOT / "params.yaml").read_text(encoding="utf-8").replace("dataset: mnist", "dataset: fashion_mnist")
+    (folder / "params.yaml").write_text(params, encoding="utf-8")
+    for stage in ("fetch", "prepare"):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        if subprocess.run([sys.executable, "-m", "stages", stage], cwd=folder, env=environment).returncode:
+            sys.exit(f"the {stage} stage failed for Fashion-MNIST")
+    return load(folder / "data/prepared")
+
+
+def _measure(digits: Data, size: int, beginning: str, weights: dict[str, Tensor]) -> Measured:
+    runs = []
+    for seed in range(SEEDS):
+        # Other digits for each seed, the same for all beginnings.
+        rows = torch.randperm(len(digits.train.labels), generator=torch.Generator().manual_seed(seed))[:size]
+        few = digits._replace(train=Examples(*(column[rows] for column in digits.train)))
+        settings = {**COMMON, **SIZES[size], **BEGINNINGS[beginning], "train.seed": seed}
+        runs.append(run(few, settings, None if beginning == SCRATCH else weights))
+    one = Measured(size, beginning, [one.test for one in runs], [one.cpu_s for one in runs])
+    print(f"{size} digits, {beginning}: {_told(one)}", flush=True)
+    return one
+
+
+def _results(row: Measured) -> list[dict[str, Any]]:
+    name = f"{row.digits} digits, {row.beginning}"
+    mean = statistics.mean(row.accuracies)
+    return [result(f"{name}, test accuracy", row.accuracies, "share", mean=mean), result(f"{name}, CPU", row.cpu_s, "s")]
+
+
+def _gain(measured: list[Measured], size: int) -> dict[str, Any]:
+    """Points won by fine-tuning, seed by seed."""
+    of = {one.beginning: one.accuracies for one in measured if one.digits == size}
+    points = [(tuned - scratch) * 100 for tuned, scratch in zip(of["fine-tuned"], of[SCRATCH], strict=True)]
+    return result(f"gain_{size}", points, "points", mean=statistics.mean(points))
+
+
+def _told(one: Measured) -> str:
+    return f"{statistics.mean(one.accuracies):.2%} ± {statistics.stdev(one.accuracies) * 100:.2f}"
+
+
+def _page(measured: list[Measured], accuracy: float, cpu_s: float) -> str:
+    header = "| Digits | " + " | ".join(BEGINNINGS) + " | CPU-s from scratch, fine-tuned |\n|---" + "|---" * (len(BEGINNINGS) + 1) + "|\n"
+    rows = []
+    for size in SIZES:
+        of = {one.beginning: one for one in measured if one.digits == size}
+        seconds = ", ".join(f"{statistics.mean(of[name].cpu_s):.1f}" for name in (SCRATCH, "fine-tuned"))
+        rows.append(f"| {size:,} | " + " | ".join(_told(of[name]) for name in BEGINNINGS) + f" | {seconds} |\n")
+    return f"""# What transfer learning is worth
+
+A network trained on Fashion-MNIST ({accuracy:.2%} on its test split, {cpu_s:.0f} CPU seconds) and then on few digits, against the same
+network trained on these digits alone: accuracy on the 10,000 test digits, mean and standard deviation over {SEEDS} seeds, each with
+other digits. The recipe for a number of digits is the same in every column.
+
+{header}{"".join(rows)}
+![Wrong on the test split over the number of digits](transfer.svg)
+
+`make bench-transfer` measures this anew. How to do it with your own data: [training.md](training.md).
+"""
+
+
+def _plot(measured: list[Measured]) -> str:
+    points = [
+        {"digits": one.digits, "beginning": one.beginning, "errors": (1 - accuracy) * 100}
+        for one in measured
+        for accuracy in one.accuracies
+    ]
+    axes = {
+        "x": {
+            "field": "digits",
+            "type": "quantitative",
+            "scale": {"type": "log"},
+            "title": "digits to learn from",
+            "axis": {"values": [*SIZES]},
+        },
+        "color": {"field": "beginning", "sort": [*BEGINNINGS], "title": None},
+    }
+    errors = {"field": "errors", "type": "quantitative", "scale": {"type": "log"}, "title": "wrong on the test split, %"}
+    mean = {"mark": {"type": "line"}, "encoding": {**axes, "y": {**errors, "aggregate": "mean"}}}
+    each = {"mark": {"type": "point", "filled": True, "size": 30, "opacity": 0.6}, "encoding": {**axes, "y": errors}}
+    chart = {"data": {"values": points}, "width": 420, "height": 280, "background": "white", "layer": [mean, each]}
+    return str(vl_convert.vegalite_to_svg(chart, vl_version="6.4"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""The small convolutional network of beginners' tutorials: one 3x3 convolution, one max-pool, two linear layers.
+
+A baseline that a better architecture has to beat: most of its weights stand in the first linear layer.
+"""
+
+from typing import TYPE_CHECKING
+
+from duli.errors import ParamsError
+from duli.models._layers import Common, Width, convolution, dropout, initialise, linear
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SMALLEST = 4  # pixels a side: the convolution takes two, the pool halves the rest
+
+
+class Settings(Common):
+    """How wide; dropout stands before the last layer."""
+
+    filters: Width  # output channels of the convolution
+    hidden: Width  # outputs of the first linear layer
+
+
+def build(settings: Settings, *, channels: int, height: int, width: int, classes: int) -> "nn.Module":
+    """The network: floats [n, channels, height, width] -> logits [n, classes].
+
+    Raises `ParamsError` where the images are smaller than 4 x 4.
+    """
+    from torch import nn
+
+    if min(height, width) < SMALLEST:
+        raise ParamsError(
+            f"model: convnet needs images of at least {SMALLEST} pixels a side, these are {height} x {width}; take another model.name"
+        )
+    features = settings.filters * ((height - 2) // 2) * ((width - 2) // 2)
+    model = nn.Sequential(
+        *convolution(channels, settings.filters, settings, size=3),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        *linear(features, settings.hidden, settings),
+        *dropout(settings),
+        nn.Linear(settings.hidden, classes),
+    )
+    return initialise(model, settings)

@@ -1,0 +1,26 @@
+"""A multilayer perceptron: linear layers over the flattened input; `widths: [10, 50]` is the 10-50-10 network of tutorials (10 classes)."""
+
+from typing import TYPE_CHECKING
+
+from duli.models._layers import Common, Width, dropout, initialise, linear
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Settings(Common):
+    """How wide and how deep; dropout follows each hidden layer."""
+
+    widths: tuple[Width, ...]  # outputs of the hidden layers; none makes it multinomial logistic regression
+
+
+def build(settings: Settings, *, channels: int, height: int, width: int, classes: int) -> "nn.Module":
+    """The network: floats [n, channels, height, width] -> logits [n, classes]."""
+    from torch import nn
+
+    layers: list[nn.Module] = [nn.Flatten()]
+    features = channels * height * width
+    for wide in settings.widths:
+        layers += [*linear(features, wide, settings), *dropout(settings)]
+        features = wide
+    return initialise(nn.Sequential(*layers, nn.Linear(features, classes)), settings)

@@ -1,0 +1,17 @@
+"""ResNet-18 of torchvision, fitted to the size and the channels of the images (see _resnet.py)."""
+
+from typing import TYPE_CHECKING
+
+from duli.models._resnet import Settings, fitted
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Settings", "build"]
+
+
+def build(settings: Settings, *, channels: int, height: int, width: int, classes: int) -> "nn.Module":
+    """The network: floats [n, channels, height, width] -> logits [n, classes]."""
+    from torchvision.models import resnet18
+
+    return fitted(resnet18(num_classes=classes), settings, channels=channels, height=height, width=width)

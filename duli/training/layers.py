@@ -1,0 +1,31 @@
+"""A network seen as a stack of layers: what freezing and layer-wise learning rates go by."""
+
+from torch import nn
+
+
+def layers(model: nn.Module) -> list[list[nn.Parameter]]:
+    """The weights by layer, from the input on; what has only vectors (a normalisation) belongs to the layer before it."""
+    stack: list[list[nn.Parameter]] = []
+    for module in modules(model):
+        own = list(module.parameters(recurse=False))
+        if stack and all(weight.dim() < 2 for weight in own):
+            stack[-1] += own
+        else:
+            stack.append(own)
+    return stack
+
+
+def modules(model: nn.Module) -> list[nn.Module]:
+    """The modules that have weights of their own, from the input on."""
+    return [module for module in model.modules() if list(module.parameters(recurse=False))]
+
+
+def freeze(model: nn.Module, below: int) -> None:
+    """Lets the layers before number `below` keep their weights, and their running statistics; all others learn."""
+    kept = {id(weight) for layer in layers(model)[:below] for weight in layer}
+    for weight in model.parameters():
+        weight.requires_grad_(id(weight) not in kept)
+    for module in modules(model):
+        own = list(module.parameters(recurse=False))
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and all(id(weight) in kept for weight in own):
+            module.eval()

@@ -1,0 +1,225 @@
+"""What training a network will cost, before any of it is done: parameters, arithmetic, memory, and how many GPUs would hold it.
+
+The network runs once on tensors without content (torch's FakeTensorMode), so that neither its weights nor its activations take memory.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.autograd.graph import saved_tensors_hooks
+from torch.func import functional_call
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
+
+from duli.errors import ParamsError
+
+FLOAT32 = 4  # bytes
+# Share of a device's memory left for what nobody can foresee: temporaries of the layers, workspaces of the libraries, fragmentation.
+RESERVE = 0.1
+
+
+class Plan(NamedTuple):
+    """Sizes in bytes, arithmetic in FLOPs (a multiplication and an addition are two)."""
+
+    parameters: int
+    trainable: int  # parameters that are trained
+    forward_flops: int  # for one example
+    step_flops: int  # one training step: forward and backward for the whole batch
+    batch: int  # examples a step, on all devices together
+    micro_batch: int  # of these at once in memory
+    weights: int  # parameters and buffers, in float32 whatever the precision: autocast makes its own copies
+    gradients: int
+    optimizer: int
+    ema: int
+    kept_per_example: int  # what autograd keeps for the backward pass: activations, and the input
+    kept_fixed: int  # kept whatever the batch: above all the weights' copies in the lower precision
+    largest_layer: int  # parameters of the layer that has most of them
+    examples: int  # the dataset, where it stays on the device
+
+    def activations(self, examples: int) -> int:
+        """All that autograd keeps from the forward pass of so many examples."""
+        return self.kept_fixed + self.kept_per_example * examples
+
+    def memory(self) -> dict[str, int]:
+        """What one device holds at the height of a step, by kind; temporaries come on top (`RESERVE`)."""
+        return {
+            "weights": self.weights,
+            "gradients": self.gradients,
+            "optimizer": self.optimizer,
+            "ema": self.ema,
+            "activations": self.activations(self.micro_batch),
+            "examples": self.examples,
+        }
+
+    def ddp(self, devices: int) -> int:
+        """Each of so many devices under DistributedDataParallel: all is there on each of them, only the batch is divided."""
+        replicated = self.weights + self.gradients + self.optimizer + self.ema + self.examples
+        return replicated + self.activations(self._share(devices))
+
+    def fsdp(self, devices: int) -> int:
+        """Each of so many devices under FSDP: weights, gradients, optimizer and EMA divided, the largest layer gathered.
+
+        The gathered layer counts twice: its weights, and its gradients before they are summed over the devices. (Rajbhandari et al.,
+        "ZeRO", arXiv 1910.02054, stage 3.)
+        """
+        divided = self.weights + self.gradients + self.optimizer + self.ema
+        return -(-divided // devices) + 2 * FLOAT32 * self.largest_layer + self.examples + self.activations(self._share(devices))
+
+    def _share(self, devices: int) -> int:
+        return min(self.micro_batch, -(-self.batch // devices))
+
+
+def plan(
+    model: nn.Module,
+    shape: tuple[int, int, int],
+    *,
+    batch: int,
+    precision: torch.dtype,
+    optimizer_tensors: int,
+    ema: bool = False,
+    micro_batch: int | None = None,
+    examples: int = 0,
+    device: torch.device | None = None,
+) -> Plan:
+    """The cost of training `model` (in training mode, on any device or on `meta`; it stays as it is).
+
+    Its inputs are float32 [n, channels, height, width] of `shape` (channels, height, width), its outputs logits [n, classes].
+
+    `batch` examples make a step, of which `micro_batch` are in memory at once; `precision` other than float32 is autocast's;
+    `optimizer_tensors` counts the float32 tensors kept per trained parameter (AdamW 2, SGD with momentum 1); `examples` are bytes
+    of the dataset that stay on the device. Activations are those of the kernels of `device` (default: the CPU), as
+    torch.autograd.graph.saved_tensors_hooks sees them: each storage once, weights not counted. (Short by 4 bytes a channel of batch
+    normalisation under autocast, whose statistics torch's stand-in keeps in the lower precision.) FLOPs are those of
+    torch.utils.flop_counter: matrix products, convolutions, attention; what works element by element is left out.
+    Raises `ParamsError` where no weight is trained.
+    """
+    device = device or torch.device("cpu")
+    parameters = [*model.parameters()]
+    trainable = sum(weight.numel() for weight in parameters if weight.requires_grad)
+    if not trainable:
+        raise ParamsError(
+            f"train.transfer.frozen keeps all {len(parameters)} weight tensors as they are: nothing is left to learn; lower it"
+        )
+    weights = _bytes(parameters) + _bytes(model.buffers())
+    # What is kept is a straight line over the number of examples. Two at least: batch normalisation cannot train on one.
+    two, four = (_trace(model, shape, n, precision, device) for n in (2, 4))
+    per_example = (four.kept - two.kept) // 2
+    return Plan(
+        parameters=sum(weight.numel() for weight in parameters),
+        trainable=trainable,
+        forward_flops=two.forward_flops // 2,
+        step_flops=two.step_flops * batch // 2,
+        batch=batch,
+        micro_batch=min(micro_batch or batch, batch),
+        weights=weights,
+        gradients=trainable * FLOAT32,
+        optimizer=trainable * FLOAT32 * optimizer_tensors,
+        ema=weights if ema else 0,
+        kept_per_example=per_example,
+        kept_fixed=two.kept - 2 * per_example,
+        largest_layer=max((sum(weight.numel() for weight in layer.parameters(recurse=False)) for layer in model.modules()), default=0),
+        examples=examples,
+    )
+
+
+def fits(needed: int, available: float) -> bool:
+    """Whether `needed` bytes leave the reserve of a device with `available` bytes free."""
+    return needed <= available * (1 - RESERVE)
+
+
+def ddp_devices(cost: Plan, available: float) -> int | None:
+    """The fewest devices of `available` bytes that hold it under DDP; None where not even one example a device fits."""
+    return next((devices for devices in range(1, cost.batch + 1) if fits(cost.ddp(devices), available)), None)
+
+
+def fsdp_devices(cost: Plan, available: float) -> int | None:
+    """The fewest devices of `available` bytes that hold it under FSDP; None where not even one example a device fits."""
+    return next((devices for devices in range(1, cost.batch + 1) if fits(cost.fsdp(devices), available)), None)
+
+
+class _Trace(NamedTuple):
+    forward_flops: int
+    step_flops: int
+    kept: int  # bytes
+
+
+def _trace(model: nn.Module, shape: tuple[int, int, int], n: int, precision: torch.dtype, device: torch.device) -> _Trace:
+    """A training step of `n` examples on tensors without content."""
+    step = _Step(model, precision, device)
+    # Of nn.Module itself, because the wrapper of activation checkpointing gives other names than those it takes.
+    named = [*nn.Module.named_parameters(step), *nn.Module.named_buffers(step)]
+    with FakeTensorMode():
+        state = {name: _stand_in(value, device) for name, value in named}
+        images, labels = torch.empty(n, *shape, device=device), torch.zeros(n, dtype=torch.int64, device=device)
+        # functional_call puts the stand-ins where the weights are, and the weights back when it is done.
+        trace: _Trace = functional_call(step, state, (images, labels))
+    return trace
+
+
+class _Step(nn.Module):
+    """A training step that measures itself; a module, so that the stand-ins stay in place until its backward pass has ended."""
+
+    def __init__(self, model: nn.Module, precision: torch.dtype, device: torch.device) -> None:
+        super().__init__()
+        self.model, self._precision, self._type = model, precision, device.type
+
+    def forward(self, images: Tensor, labels: Tensor) -> _Trace:
+        kept = _Kept([*self.parameters(), *self.buffers()])
+        with saved_tensors_hooks(kept.pack, lambda tensor: tensor):
+            self._loss(images, labels)
+        # Once more without the hooks: they hand out equal tensors, not the same ones, and attention that is recomputed in the
+        # backward pass then takes its query, key and value for three inputs.
+        with FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION) as forward:
+            loss = self._loss(images, labels)
+        with FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION) as backward:
+            loss.backward()  # type: ignore[no-untyped-call]
+        return _Trace(forward.get_total_flops(), forward.get_total_flops() + backward.get_total_flops(), kept.bytes())
+
+    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        with torch.autocast(self._type, self._precision, enabled=self._precision != torch.float32):
+            logits = self.model(images)
+        return functional.cross_entropy(logits.float(), labels)
+
+
+def _stand_in(value: Tensor, device: torch.device) -> Tensor:
+    return torch.empty(value.shape, dtype=value.dtype, device=device, requires_grad=value.requires_grad)
+
+
+class _Kept:
+    """The storages that autograd keeps, each once, without those of `weights`."""
+
+    def __init__(self, weights: list[Tensor]) -> None:
+        self._weights = {weight.untyped_storage()._cdata for weight in weights}
+        # Holding the storages keeps their addresses from being used again for others.
+        self._storages: dict[int, torch.UntypedStorage] = {}
+
+    def pack(self, tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in self._weights:
+            self._storages[storage._cdata] = storage
+        return tensor
+
+    def bytes(self) -> int:
+        return sum(storage.nbytes() for storage in self._storages.values())
+
+
+def _attention_forward(query: torch.Size, key: torch.Size, value: torch.Size, *_: object, **__: object) -> int:
+    return int(sdpa_flop_count(query, key, value))  # type: ignore[no-untyped-call]
+
+
+def _attention_backward(gradient: torch.Size, query: torch.Size, key: torch.Size, value: torch.Size, *_: object, **__: object) -> int:
+    return int(sdpa_backward_flop_count(gradient, query, key, value))  # type: ignore[no-untyped-call]
+
+
+# torch counts the attention kernels of GPUs; the CPU's has the same arithmetic and is missing from its list.
+CPU_ATTENTION = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_forward,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+}
+
+
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
