@@ -107,7 +107,8 @@ def evaluate(model: nn.Module, examples: Examples, normalisation: Normalisation,
             logits = model(_normalised(images[mine].to(device).float(), normalisation))
             wanted = labels[mine].to(device)
             sums += torch.stack((functional.cross_entropy(logits, wanted, reduction="sum"), (logits.argmax(dim=1) == wanted).sum())).cpu()
-    total, correct = world.sum(sums).tolist()
+    # NCCL sums what lies on a GPU alone; elsewhere float64 is not to be had on every device.
+    total, correct = world.sum(sums.to(device) if device.type == "cuda" else sums).tolist()
     mean = total / len(examples.labels)
     if not math.isfinite(mean):
         raise GateError(f"the validation loss is {mean}: the network is lost; lower train.learning_rate, or set train.precision: float32")
