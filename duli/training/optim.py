@@ -74,7 +74,9 @@ def build(model: nn.Module, settings: Training) -> list[Optimizer]:
         case "adam":
             optimizers = [torch.optim.Adam(others, betas=BETAS, weight_decay=decay, fused=True)]
         case "sgd":
-            optimizers = [torch.optim.SGD(others, momentum=MOMENTUM, nesterov=True, weight_decay=decay, fused=True)]
+            # torch has no fused SGD for the sharded weights of FSDP2.
+            fused = not any(hasattr(weight, "device_mesh") for weight in model.parameters())
+            optimizers = [torch.optim.SGD(others, momentum=MOMENTUM, nesterov=True, weight_decay=decay, fused=fused)]
         case _:
             optimizers = [torch.optim.AdamW(others, betas=BETAS, weight_decay=decay, fused=True)]
     if kernels:
