@@ -354,7 +354,6 @@ def _too_large(training: "_Training") -> str:
     device, settings, world = training.device, training.settings, training.world
     training.optimizers.clear()  # their state is not needed any more, and what is free is asked for now
     here = min(settings.micro_batch or training.batch, world.largest_share(training.batch))
-    channels, height, width = training.train.images.shape[1:]
     _, channels, height, width = training.train.images.shape
     cost = plan(
         training.model,

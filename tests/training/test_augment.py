@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional
 
 from duli.training import augment
 from duli.training.params import Augmentation
@@ -41,6 +42,13 @@ def test_settings_too_small_to_see_leave_the_images() -> None:
     images = torch.rand(4, 3, 12, 17, generator=torch.Generator().manual_seed(0)) * 255
     tiny = dict.fromkeys(EVERYTHING, 1e-7)
     assert torch.allclose(changed(images, **tiny), images, atol=1e-2)
+
+
+@given(height=st.integers(1, 40), width=st.integers(1, 40), seed=st.integers(0, 2**31))
+def test_places_are_those_of_affine_grid(height: int, width: int, seed: int) -> None:
+    matrix = torch.randn(3, 2, 3, generator=torch.Generator().manual_seed(seed))
+    expected = functional.affine_grid(matrix, [3, 1, height, width], align_corners=False)
+    assert torch.allclose(augment._grid(matrix, height, width), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (20, 32)])
