@@ -142,7 +142,7 @@ def _plot(measured: list[Measured]) -> str:
             "title": "digits to learn from",
             "axis": {"values": [*SIZES]},
         },
-        "color": {"field": "beginning", "sort": [*BEGINNINGS], "title": None},
+        "color": {"field": "beginning", "type": "nominal", "sort": [*BEGINNINGS], "title": None},
     }
     errors = {"field": "errors", "type": "quantitative", "scale": {"type": "log"}, "title": "wrong on the test split, %"}
     mean = {"mark": {"type": "line"}, "encoding": {**axes, "y": {**errors, "aggregate": "mean"}}}
