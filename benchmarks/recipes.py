@@ -38,7 +38,7 @@ QUICK: Settings = {
 FULL: Settings = {
     "model.fastconv.blocks": [[64, 64], [128, 128]],
     "model.fastconv.dropout": 0.3,
-    "train.epochs": 24,
+    "train.epochs": 44,
     "train.learning_rate": 0.008,
     "train.ema": 0.998,
 }

@@ -53,7 +53,7 @@ def _matrix(random: Tensor, settings: Augmentation, height: int, width: int) -> 
 
 
 def _grid(matrix: Tensor, height: int, width: int) -> Tensor:
-    """What `affine_grid` gives, [n, height, width, 2], as one product of matrices: its n products of three columns take 16 times as long."""
+    """What `affine_grid` gives, [n, height, width, 2], in one product of matrices: its n small ones take 16 times as long."""
     x, y = ((torch.arange(side, device=matrix.device) * 2 + 1) / side - 1 for side in (width, height))
     places = torch.stack((x.repeat(height), y.repeat_interleave(width), torch.ones(height * width, device=matrix.device)))
     return (matrix.reshape(-1, 3) @ places).view(-1, 2, height, width).permute(0, 2, 3, 1)
