@@ -63,6 +63,7 @@ def test_plan_says_what_training_costs_for_the_dataset_not_yet_prepared(tmp_path
     assert [file.name for file in tmp_path.iterdir()] == ["params.yaml"]
 
 
+@pytest.mark.slow
 def test_plan_goes_by_the_prepared_examples_and_says_where_no_gpu_is_large_enough(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (tmp_path / "data/prepared").mkdir(parents=True)
@@ -82,6 +83,7 @@ def test_plan_refuses_what_is_no_size(size: str) -> None:
     assert f"argument --gpu-memory: invalid number of gigabytes value: '{size}'" in shown.stderr
 
 
+@pytest.mark.slow
 def test_plan_tells_an_architecture_that_does_not_suit_the_images(tmp_path: Path) -> None:
     params = (ROOT / "params.yaml").read_text()
     (tmp_path / "params.yaml").write_text(params.replace("name: fastconv", "name: vit_b_16").replace("patch: 7", "patch: 5"))

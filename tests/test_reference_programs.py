@@ -84,6 +84,7 @@ def test_wrong_options(run: Run, capsys: pytest.CaptureFixture[str], option: str
     assert f"argument {option}: {said}" in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_missing_files_are_named_with_the_fix(program: str, folder: Path) -> None:
     """As a script, which is how it is run."""
     (folder / "MNIST/raw/t10k-labels-idx1-ubyte").unlink()

@@ -20,7 +20,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "resnet50": {},
     "vit_b_16": {"patch": 6},
 }
-EXPENSIVE = {"resnet50", "vit_b_16"}
+EXPENSIVE = {"resnet18", "resnet50", "vit_b_16"}
 
 
 def test_none_is_forgotten() -> None:

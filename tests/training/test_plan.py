@@ -104,6 +104,7 @@ def test_flops_are_those_of_the_textbook() -> None:
     assert convolution.step_flops == 5 * (2 * first + 3 * second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("architecture", "parameters", "gflops"),
     [(resnet50, 25_557_032, 8.18), (vit_b_16, 86_567_656, 35.13)],  # twice the multiply-adds torchvision publishes: 4.09 and 17.56 billion
