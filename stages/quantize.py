@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from duli import files
 from duli.compression import compare, export, int8
 from duli.compression.params import Quantize
 from duli.errors import GateError
-from duli.evaluation import metrics
 from duli.evaluation.predict import onnx_logits, torch_logits
+from duli.intervals import proportion
 from duli.models._restore import restore
 from duli.params import Params
 from duli.preparation.parquet import examples
@@ -60,8 +63,8 @@ def main() -> None:
                     "file": names[name],
                     "bytes": len(content),
                     "sha256": files.sha256(content),
-                    "accuracy": metrics.accuracy(on_test[name].argmax(axis=1), test_labels),
-                    "validation_accuracy": metrics.accuracy(answers[name], validation_labels),
+                    "accuracy": _accuracy(on_test[name].argmax(axis=1), test_labels),
+                    "validation_accuracy": _accuracy(answers[name], validation_labels),
                 }
                 for name, content in variants.items()
             },
@@ -72,6 +75,10 @@ def main() -> None:
         },
     )
     print(f"{choice} ships: {reason}; {len(variants[choice]) / 1000:.1f} kB")
+
+
+def _accuracy(answers: NDArray[np.int64], labels: NDArray[np.int64]) -> dict[str, float]:
+    return proportion(int((answers == labels).sum()), len(labels))
 
 
 def _points(drop: compare.Paired) -> dict[str, float]:

@@ -18,7 +18,7 @@ from duli.tracking import process, release, store
 STATS = "data/prepared/stats.json"
 HISTORY = "models/history.csv"
 METRICS = ("validation", "train", "evaluation", "quantization", "benchmark", "business", "gates")
-TABLES = ("reports/per_class.csv", "reports/confusion.csv")
+TABLES = tuple(f"reports/{name}.csv" for name in ("per_class", "confusion", "reliability", "risk_coverage", "slices"))
 PAGES = ("reports/report.html", "reports/report.md")
 CONTEXTS = {"train": "training", "validation": "validation", "test": "evaluation"}
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}

@@ -1,4 +1,4 @@
-"""Logits of a model, as a torch module or as ONNX bytes, for images of raw bytes."""
+"""What a model answers, as a torch module or as ONNX bytes, to images of raw bytes: logits, and probabilities of them."""
 
 from typing import Any
 
@@ -32,3 +32,11 @@ def onnx_logits(model: bytes, images: Images) -> NDArray[np.float32]:
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     batches = (images[start : start + BATCH] for start in range(0, len(images), BATCH))
     return np.concatenate([session.run(["logits"], {"images": batch})[0] for batch in batches])
+
+
+def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Probabilities [n, classes] of logits [n, classes], in float64."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    exponentials = np.exp(shifted)
+    result: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return result

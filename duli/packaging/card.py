@@ -59,8 +59,9 @@ From Python:
 | accuracy before export and quantization, test split | {{ evaluation.accuracy | row }} |
 | answers given at a probability of at least {{ evaluation.confidence_threshold }}, before export | {{ evaluation.coverage | row }} |
 | accuracy of those answers, before export | {{ evaluation.accuracy_of_accepted | row }} |
-| macro F1, before export | {{ evaluation.macro_f1 | number }} | | {{ evaluation.n | count }} |
-| log loss, before export | {{ evaluation.log_loss | number }} | | {{ evaluation.n | count }} |
+| macro F1, before export | {{ evaluation.macro_f1 | ranged }} |
+| log loss, before export | {{ evaluation.log_loss | ranged }} |
+| calibration error, before export | {{ evaluation.calibration_error | ranged }} |
 
 ## What export and quantization changed
 
@@ -183,6 +184,10 @@ def _row(share: Mapping[str, Any]) -> str:
     return f"{_percent(share)} | {_interval(share)} | {_count(share['n'])}"
 
 
+def _ranged(measure: Mapping[str, Any]) -> str:
+    return f"{_number(measure['value'])} | {_number(measure['low'])} to {_number(measure['high'])} | {_count(measure['n'])}"
+
+
 def _rate(measure: Mapping[str, Any]) -> str:
     return f"{measure['value']:,.0f} (spread {measure['spread']:.1%})".replace("%", " %")
 
@@ -204,6 +209,7 @@ FILTERS = {
     "percent": _percent,
     "interval": _interval,
     "row": _row,
+    "ranged": _ranged,
     "rate": _rate,
     "count": _count,
     "number": _number,

@@ -1,0 +1,88 @@
+"""Slices: what is measured of images, how groups are cut, and what is judged of them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duli.evaluation import slices
+from duli.evaluation.slices import Groups
+
+
+def bar(width: int, height: int = 40, channels: int = 1) -> np.ndarray:
+    """One image with a vertical stroke as wide as said, from its upper to its lower edge."""
+    image = np.zeros((1, channels, height, 40), np.uint8)
+    image[..., 10 : 10 + width] = 255
+    return image
+
+
+@pytest.mark.parametrize("width", [1, 3, 6])
+def test_stroke_width_of_a_long_stroke(width: int) -> None:
+    assert slices.looks(bar(width, height=400))["stroke_width"][0] == pytest.approx(width, rel=0.02)
+
+
+def test_ink_and_contrast_by_hand() -> None:
+    looks = slices.looks(bar(10, channels=3))
+    assert looks["ink"][0] == pytest.approx(0.25)
+    assert looks["contrast"][0] == pytest.approx((0.25 * 0.75) ** 0.5)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_images_of_one_colour(value: int) -> None:
+    looks = slices.looks(np.full((2, 1, 8, 8), value, np.uint8))
+    assert np.isfinite(looks["stroke_width"]).all()
+    assert looks["contrast"].tolist() == [0.0, 0.0]
+
+
+@given(values=st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.5, 7.0, 9.0]), min_size=1, max_size=60), parts=st.integers(2, 6))
+def test_quantiles_hold_each_example_once_and_in_order(values: list[float], parts: int) -> None:
+    groups = slices.by_quantile(np.array(values), parts)
+    if groups is None:
+        assert np.quantile(values, (parts - 1) / parts, method="higher") == min(values)  # too many equal ones to cut
+        return
+    assert 2 <= len(groups.names) <= parts
+    assert set(groups.of) == set(range(len(groups.names)))
+    of = dict(zip(values, groups.of, strict=True))
+    assert [of[value] for value in sorted(of)] == sorted(of.values())
+
+
+def test_distinct_values_are_cut_into_equal_parts() -> None:
+    groups = slices.by_quantile(np.arange(100.0), 4)
+    assert groups is not None
+    assert np.bincount(groups.of).tolist() == [25, 25, 25, 25]
+
+
+@pytest.mark.parametrize("values", [[], [1.0, float("nan")], [float("inf"), 0.0], [2.0, 2.0, 2.0]])
+def test_what_cannot_be_cut_is_no_slice(values: list[float]) -> None:
+    assert slices.by_quantile(np.array(values), 4) is None
+
+
+def test_values_are_groups_and_missing_ones_are_one_more() -> None:
+    groups = slices.by_value(["b", None, "a", "b"])
+    assert groups == Groups(["(missing)", "a", "b"], groups.of) if groups else None
+    assert groups is not None
+    assert groups.of.tolist() == [2, 0, 1, 2]
+
+
+def test_one_value_or_a_name_for_each_is_no_group() -> None:
+    assert slices.by_value(["a", "a"]) is None
+    assert slices.by_value([str(index) for index in range(slices.MANY + 1)]) is None
+
+
+def test_worst_difference_and_ratio_by_hand() -> None:
+    of = np.repeat([0, 1, 2], [10, 10, 3])
+    predictions = np.array([1] * 9 + [0] + [1] * 6 + [0] * 4 + [0] * 3)
+    facts = slices.judged({"site": Groups(["a", "b", "c"], of)}, predictions, np.ones(23, np.int64), smallest=5)["site"]
+    assert facts["worst"]["group"] == "b"
+    assert (facts["worst"]["value"], facts["worst"]["n"]) == (0.6, 10)
+    assert facts["worst"]["low"] < 0.6 < facts["worst"]["high"]
+    assert facts["difference"] == pytest.approx(0.3)
+    assert facts["ratio"] == pytest.approx(0.6 / 0.9)
+    assert facts["not_judged"] == [{"group": "c", "n": 3}]
+    assert [row["group"] for row in facts["groups"]] == ["a", "b"]
+
+
+def test_where_every_group_is_small_nothing_is_judged() -> None:
+    facts = slices.judged({"site": Groups(["a", "b"], np.array([0, 1]))}, np.array([0, 0]), np.array([0, 0]), smallest=5)["site"]
+    assert "worst" not in facts
+    assert [one["n"] for one in facts["not_judged"]] == [1, 1]
