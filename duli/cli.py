@@ -218,7 +218,7 @@ def _numbers(reports: dict[str, Any]) -> list[tuple[str, str]]:
     shipped, speed = reports["quantization"]["variants"][variant], reports["benchmark"]["variants"][variant]
     business, gates = reports["business"], reports["gates"]
     held = f": {'; '.join(gates['reasons'])}" if gates["reasons"] else f" ({gates['gates']} gates passed)"
-    accuracy, cost = shipped["accuracy"], business["unit_cost_usd_per_million"]
+    accuracy, cost = reports["evaluation"]["accuracy"], business["unit_cost_usd_per_million"]
     price = f"{business['price_usd_per_thousand']:.2f} USD a thousand"
     return [
         ("verdict", gates["verdict"] + held),

@@ -54,7 +54,9 @@ def main() -> dict[str, object]:
         files.write_bytes(folder / packed.name, packed.content)
         environment.install(folder / "venv", folder / packed.name, pins)
         installed = time.perf_counter()
-        right, n = _reproduce(folder, folder / "venv" / "bin" / release.name, shipped["accuracy"], evidence["stats"]["classes"])
+        right, n = _reproduce(
+            folder, folder / "venv" / "bin" / release.name, evidence["evaluation"]["accuracy"], evidence["stats"]["classes"]
+        )
         seconds = {"install_seconds": installed - started, "reproduce_seconds": time.perf_counter() - installed}
 
     facts = manifest.of_release(release.name, release.version, packed, (variant, shipped["sha256"]), packed.contents())
@@ -76,7 +78,6 @@ def _one_run(
 ) -> None:
     """Raises `GateError` unless the evidence on the card is about one model and one test split."""
     splits, choice = stats["splits"], quantization["choice"]
-    shipped = quantization["variants"][choice]["accuracy"]
     differences = [
         f"{what} ({here} instead of {there})"
         for what, here, there in (
@@ -84,7 +85,8 @@ def _one_run(
             ("models/model.json is of another train split", model["data"]["train_digest"], splits["train"]["digest"]),
             ("models/model.json has other classes", model["classes"], stats["classes"]),
             ("reports/benchmark.json is of another variant", benchmark["shipped"], choice),
-            ("reports/quantization.json has another n", shipped["n"], splits["test"]["examples"]),
+            ("reports/evaluation.json is of another variant", evaluation["variant"], choice),
+            ("reports/evaluation.json has another n", evaluation["n"], splits["test"]["examples"]),
         )
         if here != there
     ]
@@ -105,11 +107,11 @@ def _release(release: Release, variant: str, evidence: dict[str, Any]) -> bytes:
         "classes": stats["classes"],
         "input": {key: stats[key] for key in ("channels", "height", "width")},
         "model": {"file": MODEL, "variant": variant, "sha256": quantization["variants"][variant]["sha256"]},
+        "temperature": evidence["evaluation"]["temperature"]["value"],
         "test_digest": stats["splits"]["test"]["digest"],
         "numbers": {
             "shipped": quantization["variants"][variant],
-            "before_export": evidence["evaluation"],
-            "paired": quantization["paired"],
+            "evaluation": evidence["evaluation"],
             "speed": evidence["benchmark"]["variants"][variant],
             "hardware": evidence["benchmark"]["hardware"],
         },
@@ -142,8 +144,8 @@ def _reproduce(folder: Path, program: Path, promised: dict[str, Any], classes: l
     if promised["n"] != len(labels) or not abs(promised["value"] * promised["n"] - right) < 0.5:
         raise GateError(
             f"the installed wheel gets {right:,} of {len(labels):,} test images right ({right / len(labels):.4%}), but its card says "
-            f"{promised['value']:.4%} of {promised['n']:,}; nothing was released: run `dvc repro --force -s quantize`, and see whether "
-            "another machine or library made reports/quantization.json"
+            f"{promised['value']:.4%} of {promised['n']:,}; nothing was released: run `dvc repro --force -s evaluate`, and see whether "
+            "another machine or library made reports/evaluation.json"
         )
     return right, len(labels)
 

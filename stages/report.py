@@ -96,7 +96,7 @@ def _measured(reports: dict[str, Any], manifest: dict[str, Any]) -> dict[str, An
     shipped = str(reports["benchmark"].get("shipped"))
     speed = f"benchmark.variants.{shipped}"
     measured: dict[str, Any] = {
-        "accuracy": _pick(numbers, f"quantization.variants.{shipped}.accuracy", SCORES),
+        "accuracy": _pick(numbers, "evaluation.accuracy", SCORES),
         "coverage": _pick(numbers, "evaluation.coverage", SCORES),
         "accuracy_of_accepted": _pick(numbers, "evaluation.accuracy_of_accepted", SCORES),
         "confidence_threshold": _pick(numbers, "evaluation", ("confidence_threshold",))["confidence_threshold"],

@@ -38,6 +38,18 @@ def paired(reference: NDArray[np.int64], variant: NDArray[np.int64], labels: NDA
     return Paired(n, lost, won, (lost - won) / n, centre - half, centre + half)
 
 
+def points(drop: Paired) -> dict[str, float]:
+    """As reports show it: the drop in percentage points."""
+    return {
+        "n": drop.n,
+        "lost": drop.lost,
+        "won": drop.won,
+        "drop_points": drop.drop * 100,
+        "drop_points_low": drop.drop_low * 100,
+        "drop_points_high": drop.drop_high * 100,
+    }
+
+
 def choose(drop: Paired, max_drop: float) -> tuple[str, str]:
     """The variant that ships ("int8" or "fp32") and the reason in one sentence."""
     seen = f"int8 lost {drop.lost} and won {drop.won} of {drop.n:,} validation examples"

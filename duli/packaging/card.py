@@ -16,8 +16,8 @@ TEMPLATE = """\
 
 {{ release.summary }}
 
-On {{ shipped.accuracy.n | count }} test images it has never seen, the model in this wheel (variant `{{ variant }}`) answers
-{{ shipped.accuracy | right }} right: **{{ shipped.accuracy | percent }}** (95 % interval {{ shipped.accuracy | interval }}).
+On {{ evaluation.accuracy.n | count }} test images it has never seen, the model in this wheel (variant `{{ variant }}`) answers
+{{ evaluation.accuracy | right }} right: **{{ evaluation.accuracy | percent }}** (95 % interval {{ evaluation.accuracy | interval }}).
 The wheel was installed in a bare environment and gave exactly this many right answers again before it was released.
 
 Published by {{ release.publisher }} under {{ release.licence }}.
@@ -54,28 +54,29 @@ From Python:
 
 | measure | value | 95 % interval | images |
 |---|---|---|---|
-| accuracy of this wheel, test split | {{ shipped.accuracy | row }} |
+| accuracy of this wheel, test split | {{ evaluation.accuracy | row }} |
 | accuracy of this wheel, validation split | {{ shipped.validation_accuracy | row }} |
-| accuracy before export and quantization, test split | {{ evaluation.accuracy | row }} |
-| answers given at a probability of at least {{ evaluation.confidence_threshold }}, before export | {{ evaluation.coverage | row }} |
-| accuracy of those answers, before export | {{ evaluation.accuracy_of_accepted | row }} |
-| macro F1, before export | {{ evaluation.macro_f1 | ranged }} |
-| log loss, before export | {{ evaluation.log_loss | ranged }} |
-| calibration error, before export | {{ evaluation.calibration_error | ranged }} |
+| accuracy before export and quantization, test split | {{ evaluation.variants.torch.accuracy | row }} |
+| answers given at a probability of at least {{ evaluation.confidence_threshold }} | {{ evaluation.coverage | row }} |
+| accuracy of those answers | {{ evaluation.accuracy_of_accepted | row }} |
+| macro F1 | {{ evaluation.macro_f1 | ranged }} |
+| log loss, nats | {{ evaluation.log_loss | ranged }} |
+| calibration error: how far the probabilities are from the share of right answers | {{ evaluation.calibration_error | ranged }} |
 
 ## What export and quantization changed
 
 | variant | bytes | accuracy, test split | 95 % interval | images |
 |---|---|---|---|---|
 {% for name, facts in quantization.variants.items() %}
-| {{ name }}{{ " (in this wheel)" if name == variant }} | {{ facts.bytes | count }} | {{ facts.accuracy | row }} |
+| {{ name }}{{ " (in this wheel)" if name == variant }} | {{ facts.bytes | count }} | {{ evaluation.variants[name].accuracy | row }} |
 {% endfor %}
 
-{% set paired = quantization.paired %}
-Image by image on {{ paired.n | count }} test images, int8 lost {{ paired.lost | count }} right answers of fp32 and won
+{% set paired = evaluation.paired %}
+Image by image on {{ paired.n | count }} test images, this wheel lost {{ paired.lost | count }} right answers of the trained model and won
 {{ paired.won | count }}: a drop of {{ paired.drop_points | number }} points (95 % interval {{ paired.drop_points_low | number }} to
 {{ paired.drop_points_high | number }}). The exported graph disagreed with the trained model on
-{{ quantization.export.disagreements | count }} images; the largest difference of a logit was
+{{ quantization.export.disagreements | count }} of {{ quantization.export.n | count }} validation images;
+the largest difference of a logit was
 {{ quantization.export.max_logit_difference | number }}. Why `{{ variant }}` was chosen: {{ quantization.reason.rstrip(".") }}.
 
 ## Speed

@@ -37,6 +37,7 @@ class Predictor:
         contents = verify(folder)
         self.release: dict[str, Any] = json.loads(contents[RELEASE])
         self.classes: list[str] = self.release["classes"]
+        self.temperature: float = self.release["temperature"]  # of the softmax; without it the probabilities are not calibrated
         size = self.release["input"]
         self.shape: tuple[int, int, int] = (size["channels"], size["height"], size["width"])
         options = onnxruntime.SessionOptions()
@@ -54,7 +55,7 @@ class Predictor:
         probabilities = np.empty((len(batch), len(self.classes)), np.float32)
         for start in range(0, len(batch), BATCH):
             (logits,) = self._session.run(["logits"], {"images": batch[start : start + BATCH]})
-            probabilities[start : start + BATCH] = _softmax(logits)
+            probabilities[start : start + BATCH] = _softmax(logits / self.temperature)
         if not np.isfinite(probabilities).all():
             raise ReleaseError("the model answered with a number that is not finite; tell the publisher of this release, with the input")
         return Prediction([self.classes[index] for index in probabilities.argmax(axis=1)], probabilities)

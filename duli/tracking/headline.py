@@ -9,8 +9,8 @@ from duli.errors import DataError
 # Name -> (report, key), in the order of display. {variant} is the one that is shipped. A name without a unit is a fraction
 # of 1, a count, or, for log_loss, nats.
 MEASURES: dict[str, tuple[str, str]] = {
-    "accuracy": ("quantization", "variants.{variant}.accuracy"),  # on the test split, of what ships
-    "accuracy_low": ("quantization", "variants.{variant}.accuracy.low"),  # lower end of the 95 % interval
+    "accuracy": ("evaluation", "accuracy"),  # on the test split, of what ships
+    "accuracy_low": ("evaluation", "accuracy.low"),  # lower end of the 95 % interval
     "macro_f1": ("evaluation", "macro_f1"),
     "log_loss": ("evaluation", "log_loss"),
     "coverage": ("evaluation", "coverage"),  # share of predictions that are sure enough

@@ -49,7 +49,7 @@ def test_every_number_comes_from_the_run() -> None:
             f"{number:.2%}".removesuffix("%"),
             f"{number:.1%}".removesuffix("%"),
         }
-    for proportion in (evidence["quantization"]["variants"]["int8"]["accuracy"],):
+    for proportion in (evidence["evaluation"]["accuracy"],):
         known.add(f"{round(proportion['value'] * proportion['n']):,}")
     text = page(evidence)
     for given in (tiny.DIGEST, evidence["quantization"]["variants"]["int8"]["sha256"], "1.2.0rc1", "3.11.7", "2.14.1", "1.32.0", "CC0-1.0"):
@@ -67,7 +67,7 @@ def test_every_number_comes_from_the_run() -> None:
         "> **UNSIGNED.**",
         "1,187 right: **97.86 %** (95 % interval 96.63 % to 98.31 %)",
         "| int8 (in this wheel) |",
-        "lost 2 right answers of fp32",
+        "lost 2 right answers of the trained model",
         "a drop of 0.0137 points (95 % interval -0.0211 to\n0.0523)",
         "Why `int8` was chosen: smaller.",
         "0.0517 ms | 0.0613 ms | 0.0719 ms | 1,009 | 50,021 (spread 1.7 %) | 90,018 (spread 4.3 %), 2 threads |",
@@ -86,7 +86,7 @@ def test_it_says(passage: str) -> None:
 def test_it_is_about_the_variant_chosen() -> None:
     evidence = facts()
     evidence["quantization"]["choice"] = "fp32"
-    evidence["quantization"]["variants"]["fp32"]["accuracy"] = tiny.share(1200, 1213)
+    evidence["evaluation"]["accuracy"] = tiny.share(1200, 1213)
     text = page(evidence)
     assert "1,200 right" in text
     assert "| fp32 (in this wheel) |" in text

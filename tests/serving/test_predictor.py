@@ -30,6 +30,15 @@ def test_labels_and_probabilities(predictor: Predictor, n: int) -> None:
     assert np.allclose(probabilities, expected, atol=1e-6)
 
 
+def test_the_temperature_divides_the_logits(predictor: Predictor, tmp_path: Path) -> None:
+    images = tiny.images(5)
+    plain = predictor.predict(images)
+    cooler = Predictor(tiny.package(tmp_path / "bright_row", temperature=0.5)).predict(images)
+    assert cooler.labels == plain.labels
+    expected = plain.probabilities**2 / (plain.probabilities**2).sum(axis=1, keepdims=True)
+    assert np.allclose(cooler.probabilities, expected, atol=1e-6)
+
+
 def test_shape_and_memory_order_do_not_matter(predictor: Predictor) -> None:
     images = tiny.images(5)
     expected = predictor.predict(images).probabilities

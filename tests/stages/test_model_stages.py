@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from sklearn.metrics import accuracy_score
 from duli import files
 from duli.compression import export, int8
 from duli.errors import DataError, GateError
+from duli.evaluation import calibration
 from duli.models import fastconv
 from stages import benchmark, evaluate, fetch, prepare, quantize
 from tests.stages.lines import make_line
@@ -78,28 +80,84 @@ def made(template: Path, line: Path) -> Path:
     return line
 
 
+@pytest.fixture(scope="module")
+def exported(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What the stage quantize makes of the template, by path."""
+    with pytest.MonkeyPatch.context() as there:
+        folder = tmp_path_factory.mktemp("exported")
+        shutil.copytree(template, folder, dirs_exist_ok=True)
+        there.chdir(folder)
+        quantize.main()
+        return {name: Path(name).read_bytes() for name in ("models/model.onnx", "models/model.int8.onnx", "reports/quantization.json")}
+
+
+@pytest.fixture
+def quantized(made: Path, exported: dict[str, bytes]) -> Path:
+    """A line of its own, quantized."""
+    for name, content in exported.items():
+        files.write_bytes(made / name, content)
+    return made
+
+
 def report(name: str) -> Any:
     return json.loads(Path(f"reports/{name}.json").read_text())
 
 
-def test_evaluate_agrees_with_sklearn_and_its_own_tables(made: Path) -> None:
+def test_evaluate_agrees_with_sklearn_and_its_own_tables(quantized: Path) -> None:
     evaluate.main()
-    predictions = pq.read_table("reports/predictions.parquet")
-    assert report("evaluation")["accuracy"]["value"] == accuracy_score(predictions["label"], predictions["prediction"]) > 0.3
-    assert report("evaluation")["test_digest"] == json.loads((made / "data/prepared/stats.json").read_text())["splits"]["test"]["digest"]
-    with Path("reports/confusion.csv").open() as file:
-        pairs = [(row["label"], row["prediction"]) for row in csv.DictReader(file)]
-    assert pairs == [(str(a), str(b)) for a, b in zip(predictions["label"].to_pylist(), predictions["prediction"].to_pylist(), strict=True)]
-    with Path("reports/per_class.csv").open() as file:
-        assert sum(int(row["examples"]) for row in csv.DictReader(file)) == 600
-    probabilities = np.array(predictions["probabilities"].to_pylist())
-    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    predictions, facts, shipped = pq.read_table("reports/predictions.parquet"), report("evaluation"), report("quantization")["choice"]
+    labels = np.array(predictions["label"])
+    probabilities = {name: np.array(predictions[name].to_pylist()) for name in ("torch", "fp32", "int8")}
+    for name, one in probabilities.items():
+        assert np.allclose(one.sum(axis=1), 1, atol=1e-5)
+        assert facts["variants"][name]["accuracy"]["value"] == accuracy_score(labels, one.argmax(axis=1)) > 0.3
+    assert facts["variant"] == shipped
+    assert facts["accuracy"] == facts["variants"][shipped]["accuracy"]
+    answers = {name: one.argmax(axis=1) == labels for name, one in probabilities.items()}
+    assert facts["paired"]["drop_points"] == pytest.approx(100 * (answers["torch"].mean() - answers[shipped].mean()))
+    assert facts["test_digest"] == json.loads((quantized / "data/prepared/stats.json").read_text())["splits"]["test"]["digest"]
+    confusion = table("confusion")
+    assert [int(row["label"]) for row in confusion] == labels.tolist()
+    assert [int(row["prediction"]) for row in confusion] == probabilities[shipped].argmax(axis=1).tolist()
+    assert sum(int(row["examples"]) for row in table("per_class")) == sum(int(row["examples"]) for row in table("reliability")) == 600
+    assert float(table("risk_coverage")[-1]["accuracy"]) == facts["accuracy"]["value"]
+    assert {row["by"] for row in table("slices")} <= set(facts["slices"]) == {"class", "ink", "stroke_width", "contrast"}
 
 
-def test_evaluate_writes_the_same_bytes_each_time(made: Path) -> None:
+def table(name: str) -> list[dict[str, str]]:
+    with Path(f"reports/{name}.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_temperature_makes_probabilities_of_a_wrong_scale_honest(quantized: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last layer of the template was fitted by least squares and scaled at will: its probabilities mean nothing yet."""
+    evaluate.main()
+    facts = report("evaluation")
+    assert facts["temperature"]["gain"]["low"] > 0
+    assert facts["temperature"]["value"] == facts["temperature"]["fitted"] != 1.0
+    monkeypatch.setattr(calibration.Temperature, "helps", False)
+    evaluate.main()
+    plain = report("evaluation")
+    assert plain["temperature"]["value"] == 1.0
+    assert plain["accuracy"] == facts["accuracy"]
+    assert facts["log_loss"]["high"] < plain["log_loss"]["low"]
+
+
+def test_a_column_of_the_data_set_is_a_slice(quantized: Path) -> None:
+    path = quantized / "data/prepared/test.parquet"
+    rows = pq.read_table(path)
+    writer = ["first" if index < 450 else "second" if index < 590 else "third" for index in range(600)]
+    pq.write_table(rows.append_column("writer", [writer]), path)
+    evaluate.main()
+    facts = report("evaluation")["slices"]["writer"]
+    assert [row["group"] for row in facts["groups"]] == ["first", "second"]
+    assert facts["not_judged"] == [{"group": "third", "n": 10}]
+
+
+def test_evaluate_writes_the_same_bytes_each_time(quantized: Path) -> None:
     def written() -> dict[str, bytes]:
         evaluate.main()
-        return {path.name: path.read_bytes() for path in (made / "reports").iterdir()}
+        return {path.name: path.read_bytes() for path in (quantized / "reports").iterdir()}
 
     assert written() == written()
 
@@ -115,13 +173,15 @@ def test_a_flipped_bit_in_the_weights_is_refused(made: Path, stage: Any) -> None
     assert not (made / "reports").exists()
 
 
-def test_quantize_compares_both_on_the_whole_test_split(made: Path) -> None:
+def test_quantize_compares_both_on_validation_and_never_reads_test(made: Path) -> None:
+    (made / "data/prepared/test.parquet").unlink()
     quantize.main()
     facts = report("quantization")
+    examples = json.loads((made / "data/prepared/stats.json").read_text())["splits"]["validation"]["examples"]
     assert facts["export"]["disagreements"] == 0
-    assert {name: variant["accuracy"]["n"] for name, variant in facts["variants"].items()} == {"fp32": 600, "int8": 600}
-    difference = facts["variants"]["fp32"]["accuracy"]["value"] - facts["variants"]["int8"]["accuracy"]["value"]
-    assert facts["paired"]["drop_points"] == pytest.approx(100 * difference)
+    assert facts["export"]["n"] == facts["validation_paired"]["n"] == examples
+    accuracies = {name: variant["validation_accuracy"]["value"] for name, variant in facts["variants"].items()}
+    assert facts["validation_paired"]["drop_points"] == pytest.approx(100 * (accuracies["fp32"] - accuracies["int8"]))
     for variant in facts["variants"].values():
         assert files.sha256(made / "models" / variant["file"]) == variant["sha256"]
     before = {name: (made / "models" / name).read_bytes() for name in ("model.onnx", "model.int8.onnx")}
@@ -154,8 +214,7 @@ def test_a_broken_int8_variant_never_ships(made: Path, monkeypatch: pytest.Monke
     assert "more than the allowed" in facts["reason"]
 
 
-def test_benchmark_measures_what_ships_and_refuses_other_bytes(made: Path) -> None:
-    quantize.main()
+def test_benchmark_measures_what_ships_and_refuses_other_bytes(quantized: Path) -> None:
     benchmark.main()
     facts = report("benchmark")
     assert facts["shipped"] == report("quantization")["choice"]
@@ -163,6 +222,6 @@ def test_benchmark_measures_what_ships_and_refuses_other_bytes(made: Path) -> No
         assert variant["latency_ms"]["p99"] >= variant["latency_ms"]["p95"] >= variant["latency_ms"]["value"] > 0
         assert variant["throughput"]["batch"] == 64
         assert variant["bytes"] > 1000
-    (made / "models/model.int8.onnx").write_bytes((made / "models/model.onnx").read_bytes())
+    (quantized / "models/model.int8.onnx").write_bytes((quantized / "models/model.onnx").read_bytes())
     with pytest.raises(DataError, match=r"model\.int8\.onnx does not have the SHA-256"):
         benchmark.main()

@@ -79,6 +79,7 @@ def test_a_release(temporary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert packed["bright_row/model.onnx"] == tiny.model()
     about = json.loads(packed["bright_row/release.json"])
     assert (about["classes"], about["model"]["variant"]) == (tiny.CLASSES, "int8")
+    assert about["temperature"] == 0.5
     assert about["numbers"]["shipped"] == facts["quantization"]["variants"]["int8"]
     assert not [name for name in packed if name.endswith((".pkl", ".pt", ".pyc"))]
 
@@ -116,10 +117,10 @@ def test_one_image_more_or_less_is_refused(temporary: Path, right: int) -> None:
 @pytest.mark.usefixtures("unpacked")
 def test_a_rounded_accuracy_is_the_same_accuracy(temporary: Path) -> None:
     facts = tiny.write_line(Path(), n=61, right=61)
-    facts["quantization"]["variants"]["int8"]["accuracy"]["value"] = 0.9999
+    facts["evaluation"]["accuracy"]["value"] = 0.9999
     tiny.rewrite(Path(), facts)
     package.main()
-    facts["quantization"]["variants"]["int8"]["accuracy"]["value"] = 60.5 / 61
+    facts["evaluation"]["accuracy"]["value"] = 60.5 / 61
     tiny.rewrite(Path(), facts)
     refused(temporary, GateError, "gets 61 of 61")
 
@@ -138,8 +139,9 @@ def test_a_model_that_does_not_run_is_refused(temporary: Path) -> None:
         ("evaluation", ["test_digest"], "f" * 64, "evaluation.json is of another test split"),
         ("model", ["data", "train_digest"], "f" * 64, "model.json is of another train split"),
         ("model", ["classes"], ["a", "b", "c"], "model.json has other classes"),
+        ("evaluation", ["variant"], "fp32", "evaluation.json is of another variant"),
         ("benchmark", ["shipped"], "fp32", "benchmark.json is of another variant"),
-        ("stats", ["splits", "test", "examples"], 59, "quantization.json has another n"),
+        ("stats", ["splits", "test", "examples"], 59, "evaluation.json has another n"),
     ],
 )
 def test_evidence_of_different_runs_is_refused(temporary: Path, file: str, keys: list[str], value: Any, message: str) -> None:
@@ -155,7 +157,8 @@ def test_evidence_of_different_runs_is_refused(temporary: Path, file: str, keys:
 @pytest.mark.usefixtures("unpacked")
 def test_a_shorter_test_split_than_the_card_counts_is_refused(temporary: Path) -> None:
     facts = tiny.write_line(Path(), n=30, right=30)
-    facts["quantization"]["variants"]["int8"]["accuracy"] |= {"value": 0.5, "n": 60}
+    facts["evaluation"]["accuracy"] |= {"value": 0.5, "n": 60}
+    facts["evaluation"]["n"] = 60
     facts["stats"]["splits"]["test"]["examples"] = 60
     tiny.rewrite(Path(), facts)
     refused(temporary, GateError, r"30 of 30 test images right .* but its card says 50\.0000% of 60")

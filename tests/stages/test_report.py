@@ -30,7 +30,7 @@ report:
 gates:
   require:
     accuracy: {measure: business.accuracy.low, min: 0.99}
-    drop: {measure: quantization.paired.drop_points, max: 0.2}
+    drop: {measure: evaluation.paired.drop_points, max: 0.2}
     data: {measure: validation.success, min: 1}
 """
 
@@ -57,12 +57,12 @@ def measurements() -> dict[str, Any]:
     return {
         "reports/train.json": {"parameters": 120_000, "validation_accuracy": score(0.994, 5000)},
         "reports/evaluation.json": {
-            "test_digest": "3f" * 32, "n": 10_000, "accuracy": score(0.9943), "confidence_threshold": 0.9,
+            "test_digest": "3f" * 32, "n": 10_000, "accuracy": score(0.9941), "confidence_threshold": 0.9,
             "macro_f1": 0.9942, "log_loss": 0.061, "coverage": score(0.9871), "accuracy_of_accepted": score(0.9984, 9871),
+            "paired": {"n": 10_000, "lost": 5, "won": 3, "drop_points": 0.02},
         },
         "reports/quantization.json": {
-            "choice": "int8", "paired": {"n": 10_000, "lost": 5, "won": 3, "drop_points": 0.02},
-            "variants": {"fp32": {"accuracy": score(0.9943)}, "int8": {"accuracy": score(0.9941)}},
+            "choice": "int8", "variants": {"fp32": {"bytes": 480_000}, "int8": {"bytes": 131_000}},
         },
         "reports/benchmark.json": {
             "shipped": "int8", "variants": {"fp32": variant(480_000, 0.61, 3100.0), "int8": variant(131_000, 0.34, 7200.0)},
@@ -131,8 +131,8 @@ def abstaining(release: Line) -> None:
 
 
 def held(release: Line) -> None:
-    release.set("reports/quantization.json", "paired.drop_points", 0.5)
-    release.set("reports/quantization.json", "variants.int8.accuracy.low", 0.5)
+    release.set("reports/evaluation.json", "paired.drop_points", 0.5)
+    release.set("reports/evaluation.json", "accuracy.low", 0.5)
 
 
 def missing_gate(release: Line) -> None:
@@ -195,7 +195,7 @@ def test_a_hold_says_which_gates_refused(release: Line, capsys: pytest.CaptureFi
     page = release.run().page
     assert release.business["verdict"] == "hold"
     assert "(accuracy, drop)" in page
-    assert "quantization.paired.drop_points = 0.5 is above 0.2" in capsys.readouterr().out
+    assert "evaluation.paired.drop_points = 0.5 is above 0.2" in capsys.readouterr().out
 
 
 def test_a_gate_on_a_measure_that_is_not_there_holds_the_release(release: Line) -> None:
@@ -360,7 +360,7 @@ def test_lists_hold_what_is_no_metric(release: Line) -> None:
         ("reports/benchmark.json", "variants.int8.latency_ms.p95", float("nan"), "no finite number at variants.int8.latency_ms.p95"),
         ("reports/benchmark.json", "shipped", "int4", "no finite number"),
         ("reports/evaluation.json", "coverage.value", float("inf"), "repeat `dvc repro --force evaluate`"),
-        ("reports/quantization.json", "variants.int8.accuracy", None, "repeat `dvc repro --force quantize`"),
+        ("reports/evaluation.json", "accuracy", None, "repeat `dvc repro --force evaluate`"),
         ("dist/manifest.json", "wheel.bytes", "many", "repeat `dvc repro --force package`"),
         ("champion.json", "champion", {"name": "digits"}, "champion.json: 'champion' needs name, version and measures"),
     ],

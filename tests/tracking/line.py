@@ -44,7 +44,7 @@ def build(folder: Path, *, bias: float = 1.0, accuracy: float = 0.99, cost: floa
     _json(folder / "reports/validation.json", {"success": True, "outcomes": [1, 2]})
     _json(folder / "reports/train.json", {"parameters": 9, "epochs": 1})
     _json(folder / "reports/evaluation.json", {"accuracy": share, "macro_f1": 0.98, "log_loss": 0.05, "coverage": share})
-    variants = {"int8": {"file": "model.int8.onnx", "bytes": 2500, "sha256": digest, "accuracy": share}}
+    variants = {"int8": {"file": "model.int8.onnx", "bytes": 2500, "sha256": digest}}
     _json(folder / "reports/quantization.json", {"variants": variants, "choice": "int8"})
     _json(folder / "reports/benchmark.json", {"shipped": "int8", "variants": {"int8": {"bytes": 2500, **speed}}})
     _json(folder / "reports/business.json", {"unit_cost_usd_per_million": {"value": cost}, "gross_margin": {"value": 0.8}})
