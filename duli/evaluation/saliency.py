@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def integrated_gradients(
-    model: "nn.Module", images: Images, *, mean: float, std: float, classes: NDArray[np.integer[Any]] | None = None, steps: int = 64
+    model: "nn.Module", images: Images, *, mean: float, std: float, classes: NDArray[np.integer[Any]] | None = None, steps: int = 128
 ) -> NDArray[np.float32]:
     """Contributions [n, height, width] of the pixels to the logit of `classes` [n], by default of the class predicted.
 
