@@ -32,8 +32,6 @@ def warped(images: Floats, matrix: NDArray[np.float64]) -> Floats:
     n, channels, height, width = images.shape
     centre = np.array([[(height - 1) / 2], [(width - 1) / 2]])
     rows, columns = matrix @ (np.indices((height, width)).reshape(2, -1) - centre) + centre
-    # The products above are off by rounding errors; without this a pixel exactly on the border would be lost to them.
-    rows, columns = rows.round(6), columns.round(6)
     top, left = np.floor(rows), np.floor(columns)
     flat = images.reshape(n, channels, height * width)
     result = np.zeros_like(flat)

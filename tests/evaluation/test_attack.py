@@ -54,8 +54,8 @@ def test_it_stays_in_the_ball(epsilon: float, steps: int, step: float, seed: int
 
 def test_the_ball_is_used_to_its_border(model: nn.Module) -> None:
     images, labels = bars(50, seed=1)
-    attacked = pgd(model, images, labels, epsilon=8 / 255, steps=10, seed=0, **NORMALISATION)
-    assert np.abs(attacked.astype(int) - images).max() == 8
+    attacked = pgd(model, images, labels, epsilon=0.031372549, steps=10, seed=0, **NORMALISATION)
+    assert np.abs(attacked.astype(int) - images).max() == 8  # 8 / 255, which was cut after nine digits
 
 
 def test_no_room_changes_nothing(model: nn.Module) -> None:
@@ -98,7 +98,8 @@ def test_the_model_is_left_as_it_was() -> None:
     model[-1].weight.grad = torch.ones_like(model[-1].weight)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     images, labels = bars(10)
-    pgd(model, images, labels, epsilon=0.1, steps=2, seed=0, **NORMALISATION)
+    attacked = pgd(model, images, labels, epsilon=0.1, steps=2, seed=0, **NORMALISATION)
+    assert (attacked == pgd(trained(), images, labels, epsilon=0.1, steps=2, seed=0, **NORMALISATION)).all()
     assert [module.training for module in model] == [index != 1 for index in range(len(model))]
     assert model.training
     assert [parameter.requires_grad for parameter in model.parameters()] == [False] + [True] * (len(list(model.parameters())) - 1)

@@ -47,6 +47,19 @@ def test_of_a_linear_model_it_is_weight_times_pixel() -> None:
     assert np.allclose(integrated_gradients(model, images, classes=classes, steps=2, **NORMALISATION), expected, atol=1e-5)
 
 
+class Squares(nn.Module):
+    """One logit: the sum of the squares of all pixels."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return (pixels**2).sum(dim=(1, 2, 3))[:, None]
+
+
+def test_of_squares_one_step_is_exact() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (6, 1, 4, 5)).astype(np.uint8)
+    maps = integrated_gradients(Squares(), images, mean=0, std=1, steps=1)
+    assert np.allclose(maps, (images[:, 0] / 255) ** 2, atol=1e-6)
+
+
 def test_the_predicted_class_is_meant(model: nn.Module) -> None:
     images, _ = bars(BATCH + 10, seed=1)
     predicted = torch_logits(model, images, MEAN, STD).argmax(axis=1)
@@ -77,7 +90,8 @@ def test_the_model_is_left_as_it_was() -> None:
     model[1].eval()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     images, _ = bars(10)
-    integrated_gradients(model, images, steps=2, **NORMALISATION)
+    maps = integrated_gradients(model, images, steps=2, **NORMALISATION)
+    assert (maps == integrated_gradients(trained(), images, steps=2, **NORMALISATION)).all()
     assert [module.training for module in model] == [index != 1 for index in range(len(model))]
     assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
