@@ -11,7 +11,7 @@ from tests.closure import ROOT
 
 
 def duli(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    code = "from duli.cli import main; main()"
+    code = "from duli.cli.main import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True, env={"PATH": "", "PYTHONPATH": str(ROOT)}
     )

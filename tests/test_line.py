@@ -43,7 +43,7 @@ class Clone:
         return done
 
     def duli(self, *arguments: str) -> str:
-        return self.run(sys.executable, "-c", "from duli.cli import main; main()", *arguments).stdout
+        return self.run(sys.executable, "-c", "from duli.cli.main import main; main()", *arguments).stdout
 
     def repro(self) -> list[str]:
         """The stages that `dvc repro` ran; those restored from the run cache did not run."""

@@ -1,47 +1,17 @@
-"""The `duli` command: what people do around `dvc repro`, in the folder of a release line."""
+"""What training would cost, before any of it is done."""
 
-import argparse
 import importlib
 import math
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from duli import files, machine
-from duli.errors import exit_code
 
 if TYPE_CHECKING:
     from duli.params import Params
     from duli.training.plan import Plan
 
-REPORT = Path("reports/report.html")
 STATS = Path("data/prepared/stats.json")
-REPORTS = ("train", "evaluation", "quantization", "benchmark", "business", "gates")
-
-
-def main() -> None:
-    """Entry point of the console script."""
-    parser = argparse.ArgumentParser(prog="duli", description=__doc__, epilog="Run it where the params.yaml of the release line is.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, action in COMMANDS.items():
-        purpose = str(action.__doc__).split("\n", 1)[0].rstrip(".")
-        command = commands.add_parser(name, help=purpose[0].lower() + purpose[1:], description=str(action.__doc__))
-        for flag, option in OPTIONS.get(name, {}).items():
-            command.add_argument(flag, **option)
-        command.set_defaults(action=action)
-    arguments = vars(parser.parse_args())
-    action = arguments.pop("action")
-    del arguments["command"]
-    sys.exit(exit_code("duli", lambda: action(**arguments)))
-
-
-def check() -> None:
-    """Checks every section of params.yaml at once and lists all mistakes with their fix."""
-    from stages import sections
-
-    sections.check(Path("params.yaml"))
-    print(f"params.yaml: all {len(sections.SECTIONS)} sections are valid")
 
 
 def plan(gpu_memory: float) -> None:
@@ -164,76 +134,6 @@ def _images(params: "Params") -> _Images:
     return _Images(dataset.SHAPE, len(dataset.CLASSES), None, f"dataset {name}, not prepared yet")
 
 
-def show() -> None:
-    """Shows the release that the files of this line make up: verdict, headline numbers, where everything is."""
-    manifest = files.read_json("dist/manifest.json")
-    reports = {name: files.read_json(f"reports/{name}.json") for name in REPORTS}
-    run, wheel = files.read_json("reports/release_run.json"), manifest["wheel"]
-    rows = [
-        *_numbers(reports),
-        ("report", str(REPORT)),
-        ("wheel", f"dist/{wheel['file']} ({wheel['bytes'] / 1000:.0f} kB{'' if manifest['signed'] else ', unsigned'})"),
-        ("MLflow", f"{run['registered_model']} version {run['version']}, run {run['run_id'][:8]} of experiment {run['experiment']}"),
-    ]
-    print(f"\n{manifest['name']} {manifest['version']}\n" + "\n".join(f"  {name:<11} {text}" for name, text in rows))
-    print(
-        "\nnext: make ui      compare releases in MLflow\n"
-        "      make report  open the market and business report\n"
-        "      dvc exp run -S train.epochs=8"
-    )
-
-
-def report() -> None:
-    """Opens the market and business report in the browser, or says where it is."""
-    files.read_json("reports/business.json")  # says what to do where no report was made
-    print(REPORT.resolve())
-    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin":
-        import webbrowser
-
-        webbrowser.open(REPORT.resolve().as_uri())
-
-
-def track() -> None:
-    """Makes sure that this release stands in MLflow, from DVC's files; rebuilds a missing run or version, never a second one."""
-    from stages.track import record
-
-    logged = record(Path(), os.environ)
-    print(
-        f"run {logged.run_id} ({'logged now' if logged.created else 'was there'}), "
-        f"{logged.registered_model} version {logged.version} ({'registered now' if logged.registered else 'was there'})"
-    )
-
-
-def ui() -> None:
-    """Starts the MLflow UI on loopback and says which pages to open; Ctrl-C stops it."""
-    from duli.tracking import store
-    from duli.tracking.ui import serve
-
-    serve(store.locate(os.environ, Path()), lambda text: print(text, flush=True))
-
-
-def _numbers(reports: dict[str, Any]) -> list[tuple[str, str]]:
-    """The headline of the release as a person reads it."""
-    variant = reports["benchmark"]["shipped"]
-    shipped, speed = reports["quantization"]["variants"][variant], reports["benchmark"]["variants"][variant]
-    business, gates = reports["business"], reports["gates"]
-    held = f": {'; '.join(gates['reasons'])}" if gates["reasons"] else f" ({gates['gates']} gates passed)"
-    accuracy, cost = reports["evaluation"]["accuracy"], business["unit_cost_usd_per_million"]
-    price = f"{business['price_usd_per_thousand']:.2f} USD a thousand"
-    return [
-        ("verdict", gates["verdict"] + held),
-        ("accuracy", f"{accuracy['value']:.2%} ({accuracy['low']:.2%} to {accuracy['high']:.2%}, n = {accuracy['n']:,}, {variant})"),
-        ("size", f"{shipped['bytes'] / 1000:.1f} kB, {reports['train']['parameters']:,} parameters"),
-        ("latency", f"{speed['latency_ms']['value'] * 1000:.0f} us at batch 1, p99 {speed['latency_ms']['p99'] * 1000:.0f} us, one thread"),
-        ("throughput", f"{speed['throughput']['value']:,.0f} a second at batch {speed['throughput']['batch']}, one thread"),
-        (
-            "unit cost",
-            f"{cost['value']:,.0f} USD a million ({cost['low']:,.0f} to {cost['high']:,.0f}), "
-            f"gross margin {business['gross_margin']['value']:.0%} at {price}",
-        ),
-    ]
-
-
 def _gigabytes(text: str) -> float:
     value = float(text)
     if not 0 < value < 1e6:
@@ -243,9 +143,6 @@ def _gigabytes(text: str) -> float:
 
 _gigabytes.__name__ = "number of gigabytes"  # argparse says "invalid number of gigabytes value: '0'"
 
-OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
-    "plan": {
-        "--gpu-memory": {"type": _gigabytes, "default": 24.0, "metavar": "GB", "help": "memory of one GPU, 10^9 bytes (default: 24)"},
-    },
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--gpu-memory": {"type": _gigabytes, "default": 24.0, "metavar": "GB", "help": "memory of one GPU, 10^9 bytes (default: 24)"},
 }
-COMMANDS = {"check": check, "plan": plan, "show": show, "report": report, "track": track, "ui": ui}

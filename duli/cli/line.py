@@ -1,0 +1,70 @@
+"""What the files of this line are: are its params right, which release they make up, what its report says."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from duli import files
+
+REPORT = Path("reports/report.html")
+REPORTS = ("train", "evaluation", "quantization", "benchmark", "business", "gates")
+
+
+def check() -> None:
+    """Checks every section of params.yaml at once and lists all mistakes with their fix."""
+    from stages import sections
+
+    sections.check(Path("params.yaml"))
+    print(f"params.yaml: all {len(sections.SECTIONS)} sections are valid")
+
+
+def show() -> None:
+    """Shows the release that the files of this line make up: verdict, headline numbers, where everything is."""
+    manifest = files.read_json("dist/manifest.json")
+    reports = {name: files.read_json(f"reports/{name}.json") for name in REPORTS}
+    run, wheel = files.read_json("reports/release_run.json"), manifest["wheel"]
+    rows = [
+        *_numbers(reports),
+        ("report", str(REPORT)),
+        ("wheel", f"dist/{wheel['file']} ({wheel['bytes'] / 1000:.0f} kB{'' if manifest['signed'] else ', unsigned'})"),
+        ("MLflow", f"{run['registered_model']} version {run['version']}, run {run['run_id'][:8]} of experiment {run['experiment']}"),
+    ]
+    print(f"\n{manifest['name']} {manifest['version']}\n" + "\n".join(f"  {name:<11} {text}" for name, text in rows))
+    print(
+        "\nnext: make ui      compare releases in MLflow\n"
+        "      make report  open the market and business report\n"
+        "      dvc exp run -S train.epochs=8"
+    )
+
+
+def report() -> None:
+    """Opens the market and business report in the browser, or says where it is."""
+    files.read_json("reports/business.json")  # says what to do where no report was made
+    print(REPORT.resolve())
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin":
+        import webbrowser
+
+        webbrowser.open(REPORT.resolve().as_uri())
+
+
+def _numbers(reports: dict[str, Any]) -> list[tuple[str, str]]:
+    """The headline of the release as a person reads it."""
+    variant = reports["benchmark"]["shipped"]
+    shipped, speed = reports["quantization"]["variants"][variant], reports["benchmark"]["variants"][variant]
+    business, gates = reports["business"], reports["gates"]
+    held = f": {'; '.join(gates['reasons'])}" if gates["reasons"] else f" ({gates['gates']} gates passed)"
+    accuracy, cost = reports["evaluation"]["accuracy"], business["unit_cost_usd_per_million"]
+    price = f"{business['price_usd_per_thousand']:.2f} USD a thousand"
+    return [
+        ("verdict", gates["verdict"] + held),
+        ("accuracy", f"{accuracy['value']:.2%} ({accuracy['low']:.2%} to {accuracy['high']:.2%}, n = {accuracy['n']:,}, {variant})"),
+        ("size", f"{shipped['bytes'] / 1000:.1f} kB, {reports['train']['parameters']:,} parameters"),
+        ("latency", f"{speed['latency_ms']['value'] * 1000:.0f} us at batch 1, p99 {speed['latency_ms']['p99'] * 1000:.0f} us, one thread"),
+        ("throughput", f"{speed['throughput']['value']:,.0f} a second at batch {speed['throughput']['batch']}, one thread"),
+        (
+            "unit cost",
+            f"{cost['value']:,.0f} USD a million ({cost['low']:,.0f} to {cost['high']:,.0f}), "
+            f"gross margin {business['gross_margin']['value']:.0%} at {price}",
+        ),
+    ]

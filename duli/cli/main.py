@@ -1,0 +1,35 @@
+"""The `duli` command: what people do around `dvc repro`, in the folder of a release line."""
+
+import argparse
+import sys
+from typing import Any
+
+from duli.cli import line, plan, releases
+from duli.errors import exit_code
+
+COMMANDS = {
+    "check": line.check,
+    "plan": plan.plan,
+    "show": line.show,
+    "report": line.report,
+    "track": releases.track,
+    "ui": releases.ui,
+}
+# Command -> argument -> what argparse is told of it; everything else takes none.
+OPTIONS: dict[str, dict[str, dict[str, Any]]] = {"plan": plan.OPTIONS}
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    parser = argparse.ArgumentParser(prog="duli", description=__doc__, epilog="Run it where the params.yaml of the release line is.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, action in COMMANDS.items():
+        purpose = str(action.__doc__).split("\n", 1)[0].rstrip(".")
+        command = commands.add_parser(name, help=purpose[0].lower() + purpose[1:], description=str(action.__doc__))
+        for argument, option in OPTIONS.get(name, {}).items():
+            command.add_argument(argument, **option)
+        command.set_defaults(action=action)
+    arguments = vars(parser.parse_args())
+    action = arguments.pop("action")
+    del arguments["command"]
+    sys.exit(exit_code("duli", lambda: action(**arguments)))
