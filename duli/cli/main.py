@@ -10,13 +10,14 @@ from duli.errors import exit_code
 COMMANDS = {
     "check": line.check,
     "plan": plan.plan,
+    "gates": line.gates,
     "show": line.show,
     "report": line.report,
     "track": releases.track,
     "ui": releases.ui,
 }
 # Command -> argument -> what argparse is told of it; everything else takes none.
-OPTIONS: dict[str, dict[str, dict[str, Any]]] = {"plan": plan.OPTIONS}
+OPTIONS: dict[str, dict[str, dict[str, Any]]] = {"gates": line.GATES_OPTIONS, "plan": plan.OPTIONS}
 
 
 def main() -> None:

@@ -202,7 +202,7 @@ def test_a_gate_on_a_measure_that_is_not_there_holds_the_release(release: Line) 
     missing_gate(release)
     release.run()
     assert files.read_json("reports/gates.json")["reasons"] == [
-        "accuracy: business.acuracy.low is missing (is business.accuracy.low meant?)"
+        "accuracy: there is no measure business.acuracy.low (is business.accuracy.low meant?)"
     ]
     assert "missing" in release.page
 
