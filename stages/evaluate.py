@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from duli import files
-from duli.compression import compare
-from duli.evaluation import calibration, coverage, metrics, slices
+from duli.evaluation import calibration, compare, coverage, metrics, slices
 from duli.evaluation.params import Evaluate
 from duli.evaluation.predict import Images, onnx_logits, softmax, torch_logits
 from duli.evaluation.slices import Groups
@@ -62,7 +61,7 @@ def main() -> None:
         "temperature": {"value": scale, "fitted": temperature.value, "gain": temperature.gain},
         "variants": {name: {"accuracy": metrics.accuracy(one, labels)} for name, one in answers.items()},
         # What export and quantization changed of the trained model's answers.
-        "paired": compare.points(compare.paired(answers[TRAINED], predictions, labels)),
+        "paired": compare.paired(answers[TRAINED], predictions, labels).points(),
         "most_confused": metrics.most_confused(counts, classes),
         "slices": slices.judged(groups, predictions, labels, settings.slices.min_examples),
     }

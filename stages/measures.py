@@ -6,11 +6,10 @@ from duli.evaluation.params import Evaluate
 from duli.gates import Catalogue
 
 SHARE = ("value", "low", "high", "n")  # with its 95 % interval
-RANGE = ("value", "low", "high")  # every input at its best and at its worst end
+RANGE = ("value", "low", "high")
 SPEED = ("value", "spread", "n", "batch", "threads")
 LATENCY = ("value", "p95", "p99", "spread", "n", "threads")
 ONNX = ("fp32", "int8")
-PAIRED = ("n", "lost", "won", "drop_points", "drop_points_low", "drop_points_high")
 
 
 def catalogue(evaluate: Evaluate) -> Catalogue:
@@ -38,13 +37,15 @@ def _rows(evaluate: Evaluate) -> list[tuple[tuple[str, ...], ...]]:
         (("quantization",), ("variants",), ONNX, ("bytes",)),
         (("quantization",), ("variants",), ONNX, ("validation_accuracy",), SHARE),
         (("quantization",), ("export",), ("max_logit_difference", "disagreements", "n")),
-        (("quantization",), ("validation_paired",), PAIRED),
+        (("quantization",), ("validation_paired",), ("n", "lost", "won")),
+        (("quantization",), ("validation_paired",), ("drop_points",), RANGE),
         (("evaluation",), ("n", "confidence_threshold")),
         (("evaluation",), (*shares, *losses), SHARE),
         (("evaluation",), ("temperature",), ("value", "fitted")),
         (("evaluation",), ("temperature",), ("gain",), SHARE),
         (("evaluation",), ("variants",), ("torch", *ONNX), ("accuracy",), SHARE),
-        (("evaluation",), ("paired",), PAIRED),
+        (("evaluation",), ("paired",), ("n", "lost", "won")),
+        (("evaluation",), ("paired",), ("drop_points",), RANGE),
         (("evaluation",), ("slices",), ("*",), ("worst",), SHARE),
         (("evaluation",), ("slices",), ("*",), ("difference", "ratio")),
         (("benchmark",), ("speedup_over_fp32", "peak_mb", "load_average")),

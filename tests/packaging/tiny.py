@@ -129,7 +129,7 @@ def evidence(content: bytes, right: int, n: int) -> dict[str, Any]:
             "variant": "int8",
             "temperature": {"value": 0.5},
             "variants": {name: {"accuracy": share(right, n)} for name in ("torch", "fp32", "int8")},
-            "paired": {"n": n, "lost": 2, "won": 1, "drop_points": 0.0137, "drop_points_low": -0.0211, "drop_points_high": 0.0523},
+            "paired": {"n": n, "lost": 2, "won": 1, "drop_points": {"value": 0.0137, "low": -0.0211, "high": 0.0523}},
             "n": n,
             "accuracy": share(right, n),
             "macro_f1": {"value": 0.8517, "low": 0.84, "high": 0.86, "n": n},

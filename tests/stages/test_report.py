@@ -59,7 +59,7 @@ def measurements() -> dict[str, Any]:
         "reports/evaluation.json": {
             "test_digest": "3f" * 32, "n": 10_000, "accuracy": score(0.9941), "confidence_threshold": 0.9,
             "macro_f1": 0.9942, "log_loss": 0.061, "coverage": score(0.9871), "accuracy_of_accepted": score(0.9984, 9871),
-            "paired": {"n": 10_000, "lost": 5, "won": 3, "drop_points": 0.02},
+            "paired": {"n": 10_000, "lost": 5, "won": 3, "drop_points": {"value": 0.02, "low": -0.03, "high": 0.07}},
         },
         "reports/quantization.json": {
             "choice": "int8", "variants": {"fp32": {"bytes": 480_000}, "int8": {"bytes": 131_000}},
@@ -131,7 +131,7 @@ def abstaining(release: Line) -> None:
 
 
 def held(release: Line) -> None:
-    release.set("reports/evaluation.json", "paired.drop_points", 0.5)
+    release.set("reports/evaluation.json", "paired.drop_points.value", 0.5)
     release.set("reports/evaluation.json", "accuracy.low", 0.5)
 
 
@@ -195,7 +195,7 @@ def test_a_hold_says_which_gates_refused(release: Line, capsys: pytest.CaptureFi
     page = release.run().page
     assert release.business["verdict"] == "hold"
     assert "(accuracy, drop)" in page
-    assert "evaluation.paired.drop_points = 0.5 is above 0.2" in capsys.readouterr().out
+    assert "evaluation.paired.drop_points.value = 0.5 is above 0.2" in capsys.readouterr().out
 
 
 def test_a_gate_on_a_measure_that_is_not_there_holds_the_release(release: Line) -> None:
