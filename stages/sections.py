@@ -13,6 +13,7 @@ from duli.models._params import ModelChoice
 from duli.packaging.params import Release
 from duli.params import Params, Section
 from duli.preparation.params import Prepare
+from duli.tracking.params import Promotion
 from duli.training.params import Training
 from duli.validation.params import Validate
 from stages.measures import catalogue
@@ -29,6 +30,7 @@ SECTIONS: dict[str, type[Section]] = {
     "release": Release,
     "report": Report,
     "gates": Gates,
+    "promotion": Promotion,
 }
 
 

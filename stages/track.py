@@ -19,6 +19,7 @@ STATS = "data/prepared/stats.json"
 HISTORY = "models/history.csv"
 METRICS = ("validation", "train", "evaluation", "quantization", "benchmark", "business", "gates")
 TABLES = tuple(f"reports/{name}.csv" for name in ("per_class", "confusion", "reliability", "risk_coverage", "slices"))
+PREDICTIONS = "reports/predictions.parquet"  # what a later release is compared with, example by example
 PAGES = ("reports/report.html", "reports/report.md")
 CONTEXTS = {"train": "training", "validation": "validation", "test": "evaluation"}
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
@@ -70,7 +71,8 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
         artifacts={
             "": [line / "reports/report.html", line / "dist/MODEL_CARD.md", line / "dist/manifest.json"],
             "evaluation": [line / table for table in TABLES],
-            "reports": [line / f"reports/{name}.json" for name in METRICS],
+            "reports": [*(line / f"reports/{name}.json" for name in METRICS), line / PREDICTIONS],
+            "dist": [line / path for path in _dist(line)],
             "weights": [line / "models/model.json", line / "models/model.safetensors"],  # for other trainings to start from
         },
         model=_model(line, manifest, reports["quantization"]),
@@ -88,9 +90,12 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
 
 def _identity(line: Path) -> dict[str, str]:
     """What the release is made of, by SHA-256; neither params nor sidecars, so that the same result is the same release."""
-    dist = sorted(path.relative_to(line).as_posix() for path in (line / "dist").rglob("*") if path.is_file())
     reports = [f"reports/{name}.json" for name in METRICS]
-    return {path: files.sha256(line / path) for path in (*dist, *reports, *TABLES, *PAGES, STATS, HISTORY)}
+    return {path: files.sha256(line / path) for path in (*_dist(line), *reports, *TABLES, *PAGES, PREDICTIONS, STATS, HISTORY)}
+
+
+def _dist(line: Path) -> list[str]:
+    return sorted(path.relative_to(line).as_posix() for path in (line / "dist").rglob("*") if path.is_file())
 
 
 def _model(line: Path, manifest: dict[str, Any], quantization: dict[str, Any]) -> Path:

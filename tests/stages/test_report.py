@@ -145,7 +145,9 @@ def never_paying(release: Line) -> None:
 
 def with_champion(release: Line) -> None:
     measures = {"business.accuracy.value": 0.993, "business.gross_margin.value": 0.4}
-    release.files["champion.json"] = {"champion": {"name": "digits", "version": "0.0.9", "measures": measures}}
+    place = {"model_version": 3, "release": "a" * 64, "run_id": "b" * 32, "test_digest": "c" * 64}
+    content = {"model_sha256": "d" * 64, "wheel_sha256": "e" * 64, "signer": None}
+    release.files["champion.json"] = {"champion": {"name": "digits", "version": "0.0.9", **place, **content, "measures": measures}}
 
 
 def signed_on_a_gpu(release: Line) -> None:
@@ -362,7 +364,7 @@ def test_lists_hold_what_is_no_metric(release: Line) -> None:
         ("reports/evaluation.json", "coverage.value", float("inf"), "repeat `dvc repro --force evaluate`"),
         ("reports/evaluation.json", "accuracy", None, "repeat `dvc repro --force evaluate`"),
         ("dist/manifest.json", "wheel.bytes", "many", "repeat `dvc repro --force package`"),
-        ("champion.json", "champion", {"name": "digits"}, "champion.json: 'champion' needs name, version and measures"),
+        ("champion.json", "champion", {"name": "digits"}, "champion.json: champion.version: Field required; restore the file from git"),
     ],
 )
 def test_a_measurement_that_is_missing_or_no_number_stops_the_report(release: Line, path: str, key: str, value: Any, said: str) -> None:
