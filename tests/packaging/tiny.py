@@ -34,13 +34,15 @@ def release(**changes: Any) -> Release:
     return Release.model_validate_json(json.dumps({**RELEASE, **changes}))
 
 
-def model(axes: tuple[int, int] = (1, 3), scale: float = 0.1, channels: int = 1) -> bytes:
-    """ONNX bytes; a negative `scale` makes a model that names the darkest row, NaN one that has no answer."""
+def model(axes: tuple[int, int] = (1, 3), scale: float = 0.1, channels: int = 1, bias: float = 0.0) -> bytes:
+    """ONNX bytes; a negative `scale` makes a model that names the darkest row, NaN one without answers, `bias` one that likes the top."""
     constants = [helper.make_tensor("scale", TensorProto.FLOAT, [], [scale]), helper.make_tensor("axes", TensorProto.INT64, [2], axes)]
+    constants += [helper.make_tensor("bias", TensorProto.FLOAT, [len(CLASSES)], [bias, 0.0, 0.0])]
     nodes = [
         helper.make_node("Cast", ["images"], ["pixels"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["pixels", "axes"], ["means"], keepdims=0),
-        helper.make_node("Mul", ["means", "scale"], ["logits"]),
+        helper.make_node("Mul", ["means", "scale"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "bias"], ["logits"]),
     ]
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", channels, *SHAPE[1:]])
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(CLASSES)])
