@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from duli.cli import line, plan, releases
+from duli.cli import keys, line, plan, releases
 from duli.errors import exit_code
 
 COMMANDS = {
@@ -14,9 +14,10 @@ COMMANDS = {
     "report": line.report,
     "track": releases.track,
     "ui": releases.ui,
+    "keygen": keys.keygen,
 }
 # Command -> argument -> what argparse is told of it; everything else takes none.
-OPTIONS: dict[str, dict[str, dict[str, Any]]] = {"plan": plan.OPTIONS}
+OPTIONS: dict[str, dict[str, dict[str, Any]]] = {"plan": plan.OPTIONS, "keygen": keys.OPTIONS}
 
 
 def main() -> None:
