@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from duli import files
 from duli.errors import DataError
+from duli.packaging.signing import SIGNATURE
 from duli.params import Params
 from duli.tracking import process, recorded, release, store
 
@@ -90,9 +91,13 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
 
 
 def _identity(line: Path) -> dict[str, str]:
-    """What the release is made of, by SHA-256; neither params nor sidecars, so that the same result is the same release."""
+    """What the release is made of, by SHA-256; neither params nor sidecars, so that the same result is the same release.
+
+    Nor the signature: ECDSA draws a random number, so that each is another one.
+    """
     reports = [f"reports/{name}.json" for name in METRICS]
-    return {path: files.sha256(line / path) for path in (*_dist(line), *reports, *TABLES, *PAGES, PREDICTIONS, STATS, HISTORY)}
+    dist = [path for path in _dist(line) if path != f"dist/{SIGNATURE}"]
+    return {path: files.sha256(line / path) for path in (*dist, *reports, *TABLES, *PAGES, PREDICTIONS, STATS, HISTORY)}
 
 
 def _dist(line: Path) -> list[str]:
