@@ -37,11 +37,14 @@ def main() -> None:
     quarantined = []
     with contextlib.ExitStack() as stack:
         writers = {
-            target: pq.ParquetWriter(
-                stack.enter_context(files.atomic(PREPARED / f"{target}.parquet")),
-                rules.quarantined if target == "quarantine" else rules.example,
-                compression="zstd",
-                write_page_checksum=True,
+            # On the stack, so that an error closes it before its file.
+            target: stack.enter_context(
+                pq.ParquetWriter(
+                    stack.enter_context(files.atomic(PREPARED / f"{target}.parquet")),
+                    rules.quarantined if target == "quarantine" else rules.example,
+                    compression="zstd",
+                    write_page_checksum=True,
+                )
             )
             for target in (*SPLITS, "quarantine")
         }
