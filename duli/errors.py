@@ -1,6 +1,6 @@
 """The errors that tell a user what was wrong, where, and what to do; everything else is a defect of ours.
 
-DuliError (a ValueError: one line for the user, exit code 2, no traceback)
+DuliError (a ValueError: one line for the user, no traceback, exit code 2; 1 for a GateError)
 ├── ParamsError    params.yaml, or the command line
 ├── DataError      bytes, examples or tables that are not what they have to be
 └── GateError      a release gate refused: the line stops here on purpose
@@ -9,6 +9,7 @@ DuliError (a ValueError: one line for the user, exit code 2, no traceback)
 import sys
 from collections.abc import Callable
 
+EXIT_HELD = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells do
 
@@ -33,9 +34,11 @@ def exit_code(program: str, action: Callable[[], object]) -> int:
     """Runs `action` as the work of `program`; a user's mistake is told in one line on stderr. Gives the exit code."""
     try:
         action()
+    except GateError as error:
+        print(f"{program}: held: {error}", file=sys.stderr)
+        return EXIT_HELD
     except DuliError as error:
-        kind = "held" if isinstance(error, GateError) else "error"
-        print(f"{program}: {kind}: {error}", file=sys.stderr)
+        print(f"{program}: error: {error}", file=sys.stderr)
     except ModuleNotFoundError as error:
         if str(error.name).split(".")[0] in ("duli", "stages"):
             raise

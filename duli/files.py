@@ -68,6 +68,18 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def append_json(path: str | Path, value: Any) -> None:
+    """Adds `value` as one line to a log of JSON lines, on disk when this returns; a line that a crash cut short is closed first."""
+    line = json.dumps(value, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    with Path(path).open("ab+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if file.seek(0, os.SEEK_END) and not _ends_line(file):
+            line = b"\n" + line
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def read_json(path: str | Path) -> Any:
     """The value in a JSON file; raises `DataError` where the file is missing or damaged."""
     try:
@@ -106,6 +118,11 @@ def _sweep(path: Path) -> None:
         with contextlib.suppress(OSError), leftover.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             leftover.unlink()
+
+
+def _ends_line(file: IO[bytes]) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
 
 
 def _umask() -> int:

@@ -12,9 +12,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from duli import files
-from duli.compression import compare
 from duli.errors import DataError
-from duli.evaluation import calibration, coverage, metrics, robustness, slices
+from duli.evaluation import calibration, compare, coverage, metrics, robustness, slices
 from duli.evaluation.corruptions import CORRUPTIONS, corrupted
 from duli.evaluation.params import Evaluate, Robustness
 from duli.evaluation.pictures import NEED_PICTURES, no_pictures
@@ -145,7 +144,7 @@ def _measures(model: Model, test: Test, probabilities: dict[str, NDArray[np.floa
         **metrics.summary(shipped, labels, settings.confidence_threshold, settings.top_k),
         "variants": {name: {"accuracy": metrics.accuracy(one, labels)} for name, one in answers.items()},
         # What export and quantization changed of the trained model's answers.
-        "paired": compare.points(compare.paired(answers[TRAINED], predictions, labels)),
+        "paired": compare.paired(answers[TRAINED], predictions, labels).points(),
         "wrong": int((predictions != labels).sum()),
         # Lists hold what the page shows and what is no metric: gates and MLflow leave lists out.
         "most_confused": metrics.most_confused(counts, classes),

@@ -6,6 +6,7 @@ from duli import files
 from duli.compression import compare, export, int8
 from duli.compression.params import Quantize
 from duli.errors import GateError
+from duli.evaluation.compare import paired
 from duli.evaluation.predict import onnx_logits, torch_logits
 from duli.intervals import proportion
 from duli.models._restore import restore
@@ -42,7 +43,7 @@ def main() -> None:
             "take operators that ONNX has in the architecture, duli/models/"
         )
     answers = {name: one.argmax(axis=1) for name, one in logits.items()}
-    drop = compare.paired(answers["fp32"], answers["int8"], validation_labels)
+    drop = paired(answers["fp32"], answers["int8"], validation_labels).points()
     choice, reason = compare.choose(drop, settings.max_drop)
 
     names = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
@@ -63,7 +64,7 @@ def main() -> None:
                 for name, content in variants.items()
             },
             "export": {**agreement, "n": len(validation)},
-            "validation_paired": compare.points(drop),
+            "validation_paired": drop,
             "size_ratio": len(variants["fp32"]) / len(variants["int8"]),
         },
     )

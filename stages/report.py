@@ -12,12 +12,12 @@ from duli.errors import DataError
 from duli.params import Params
 from duli.reporting import charts, wording
 from duli.reporting.pages import render
+from duli.tracking.champion import FIGURES, Record, parse
 from duli.tracking.headline import headline
 
 REPORTS = ("train", "evaluation", "quantization", "benchmark", "validation")
 COUNTS = ("n", "batch", "threads", "bytes")
 SCORES = ("value", "low", "high", "n")
-HEADLINES = ("accuracy", "coverage", "latency_ms", "throughput_per_second", "unit_cost_usd_per_million", "gross_margin")
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     facts = market.read({str(path): path.read_bytes() for path in sorted(Path(plan.market).glob("*.csv"))})
     reports = {name: files.read_json(f"reports/{name}.json") for name in REPORTS}
     manifest = files.read_json("dist/manifest.json")
-    champion = _champion()
+    champion = parse(files.read_json("champion.json")).champion
     training = files.read_json("reports/resources/train.json")
 
     measured = _measured(reports, manifest)
@@ -196,22 +196,10 @@ def _parts(business: dict[str, Any], plan: Report) -> dict[str, float]:
     return {label: parts[name] for name, label in names.items() if name != "review" or plan.below_threshold == "review"}
 
 
-def _champion() -> dict[str, Any] | None:
-    """What `duli promote` wrote: name, version and measures by dotted name of the release in use; None before the first."""
-    champion = files.read_json("champion.json")["champion"]
-    if champion is not None and not {"name", "version", "measures"} <= set(champion):
-        raise DataError("champion.json: 'champion' needs name, version and measures (or null); restore the file from git")
-    return dict(champion) if champion else None
-
-
-def _beside(champion: dict[str, Any] | None, numbers: dict[str, float]) -> list[dict[str, Any]]:
-    """The headline figures that the champion was promoted with as well, side by side."""
-    past = champion["measures"] if champion else {}
-    return [
-        {"measure": name, "this": numbers[name], "champion": past[name]}
-        for name in (f"business.{key}.value" for key in HEADLINES)
-        if name in past and name in numbers
-    ]
+def _beside(champion: Record | None, numbers: dict[str, float]) -> list[dict[str, Any]]:
+    """The figures that the champion was promoted with as well, side by side."""
+    past = champion.measures if champion else {}
+    return [{"measure": name, "this": numbers[name], "champion": past[name]} for name in FIGURES if name in past and name in numbers]
 
 
 def _training_usd(training: dict[str, Any], price_per_hour: float) -> float | None:

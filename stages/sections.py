@@ -1,4 +1,4 @@
-"""All sections of params.yaml by name, so that they can be checked at once before the first stage runs."""
+"""All sections of params.yaml by name, so that they and the gates can be checked at once before the first stage runs."""
 
 from pathlib import Path
 
@@ -6,14 +6,17 @@ from duli.benchmark.params import Benchmark
 from duli.compression.params import Quantize
 from duli.datasets._params import Data
 from duli.economics.params import Report
+from duli.errors import ParamsError
 from duli.evaluation.params import Evaluate
-from duli.gates import Gates
+from duli.gates import Gates, unknown
 from duli.models._params import ModelChoice
 from duli.packaging.params import Release
 from duli.params import Params, Section
 from duli.preparation.params import Prepare
+from duli.tracking.params import Promotion
 from duli.training.params import Training
 from duli.validation.params import Validate
+from stages.measures import catalogue
 
 SECTIONS: dict[str, type[Section]] = {
     "data": Data,
@@ -27,9 +30,19 @@ SECTIONS: dict[str, type[Section]] = {
     "release": Release,
     "report": Report,
     "gates": Gates,
+    "promotion": Promotion,
 }
 
 
 def check(path: Path) -> None:
-    """Validates every section of a params.yaml; raises `ParamsError` that lists all mistakes."""
-    Params(path).check(SECTIONS)
+    """Validates every section of a params.yaml, and that each gate names a measure there will be.
+
+    Raises `ParamsError` that lists all mistakes.
+    """
+    params = Params(path)
+    params.check(SECTIONS)
+    gates = params.section("gates", Gates).require
+    lacking = unknown(gates, catalogue(params.section("evaluate", Evaluate)))
+    if lacking:
+        mistakes = [f"{path}: gates.require.{name}.measure: {why}; `duli gates --measures` lists all" for name, why in lacking.items()]
+        raise ParamsError("\n".join(mistakes))

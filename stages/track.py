@@ -13,12 +13,13 @@ from ruamel.yaml import YAML
 from duli import files
 from duli.errors import DataError
 from duli.params import Params
-from duli.tracking import process, release, store
+from duli.tracking import process, recorded, release, store
 
 STATS = "data/prepared/stats.json"
 HISTORY = "models/history.csv"
 METRICS = ("validation", "train", "evaluation", "quantization", "benchmark", "business", "gates")
 TABLES = tuple(f"reports/{name}.csv" for name in ("per_class", "confusion", "reliability", "risk_coverage", "slices"))
+PREDICTIONS = "reports/predictions.parquet"  # what a later release is compared with, example by example
 PAGES = ("reports/report.html", "reports/report.md")
 CONTEXTS = {"train": "training", "validation": "validation", "test": "evaluation"}
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
@@ -54,6 +55,7 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
     reports = {name: files.read_json(line / f"reports/{name}.json") for name in METRICS}
     stats = files.read_json(line / STATS)
     lock = _lock(line)
+    _of_one_run(line, lock)
     training = files.read_json(line / "reports/resources/train.json")
     return release.Release(
         name=manifest["name"],
@@ -70,7 +72,8 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
         artifacts={
             "": [line / "reports/report.html", line / "dist/MODEL_CARD.md", line / "dist/manifest.json"],
             "evaluation": [line / table for table in TABLES],
-            "reports": [line / f"reports/{name}.json" for name in METRICS],
+            "reports": [*(line / f"reports/{name}.json" for name in METRICS), line / PREDICTIONS],
+            "dist": [line / path for path in _dist(line)],
             "weights": [line / "models/model.json", line / "models/model.safetensors"],  # for other trainings to start from
         },
         model=_model(line, manifest, reports["quantization"]),
@@ -81,16 +84,19 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
             **({"duli.training_run": training["mlflow_run_id"]} if training.get("mlflow_run_id") else {}),
             **({"duli.dvc_lock": files.sha256(json.dumps(lock, sort_keys=True).encode())} if lock else {}),
             **_ran(line, lock, environment),
-            **_commit(line),
+            **_commit(line, lock),
         },
     )
 
 
 def _identity(line: Path) -> dict[str, str]:
     """What the release is made of, by SHA-256; neither params nor sidecars, so that the same result is the same release."""
-    dist = sorted(path.relative_to(line).as_posix() for path in (line / "dist").rglob("*") if path.is_file())
     reports = [f"reports/{name}.json" for name in METRICS]
-    return {path: files.sha256(line / path) for path in (*dist, *reports, *TABLES, *PAGES, STATS, HISTORY)}
+    return {path: files.sha256(line / path) for path in (*_dist(line), *reports, *TABLES, *PAGES, PREDICTIONS, STATS, HISTORY)}
+
+
+def _dist(line: Path) -> list[str]:
+    return sorted(path.relative_to(line).as_posix() for path in (line / "dist").rglob("*") if path.is_file())
 
 
 def _model(line: Path, manifest: dict[str, Any], quantization: dict[str, Any]) -> Path:
@@ -108,6 +114,14 @@ def _lock(line: Path) -> dict[str, Any]:
     stages = dict(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")).get("stages") or {})
     stages.pop("track", None)
     return stages
+
+
+def _of_one_run(line: Path, lock: dict[str, Any]) -> None:
+    """Raises `DataError` where a file is not the one that dvc.lock was written for: numbers of two runs are no release."""
+    for stage, path in recorded.changed(lock, line):
+        raise DataError(
+            f"{line / path} is not as the stage '{stage}' in dvc.lock knows it; run `dvc repro`, which makes one release of all"
+        )
 
 
 def _params(line: Path, lock: dict[str, Any]) -> dict[str, Any]:
@@ -143,10 +157,13 @@ def _ancestors(pid: int) -> Iterator[int]:
         pid = above
 
 
-def _commit(line: Path) -> dict[str, str]:
-    """The commit the code is at, and whether there is more than that; dvc.lock apart, which this very run writes."""
+def _commit(line: Path, lock: dict[str, Any]) -> dict[str, str]:
+    """The commit of the code these files were made by, and whether there is more than that; dvc.lock apart, which this very run writes.
+
+    Nothing where the code has changed since: which commit it was at then nobody knows.
+    """
     commit = _git(line, "rev-parse", "HEAD")
-    if commit is None:
+    if commit is None or recorded.code_changed(lock, line):
         return {}
     changed = _git(line, "status", "--porcelain", "--", ":/", ":(top,exclude,glob)**/dvc.lock")
     return {"mlflow.source.git.commit": commit, "duli.git_dirty": "true" if changed else "false"}

@@ -32,6 +32,8 @@ def main() -> None:
         "expectations": len(outcomes),
         "failed": len(failed),
         "outcomes": [vars(outcome) for outcome in outcomes],
+        # Of which data this is true.
+        "digests": {split: facts["digest"] for split, facts in stats["splits"].items()},
     }
     files.write_text(
         "reports/validation.html",

@@ -43,7 +43,7 @@ def named() -> dict[str, str]:
 
 def test_the_graph_has_the_stages_there_are() -> None:
     assert set(pipeline()) == set(STAGES)
-    assert {file.stem for file in (ROOT / "stages").glob("*.py")} == {*STAGES, "__init__", "__main__", "sections"}
+    assert {file.stem for file in (ROOT / "stages").glob("*.py")} == {*STAGES, "__init__", "__main__", "sections", "measures"}
 
 
 def test_dvc_yaml_says_what_each_stage_says_of_itself() -> None:

@@ -1,5 +1,6 @@
 """Gates fail closed: only a finite number within its bounds passes, and a line without gates is held."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from duli.gates import Gate, Gates
 from duli.params import Params
 
 bounds = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+
+
+SHARE = {"a.b.value": 0.5, "a.b.low": 0.4, "a.b.high": 0.6, "a.c": 1.0}
 
 
 def judged(value: float, least: float | None = None, most: float | None = None) -> gates.Result:
@@ -50,7 +54,7 @@ def test_bounds_belong_to_what_passes(value: float, least: float | None, most: f
 def test_a_missing_measure_does_not_pass_and_the_nearest_is_named() -> None:
     (result,) = gates.judge({"a": Gate(measure="evaluation.acuracy.low", min=0)}, {"evaluation.accuracy.low": 1.0})
     assert not result.passed
-    assert result.reason == "evaluation.acuracy.low is missing (is evaluation.accuracy.low meant?)"
+    assert result.reason == "there is no measure evaluation.acuracy.low (is evaluation.accuracy.low meant?)"
 
 
 def test_the_summary_keeps_value_and_bound_and_says_why() -> None:
@@ -59,8 +63,16 @@ def test_the_summary_keeps_value_and_bound_and_says_why() -> None:
     assert (found["verdict"], found["gates"], found["refused"]) == ("hold", 2, 1)
     assert found["reasons"] == ["bad: a.b = 1 is below 2"]
     assert found["results"][1] == {
-        "name": "bad", "measure": "a.b", "value": 1.0, "min": 2.0, "max": None, "passed": False, "reason": "a.b = 1 is below 2",
+        "name": "bad", "measure": "a.b", "on": "value", "value": 1.0, "min": 2.0, "max": None, "passed": False,
+        "reason": "a.b = 1 is below 2",
     }  # fmt: skip
+    assert gates.results(json.loads(json.dumps(found))) == gates.judge(required, {"a.b": 1.0})
+
+
+@pytest.mark.parametrize("judged", [None, [], {}, {"results": [{"name": "x"}]}, {"results": [1]}])
+def test_what_is_no_judgement_is_none(judged: Any) -> None:
+    with pytest.raises(DataError, match="dvc repro"):
+        gates.results(judged)
 
 
 def test_all_gates_have_to_pass_and_none_at_all_is_no_release() -> None:
@@ -68,6 +80,49 @@ def test_all_gates_have_to_pass_and_none_at_all_is_no_release() -> None:
     assert gates.verdict([good, good]) == "release"
     assert gates.verdict([good, bad]) == "hold"
     assert gates.verdict([]) == "hold"
+
+
+@pytest.mark.parametrize(
+    ("gate", "passed", "value"),
+    [
+        ({"min": 0.45}, True, 0.5),  # the value of a measure with an interval needs no `.value`
+        ({"min": 0.45, "on": "interval"}, False, 0.4),
+        ({"min": 0.4, "on": "interval"}, True, 0.4),
+        ({"max": 0.55}, True, 0.5),
+        ({"max": 0.55, "on": "interval"}, False, 0.6),
+        ({"min": 0.4, "max": 0.6, "on": "interval"}, True, 0.4),
+        ({"min": 0.4, "max": 0.59, "on": "interval"}, False, 0.6),
+    ],
+)
+def test_the_unfavourable_end_of_an_interval_decides_where_it_is_asked_for(gate: dict[str, Any], passed: bool, value: float) -> None:
+    (result,) = gates.judge({"share": Gate(measure="a.b", **gate)}, SHARE)
+    assert (result.passed, result.value) == (passed, value)
+
+
+@given(st.sampled_from(["a.b.low", "a.b.high", "a.b.value"]), st.sampled_from([math.nan, math.inf, -math.inf, None]))
+def test_an_interval_with_an_end_that_is_no_number_never_passes(end: str, poison: float | None) -> None:
+    numbers = {name: value for name, value in {**SHARE, end: poison}.items() if value is not None}
+    on_interval = Gate(measure="a.b", min=-1e300, max=1e300, on="interval")
+    on_value = Gate(measure="a.b", min=-1e300, max=1e300)
+    (interval,), (value,) = gates.judge({"x": on_interval}, numbers), gates.judge({"x": on_value}, numbers)
+    assert interval.passed == (end == "a.b.value")
+    assert value.passed == (end != "a.b.value")
+
+
+def test_a_measure_without_an_interval_is_not_judged_on_one() -> None:
+    (result,) = gates.judge({"x": Gate(measure="a.c", min=0, on="interval")}, SHARE)
+    assert not result.passed
+    assert "a.c has no interval" in result.reason
+
+
+def test_gates_on_measures_that_no_report_will_have_are_known_beforehand() -> None:
+    known = gates.Catalogue(["a.b.value", "a.b.low", "a.b.high", "a.c", "a.slices.*.worst.low"])
+    right = {"a.b": {}, "a.b.low": {}, "a.c": {}, "a.slices.age.worst.low": {}, "a.slices.age.worst": {"on": "interval"}}
+    assert not gates.unknown({name: Gate(measure=name, min=0, **more) for name, more in right.items()}, known)
+    wrong = {"a.d": {}, "a.b.lo": {}, "a.c.value": {}, "a.slices.age.or.worst.low": {}, "a.slices.age.worst.lowest": {}}
+    assert gates.unknown({name: Gate(measure=name, min=0, **more) for name, more in wrong.items()}, known).keys() == wrong.keys()
+    assert gates.unknown({"x": Gate(measure="a.c", min=0, on="interval")}, known).keys() == {"x"}
+    assert "is a.b.low meant?" in gates.unknown({"x": Gate(measure="a.b.lo", min=0)}, known)["x"]
 
 
 def test_measures_are_the_numbers_by_dotted_name() -> None:
@@ -98,6 +153,7 @@ def test_two_measures_of_one_name_are_an_error() -> None:
         ("gates: {require: {a: {measure: a.b, min: .nan}}}", "gates.require.a.min"),
         ("gates: {require: {a: {measure: a.b, min: '1'}}}", "gates.require.a.min"),
         ("gates: {require: {a: {measure: a.b, least: 1}}}", "gates.require.a.least"),
+        ("gates: {require: {a: {measure: a.b, min: 1, on: low}}}", "gates.require.a.on"),
     ],
 )
 def test_a_gate_that_holds_nothing_back_is_a_mistake_in_params(tmp_path: Path, text: str, said: str) -> None:

@@ -18,7 +18,11 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
+from duli import gates
+from duli.evaluation.params import Evaluate
+from duli.params import Params
 from stages.__main__ import STAGES
+from stages.measures import catalogue
 from tests.closure import ROOT, path, reachable
 from tests.stages.lines import make_line
 
@@ -200,6 +204,38 @@ def test_each_change_reruns_what_follows_from_it_and_nothing_else(clone: Clone) 
     assert clone.repro() == []
     assert clone.json("reports/release_run.json") == first
     assert len(clone.runs("digits")) == 3
+
+
+def test_only_the_files_of_one_run_are_logged(clone: Clone) -> None:
+    """By hand out of order: a table that somebody changed, and numbers that the later stages have not seen."""
+    table = clone.folder / "reports/per_class.csv"
+    original = table.read_bytes()
+    table.chmod(0o644)
+    table.write_bytes(original + b" ")
+    refused = clone.run(sys.executable, "-c", "from duli.cli.main import main; main()", "track", check=False)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert "reports/per_class.csv is not as the stage 'evaluate' in dvc.lock knows it" in refused.stderr
+    table.write_bytes(original)
+    assert "was there" in clone.duli("track")
+    clone.set("evaluate", "top_k", 3)
+    clone.run("dvc", "repro", "evaluate")
+    refused = clone.run(sys.executable, "-c", "from duli.cli.main import main; main()", "track", check=False)
+    assert "reports/evaluation.json is not as the stage 'package' in dvc.lock knows it" in refused.stderr
+
+
+def test_every_number_of_the_reports_can_be_gated_and_none_is_promised_in_vain(built: Clone) -> None:
+    reports = {
+        name: built.json(f"reports/{name}.json") for name in ("validation", "train", "quantization", "evaluation", "benchmark", "business")
+    }
+    reports["manifest"] = built.json("dist/manifest.json")
+    numbers = gates.measures(reports)
+    known = catalogue(Params(built.folder / "params.yaml").section("evaluate", Evaluate))
+    # The verdict's own counts come after it; a break-even has no upper end where the price may not cover the cost of an answer.
+    assert [name for name in numbers if name not in known] == ["business.gates", "business.gates_refused"]
+    promised = [name for name in known.names if not any(number in gates.Catalogue([name]) for number in numbers)]
+    assert {
+        name for name in promised if not name.startswith("business.break_even_answers") and not name.startswith("business.break_even_with")
+    } == set()
 
 
 def test_comments_do_not_retrain(clone: Clone) -> None:

@@ -3,10 +3,14 @@
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from duli import files
 
+if TYPE_CHECKING:
+    from duli.gates import Result
+
+GATES = Path("reports/gates.json")
 REPORT = Path("reports/report.html")
 REPORTS = ("train", "evaluation", "quantization", "benchmark", "business", "gates")
 
@@ -17,6 +21,43 @@ def check() -> None:
 
     sections.check(Path("params.yaml"))
     print(f"params.yaml: all {len(sections.SECTIONS)} sections are valid")
+
+
+def gates(*, measures: bool) -> None:
+    """Shows each gate with its number and its bounds, and the verdict; exits with 1 on hold."""
+    from duli.gates import Gates, results
+    from duli.params import Params
+
+    if measures:
+        print("\n".join(_catalogue()))
+        return
+    judged = files.read_json(GATES)
+    found = results(judged)
+    width = max((len(result.name) for result in found), default=0)
+    for result in found:
+        print(f"{'passed' if result.passed else 'HELD':<6}  {result.name:<{width}}  {result.reason} ({_bounds(result)})")
+    print(f"\nverdict: {judged['verdict']} ({judged['gates'] - judged['refused']} of {judged['gates']} gates passed)")
+    required = Params("params.yaml").section("gates", Gates).require
+    changed = {result.name: (result.measure, result.on, result.min, result.max) for result in found} != {
+        name: (gate.measure, gate.on, gate.min, gate.max) for name, gate in required.items()
+    }
+    if changed:
+        print("params.yaml has other gates than these were; `dvc repro` judges by them", file=sys.stderr)
+    if changed or judged["verdict"] != "release":
+        sys.exit(1)
+
+
+def _catalogue() -> tuple[str, ...]:
+    from duli.evaluation.params import Evaluate
+    from duli.params import Params
+    from stages.measures import catalogue
+
+    return catalogue(Params("params.yaml").section("evaluate", Evaluate)).names
+
+
+def _bounds(result: "Result") -> str:
+    bounds = [f"{word} {bound:g}" for word, bound in (("at least", result.min), ("at most", result.max)) if bound is not None]
+    return " and ".join(bounds) + (", all of the 95 % interval" if result.on == "interval" else "")
 
 
 def show() -> None:
@@ -68,3 +109,8 @@ def _numbers(reports: dict[str, Any]) -> list[tuple[str, str]]:
             f"gross margin {business['gross_margin']['value']:.0%} at {price}",
         ),
     ]
+
+
+GATES_OPTIONS: dict[str, dict[str, Any]] = {
+    "--measures": {"action": "store_true", "help": "list what a gate can name instead; * stands for a name that the data give"},
+}

@@ -4,19 +4,27 @@ import argparse
 import sys
 from typing import Any
 
-from duli.cli import line, plan, releases
+from duli.cli import line, plan, promotion, releases
 from duli.errors import exit_code
 
 COMMANDS = {
     "check": line.check,
     "plan": plan.plan,
+    "gates": line.gates,
     "show": line.show,
     "report": line.report,
     "track": releases.track,
+    "releases": releases.releases,
+    "promote": promotion.promote,
+    "rollback": promotion.rollback,
     "ui": releases.ui,
 }
 # Command -> argument -> what argparse is told of it; everything else takes none.
-OPTIONS: dict[str, dict[str, dict[str, Any]]] = {"plan": plan.OPTIONS}
+OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "gates": line.GATES_OPTIONS,
+    "plan": plan.OPTIONS,
+    "promote": promotion.PROMOTE_OPTIONS,
+}
 
 
 def main() -> None:

@@ -1,7 +1,24 @@
 """This line's releases in MLflow: log the one that lies here, look at all of them."""
 
 import os
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from duli.cli.registered import Registered
+
+if TYPE_CHECKING:
+    from duli.tracking.releases import Entry
+
+# Heading -> the headline's number and how it is shown.
+COLUMNS = {
+    "accuracy": ("accuracy", "{:.2%}"),
+    "at least": ("accuracy_low", "{:.2%}"),
+    "size": ("model_kb", "{:,.1f} kB"),
+    "latency": ("latency_ms", "{:.3g} ms"),
+    "USD a million": ("unit_cost_usd_per_million", "{:,.0f}"),
+    "margin": ("gross_margin", "{:.0%}"),
+}
 
 
 def track() -> None:
@@ -13,6 +30,44 @@ def track() -> None:
         f"run {logged.run_id} ({'logged now' if logged.created else 'was there'}), "
         f"{logged.registered_model} version {logged.version} ({'registered now' if logged.registered else 'was there'})"
     )
+
+
+def releases() -> None:
+    """Lists the releases of this line in MLflow, the newest first, with their headline, verdict and place."""
+    line = Registered()
+    if not line.listed:
+        print(f"MLflow at {line.store.tracking_uri} has no release of {line.name} yet; `dvc repro` makes one")
+        return
+    places = _places(line)
+    rows = [["version", "release", "run", "logged", *COLUMNS, "verdict", "place"]]
+    rows += [_row(entry, places.get(entry.run_id, [])) for entry in line.listed]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    known = {entry.release for entry in line.listed}
+    for record in (line.champions.champion, line.champions.previous):
+        if record and record.release not in known:
+            print(f"champion.json names version {record.model_version} ({record.version}), which this MLflow does not hold")
+
+
+def _places(line: Registered) -> dict[str, list[str]]:
+    """What a run's release is, by run: champion and previous go by release, other aliases by model version, to its newest run."""
+    named = {"champion": line.champions.champion, "previous": line.champions.previous}
+    runs = {entry.release: entry.run_id for entry in reversed(line.listed)}
+    places: dict[str, list[str]] = {}
+    for place, record in named.items():
+        if record and record.release in runs:
+            places.setdefault(runs[record.release], []).append(place)
+    newest = {entry.model_version: entry for entry in reversed(line.listed)}
+    for entry in newest.values():
+        places.setdefault(entry.run_id, []).extend(alias for alias in entry.aliases if alias not in named)
+    return places
+
+
+def _row(entry: "Entry", places: list[str]) -> list[str]:
+    shown = [form.format(entry.metrics[name]) if name in entry.metrics else "" for name, form in COLUMNS.values()]
+    logged = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.started))
+    return [str(entry.model_version or "lost"), entry.version, entry.run_id[:8], logged, *shown, entry.verdict, ", ".join(places)]
 
 
 def ui() -> None:

@@ -73,8 +73,8 @@ From Python:
 
 {% set paired = evaluation.paired %}
 Image by image on {{ paired.n | count }} test images, this wheel lost {{ paired.lost | count }} right answers of the trained model and won
-{{ paired.won | count }}: a drop of {{ paired.drop_points | number }} points (95 % interval {{ paired.drop_points_low | number }} to
-{{ paired.drop_points_high | number }}). The exported graph disagreed with the trained model on
+{{ paired.won | count }}: a drop of {{ paired.drop_points.value | number }} points (95 % interval {{ paired.drop_points.low | number }} to
+{{ paired.drop_points.high | number }}). The exported graph disagreed with the trained model on
 {{ quantization.export.disagreements | count }} of {{ quantization.export.n | count }} validation images;
 the largest difference of a logit was
 {{ quantization.export.max_logit_difference | number }}. Why `{{ variant }}` was chosen: {{ quantization.reason.rstrip(".") }}.

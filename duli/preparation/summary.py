@@ -24,7 +24,7 @@ class SplitSummary:
         labels = rows["label"].to_numpy()
         self.per_class += np.bincount(labels, minlength=len(self.per_class))
         for sha256, label in zip(rows["sha256"].to_pylist(), labels.tolist(), strict=True):
-            self._digest.update(f"{sha256} {label}\n".encode())
+            self._digest.update(_of_example(sha256, label))
         pixels = np.frombuffer(b"".join(rows["content"].to_pylist()), np.uint8)
         counts = np.bincount(pixels, minlength=256)
         self.pixels += pixels.size
@@ -44,6 +44,19 @@ class SplitSummary:
     def facts(self) -> dict[str, Any]:
         """What stats.json says of the split."""
         return {"examples": self.examples, "per_class": self.per_class.tolist(), "digest": self._digest.hexdigest()}
+
+
+def digest(rows: pa.Table) -> str:
+    """The digest of a split by its contents themselves, whatever the column `sha256` says of them."""
+    whole = hashlib.sha256()
+    for content, label in zip(rows["content"].to_pylist(), rows["label"].to_pylist(), strict=True):
+        whole.update(_of_example(hashlib.sha256(content).hexdigest(), label))
+    return whole.hexdigest()
+
+
+def _of_example(sha256: str, label: int) -> bytes:
+    """What an example adds to the digest of its split."""
+    return f"{sha256} {label}\n".encode()
 
 
 def reasons(quarantined: list[pa.RecordBatch]) -> dict[str, int]:

@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 RELEASE = "duli.release"
 ALIAS = "challenger"
+FILES = "files.json"  # artifact of a run: what its identity is made of
 BATCH, BATCH_PARAMS = 1000, 100  # MLflow takes no more at once
 
 
@@ -60,7 +61,7 @@ class Release:
     @property
     def digest(self) -> str:
         """The identity of the result: two releases with the same are one."""
-        return sha256(json.dumps(dict(self.files), sort_keys=True).encode())
+        return identity(self.files)
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class Logged:
     version: int
     created: bool  # the run, by this call; else it was there
     registered: bool  # the version, by this call
+
+
+def identity(files: Mapping[str, str]) -> str:
+    """The name that a release has by its content, `files` being path -> SHA-256."""
+    return sha256(json.dumps(dict(files), sort_keys=True).encode())
 
 
 def log(store: Store, release: Release) -> Logged:
@@ -173,6 +179,7 @@ def _fill(client: "MlflowClient", run: "Run", release: Release, content: _Conten
     outputs = client.get_run(run_id).outputs
     if model_id and not (outputs and outputs.model_outputs):  # the one thing that MLflow refuses a second time
         client.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
+    client.log_text(run_id, json.dumps(dict(release.files), indent=2, sort_keys=True), FILES)
     for folder, paths in release.artifacts.items():
         for path in paths:
             client.log_artifact(run_id, str(path), folder or None)

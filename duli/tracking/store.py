@@ -140,6 +140,7 @@ def repository(environment: Mapping[str, str], folder: Path) -> Path:
 def _tame_mlflow() -> None:
     """Before MLflow is imported: no telemetry, no run adopted from the environment, no minutes of silent retries."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for each file of a few kB
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.pop("MLFLOW_RUN_ID", None)  # it would resume and rename that run

@@ -144,7 +144,7 @@ def test_evaluate_agrees_with_sklearn_and_its_own_tables(evaluated: Path) -> Non
     assert facts["variant"] == shipped
     assert facts["accuracy"] == facts["variants"][shipped]["accuracy"]
     answers = {name: one.argmax(axis=1) == labels for name, one in probabilities.items()}
-    assert facts["paired"]["drop_points"] == pytest.approx(100 * (answers["torch"].mean() - answers[shipped].mean()))
+    assert facts["paired"]["drop_points"]["value"] == pytest.approx(100 * (answers["torch"].mean() - answers[shipped].mean()))
     assert facts["test_digest"] == json.loads((evaluated / "data/prepared/stats.json").read_text())["splits"]["test"]["digest"]
     confusion = table("confusion")
     assert [int(row["label"]) for row in confusion] == labels.tolist()
@@ -340,7 +340,7 @@ def test_quantize_compares_both_on_validation_and_never_reads_test(made: Path) -
     assert facts["export"]["disagreements"] == 0
     assert facts["export"]["n"] == facts["validation_paired"]["n"] == examples
     accuracies = {name: variant["validation_accuracy"]["value"] for name, variant in facts["variants"].items()}
-    assert facts["validation_paired"]["drop_points"] == pytest.approx(100 * (accuracies["fp32"] - accuracies["int8"]))
+    assert facts["validation_paired"]["drop_points"]["value"] == pytest.approx(100 * (accuracies["fp32"] - accuracies["int8"]))
     for variant in facts["variants"].values():
         assert files.sha256(made / "models" / variant["file"]) == variant["sha256"]
     before = {name: (made / "models" / name).read_bytes() for name in ("model.onnx", "model.int8.onnx")}

@@ -143,7 +143,7 @@ def test_the_commit_and_whether_more_than_dvc_lock_changed(made: Path) -> None:
         identity = ("-c", "user.name=a", "-c", "user.email=a@b")
         return subprocess.run(["git", *identity, *arguments], cwd=made, check=True, capture_output=True, text=True).stdout.strip()
 
-    assert "mlflow.source.git.commit" not in track._commit(made)
+    assert "mlflow.source.git.commit" not in track._commit(made, {})
     git("init", "-q")
     for name in ("dvc.lock", "pipelines/other/dvc.lock", "code.py"):
         (made / name).parent.mkdir(parents=True, exist_ok=True)
@@ -152,6 +152,6 @@ def test_the_commit_and_whether_more_than_dvc_lock_changed(made: Path) -> None:
     git("commit", "-qm", "first")
     (made / "pipelines/other/dvc.lock").write_text("2")
     (made / "dvc.lock").write_text("2")
-    assert track._commit(made / "pipelines") == {"mlflow.source.git.commit": git("rev-parse", "HEAD"), "duli.git_dirty": "false"}
+    assert track._commit(made / "pipelines", {}) == {"mlflow.source.git.commit": git("rev-parse", "HEAD"), "duli.git_dirty": "false"}
     (made / "code.py").write_text("2")
-    assert track._commit(made / "pipelines")["duli.git_dirty"] == "true"
+    assert track._commit(made / "pipelines", {})["duli.git_dirty"] == "true"

@@ -27,6 +27,7 @@ from tests.closure import ROOT
 from tests.stages.lines import make_line
 
 ROWS = {"train": 2048, "validation": 512}
+DIGESTS = {split: f"digest of {split}" for split in ROWS}
 
 PARAMS = """
 model: {name: fastconv, fastconv: {stem: 8, blocks: [[16], [16]]}}
@@ -101,8 +102,8 @@ def prepared(line: Path, mnist_folder: Path, monkeypatch: pytest.MonkeyPatch) ->
         write(split, images[start : start + rows], labels[start : start + rows])
         start += rows
     stats = {"dataset": "mnist", "classes": list("0123456789"), "channels": 1, "height": 28, "width": 28, "mean": 0.13, "std": 0.31}
-    files.write_json("data/prepared/stats.json", {**stats, "splits": {split: {"digest": f"digest of {split}"} for split in ROWS}})
-    files.write_json("reports/validation.json", {"success": True})
+    files.write_json("data/prepared/stats.json", {**stats, "splits": {split: {"digest": digest} for split, digest in DIGESTS.items()}})
+    files.write_json("reports/validation.json", {"success": True, "digests": DIGESTS})
     threads = torch.get_num_threads()
     yield line
     torch.set_num_threads(threads)
@@ -165,10 +166,13 @@ def nothing_made(line: Path) -> bool:
     return not (line / "models").exists() and not (line / "reports/train.json").exists()
 
 
-@pytest.mark.parametrize("verdict", [{"success": False}, {}, {"success": "true"}, {"success": 1}, {"success": None}])
+@pytest.mark.parametrize(
+    "verdict",
+    [{"success": False}, {"success": "true"}, {"success": 1}, {"success": None}, {"digests": None}, {"digests": {"train": "another"}}],
+)
 def test_data_that_did_not_pass_are_not_trained_on(prepared: Path, verdict: dict[str, Any]) -> None:
-    files.write_json("reports/validation.json", verdict)
-    with pytest.raises(GateError, match="does not say that the data is valid"):
+    files.write_json("reports/validation.json", {"success": True, "digests": DIGESTS, **verdict})
+    with pytest.raises(GateError, match="does not say that this data is valid"):
         train.main()
     assert nothing_made(prepared)
 

@@ -51,6 +51,7 @@ def build(folder: Path, *, bias: float = 1.0, accuracy: float = 0.99, cost: floa
     _json(folder / "reports/gates.json", {"verdict": "release", "gates": 1, "results": []})
     for page in ("report.html", "report.md", "per_class.csv", "confusion.csv", "reliability.csv", "risk_coverage.csv", "slices.csv"):
         _text(folder / "reports" / page, f"{page} {accuracy} {cost}\n")
+    _write(folder / "reports/predictions.parquet", b"predictions %r" % bias)
     _text(folder / "dist/MODEL_CARD.md", "# Digits\n\nReads a digit.\n")
     _json(folder / "dist/manifest.json", {"name": name, "version": "0.1.0", "model": {"variant": "int8", "sha256": digest}})
     sidecar = {"started": 1.0, "seconds": 30.0, "mlflow_run_id": "abc"}

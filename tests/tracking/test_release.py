@@ -31,6 +31,7 @@ WRITES = (
     "log_batch",
     "log_inputs",
     "log_outputs",
+    "log_text",
     "log_artifact",
     "set_terminated",
     "set_registered_model_alias",
@@ -75,13 +76,15 @@ def _complete(store: Store, made: Release, logged: Logged) -> None:
     }
     assert {entry.path for entry in client.list_artifacts(logged.run_id)} == {
         "MODEL_CARD.md",
+        "dist",
         "evaluation",
+        "files.json",
         "manifest.json",
         "report.html",
         "reports",
         "weights",
     }
-    assert len(client.list_artifacts(logged.run_id, "reports")) == len(track.METRICS)
+    assert len(client.list_artifacts(logged.run_id, "reports")) == len(track.METRICS) + 1  # and the predictions
     assert _versions(store) == [logged.version]
     version = client.get_model_version_by_alias("digits", "challenger")
     assert version.description.startswith("# Digits")

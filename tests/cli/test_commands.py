@@ -1,12 +1,15 @@
 """The command line: help, params check, and what it says where there is nothing to show."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from duli import gates
+from duli.params import Params
 from tests.closure import ROOT
 
 
@@ -20,7 +23,7 @@ def duli(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_lists_every_command_with_its_purpose() -> None:
     shown = duli(ROOT, "--help")
     assert shown.returncode == 0
-    for command in ("check", "plan", "show", "report", "track", "ui"):
+    for command in ("check", "gates", "plan", "show", "report", "track", "ui"):
         assert f"\n    {command} " in shown.stdout
         assert duli(ROOT, command, "--help").returncode == 0
 
@@ -37,7 +40,50 @@ def test_check_accepts_the_default_line_and_lists_all_mistakes_of_a_broken_one(t
     assert "Traceback" not in shown.stderr
 
 
-@pytest.mark.parametrize("command", ["check", "plan", "show", "report"])
+def test_check_names_a_gate_on_a_measure_that_no_stage_will_make(tmp_path: Path) -> None:
+    wrong = (ROOT / "params.yaml").read_text().replace("measure: business.gross_margin,", "measure: business.gros_margin,")
+    (tmp_path / "params.yaml").write_text(wrong)
+    shown = duli(tmp_path, "check")
+    assert shown.returncode == 2
+    assert "gates.require.margin.measure: there is no measure business.gros_margin (is business.gross_margin meant?)" in shown.stderr
+
+
+def test_gates_shows_every_gate_and_exits_with_1_unless_all_passed_as_params_has_them(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    required = Params(ROOT / "params.yaml").section("gates", gates.Gates).require
+    numbers = {name: 1.0 if gate.min is not None else 0.0 for gate in required.values() for name in gate.names({}).values()}
+    (tmp_path / "reports").mkdir()
+
+    def judged(numbers: dict[str, float]) -> subprocess.CompletedProcess[str]:
+        summary = gates.summary(gates.judge(required, numbers))
+        (tmp_path / "reports/gates.json").write_text(json.dumps(summary))
+        return duli(tmp_path, "gates")
+
+    shown = judged(numbers)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert all(name in shown.stdout for name in required)
+    assert "verdict: release" in shown.stdout
+    shown = judged({**numbers, "validation.success": 0.0})
+    assert shown.returncode == 1
+    assert "HELD    data_valid" in shown.stdout
+    judged(numbers)
+    stricter = (tmp_path / "params.yaml").read_text().replace("min: 0.99", "min: 0.999")
+    (tmp_path / "params.yaml").write_text(stricter)
+    shown = duli(tmp_path, "gates")
+    assert shown.returncode == 1
+    assert "params.yaml has other gates" in shown.stderr
+    for damaged in ("[]", "{}", "{", '{"results": [{}]}'):
+        (tmp_path / "reports/gates.json").write_text(damaged)
+        shown = duli(tmp_path, "gates")
+        assert (shown.returncode, len(shown.stderr.splitlines())) == (2, 1)
+
+
+def test_gates_lists_what_a_gate_can_name(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    assert "evaluation.accuracy.low\n" in duli(tmp_path, "gates", "--measures").stdout
+
+
+@pytest.mark.parametrize("command", ["check", "gates", "plan", "show", "report"])
 def test_an_empty_folder_gets_one_line_with_the_fix(tmp_path: Path, command: str) -> None:
     shown = duli(tmp_path, command)
     assert shown.returncode == 2

@@ -1,0 +1,191 @@
+"""Which release is in use: how a challenger becomes the champion, and how the one before comes back."""
+
+import datetime
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from duli import files
+from duli.cli import evidence
+from duli.cli.registered import CHAMPION, Registered, champions
+from duli.errors import DataError, GateError
+
+if TYPE_CHECKING:
+    from duli.evaluation.compare import Paired
+    from duli.tracking.champion import Record
+    from duli.tracking.params import Promotion
+    from duli.tracking.releases import Entry
+
+LOG = Path("promotions.jsonl")
+
+
+def promote(version: int | None, expect: int | None, *, rejudge: bool) -> None:
+    """Makes a release the champion, after its gates, its signature, its answers and a paired test against the champion.
+
+    VERSION is a model version as `duli releases` lists it; without it the release that lies here is meant. What the section
+    `promotion` of params.yaml asks for decides. In MLflow the alias `champion` moves and `previous` keeps the one before;
+    champion.json and promotions.jsonl keep the decision, for git. Exit code 1: held; 2: something is wrong.
+    """
+    line = Registered()
+    champion, entry = line.champions.champion, line.wanted(version)
+    if expect is not None and (champion is None or line.versions.get(champion.release) != expect):
+        now = champion.label if champion else "none"
+        raise GateError(f"the champion is {now}, not version {expect}; nothing was changed: look at it and decide again")
+    if champion and champion.release == entry.release:
+        print(f"{champion.label} is the champion already")
+        return
+    with tempfile.TemporaryDirectory(prefix="duli-promotion-") as folder:
+        challenger, split = _proved(line, entry, Path(folder))
+        compared = None
+        if champion:
+            compared = _compared(challenger, line, champion, split, Path(folder), rejudge=rejudge)
+            _not_worse(compared, _settings())
+        else:
+            _show("champion", "none yet, so nothing to compare with")
+    _move(line, "promote", _record(challenger), compared)
+
+
+def rollback() -> None:
+    """Makes the release before the champion the champion again, by the same path; a second time takes that back.
+
+    Gates, signature and answers are checked as for a promotion; the paired test is shown and holds nothing back.
+    """
+    line = Registered()
+    champion, previous = line.champions.champion, line.champions.previous
+    if champion is None or previous is None:
+        raise DataError(f"{CHAMPION} knows no release before the champion to go back to; `duli promote VERSION` names one")
+    with tempfile.TemporaryDirectory(prefix="duli-promotion-") as folder:
+        back, split = _proved(line, line.of_record(previous), Path(folder))
+        compared = None
+        try:
+            compared = _compared(back, line, champion, split, Path(folder), rejudge=True)
+        except DataError as error:  # of the champion that is to go: what it was need not be known for that
+            _show("champion", f"{champion.label}: not compared: {error}")
+    _move(line, "rollback", _record(back), compared)
+
+
+def _move(line: Registered, action: str, record: "Record", found: "Paired | None") -> None:
+    """Makes `record` the champion, unless somebody else was faster, and says so."""
+    from duli.tracking import promotion
+    from duli.tracking.champion import Champions
+
+    before = line.champions.champion
+    to = Champions(champion=record, previous=before)
+    versions = {**line.versions, record.release: record.model_version}
+
+    def write() -> None:
+        files.write_json(CHAMPION, to.model_dump())
+        files.append_json(LOG, _logged(action, before, record, found))
+
+    promotion.move(line.store, line.name, expected=before, to=to, versions=versions, read=champions, write=write)
+    print(
+        f"\n{line.name} version {record.model_version} is the champion"
+        + (f", version {before.model_version} the one before" if before else "")
+    )
+    print(f"keep the decision: git add {CHAMPION} {LOG} && git commit -m 'Promote {line.name} version {record.model_version}'")
+
+
+def _proved(line: Registered, entry: "Entry", folder: Path) -> tuple[evidence.Evidence, evidence.Split]:
+    """The release with all that speaks for it by itself, each shown as it passes; raises `GateError` at the first that does not."""
+    found = evidence.fetch(line.store, entry, folder / "release")
+    _show("release", _record(found).label)
+    _show("gates", evidence.gates(found))
+    _show("signature", _signature(found, _settings()))
+    split = evidence.test_split()
+    _show("answers", evidence.answers(found, split))
+    return found, split
+
+
+def _compared(
+    challenger: evidence.Evidence, line: Registered, champion: "Record", split: evidence.Split, folder: Path, *, rejudge: bool
+) -> "Paired":
+    """The challenger against the champion on the same test examples; raises `GateError` where they were judged on others."""
+    from duli.evaluation.compare import paired
+
+    if champion.test_digest != split.digest and not rejudge:
+        raise GateError(
+            f"the champion was judged on another test split ({champion.test_digest[:12]}) than this release ({split.digest[:12]}), so "
+            "their numbers do not compare; `duli promote --rejudge` asks the champion's wheel anew on this split (which flatters a "
+            "champion that was trained on some of it), or make this release on the champion's split"
+        )
+    theirs = evidence.fetch(line.store, line.of_record(champion), folder / "champion")
+    reference = evidence.predictions(theirs, split)[0] if champion.test_digest == split.digest else evidence.rejudged(theirs, split)
+    found = paired(reference, evidence.predictions(challenger, split)[0], split.labels)
+    value, low, high = (100 * found.difference()[end] for end in ("value", "low", "high"))
+    _show(
+        "champion",
+        f"{champion.label}: {value:+.3f} points ({low:+.3f} to {high:+.3f}), won {found.won}, lost {found.lost} of {found.n:,}, "
+        f"McNemar p = {found.p_value:.3g}",
+    )
+    return found
+
+
+def _not_worse(found: "Paired", settings: "Promotion") -> None:
+    from duli.evaluation.compare import objections
+
+    against = objections(found, settings.not_worse_by, settings.better_by, settings.seed_noise)
+    if against:
+        raise GateError(f"the champion stays: {'; '.join(against)}")
+
+
+def _signature(found: evidence.Evidence, settings: "Promotion") -> str:
+    """Raises `GateError` where a signature does not verify, or is required and is not there."""
+    if found.manifest["signed"] is not True:
+        if settings.require_signature:
+            raise GateError("it is not signed, and promotion.require_signature asks for it; set release.sign and run `dvc repro`")
+        return "UNSIGNED: nobody can tell its wheel from a forged one (promotion.require_signature: false)"
+    raise GateError("signatures cannot be verified yet")
+
+
+def _record(found: evidence.Evidence) -> "Record":
+    from duli.gates import measures
+    from duli.tracking.champion import Record, figures
+
+    entry, manifest = found.entry, found.manifest
+    assert entry.model_version is not None
+    return Record(
+        name=entry.name,
+        version=entry.version,
+        model_version=entry.model_version,
+        release=entry.release,
+        run_id=entry.run_id,
+        test_digest=found.test_digest,
+        model_sha256=manifest["model"]["sha256"],
+        wheel_sha256=manifest["wheel"]["sha256"],
+        signer=None,
+        measures=figures(measures({"business": found.reports["business"]})),
+    )
+
+
+def _logged(action: str, before: "Record | None", after: "Record", found: "Paired | None") -> dict[str, Any]:
+    """A line of the log: when, what, from which release to which, and what the paired test said."""
+    short = {"model_version", "version", "release", "run_id", "signer"}
+    return {
+        "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "action": action,
+        "name": after.name,
+        "from": before.model_dump(include=short) if before else None,
+        "to": after.model_dump(include=short),
+        "test_digest": after.test_digest,
+        "compared": {"n": found.n, "lost": found.lost, "won": found.won, "p_value": found.p_value, "difference": found.difference()}
+        if found
+        else None,
+    }
+
+
+def _settings() -> "Promotion":
+    from duli.params import Params
+    from duli.tracking.params import Promotion
+
+    return Params("params.yaml").section("promotion", Promotion)
+
+
+def _show(what: str, text: str) -> None:
+    print(f"  {what:<10} {text}", flush=True)
+
+
+PROMOTE_OPTIONS: dict[str, dict[str, Any]] = {
+    "version": {"nargs": "?", "type": int, "metavar": "VERSION", "help": "a model version; default: the release that lies here"},
+    "--expect": {"type": int, "metavar": "VERSION", "help": "only if this version is the champion still (the one a review compared with)"},
+    "--rejudge": {"action": "store_true", "help": "ask the champion's wheel anew where it was judged on another test split"},
+}

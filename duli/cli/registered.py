@@ -1,0 +1,65 @@
+"""The releases of this line as MLflow holds them, and which of them champion.json says is in use."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from duli import files
+from duli.errors import DataError
+
+if TYPE_CHECKING:
+    from duli.tracking.champion import Champions, Record
+    from duli.tracking.releases import Entry
+    from duli.tracking.store import Store
+
+CHAMPION = Path("champion.json")
+RUN = Path("reports/release_run.json")
+
+
+class Registered:
+    """What MLflow and champion.json know of the release line in this folder."""
+
+    def __init__(self) -> None:
+        from duli.packaging.params import Release
+        from duli.params import Params
+        from duli.tracking import promotion, releases, store
+
+        self.name = Params("params.yaml").section("release", Release).name
+        self.store: Store = store.locate(os.environ, Path())
+        self.listed: list[Entry] = releases.listing(self.store, self.name)
+        self.versions = {entry.release: entry.model_version for entry in self.listed if entry.model_version is not None}
+        self.champions = promotion.follow(self.store, self.name, self.versions, champions)
+
+    def wanted(self, version: int | None) -> "Entry":
+        """The newest release with this model version; without one, the release that lies here."""
+        if version is None:
+            run = files.read_json(RUN)["run_id"]
+            found = [entry for entry in self.listed if entry.run_id == run]
+            missing = f"the release that lies here (run {run[:8]}) is not in MLflow at {self.store.tracking_uri}; log it with `duli track`"
+        else:
+            found = [entry for entry in self.listed if entry.model_version == version]
+            missing = f"MLflow has no release with version {version} of {self.name}; `duli releases` lists those there are"
+        if not found:
+            raise DataError(missing)
+        if found[0].model_version is None:
+            raise DataError(f"the registry has lost the version of run {found[0].run_id[:8]}; `duli track` registers it again")
+        return found[0]
+
+    def of_record(self, record: "Record") -> "Entry":
+        """Where a promoted release stands in this MLflow."""
+        found = [entry for entry in self.listed if entry.release == record.release and entry.model_version is not None]
+        if not found:
+            raise DataError(
+                f"{CHAMPION} names {record.label}, which MLflow at {self.store.tracking_uri} does not hold; point MLFLOW_TRACKING_URI to "
+                "the server it was promoted on, or check out its commit, then `dvc checkout` and `duli track`"
+            )
+        return found[0]
+
+
+def champions() -> "Champions":
+    """What champion.json says; raises `DataError` where it is missing or of another form."""
+    from duli.tracking.champion import parse
+
+    if not CHAMPION.exists():
+        raise DataError(f'{CHAMPION} is missing; restore it from git, or write {{"champion": null}} to begin anew')
+    return parse(files.read_json(CHAMPION))

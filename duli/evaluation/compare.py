@@ -1,0 +1,78 @@
+"""Compares two models on the same examples: exact McNemar test, and how far their accuracies lie apart."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duli.evaluation import bootstrap
+from duli.intervals import Z95
+
+SIGNIFICANT = 0.05  # of McNemar's test, two-sided
+
+Labels = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Paired:
+    """How often two models differ in being right, on the same `n` examples."""
+
+    n: int
+    lost: int  # the reference was right, the other is wrong
+    won: int  # the other way round
+
+    @property
+    def p_value(self) -> float:
+        """Of the exact two-sided McNemar test (McNemar 1947): that both are equally often right, given how often they differ."""
+        from scipy.stats import binomtest
+
+        return float(binomtest(self.lost, self.lost + self.won).pvalue) if self.lost + self.won else 1.0
+
+    def difference(self) -> dict[str, float]:
+        """Accuracy of the other less that of the reference, with its bootstrap interval at 95 %."""
+        counts = np.array([self.lost, self.won, self.n - self.lost - self.won])
+        return bootstrap.of_counts(lambda drawn: (drawn[..., 1] - drawn[..., 0]) / drawn.sum(axis=-1), counts)
+
+    def points(self) -> dict[str, Any]:
+        """As reports show it: `drop_points` is the accuracy that the other lost, in percentage points, with its 95 % interval.
+
+        The interval is Agresti and Min's (2005) for a difference of paired proportions: Wald's after adding half an observation to
+        each cell of the two-by-two table, so that no disagreement still has a width.
+        """
+        centre = (self.lost - self.won) / (self.n + 2)
+        half = Z95 * ((self.lost + self.won + 1) - (self.lost - self.won) ** 2 / (self.n + 2)) ** 0.5 / (self.n + 2)
+        drop = {"value": (self.lost - self.won) / self.n, "low": centre - half, "high": centre + half}
+        return {"n": self.n, "lost": self.lost, "won": self.won, "drop_points": {end: 100 * share for end, share in drop.items()}}
+
+
+def paired(reference: Labels, other: Labels, labels: Labels) -> Paired:
+    """Counts losses and wins of the predictions `other` against those of `reference`; each is [n]."""
+    right, of_other = reference == labels, other == labels
+    return Paired(len(labels), int((right & ~of_other).sum()), int((~right & of_other).sum()))
+
+
+def objections(found: Paired, not_worse_by: float, better_by: float | None, seed_noise: float) -> list[str]:
+    """What speaks against putting the other model in the place of the reference; nothing does where the list is empty.
+
+    `not_worse_by` bounds the accuracy that may be lost, at the unfavourable end of the 95 % interval of the difference. `better_by`,
+    unless it is None, is what has to be won at that end, and McNemar's test has to be significant. Two trainings that differ in
+    nothing but their seed differ in accuracy too: by sqrt(2) times `seed_noise`, the standard deviation over seeds. What is claimed
+    to be better has to be so beyond that: it widens the interval, in quadrature.
+    """
+    difference = found.difference()
+    value, low = difference["value"], difference["low"]
+    against = []
+    if not low >= -not_worse_by:
+        against.append(f"it may be worse by {-100 * low:.3f} points (95 %), and promotion.not_worse_by allows {100 * not_worse_by:g}")
+    if better_by is not None:
+        beyond_luck = value - math.hypot(value - low, Z95 * math.sqrt(2) * seed_noise)
+        if not beyond_luck >= better_by:
+            against.append(
+                f"it is certainly better by {100 * beyond_luck:.3f} points only (95 %, seed noise included), "
+                f"and promotion.better_by asks for {100 * better_by:g}"
+            )
+        if not found.p_value < SIGNIFICANT:
+            against.append(f"McNemar's test sees no difference (p = {found.p_value:.3g}), and promotion.better_by asks for one")
+    return against

@@ -1,0 +1,45 @@
+"""What a released wheel answers: its own code, unpacked and asked in a process of its own."""
+
+import subprocess
+import sys
+import tempfile
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duli.errors import GateError
+from duli.packaging.environment import clean
+
+# Isolated (-I), so that nothing but the standard library, this environment's packages and the wheel can be imported.
+PROGRAM = """
+import importlib, sys
+import numpy
+folder, package = sys.argv[1:]
+sys.path.insert(0, folder)
+predictor = importlib.import_module(f"{package}.predictor").Predictor()
+labels, probabilities = predictor.predict(numpy.load("images.npy"))
+numpy.savez("answers.npz", answers=[predictor.classes.index(label) for label in labels], probabilities=probabilities)
+"""
+
+
+def answers(wheel: bytes, package: str, images: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Classes [n] and probabilities [n, classes] that the wheel's predictor gives for `images` [n, channels, height, width].
+
+    The predictor verifies the package before it answers. Raises `GateError` where it refuses or fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="duli-wheel-") as name:
+        folder = Path(name)
+        with zipfile.ZipFile(BytesIO(wheel)) as archive:
+            archive.extractall(folder / "wheel")
+        np.save(folder / "images.npy", images)
+        command = [sys.executable, "-I", "-B", "-c", PROGRAM, str(folder / "wheel"), package]
+        asked = subprocess.run(command, cwd=folder, env=clean(), capture_output=True, text=True, check=False)
+        if asked.returncode:
+            lines = asked.stderr.strip().splitlines() or [f"exit code {asked.returncode}"]
+            raise GateError(f"the released wheel does not answer: {lines[-1]}")
+        found: Any = np.load(folder / "answers.npz")
+        return found["answers"].astype(np.int64), found["probabilities"]

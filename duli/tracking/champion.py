@@ -1,0 +1,62 @@
+"""What is kept of the champion, in git: which release it is, by content, and the figures it was promoted with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from duli.errors import DataError
+
+# Figures that the business report sets beside those of a new release.
+FIGURES = tuple(
+    f"business.{name}.value"
+    for name in ("accuracy", "coverage", "latency_ms", "throughput_per_second", "unit_cost_usd_per_million", "gross_margin")
+)
+
+
+class Record(BaseModel):
+    """One promoted release. `release` is its identity; run and model version are where a certain MLflow store keeps it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    name: str
+    version: str  # of the release, for people
+    model_version: int
+    release: str  # SHA-256 over the digests of all its files
+    run_id: str
+    test_digest: str  # of the test split it was judged on
+    model_sha256: str
+    wheel_sha256: str
+    signer: str | None  # fingerprint of the key that signed it; None: unsigned
+    measures: dict[str, float]  # by dotted name
+
+    @property
+    def label(self) -> str:
+        """How it is called in a sentence."""
+        return f"version {self.model_version} ({self.version}, release {self.release[:8]})"
+
+
+class Champions(BaseModel):
+    """The content of champion.json."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    champion: Record | None
+    previous: Record | None = None  # what a rollback goes back to
+
+
+def parse(content: Any) -> Champions:
+    """The champion and the one before; raises `DataError` where the JSON is of another form."""
+    try:
+        return Champions.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the whole of it"
+        raise DataError(
+            f'champion.json: {place}: {first["msg"]}; restore the file from git, or write {{"champion": null}} to begin anew'
+        ) from None
+
+
+def figures(measures: Mapping[str, float]) -> dict[str, float]:
+    """Those of `FIGURES` that are there."""
+    return {name: measures[name] for name in FIGURES if name in measures}

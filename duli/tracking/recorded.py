@@ -1,0 +1,47 @@
+"""Whether files are still those that dvc.lock was written for: what is logged has to be the result of one run of the graph."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def changed(stages: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
+    """(stage, path) of each output that is not as this stage made it, or as this later stage read it; without those that are missing.
+
+    `stages` are those of a dvc.lock, `folder` is where it lies. An output that is right by itself and was read by a later stage in
+    another form is the trace of a `dvc repro` that went only part of the way.
+    """
+    made = {out["path"] for stage in stages.values() for out in stage.get("outs", [])}
+    return [
+        (name, path)
+        for name, path, digest in _entries(stages, "outs", "deps")
+        if (path in made or any(path.startswith(f"{above}/") for above in made)) and md5(folder / path) not in (digest, None)
+    ]
+
+
+def code_changed(stages: Mapping[str, Any], folder: Path) -> bool:
+    """Whether the code that made the outputs is another one than lies here now."""
+    return any(path.endswith((".py", ".j2", ".css")) and md5(folder / path) != digest for _, path, digest in _entries(stages, "deps"))
+
+
+def md5(path: Path) -> str | None:
+    """What DVC calls the md5 of a file, or of a folder: that of a JSON list of its files and theirs; None where nothing is there."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if path.is_dir():
+        files = sorted((file.relative_to(path).as_posix(), md5(file)) for file in path.rglob("*") if file.is_file())
+        listed = json.dumps([{"md5": digest, "relpath": name} for name, digest in files])
+        return f"{hashlib.md5(listed.encode(), usedforsecurity=False).hexdigest()}.dir"
+    return None
+
+
+def _entries(stages: Mapping[str, Any], *kinds: str) -> Iterator[tuple[str, str, str]]:
+    """(stage, path, md5) of what the stages made or read."""
+    for name, stage in stages.items():
+        for kind in kinds:
+            for entry in stage.get(kind, []):
+                if "md5" in entry:
+                    yield name, entry["path"], entry["md5"]

@@ -1,0 +1,67 @@
+"""Every number that a gate may name, by the report that will hold it: a misspelt gate is found before anything trains."""
+
+from itertools import product
+
+from duli.evaluation.params import Evaluate
+from duli.gates import Catalogue
+
+SHARE = ("value", "low", "high", "n")  # with its 95 % interval
+RANGE = ("value", "low", "high")
+SPEED = ("value", "spread", "n", "batch", "threads")
+LATENCY = ("value", "p95", "p99", "spread", "n", "threads")
+ONNX = ("fp32", "int8")
+
+
+def catalogue(evaluate: Evaluate) -> Catalogue:
+    """The names that the reports of a line with these settings have; tests/test_line.py compares them with those of a real one."""
+    return Catalogue(".".join(parts) for row in _rows(evaluate) for parts in product(*row))
+
+
+def _rows(evaluate: Evaluate) -> list[tuple[tuple[str, ...], ...]]:
+    """Each row stands for all names that take one of each of its parts."""
+    shares = (
+        "accuracy",
+        f"top_{evaluate.top_k}_accuracy",
+        "macro_precision",
+        "macro_recall",
+        "macro_f1",
+        "coverage",
+        "accuracy_of_accepted",
+    )
+    losses = ("log_loss", "brier", "calibration_error", "area_under_risk")
+    return [
+        (("validation",), ("success", "expectations", "failed")),
+        (("train",), ("parameters", "epochs", "steps", "train_loss", "validation_loss")),
+        (("train",), ("validation_accuracy",), SHARE),
+        (("quantization",), ("size_ratio",)),
+        (("quantization",), ("variants",), ONNX, ("bytes",)),
+        (("quantization",), ("variants",), ONNX, ("validation_accuracy",), SHARE),
+        (("quantization",), ("export",), ("max_logit_difference", "disagreements", "n")),
+        (("quantization",), ("validation_paired",), ("n", "lost", "won")),
+        (("quantization",), ("validation_paired",), ("drop_points",), RANGE),
+        (("evaluation",), ("n", "confidence_threshold")),
+        (("evaluation",), (*shares, *losses), SHARE),
+        (("evaluation",), ("temperature",), ("value", "fitted")),
+        (("evaluation",), ("temperature",), ("gain",), SHARE),
+        (("evaluation",), ("variants",), ("torch", *ONNX), ("accuracy",), SHARE),
+        (("evaluation",), ("paired",), ("n", "lost", "won")),
+        (("evaluation",), ("paired",), ("drop_points",), RANGE),
+        (("evaluation",), ("slices",), ("*",), ("worst",), SHARE),
+        (("evaluation",), ("slices",), ("*",), ("difference", "ratio")),
+        (("benchmark",), ("speedup_over_fp32", "peak_mb", "load_average")),
+        (("benchmark",), ("hardware",), ("cores", "memory_gib")),
+        (("benchmark",), ("variants",), ONNX, ("bytes",)),
+        (("benchmark",), ("variants",), ONNX, ("load_ms",), ("value", "spread", "n")),
+        (("benchmark",), ("variants",), ONNX, ("latency_ms",), LATENCY),
+        (("benchmark",), ("variants",), ONNX, ("throughput", "throughput_all_cores"), SPEED),
+        (("manifest",), ("signed",)),
+        (("manifest",), ("wheel",), ("bytes",)),
+        (("business",), ("accuracy", "coverage", "accuracy_of_accepted"), SHARE),
+        (("business",), ("latency_ms",), ("value", "p95", "p99", "n")),
+        (("business",), ("throughput_per_second",), SPEED),
+        (("business",), ("model_bytes", "wheel_bytes", "confidence_threshold", "training_seconds", "training_usd")),
+        (("business",), ("unit_cost_usd_per_million", "gross_margin", "break_even_price_with_team_usd_per_million"), RANGE),
+        (("business",), ("break_even_answers_per_month", "break_even_with_team_answers_per_month"), RANGE),
+        (("business",), ("cost_usd_per_million",), ("compute", "idle", "review", "errors", "support")),
+        (("business",), ("assumed_share_of_cost", "price_usd_per_million", "price_usd_per_thousand", "stale_days")),
+    ]

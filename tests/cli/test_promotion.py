@@ -1,0 +1,416 @@
+"""Promotion by its own commands: what is refused and why, what moves, and that a crash or a race leaves no half of it."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duli.cli import promotion, releases
+from duli.errors import DataError, DuliError, GateError
+from duli.tracking import ui
+from tests.cli.released import PROMOTION, Line
+from tests.closure import ROOT
+
+pytestmark = pytest.mark.slow  # each release is packed and logged for real: a second
+
+
+def promote(version: int | None = None, expect: int | None = None, *, rejudge: bool = False) -> None:
+    promotion.promote(version, expect, rejudge=rejudge)
+
+
+def untouched(line: Line, before: tuple[Any, ...]) -> None:
+    """Nothing of the decision has changed."""
+    assert state(line) == before
+
+
+def state(line: Line) -> tuple[Any, ...]:
+    return line.champion(), line.aliases(), line.log()
+
+
+def test_the_first_release_that_passes_becomes_champion_then_a_challenger_then_the_first_again(
+    line: Line, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = line.release(bias=7)
+    promote()
+    assert line.aliases() == {"challenger": 1, "champion": 1}
+    assert "none yet, so nothing to compare with" in capsys.readouterr().out
+
+    second = line.release(bias=6)
+    promote()
+    shown = capsys.readouterr().out
+    assert "+3.667 points" in shown
+    assert "won 11, lost 0 of 300" in shown
+    assert line.aliases() == {"challenger": 2, "champion": second, "previous": first}
+    champion = line.champion()
+    assert (champion["champion"]["model_version"], champion["previous"]["model_version"]) == (second, first)
+    assert champion["champion"]["measures"]["business.accuracy.value"] == pytest.approx(0.98666, abs=1e-4)
+
+    promotion.rollback()
+    assert line.aliases() == {"challenger": 2, "champion": first, "previous": second}
+    assert line.champion() == {"champion": champion["previous"], "previous": champion["champion"]}
+    promotion.rollback()
+    assert line.champion() == champion
+    assert [(entry["action"], entry["to"]["model_version"]) for entry in line.log()] == [
+        ("promote", 1), ("promote", 2), ("rollback", 1), ("rollback", 2),
+    ]  # fmt: skip
+    assert line.log()[1]["compared"]["won"] == 11
+
+
+def test_a_champion_is_not_promoted_twice(line: Line, capsys: pytest.CaptureFixture[str]) -> None:
+    line.release()
+    promote()
+    before = state(line)
+    promote()
+    assert "is the champion already" in capsys.readouterr().out
+    untouched(line, before)
+
+
+def test_a_version_is_named_by_its_number(line: Line) -> None:
+    line.release(bias=6)
+    line.release(bias=7)
+    promote(1)
+    assert line.champion()["champion"]["model_version"] == 1
+    with pytest.raises(DataError, match=r"no release with version 7 of bright-row; `duli releases`"):
+        promote(7)
+
+
+def test_of_two_releases_of_one_model_the_newest_is_meant(line: Line) -> None:
+    line.release(price=1.0)
+    line.release(price=2.0)
+    promote(1)
+    assert line.champion()["champion"]["measures"]["business.unit_cost_usd_per_million.value"] == 2.0
+
+
+def test_a_release_on_hold_is_not_promoted(line: Line) -> None:
+    line.release(bias=8, verdict_min=0.9)
+    before = state(line)
+    with pytest.raises(GateError, match=r"is on hold: accuracy: business.accuracy.value = 0.88 is below 0.9"):
+        promote()
+    untouched(line, before)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "may be worse by"),
+        ({"not_worse_by": 0.2, "better_by": 0.0}, "McNemar's test sees no difference"),
+        ({"not_worse_by": 0.2, "require_signature": True}, "not signed"),
+    ],
+)
+def test_a_challenger_has_to_show_what_params_ask_for(line: Line, settings: dict[str, Any], said: str) -> None:
+    line.release(bias=5)
+    promote()
+    line.release(bias=7 if not settings else 5.5)
+    line.params({**PROMOTION, **settings})
+    before = state(line)
+    with pytest.raises(GateError, match=said):
+        promote()
+    untouched(line, before)
+
+
+def test_the_packed_model_has_to_answer_as_it_was_judged(line: Line) -> None:
+    """Predictions of another model, logged as if they were its own."""
+    line.release(bias=6)
+    other = Path("reports/predictions.parquet").read_bytes()
+    line.release(bias=7)
+    Path("reports/predictions.parquet").write_bytes(other)
+    from stages import track
+
+    run = track.record(Path(), line.environment).run_id
+    Path("reports/release_run.json").write_text(json.dumps({"run_id": run}))
+    with pytest.raises(GateError, match=r"answers 11 of 300 test images otherwise than reports/predictions.parquet"):
+        promote()
+
+
+def _artifacts(line: Line) -> Path:
+    run = json.loads(Path("reports/release_run.json").read_text())["run_id"]
+    return Path(line.folder, "mlruns/artifacts/bright-row", run, "artifacts")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["dist/bright_row-1.2.0rc1-py3-none-any.whl", "dist/manifest.json", "reports/predictions.parquet", "reports/gates.json", "files.json"],
+)
+@pytest.mark.parametrize("way", ["flipped", "lost"])
+def test_evidence_that_is_not_as_it_was_logged_is_refused(line: Line, name: str, way: str) -> None:
+    line.release()
+    path = _artifacts(line) / name
+    content = bytearray(path.read_bytes())
+    if way == "lost":
+        path.unlink()
+    else:
+        place = content.index(b"1") if name.endswith(".json") else len(content) // 2  # a digit stays a digit: no JSON breaks
+        content[place] ^= 1
+        path.write_bytes(content)
+    with pytest.raises(DuliError, match=r"not the file that was released|is not the one it was logged with|does not hold the evidence"):
+        promote()
+    assert line.champion() == {"champion": None}
+
+
+def test_another_test_split_is_refused_unless_the_champion_is_asked_anew(line: Line, capsys: pytest.CaptureFixture[str]) -> None:
+    line.release(bias=7)
+    promote()
+    line.release(bias=6, shift=1)
+    before = state(line)
+    with pytest.raises(GateError, match=r"judged on another test split .*`duli promote --rejudge`"):
+        promote()
+    untouched(line, before)
+    capsys.readouterr()
+    promote(rejudge=True)
+    assert "lost 0 of 300" in capsys.readouterr().out
+    with pytest.raises(DataError, match=r"is not the test split that release .* bring that one back"):
+        promotion.rollback()  # the test split of the first release does not lie here any more
+
+
+def test_an_expected_champion_that_is_none_any_more_stops_a_promotion(line: Line) -> None:
+    line.release(bias=7)
+    with pytest.raises(GateError, match=r"the champion is none, not version 1"):
+        promote(expect=1)
+    promote()
+    line.release(bias=6)
+    promote(expect=1)
+    line.release(bias=6.5)
+    before = state(line)
+    with pytest.raises(GateError, match=r"the champion is version 2 .*, not version 1"):
+        promote(expect=1)
+    untouched(line, before)
+
+
+def test_who_was_overtaken_while_comparing_is_told_and_changes_nothing(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    line.release(bias=7)
+    promote()
+    line.release(bias=6.5)
+    line.release(bias=6)
+    real = promotion._compared
+
+    def overtaken(*arguments: Any, **named: Any) -> Any:
+        monkeypatch.setattr(promotion, "_compared", real)
+        promote(2)
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(promotion, "_compared", overtaken)
+    with pytest.raises(GateError, match=r"version 2 \(.*\) became the champion of bright-row meanwhile, .* against version 1"):
+        promote(3)
+    assert line.aliases() == {"challenger": 3, "champion": 2, "previous": 1}
+    assert line.champion()["champion"]["model_version"] == 2
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing catches it."""
+
+
+@pytest.mark.parametrize("place", ["set_registered_model_alias 1", "set_registered_model_alias 2", "write_json", "append_json"])
+def test_an_error_in_the_middle_is_undone_or_made_whole_by_the_next_call(line: Line, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """Where the last step, the log, is what failed, the promotion is done: champion.json says so and MLflow follows."""
+    line.release(bias=7)
+    promote()
+    line.release(bias=6)
+    _break(monkeypatch, place)
+    with pytest.raises(Killed):
+        promote()
+    monkeypatch.undo()
+    monkeypatch.chdir(line.folder)
+    monkeypatch.setenv("DVC_ROOT", str(line.folder))
+    done = place == "append_json"
+    expected = {"challenger": 2, "champion": 2, "previous": 1} if done else {"challenger": 2, "champion": 1}
+    assert line.aliases() == expected
+    releases.releases()
+    assert line.champion()["champion"]["model_version"] == (2 if done else 1)
+    assert line.aliases() == expected
+    promote()
+    assert line.aliases() == {"challenger": 2, "champion": 2, "previous": 1}
+
+
+def _break(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """Makes the n-th call of one of the writes the last thing that happens."""
+    from mlflow import MlflowClient
+
+    from duli import files
+
+    name, _, number = place.partition(" ")
+    owner: Any = MlflowClient if number else files
+    real: Callable[..., Any] = getattr(owner, name)
+    left = [int(number or 1)]
+
+    def broken(*arguments: Any, **named: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 0:
+            raise Killed
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(owner, name, broken)
+
+
+@pytest.mark.parametrize("moment", ["aliases", "champion.json"])
+def test_killed_for_real_between_mlflow_and_git_the_next_call_agrees_with_git(line: Line, moment: str) -> None:
+    line.release(bias=7)
+    promote()
+    line.release(bias=6)
+    pid = os.fork()
+    if not pid:
+        if moment == "aliases":
+            promotion.files.write_json = lambda *_: os.kill(os.getpid(), 9)  # type: ignore[attr-defined]
+        promotion.files.append_json = lambda *_: os.kill(os.getpid(), 9)  # type: ignore[attr-defined]
+        promote()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 9
+    assert line.aliases()["champion"] == 2
+    releases.releases()
+    agreed = 1 if moment == "aliases" else 2
+    assert line.champion()["champion"]["model_version"] == line.aliases()["champion"] == agreed
+
+
+def test_a_promotion_that_came_by_git_moves_the_aliases_of_the_own_store(line: Line) -> None:
+    line.release(bias=7)
+    promote()
+    line.release(bias=6)
+    promote()
+    pulled = line.champion()
+    promotion.rollback()
+    Path("champion.json").write_text(json.dumps(pulled))
+    releases.releases()
+    assert line.aliases() == {"challenger": 2, "champion": 2, "previous": 1}
+
+
+def test_a_champion_that_this_store_does_not_hold_is_named_with_the_fix(line: Line, capsys: pytest.CaptureFixture[str]) -> None:
+    line.release(bias=7)
+    promote()
+    elsewhere = line.champion()
+    elsewhere["champion"]["release"] = "f" * 64
+    Path("champion.json").write_text(json.dumps(elsewhere))
+    line.release(bias=6)
+    with pytest.raises(DataError, match=r"does not hold; point MLFLOW_TRACKING_URI to the server .*`duli track`"):
+        promote()
+    assert line.aliases() == {"challenger": 2}
+    releases.releases()
+    assert "champion.json names version 1 (1.2.0rc1), which this MLflow does not hold" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        "null",
+        '{"champion": []}',
+        '{"champion": {"name": "x"}}',
+        '{"champion": null, "previos": null}',
+        '{"champion": 1e999}',
+        b"\xff",
+    ],
+)
+def test_a_damaged_champion_json_is_one_clear_error(line: Line, content: str | bytes) -> None:
+    line.release()
+    Path("champion.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    for command in (promote, promotion.rollback, releases.releases):
+        with pytest.raises(DataError, match=r"champion.json"):
+            command()
+    Path("champion.json").unlink()
+    with pytest.raises(DataError, match=r"champion.json is missing; restore it from git"):
+        promote()
+
+
+def test_releases_are_listed_with_their_places(line: Line, capsys: pytest.CaptureFixture[str]) -> None:
+    line.params(PROMOTION)
+    releases.releases()
+    assert "has no release of bright-row yet" in capsys.readouterr().out
+    line.release(bias=7)
+    promote()
+    line.release(bias=7, price=2.0)
+    line.release(bias=6)
+    promote()
+    capsys.readouterr()
+    releases.releases()
+    heading, *rows = capsys.readouterr().out.splitlines()
+    assert heading.split()[:4] == ["version", "release", "run", "logged"]
+    assert [(row.split()[0], row.split("release", 1)[1].strip()) for row in rows] == [
+        ("2", "champion, challenger"), ("1", ""), ("1", "previous"),
+    ]  # fmt: skip
+    assert "98.67%" in rows[0]
+
+
+def test_a_log_line_that_a_crash_cut_short_stays_apart(line: Line) -> None:
+    line.release(bias=7)
+    Path("promotions.jsonl").write_text('{"at": "2026-01-01", "act')
+    promote()
+    torn, whole = Path("promotions.jsonl").read_text().splitlines()
+    assert torn == '{"at": "2026-01-01", "act'
+    assert json.loads(whole)["action"] == "promote"
+
+
+def test_a_store_that_lost_its_registry_is_told(line: Line) -> None:
+    line.release()
+    assert line.store.database is not None
+    with closing(sqlite3.connect(line.store.database)) as database:
+        database.execute("delete from model_version_tags where key = 'duli.model_id'")
+        database.commit()
+    with pytest.raises(DataError, match=r"has lost the version of run .*`duli track`"):
+        promote()
+
+
+def test_on_a_server_that_others_use_git_that_is_behind_moves_nothing(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    for bias in (7, 6.5, 6):
+        line.release(bias=bias)
+    with served(line) as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        promote(1)
+        line.store.client().set_registered_model_alias("bright-row", "champion", "2")  # a colleague, whose champion.json is not here yet
+        releases.releases()
+        assert line.aliases()["champion"] == 2
+        with pytest.raises(
+            DuliError, match=r"MLflow says that version 2 is the champion of bright-row, and champion.json says 1; `git pull`"
+        ):
+            promote(3)
+        assert (line.aliases()["champion"], line.champion()["champion"]["model_version"]) == (2, 1)
+        promote(2)  # was it a crash and nobody else, the same promotion again ends it
+        assert line.aliases() == {"challenger": 3, "champion": 2, "previous": 1}
+        assert line.champion()["champion"]["model_version"] == 2
+
+
+@contextmanager
+def served(line: Line) -> Iterator[str]:
+    """The line's store behind an MLflow server on loopback."""
+    port = ui._free_port(ui.PORT)
+    with tempfile.TemporaryFile("w+") as log:
+        server = subprocess.Popen(ui._command(line.store, port), env=ui._environment(), start_new_session=True, stdout=log, stderr=log)
+        try:
+            ui._wait(server, port, log)
+            yield f"http://{ui.HOST}:{port}"
+        finally:
+            ui._stop(server)
+
+
+def test_of_eight_promoters_that_race_exactly_one_wins_and_the_others_are_told(line: Line) -> None:
+    line.release(bias=7)
+    promote()
+    for bias in (6.0, 6.1, 6.2, 6.3, 6.4, 6.5, 6.6, 6.7):
+        line.release(bias=bias)
+    code = "from duli.cli.main import main; main()"
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, "promote", str(version), "--expect", "1"],
+            cwd=line.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for version in range(2, 10)
+    ]
+    ended = [(racer.communicate(timeout=300), racer.returncode) for racer in racers]
+    assert sorted(code for _, code in ended) == [0] + 7 * [1]
+    winner = next(version for version, (_, code) in enumerate(ended, start=2) if code == 0)
+    assert line.champion()["champion"]["model_version"] == line.aliases()["champion"] == winner
+    assert len(line.log()) == 2
+    told = [error for (_, error), code in ended if code]
+    assert all(f"version {winner} " in error for error in told), told
+    assert not [error for error in told if "Traceback" in error]
