@@ -162,7 +162,7 @@ def risk_coverage(rows: Sequence[Row], operating: tuple[float, float] | None) ->
         for row in rows
     ]
     highest = max((row["high"] for row in values if row["coverage"] >= ENOUGH), default=1.0)
-    x = {"field": "coverage", "type": "quantitative", "scale": {"domain": [0, 1]}, "title": "share of the images that is answered"}
+    x = {"field": "coverage", "type": "quantitative", "scale": {"domain": [0, 1]}, "title": "share that is answered"}
     scale = {"domain": [0, max(highest, operating[1] if operating else 0) * 1.05], "nice": False}
     y = {"type": "quantitative", "scale": scale, "title": "share of wrong answers among them", "axis": {"format": "~%", "tickCount": 5}}
     x["axis"] = {"format": "~%", "tickCount": 5}
