@@ -1,7 +1,7 @@
 # One list of commands for people, hooks and CI. Everything runs in .venv, which is built from requirements.lock.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help venv repro report ui test test-fast lint format lock bench-line bench-train bench-ablation bench-transfer clean
+.PHONY: help venv repro report ui test test-fast lint format lock bench-line bench-train bench-ablation bench-transfer bench-evaluate clean
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -69,6 +69,9 @@ bench-ablation: venv ## what each part of the recipe is worth; writes docs/ablat
 
 bench-transfer: venv ## what starting from another network is worth; writes docs/transfer.md
 	@python -m benchmarks.transfer
+
+bench-evaluate: venv ## measure evaluate, and its measures against other programs; writes benchmarks/results/evaluate.json
+	@python -m benchmarks.evaluate
 
 clean: ## remove what runs made (the DVC cache and MLflow's runs stay)
 	@rm -rf data/raw data/prepared models reports dist .checkpoints
