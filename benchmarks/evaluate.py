@@ -1,7 +1,7 @@
-"""Measures evaluate on the 10,000 test images of MNIST: how long it takes, and whether its measures are those of other programs.
+"""Measures evaluate on the 10,000 test images of MNIST, compares its measures with other programs', and lets promoters race.
 
-    make bench-evaluate                        all of it, about 3 minutes on two cores; writes benchmarks/results/evaluate.json
-    python -m benchmarks.evaluate PART ...     some of it (seconds, accuracy, calibration); the rest of the file stays
+    make bench-evaluate                        all of it, about 5 minutes on two cores; writes benchmarks/results/evaluate.json
+    python -m benchmarks.evaluate PART ...     some of it (seconds, accuracy, calibration, mcnemar, race); the rest of the file stays
 
 Needs the line up to evaluate (`dvc repro evaluate`): it runs on copies of its inputs, in a temporary folder.
 """
@@ -20,11 +20,13 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from benchmarks import promotion_race
 from benchmarks.record import Results, result, run_parts
 from duli import files
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = 3
+ROUNDS = 200
 INPUTS = ("params.yaml", "data/prepared", "models", "reports/quantization.json")
 # Functions of the stage, and what they are measured as.
 WORK = {
@@ -38,7 +40,19 @@ WORK = {
 
 
 def main() -> None:
-    run_parts("evaluate", PARTS, str(__doc__), "torch", "onnxruntime", "numpy", "scipy", "scikit-learn", "vl-convert-python")
+    run_parts(
+        "evaluate",
+        PARTS,
+        str(__doc__),
+        "torch",
+        "onnxruntime",
+        "numpy",
+        "scipy",
+        "scikit-learn",
+        "vl-convert-python",
+        "mlflow",
+        "statsmodels",
+    )
 
 
 def seconds() -> Results:
@@ -102,6 +116,26 @@ def calibration() -> Results:
     return [
         result("calibration_error_difference", [abs(facts["calibration_error"]["value"] - error)], "share", theirs=error),
         result("temperature_difference", [abs(facts["temperature"]["fitted"] - temperature)], "", theirs=temperature),
+    ]
+
+
+def mcnemar() -> Results:
+    """The p-value of McNemar's exact test less statsmodels', for every pair of losses and wins up to 60, and for some large ones."""
+    from statsmodels.stats.contingency_tables import mcnemar as theirs
+
+    from duli.evaluation.compare import Paired
+
+    pairs = [(lost, won) for lost in range(61) for won in range(61)] + [(10**3, 900), (0, 10**4), (5000, 5100)]
+    differences = [abs(Paired(20_000, lost, won).p_value - theirs([[0, lost], [won, 0]], exact=True).pvalue) for lost, won in pairs]
+    return [result("mcnemar_difference", [max(differences)], "", pairs=len(pairs))]
+
+
+def race() -> Results:
+    """Rounds of eight promoters at once in which exactly one won and seven were told, and in which MLflow and champion.json agreed."""
+    rounds = promotion_race.race(ROUNDS)
+    return [
+        result(f"race_{name}", [rounds[name]], "rounds", of=ROUNDS, racers=promotion_race.RACERS)
+        for name in ("one_winner", "agreed", "logged")
     ]
 
 
@@ -191,7 +225,13 @@ def stage() -> None:
     print(json.dumps(read))
 
 
-PARTS: dict[str, Callable[[], Results]] = {"seconds": seconds, "accuracy": accuracy, "calibration": calibration}
+PARTS: dict[str, Callable[[], Results]] = {
+    "seconds": seconds,
+    "accuracy": accuracy,
+    "calibration": calibration,
+    "mcnemar": mcnemar,
+    "race": race,
+}
 
 
 if __name__ == "__main__":
