@@ -5,9 +5,8 @@ import os
 import sqlite3
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ import pytest
 from duli.cli import promotion, releases
 from duli.cli.keys import keygen
 from duli.errors import DataError, DuliError, GateError
-from duli.tracking import ui
 from tests.cli.released import PROMOTION, Line
 from tests.closure import ROOT
+from tests.tracking.server import served
 
 pytestmark = pytest.mark.slow  # each release is packed and logged for real: a second
 
@@ -411,7 +410,7 @@ def test_a_store_that_lost_its_registry_is_told(line: Line) -> None:
 def test_on_a_server_that_others_use_git_that_is_behind_moves_nothing(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     for bias in (7, 6.5, 6):
         line.release(bias=bias)
-    with served(line) as address:
+    with served(line.store) as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         promote(1)
         line.store.client().set_registered_model_alias("bright-row", "champion", "2")  # a colleague, whose champion.json is not here yet
@@ -425,19 +424,6 @@ def test_on_a_server_that_others_use_git_that_is_behind_moves_nothing(line: Line
         promote(2)  # was it a crash and nobody else, the same promotion again ends it
         assert line.aliases() == {"challenger": 3, "champion": 2, "previous": 1}
         assert line.champion()["champion"]["model_version"] == 2
-
-
-@contextmanager
-def served(line: Line) -> Iterator[str]:
-    """The line's store behind an MLflow server on loopback."""
-    port = ui._free_port(ui.PORT)
-    with tempfile.TemporaryFile("w+") as log:
-        server = subprocess.Popen(ui._command(line.store, port), env=ui._environment(), start_new_session=True, stdout=log, stderr=log)
-        try:
-            ui._wait(server, port, log)
-            yield f"http://{ui.HOST}:{port}"
-        finally:
-            ui._stop(server)
 
 
 def test_of_eight_promoters_that_race_exactly_one_wins_and_the_others_are_told(line: Line) -> None:
