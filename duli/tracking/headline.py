@@ -6,32 +6,32 @@ from typing import Any
 
 from duli.errors import DataError
 
-# Name -> (report, key), in the order of display. {variant} is the one that is shipped.
+# Name -> (report, key), in the order of display: what decides first. {variant} is the one that is shipped.
 MEASURES: dict[str, tuple[str, str]] = {
     "accuracy": ("evaluation", "accuracy"),  # on the test split, of what ships
     "accuracy_low": ("evaluation", "accuracy.low"),  # lower end of the 95 % interval
-    "macro_f1": ("evaluation", "macro_f1"),
-    "log_loss": ("evaluation", "log_loss"),
-    "coverage": ("evaluation", "coverage"),  # share of predictions that are sure enough
-    "model_kb": ("benchmark", "variants.{variant}.bytes"),
-    "latency_ms": ("benchmark", "variants.{variant}.latency_ms"),  # median, batch 1, one thread
-    "throughput_per_s": ("benchmark", "variants.{variant}.throughput"),  # one thread
     "unit_cost_usd_per_million": ("business", "unit_cost_usd_per_million"),
     "gross_margin": ("business", "gross_margin"),
+    "latency_ms": ("benchmark", "variants.{variant}.latency_ms"),  # median, batch 1, one thread
+    "throughput_per_s": ("benchmark", "variants.{variant}.throughput"),  # one thread
+    "model_kb": ("benchmark", "variants.{variant}.bytes"),
+    "coverage": ("evaluation", "coverage"),  # share of predictions that are sure enough
+    "macro_f1": ("evaluation", "macro_f1"),
+    "log_loss": ("evaluation", "log_loss"),
     "train_seconds": ("resources", "train.seconds"),
     "parameters": ("train", "parameters"),
 }
 UNITS = {
     "accuracy": "share of right answers on the test split",
     "accuracy_low": "the same, lower end of its 95 % interval",
-    "macro_f1": "mean over the classes, 0 to 1",
-    "log_loss": "nats an example",
-    "coverage": "share of answers that are sure enough",
-    "model_kb": "kB (1,000 bytes), the file that ships",
-    "latency_ms": "ms, median at batch 1, one thread",
-    "throughput_per_s": "examples a second, one thread",
     "unit_cost_usd_per_million": "USD for a million answers",
     "gross_margin": "share of the price",
+    "latency_ms": "ms, median at batch 1, one thread",
+    "throughput_per_s": "examples a second, one thread",
+    "model_kb": "kB (1,000 bytes), the file that ships",
+    "coverage": "share of answers that are sure enough",
+    "macro_f1": "mean over the classes, 0 to 1",
+    "log_loss": "nats an example",
     "train_seconds": "s",
     "parameters": "weights",
 }

@@ -1,4 +1,4 @@
-"""What the page of a release run says first: the verdict, and the headline with its units."""
+"""What the pages of a release run and of its model version say first: the verdict, and the headline with its units."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,9 +8,19 @@ from duli.tracking.headline import UNITS
 TAG = "mlflow.note.content"  # MLflow's own: the description of a run, as Markdown
 
 
-def note(headline: Mapping[str, float], judged: Mapping[str, Any]) -> str:
-    """Markdown of the headline numbers and of the gates as `gates.summary` gives them."""
-    verdict = "**Release**: all gates passed." if judged.get("verdict") == "release" else "**Hold.**"
-    reasons = [f"- {reason}" for reason in judged.get("reasons", [])]
-    rows = [f"| {name} | {value:g} | {UNITS[name]} |" for name, value in headline.items()]
-    return "\n".join([verdict, *([""] if reasons else []), *reasons, "", "| measure | value | unit |", "|---|---:|---|", *rows, ""])
+def note(name: str, headline: Mapping[str, float], judged: Mapping[str, Any]) -> str:
+    """Markdown of a release's headline numbers and of its gates as `gates.summary` gives them.
+
+    The first line is plain text that tells releases apart: of a version's description MLflow lists 32 characters of it. The first three
+    lines are what a run's page shows before it is asked for more.
+    """
+    verdict = "Release" if judged.get("verdict") == "release" else "Hold"
+    reasons = "\n".join(f"- {reason}" for reason in judged.get("reasons", []))
+    gates = f"`{name}` is held:\n\n{reasons}" if reasons else f"`{name}`: all gates passed."
+    rows = "\n".join(f"| {measure} | {_short(value)} | {UNITS[measure]} |" for measure, value in headline.items())
+    first = f"{verdict}: accuracy {100 * headline['accuracy']:.2f} %"
+    return f"{first}\n\n{gates}\n\n| measure | value | unit |\n|---|---:|---|\n{rows}\n"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value.is_integer() else f"{value:,g}"

@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 SHA256 = "duli.model_sha256"
 MODEL = "duli.model_id"  # of the logged model: MLflow's database does not keep what `create_model_version` is told
-RELEASED = "duli.version"  # of the release that brought the model first
+RELEASED = "duli.version"  # of the release that was logged last with the model
 ALIASES = "`challenger` was logged last. `champion` is in use and `previous` was before it: `duli promote` and `duli rollback` move them."
 VERSIONS = "mlflow.modelVersions"  # MLflow's own: the page of a logged model links to its versions by it
 REQUIREMENTS = ("mlflow", "numpy", "onnx", "onnxruntime")
@@ -33,14 +34,18 @@ class Registered:
     created: bool  # or found
 
 
-def register(client: "MlflowClient", name: str, release: str, model: Path, experiment_id: str, run_id: str, card: str) -> Registered:
-    """The version of the model `name` that has the bytes of the file `model`; it is made if there is none, in the release `release`.
+def register(
+    client: "MlflowClient", name: str, model: Path, experiment_id: str, run_id: str, description: str, tags: Mapping[str, str]
+) -> Registered:
+    """The version of the model `name` that has the bytes of the file `model`; it is made if there is none.
 
-    Whoever calls holds the store's lock. A crash at any place leaves nothing that a second call does not use or remove.
+    `description` and `tags` say which release has it now: several do where only prices changed. Whoever calls holds the store's lock. A
+    crash at any place leaves nothing that a second call does not use or remove.
     """
     digest = sha256(model)
     version = find(client, name, digest)
     if version is not None:
+        _describe(client, version, description, tags)
         return Registered(int(version.version), str(version.tags.get(MODEL, "")), created=False)
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name, description=ALIASES)
@@ -50,8 +55,8 @@ def register(client: "MlflowClient", name: str, release: str, model: Path, exper
         name,
         logged.artifact_location,
         run_id,
-        tags={RELEASED: release, SHA256: digest, MODEL: logged.model_id},
-        description=card,
+        tags={**tags, SHA256: digest, MODEL: logged.model_id},
+        description=description,
         model_id=logged.model_id,
     )
     client.set_logged_model_tags(logged.model_id, {VERSIONS: json.dumps([{"name": name, "version": version.version}])})
@@ -62,6 +67,15 @@ def find(client: "MlflowClient", name: str, digest: str) -> "ModelVersion | None
     """The first version of the model `name` whose ONNX file has the SHA-256 `digest`."""
     versions = client.search_model_versions(f"name = '{name}' and tag.`{SHA256}` = '{digest}'")
     return min(versions, key=lambda version: int(version.version), default=None)
+
+
+def _describe(client: "MlflowClient", version: "ModelVersion", description: str, tags: Mapping[str, str]) -> None:
+    """Says of a version that is there which release has it now; what people wrote stays as long as that is the same release."""
+    changed = {key: value for key, value in tags.items() if version.tags.get(key) != value}
+    if changed:
+        client.update_model_version(version.name, version.version, description)
+    for key, value in changed.items():
+        client.set_model_version_tag(version.name, version.version, key, value)
 
 
 def _log(client: "MlflowClient", name: str, model: Path, digest: str, experiment_id: str, run_id: str) -> "LoggedModel":

@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 RELEASE = "duli.release"
 ALIAS = "challenger"
+VALUES = "values"  # before the names that gates have: MLflow's pages sort metrics by name, and so the headline's dozen comes before them
 FILES = "files.json"  # artifact of a run: what its identity is made of
 BATCH, BATCH_PARAMS = 1000, 100  # MLflow takes no more at once
 
@@ -63,6 +64,11 @@ class Release:
     def digest(self) -> str:
         """The identity of the result: two releases with the same are one."""
         return identity(self.files)
+
+    @property
+    def title(self) -> str:
+        """The name of its run."""
+        return f"{self.version}-{self.digest[:8]}"
 
 
 @dataclass(frozen=True)
@@ -113,10 +119,14 @@ class _Content:
     def __init__(self, release: Release) -> None:
         self.params = flat.params(release.params)
         self.headline = headline(release.reports)
-        stages = {name: report for name, report in release.reports.items() if name != "resources"}
-        self.metrics = {**flat.metrics(stages), **self.headline}
+        stages = {f"{VALUES}/{name}": report for name, report in release.reports.items() if name != "resources"}
+        self.metrics = {**self.headline, **flat.metrics(stages)}
         self.curves = flat.curves(list(release.history))
-        self.note = notes.note(self.headline, release.reports["gates"])
+        judged = release.reports["gates"]
+        self.note = notes.note(release.title, self.headline, judged)
+        # Of the model version.
+        self.description = f"{self.note}\n{release.card}"
+        self.tags = {registry.RELEASED: release.version, view.VERDICT: judged["verdict"], RELEASE: release.digest}
 
 
 def _log(client: "MlflowClient", store: Store, release: Release, content: _Content) -> Logged:
@@ -126,7 +136,7 @@ def _log(client: "MlflowClient", store: Store, release: Release, content: _Conte
     finished = [run for run in runs if run.info.status == "FINISHED"]
     run = finished[0] if finished else _start(client, experiment_id, release, content, runs)
     run_id = str(run.info.run_id)
-    registered = registry.register(client, release.name, release.version, release.model, experiment_id, run_id, release.card)
+    registered = registry.register(client, release.name, release.model, experiment_id, run_id, content.description, content.tags)
     if not finished:
         _fill(client, run, release, content, registered.model_id)
         run_id = _finish(client, experiment_id, release, run_id)
@@ -161,7 +171,7 @@ def _start(client: "MlflowClient", experiment_id: str, release: Release, content
     if chosen is not None:
         return chosen
     tags = {**release.tags, RELEASE: release.digest, live.PROCESS: process.identity(), notes.TAG: content.note}
-    return client.create_run(experiment_id, int(time.time() * 1000), tags, f"{release.version}-{release.digest[:8]}")
+    return client.create_run(experiment_id, int(time.time() * 1000), tags, release.title)
 
 
 def _fill(client: "MlflowClient", run: "Run", release: Release, content: _Content, model_id: str) -> None:
@@ -171,10 +181,10 @@ def _fill(client: "MlflowClient", run: "Run", release: Release, content: _Conten
     run_id, moment = run.info.run_id, run.info.start_time
     for params in _batches((Param(key, value) for key, value in content.params.items()), BATCH_PARAMS):
         client.log_batch(run_id, params=params)
-    points = [Metric(key, value, moment, 0) for key, value in content.metrics.items() if key not in content.headline]
+    # The headline first, which is how MLflow lists it. It belongs to the model too, so that its own page shows it.
+    owner = dict.fromkeys(content.headline, model_id or None)
+    points = [Metric(key, value, moment, 0, owner.get(key)) for key, value in content.metrics.items()]
     points += [Metric(key, value, moment, step) for key, value, step in content.curves]
-    # The headline belongs to the model too, so that its own page shows it.
-    points += [Metric(key, value, moment, 0, model_id or None) for key, value in content.headline.items()]
     for metrics in _batches(points, BATCH):
         client.log_batch(run_id, metrics=metrics)
     client.log_inputs(run_id, [_input(dataset) for dataset in release.datasets])

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 KEY = "duli-releases"
 TAG = f"mlflow.sharedViewState.{KEY}"
 VERDICT = "duli.verdict"
+RUN, CREATED = "attributes.`Run Name`", "runDateAndNestInfo"  # columns that are always there, by MLflow's own names
+TRADES = tuple((name, "accuracy") for name in ("unit_cost_usd_per_million", "latency_ms", "model_kb", "train_seconds"))  # across, up
 MODE = "workflowType=machine_learning"
 HOME = f"/#/experiments?{MODE}"
 MODELS = f"/#/models?{MODE}"
@@ -60,7 +62,8 @@ def run(experiment_id: str, run_id: str) -> str:
 
 
 def _state(metrics: list[str]) -> dict[str, Any]:
-    columns = [f"tags.`{VERDICT}`", *(f"metrics.`{metric}`" for metric in metrics)]
+    measures = [f"tags.`{VERDICT}`", *(f"metrics.`{metric}`" for metric in metrics)]
+    widths = {RUN: 150, CREATED: 130, **{f"metrics.`{metric}`": _pixels(metric) for metric in metrics}}
     return {
         "searchFilter": "",
         "orderByKey": "attributes.start_time",
@@ -69,9 +72,9 @@ def _state(metrics: list[str]) -> dict[str, Any]:
         "lifecycleFilter": "Active",
         "modelVersionFilter": "All Runs",
         "datasetsFilter": [],
-        "selectedColumns": columns,
-        "columnOrder": columns,
-        "columnWidths": {f"metrics.`{metric}`": _pixels(metric) for metric in metrics},
+        "selectedColumns": measures,
+        "columnOrder": [RUN, CREATED, *measures],
+        "columnWidths": widths,
         "runsHiddenMode": "SHOW_ALL",
         "viewMaximized": True,
         "runListHidden": False,
@@ -81,21 +84,34 @@ def _state(metrics: list[str]) -> dict[str, Any]:
         "useGroupedValuesInCharts": True,
         "isAccordionReordered": True,
         "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
-        **_charts(metrics),
+        **_charts(),
     }
 
 
 def _pixels(title: str) -> int:
-    """A width that lets a dozen columns stand on one screen."""
-    return min(max(20 + 63 * len(title) // 10, 76), 150)
+    """A width that shows the whole name of a column."""
+    return max(24 + 66 * len(title) // 10, 76)
 
 
-def _charts(metrics: list[str]) -> dict[str, Any]:
-    """One bar chart per headline metric, then the curves of the training; MLflow itself puts all other metrics below them."""
-    sections = [("headline", "Headline"), ("curves", "Training")]
-    bars: list[dict[str, Any]] = [
-        {"type": "BAR", "metricSectionId": "headline", "metricKey": metric, "displayName": metric} for metric in metrics
+def _charts() -> dict[str, Any]:
+    """What each measure costs in another, which params differ, and how the trainings went; MLflow itself puts all metrics below them.
+
+    No bars of the headline: MLflow writes two digits on a bar, and 99.5 and 99.7 % are as long to the eye.
+    """
+    sections = [("trade", "Trade-offs", 2), ("params", "Params", 1), ("curves", "Training", 3)]  # and the charts in a row of each
+    dots: list[dict[str, Any]] = [
+        {"type": "SCATTER", "metricSectionId": "trade", "xaxis": {"key": x, "type": "METRIC"}, "yaxis": {"key": y, "type": "METRIC"}}
+        for x, y in TRADES
     ]
+    params = {
+        "type": "DIFFERENCE",
+        "metricSectionId": "params",
+        "chartName": "Params that differ",
+        "compareGroups": ["Parameters"],
+        "showChangeFromBaseline": False,
+        "showDifferencesOnly": True,
+        "baselineColumnUuid": "",
+    }
     lines: list[dict[str, Any]] = [
         {
             "type": "LINE",
@@ -119,10 +135,18 @@ def _charts(metrics: list[str]) -> dict[str, Any]:
     return {
         "compareRunCharts": [
             {"uuid": f"duli-{index}", "runsCountToCompare": 20, "deleted": False, "isGenerated": False, **chart}
-            for index, chart in enumerate(bars + lines)
+            for index, chart in enumerate([*dots, params, *lines])
         ],
         "compareRunSections": [
-            {"uuid": key, "name": name, "display": True, "isReordered": True, "deleted": False, "isGenerated": False}
-            for key, name in sections
+            {
+                "uuid": key,
+                "name": name,
+                "columns": columns,
+                "display": True,
+                "isReordered": True,
+                "deleted": False,
+                "isGenerated": False,
+            }
+            for key, name, columns in sections
         ],
     }

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import math
 import time
@@ -67,7 +68,7 @@ def _complete(store: Store, made: Release, logged: Logged) -> None:
     assert run.data.tags[release.RELEASE] == made.digest
     assert run.data.params == {"root": ".", "train.learning_rate": "0.1", "train.layers": "[1, 2]", "evaluate.note": "plain"}
     metrics = run.data.metrics
-    assert (metrics["accuracy"], metrics["train_seconds"], metrics["business.unit_cost_usd_per_million.value"]) == (0.99, 30.0, 12.5)
+    assert (metrics["accuracy"], metrics["train_seconds"], metrics["values/business.unit_cost_usd_per_million.value"]) == (0.99, 30.0, 12.5)
     assert [(point.step, point.value) for point in client.get_metric_history(logged.run_id, "curves/train_loss")] == [(1, 0.5), (2, 0.25)]
     assert {entry.dataset.name: entry.tags[0].value for entry in run.inputs.dataset_inputs} == {
         "mnist.train": "training",
@@ -88,7 +89,9 @@ def _complete(store: Store, made: Release, logged: Logged) -> None:
     assert len(client.list_artifacts(logged.run_id, "reports")) == len(track.METRICS) + 1  # and the predictions
     assert _versions(store) == [logged.version]
     version = client.get_model_version_by_alias("digits", "challenger")
-    assert version.description.startswith("# Digits")
+    assert version.description.startswith("Release: accuracy 99.00 %\n")
+    assert version.description.endswith(made.card)
+    assert (version.tags["duli.verdict"], version.tags[release.RELEASE]) == ("release", made.digest)
     [output] = run.outputs.model_outputs
     assert output.model_id == version.tags[registry.MODEL]
     [model] = client.search_logged_models([logged.experiment_id])
@@ -127,6 +130,27 @@ def test_a_changed_price_is_a_new_run_of_the_same_version(store: Store, made: Re
     assert (second.created, second.registered, second.version) == (True, False, 1)
     newest, oldest = _runs(store)
     assert newest.outputs.model_outputs[0].model_id == oldest.outputs.model_outputs[0].model_id
+
+
+@pytest.mark.parametrize("at", ["update_model_version", "set_model_version_tag", None])
+def test_a_version_says_which_release_has_it_now_and_keeps_what_people_wrote_about_that(
+    store: Store, made: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str | None
+) -> None:
+    release.log(store, made)
+    client = store.client()
+    client.update_model_version("digits", "1", "Ours.")
+    release.log(store, made)
+    assert client.get_model_version("digits", "1").description == "Ours."
+    line.build(tmp_path / "line", cost=13.0)
+    dearer = track.gather(tmp_path / "line", {})
+    with monkeypatch.context() as patched:
+        _spy(patched, at)
+        with contextlib.suppress(Killed):
+            release.log(store, dearer)
+    release.log(store, dearer)
+    version = client.get_model_version("digits", "1")
+    assert "| unit_cost_usd_per_million | 13 | USD for a million answers |" in version.description
+    assert version.tags[release.RELEASE] == dearer.digest
 
 
 def test_another_model_is_another_version_and_going_back_moves_the_alias(store: Store, made: Release, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ def test_the_view_has_the_headline_as_columns_and_is_written_once(store: Store) 
     assert isinstance(envelope["createdAt"], int)
     state = json.loads(envelope["state"])
     assert state["selectedColumns"] == ["tags.`duli.verdict`", *(f"metrics.`{name}`" for name in MEASURES)]
-    assert [chart["metricKey"] for chart in state["compareRunCharts"]][: len(MEASURES)] == list(MEASURES)
+    assert {chart["xaxis"]["key"] for chart in state["compareRunCharts"] if chart["type"] == "SCATTER"} <= set(MEASURES)
+    assert {chart["metricSectionId"] for chart in state["compareRunCharts"]} == {part["uuid"] for part in state["compareRunSections"]}
     view.save(client, experiment_id, "digits", MEASURES)
     assert client.get_experiment(experiment_id).tags[view.TAG] == kept
 
