@@ -10,6 +10,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from duli.compression import graph
+
 CALIBRATION_BATCH = 64
 
 
@@ -59,6 +61,19 @@ def quantize(model: bytes, images: NDArray[np.uint8]) -> bytes:
             weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8,
             calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"TensorQuantOverrides": _bytes_as_they_are(onnx.load(str(prepared)))},
         )
-        onnx.checker.check_model(str(quantized), full_check=True)
-        return quantized.read_bytes()
+        proto = onnx.load(str(quantized))
+    graph.take_bytes_as_quantized(proto)
+    graph.slim(proto)
+    onnx.checker.check_model(proto, full_check=True)
+    return bytes(proto.SerializeToString())
+
+
+def _bytes_as_they_are(proto: onnx.ModelProto) -> dict[str, list[dict[str, Any]]]:
+    """The quantization of the input, whose range is known and not left to calibration: scale 1 from 0, wherever a cast is first."""
+    from onnxruntime.quantization import QuantType
+
+    casts = [node for node in proto.graph.node if node.op_type == "Cast" and list(node.input) == [graph.INPUT]]
+    exact = {"quant_type": QuantType.QUInt8, "scale": np.array(1, np.float32), "zero_point": np.array(0, np.uint8)}
+    return {node.output[0]: [exact] for node in casts}
