@@ -1,7 +1,7 @@
 # One list of commands for people, hooks and CI. Everything runs in .venv, which is built from requirements.lock.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help venv repro report ui test test-fast lint format lock bench-line bench-train bench-ablation bench-transfer clean
+.PHONY: help venv repro report ui test test-fast browser lint format lock bench-line bench-train bench-ablation bench-transfer bench-evaluate screenshots clean
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -46,6 +46,11 @@ test: venv ## all tests (at most 8 minutes on two cores)
 test-fast: venv ## tests that start no release line (at most 90 seconds)
 	@pytest -n 2 --dist worksteal -m "not slow"
 
+browser: ## install Debian's Chromium, which the tests of pages open; does nothing where there is one
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+		command -v apt-get >/dev/null || { echo "no apt-get here: install a Chromium, or name one with CHROMIUM=/path/to/it" >&2; exit 2; }; \
+		sudo=$$(test "$$(id -u)" = 0 || echo sudo); $$sudo apt-get update -qq && $$sudo apt-get install -y -qq chromium; }
+
 lint: venv ## formatting, lint, strict types, workflow files
 	@ruff format --check -q . && ruff check -q .
 	@mypy
@@ -69,6 +74,12 @@ bench-ablation: venv ## what each part of the recipe is worth; writes docs/ablat
 
 bench-transfer: venv ## what starting from another network is worth; writes docs/transfer.md
 	@python -m benchmarks.transfer
+
+bench-evaluate: venv ## measure evaluate, and its measures against other programs; writes benchmarks/results/evaluate.json
+	@python -m benchmarks.evaluate
+
+screenshots: venv browser ## take the pictures of docs/mlflow.md from the releases in mlruns/
+	@python -m benchmarks.screenshots
 
 clean: ## remove what runs made (the DVC cache and MLflow's runs stay)
 	@rm -rf data/raw data/prepared models reports dist .checkpoints

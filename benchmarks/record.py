@@ -2,11 +2,14 @@
 
 import datetime
 import statistics
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from duli import files, machine
 
+Results = list[dict[str, Any]]
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -27,4 +30,18 @@ def write(name: str, results: list[dict[str, Any]], *packages: str) -> None:
     files.write_json(RESULTS / f"{name}.json", facts)
     width = max(len(one["measure"]) for one in results)
     for one in results:
-        print(f"{one['measure']:<{width}}  {one['value']:>10.2f} {one['unit']:<8} n = {one['n']}, spread {one['spread']:.2f}")
+        print(f"{one['measure']:<{width}}  {one['value']:>10.4g} {one['unit']:<8} n = {one['n']}, spread {one['spread']:.4g}")
+
+
+def run_parts(name: str, parts: Mapping[str, Callable[[], Results]], usage: str, *packages: str) -> None:
+    """Measures the parts named on the command line, or all, and keeps each beside what others gave before; `usage` is for unknown names."""
+    asked = sys.argv[1:] or list(parts)
+    unknown = [part for part in asked if part not in parts]
+    if unknown:
+        sys.exit(f"no part {', '.join(unknown)}; known: {', '.join(parts)}\n{usage}")
+    for part in asked:
+        print(f"-- {part}", flush=True)
+        path = RESULTS / f"{name}.json"
+        measured = [{**one, "part": part} for one in parts[part]()]
+        before = files.read_json(path)["results"] if path.exists() else []
+        write(name, [one for one in before if one["part"] != part] + measured, *packages)

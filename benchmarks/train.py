@@ -15,42 +15,20 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from benchmarks import kills, loop_efficiency, two_processes
 from benchmarks.recipes import FULL, QUICK, ROOT, Run, Settings, load, run
-from benchmarks.record import RESULTS, result, write
-from duli import files
+from benchmarks.record import Results, result, run_parts
 
 SEEDS = 3
 TARGET = 0.99  # mean test accuracy that the recipes race to
 PROGRAMS = {"tutorial": 6, "examples_mnist": 6}  # reference programs, and how many epochs each is given
-Results = list[dict[str, Any]]
 
 
 def main() -> None:
-    asked = sys.argv[1:] or list(PARTS)
-    unknown = [name for name in asked if name not in PARTS]
-    if unknown:
-        sys.exit(f"no part {', '.join(unknown)}; known: {', '.join(PARTS)}\n{__doc__}")
-    for name in asked:
-        print(f"-- {name}", flush=True)
-        _keep(name, PARTS[name]())
-
-
-def _keep(part: str, results: Results) -> None:
-    """Writes what a part measured, beside what others did before."""
-    path = RESULTS / "train.json"
-    before = files.read_json(path)["results"] if path.exists() else []
-    write(
-        "train",
-        [one for one in before if one["part"] != part] + [{**one, "part": part} for one in results],
-        "torch",
-        "torchvision",
-        "numpy",
-    )
+    run_parts("train", PARTS, str(__doc__), "torch", "torchvision", "numpy")
 
 
 def ratio() -> Results:

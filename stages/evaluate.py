@@ -1,9 +1,10 @@
-"""Judges what ships on the test split: accuracy, calibration, coverage, slices, each with its interval, beside the other variants."""
+"""Judges what ships on the test split: measures, slices, robustness, each with its interval, and a page to look at it."""
 
 import csv
 import io
+from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,110 +12,343 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from duli import files
-from duli.evaluation import calibration, compare, coverage, metrics, slices
-from duli.evaluation.params import Evaluate
+from duli.errors import DataError
+from duli.evaluation import calibration, compare, coverage, metrics, robustness, slices
+from duli.evaluation.corruptions import CORRUPTIONS, corrupted
+from duli.evaluation.params import Evaluate, Robustness
+from duli.evaluation.pictures import NEED_PICTURES, no_pictures
 from duli.evaluation.predict import Images, onnx_logits, softmax, torch_logits
+from duli.evaluation.saliency import integrated_gradients
 from duli.evaluation.slices import Groups
 from duli.models._restore import restore
 from duli.params import Params
 from duli.preparation.parquet import arrays, examples, opened
+from duli.reporting import charts_evaluation as charts
+from duli.reporting import pictures
+from duli.reporting.pages import render
+
+if TYPE_CHECKING:
+    from torch import nn
 
 MODELS = Path("models")
 PREPARED = Path("data/prepared")
 TRAINED = "torch"  # the variant that all others were made from
+GALLERY = 24  # of the worst mistakes
+MOST_CLASSES = 20  # that a drawn confusion matrix has room for
 # Columns that every data set has, none of which says what an example is of.
 COLUMNS = ("id", "split", "label", "content", "sha256", "height", "width", "mean", "std", "min", "max")
+# Columns of the tables that may have no row.
+HEADS = {
+    "slices": ("slice", "by", "group", "value", "low", "high", "n"),
+    "robustness": ("disturbance", "model", "accuracy", "accuracy_low", "accuracy_high", "examples"),
+}
+
+Labels = NDArray[np.int64]
+Facts = dict[str, Any]
+
+
+class Model(NamedTuple):
+    """What is judged: the network as it was trained, and the ONNX variants made of it, one of which ships."""
+
+    description: Facts
+    trained: "nn.Module"
+    onnx: dict[str, bytes]
+    shipped: str
+
+    def answers_trained(self, images: Images) -> Labels:
+        """The classes predicted by the trained network."""
+        answers: Labels = torch_logits(self.trained, images, **self.description["normalisation"]).argmax(axis=1)
+        return answers
+
+    def answers_shipped(self, images: Images) -> Labels:
+        """The classes predicted by the file that ships."""
+        answers: Labels = onnx_logits(self.onnx[self.shipped], images).argmax(axis=1)
+        return answers
+
+
+class Test(NamedTuple):
+    """The test split."""
+
+    table: pa.Table
+    images: Images
+    labels: Labels
 
 
 def main() -> None:
     settings = Params("params.yaml").section("evaluate", Evaluate)
-    description = files.read_json(MODELS / "model.json")
-    weights = files.verified(MODELS / description["weights"]["file"], description["weights"]["sha256"])
-    quantization = files.read_json("reports/quantization.json")
-    shipped = quantization["choice"]
-    onnx = {name: files.verified(MODELS / facts["file"], facts["sha256"]) for name, facts in quantization["variants"].items()}
+    model = _model()
     stats = files.read_json(PREPARED / "stats.json")
     shape = (stats["channels"], stats["height"], stats["width"])
     with opened(PREPARED / "test.parquet") as file:
-        test = file.read()
-    images, labels = arrays(test, shape)
+        table = file.read()
+    test = Test(table, *arrays(table, shape))
+    no_picture = no_pictures(model.description["input"])
 
-    # The temperature is fitted on validation: nothing is chosen by the test split.
-    validation, validation_labels = examples(PREPARED / "validation.parquet", shape)
-    temperature = calibration.temperature(onnx_logits(onnx[shipped], validation), validation_labels)
-    scale = temperature.value if temperature.helps else 1.0
-
-    logits = {TRAINED: torch_logits(restore(description, weights), images, **description["normalisation"])}
-    logits |= {name: onnx_logits(content, images) for name, content in onnx.items()}
-    probabilities = {name: softmax(one / scale) for name, one in logits.items()}
-    answers = {name: one.argmax(axis=1) for name, one in logits.items()}
-    predictions, confidence = answers[shipped], probabilities[shipped].max(axis=1)
-    correct = (predictions == labels).astype(np.float64)
-
-    classes = description["classes"]
-    counts = metrics.confusion(predictions, labels, len(classes))
-    groups = _groups(test, images, [classes[label] for label in labels], settings.slices.quantiles)
+    probabilities, temperature = _probabilities(model, test, shape)
+    facts, tables = _measures(model, test, probabilities, settings)
+    found, no_slices = _slices(model, test, probabilities[model.shipped].argmax(axis=1), stats.get("sensitive", []), settings, no_picture)
+    skipped: Facts = dict.fromkeys(NEED_PICTURES, no_picture) if no_picture else {}
     facts = {
         "test_digest": stats["splits"]["test"]["digest"],
-        "variant": shipped,
-        **metrics.summary(probabilities[shipped], labels, settings.confidence_threshold, settings.top_k),
-        "temperature": {"value": scale, "fitted": temperature.value, "gain": temperature.gain},
-        "variants": {name: {"accuracy": metrics.accuracy(one, labels)} for name, one in answers.items()},
-        # What export and quantization changed of the trained model's answers.
-        "paired": compare.paired(answers[TRAINED], predictions, labels).points(),
-        "most_confused": metrics.most_confused(counts, classes),
-        "slices": slices.judged(groups, predictions, labels, settings.slices.min_examples),
+        "variant": model.shipped,
+        **facts,
+        "temperature": temperature,
+        "slices": found,
+        "robustness": {}
+        if no_picture
+        else {**_corruptions(model, test, settings.robustness), **_attacks(model, test, settings.robustness)},
+        # What was not measured, and why.
+        "skipped": {**skipped, **({"slices": no_slices} if no_slices else {})},
     }
-    pairs = zip(labels, predictions, strict=True)
-    tables = {
-        "confusion": [{"label": classes[label], "prediction": classes[prediction]} for label, prediction in pairs],
-        "per_class": metrics.per_class(counts, classes),
-        "reliability": calibration.reliability(confidence, correct),
-        "risk_coverage": coverage.curve(confidence, correct),
-        "slices": [{"by": by, **row} for by, found in facts["slices"].items() for row in found["groups"]],
-    }
+    tables |= {"slices": _slice_rows(found), "robustness": _robustness_rows(facts["robustness"])}
+    page = _page(model, test, facts, tables, stats["title"], settings.robustness.seed)
+
     for name, rows in tables.items():
-        files.write_text(f"reports/{name}.csv", _csv(rows))
+        files.write_text(f"reports/{name}.csv", _csv(rows, HEADS.get(name) or tuple(rows[0])))
     with files.atomic("reports/predictions.parquet") as file:
-        pq.write_table(_predictions(test["id"], labels, probabilities), file)
+        pq.write_table(_predictions(test, probabilities), file)
     files.write_json("reports/evaluation.json", facts)
+    files.write_text("reports/evaluation.html", page)
     _tell(facts)
 
 
-def _tell(facts: dict[str, Any]) -> None:
+def _model() -> Model:
+    description = files.read_json(MODELS / "model.json")
+    weights = files.verified(MODELS / description["weights"]["file"], description["weights"]["sha256"])
+    quantization = files.read_json("reports/quantization.json")
+    onnx = {name: files.verified(MODELS / facts["file"], facts["sha256"]) for name, facts in quantization["variants"].items()}
+    return Model(description, restore(description, weights), onnx, quantization["choice"])
+
+
+def _probabilities(model: Model, test: Test, shape: tuple[int, int, int]) -> tuple[dict[str, NDArray[np.float64]], Facts]:
+    """Of every variant on the test split, at the temperature of the one that ships; and that temperature."""
+    # It is fitted on validation: nothing is chosen by the test split.
+    validation, validation_labels = examples(PREPARED / "validation.parquet", shape)
+    temperature = calibration.temperature(onnx_logits(model.onnx[model.shipped], validation), validation_labels)
+    scale = temperature.value if temperature.helps else 1.0
+    logits = {TRAINED: torch_logits(model.trained, test.images, **model.description["normalisation"])}
+    logits |= {name: onnx_logits(content, test.images) for name, content in model.onnx.items()}
+    probabilities = {name: softmax(one / scale) for name, one in logits.items()}
+    return probabilities, {"value": scale, "fitted": temperature.value, "gain": temperature.gain}
+
+
+def _measures(model: Model, test: Test, probabilities: dict[str, NDArray[np.float64]], settings: Evaluate) -> tuple[Facts, Facts]:
+    """Everything that follows from probabilities and labels: the numbers, and the tables behind the plots."""
+    classes, labels, shipped = model.description["classes"], test.labels, probabilities[model.shipped]
+    answers = {name: one.argmax(axis=1) for name, one in probabilities.items()}
+    predictions, confidence = answers[model.shipped], shipped.max(axis=1)
+    correct = (predictions == labels).astype(np.float64)
+    counts = metrics.confusion(predictions, labels, len(classes))
+    worst = metrics.worst_mistakes(shipped, labels, GALLERY)
+    facts = {
+        **metrics.summary(shipped, labels, settings.confidence_threshold, settings.top_k),
+        "variants": {name: {"accuracy": metrics.accuracy(one, labels)} for name, one in answers.items()},
+        # What export and quantization changed of the trained model's answers.
+        "paired": compare.paired(answers[TRAINED], predictions, labels).points(),
+        "wrong": int((predictions != labels).sum()),
+        # Lists hold what the page shows and what is no metric: gates and MLflow leave lists out.
+        "most_confused": metrics.most_confused(counts, classes),
+        "per_class": metrics.per_class(counts, classes),
+        "mistakes": [
+            {
+                "id": test.table["id"][row].as_py(),
+                "row": row,
+                "label": classes[labels[row]],
+                "prediction": classes[predictions[row]],
+                "confidence": float(confidence[row]),
+                "label_probability": float(shipped[row, labels[row]]),
+            }
+            for row in worst.tolist()
+        ],
+    }
+    pairs = zip(labels, predictions, strict=True)
+    return facts, {
+        "confusion": [{"label": classes[label], "prediction": classes[prediction]} for label, prediction in pairs],
+        "per_class": facts["per_class"],
+        "reliability": calibration.reliability(confidence, correct),
+        "risk_coverage": coverage.curve(confidence, correct),
+    }
+
+
+def _slices(
+    model: Model, test: Test, predictions: Labels, sensitive: list[str], settings: Evaluate, no_picture: str | None
+) -> tuple[Facts, dict[str, str]]:
+    """The slices of the test split, judged, the sensitive ones first; and why others could not be cut."""
+    cut: dict[str, Groups | str] = {name: _cut(test.table[name], settings.slices.quantiles) for name in sensitive}
+    for one, other in combinations(sensitive, 2):
+        first, second = cut[one], cut[other]
+        if not isinstance(first, str) and not isinstance(second, str):
+            _add(cut, f"{one}_x_{other}", slices.crossed(first, second))
+    marked = list(cut)
+    _add(cut, "class", slices.by_value([model.description["classes"][label] for label in test.labels]))
+    for name, values in {} if no_picture else slices.looks(test.images).items():
+        _add(cut, name, slices.by_quantile(values, settings.slices.quantiles))
+    for name in test.table.column_names:
+        if name not in COLUMNS and name not in sensitive:
+            _add(cut, name, _cut(test.table[name], settings.slices.quantiles))
+    groups = {name: one for name, one in cut.items() if not isinstance(one, str)}
+    reasons = {name: one for name, one in cut.items() if isinstance(one, str)}
+    return slices.judged(groups, predictions, test.labels, settings.slices.min_examples, marked), reasons
+
+
+def _cut(column: pa.ChunkedArray, parts: int) -> Groups | str:
+    """Groups of a column of the data set: by quantile where it holds numbers, else by value."""
+    if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
+        return slices.by_quantile(column.cast(pa.float64()).to_numpy(), parts)
+    return slices.by_value(column.to_pylist())
+
+
+def _add(cut: dict[str, Groups | str], name: str, groups: Groups | str) -> None:
+    if name in cut:
+        raise DataError(f"two slices are called '{name}', one of them after a column of the data set; rename that in duli/datasets/")
+    cut[name] = groups
+
+
+def _corruptions(model: Model, test: Test, settings: Robustness) -> Facts:
+    """What the file that ships answers to spoilt images."""
+    rows = robustness.evenly(len(test.labels), settings.corruptions.examples)
+    return robustness.under_corruptions(model.answers_shipped, test.images[rows], test.labels[rows], settings.seed)
+
+
+def _attacks(model: Model, test: Test, settings: Robustness) -> Facts:
+    """What both answer to images that were made against the trained network, whose gradients are known: those of int8 are not."""
+    rows, pgd = robustness.evenly(len(test.labels), settings.pgd.examples), settings.pgd
+    answers = {"trained": model.answers_trained, "shipped": model.answers_shipped}
+    found = robustness.under_attack(
+        model.trained,
+        answers,
+        test.images[rows],
+        test.labels[rows],
+        epsilons=pgd.epsilons,
+        steps=pgd.steps,
+        seed=settings.seed,
+        **model.description["normalisation"],
+    )
+    return {"pgd": found, "pgd_steps": pgd.steps, "pgd_sizes": [0, *pgd.epsilons]}
+
+
+def _slice_rows(found: Facts) -> list[Facts]:
+    return [{"slice": f"{by}: {row['group']}", "by": by, **row} for by, facts in found.items() for row in facts["groups"]]
+
+
+def _robustness_rows(found: Facts) -> list[Facts]:
+    """One row for each way in which the images were spoilt or attacked, and one for them as they are."""
+    if not found:
+        return []
+    spoilt = {"none": found["clean"], **found["corruptions"]}
+    rows = [(name, "shipped", score) for name, score in spoilt.items()]
+    rows += [(f"pgd {size}, {which}", which, score) for size, both in found["pgd"].items() for which, score in both.items()]
+    return [
+        {
+            "disturbance": name.replace("_", " "),
+            "model": which,
+            "accuracy": score["value"],
+            "accuracy_low": score["low"],
+            "accuracy_high": score["high"],
+            "examples": score["n"],
+        }
+        for name, which, score in rows
+    ]
+
+
+def _page(model: Model, test: Test, facts: Facts, tables: Facts, title: str, seed: int) -> str:
+    """reports/evaluation.html: the numbers of evaluation.json, charts of the tables, and pictures where the model takes them."""
+    classes, found = model.description["classes"], facts["robustness"]
+    place = {name: index for index, name in enumerate(classes)}
+    pairs = np.array([(place[row["label"]], place[row["prediction"]]) for row in tables["confusion"]])
+    counts = metrics.confusion(pairs[:, 1], pairs[:, 0], len(classes)).tolist()
+    accepted = facts["accuracy_of_accepted"]
+    drawn: Facts = {
+        "confusion": charts.confusion(counts, classes) if len(classes) <= MOST_CLASSES else None,
+        "reliability": charts.reliability(tables["reliability"]),
+        "risk_coverage": charts.risk_coverage(
+            tables["risk_coverage"], (facts["coverage"]["value"], 1 - accepted["value"]) if accepted["n"] else None
+        ),
+        "slices": _slice_charts(facts),
+    }
+    shown: Facts = {"mistakes": [], "corruptions": {}}
+    if "gallery" not in facts["skipped"]:
+        shown["mistakes"] = _mistakes(model, test, [mistake["row"] for mistake in facts["mistakes"]])
+    if found:
+        drawn["corruptions"] = charts.scores(
+            [_score(name.replace("_", " "), score) for name, score in found["corruptions"].items()],
+            "share of right answers",
+            "corruptions",
+            start=0,
+            reference=found["clean"]["value"],
+            ranked=True,
+        )
+        curves = {which: [both[which] for both in found["pgd"].values()] for which in ("trained", "shipped")}
+        drawn["attack"] = charts.attack(found["pgd_sizes"], curves)
+        example = test.images[:1]
+        shown["corruptions"] = {name: pictures.picture(corrupted(name, example, seed)[0]) for name in CORRUPTIONS}
+        shown["clean"] = pictures.picture(example[0])
+    return render(
+        "evaluation.html.j2", facts=facts, charts=drawn, pictures=shown, title=title, architecture=model.description["architecture"]["name"]
+    )
+
+
+def _slice_charts(facts: Facts) -> dict[str, str]:
+    """A chart for each property with groups that were judged, all with the same axis."""
+    scores = {by: [_score(row["group"], row) for row in found["groups"]] for by, found in facts["slices"].items()}
+    start = charts.start([score for rows in scores.values() for score in rows])
+    whole = facts["accuracy"]["value"]
+    return {
+        by: charts.scores(rows, "share of right answers", f"slice-{by}", start=start, reference=whole)
+        for by, rows in scores.items()
+        if rows
+    }
+
+
+def _score(label: str, score: Facts) -> charts.Score:
+    return charts.Score(label, score["value"], score["low"], score["high"])
+
+
+def _mistakes(model: Model, test: Test, rows: list[int]) -> list[dict[str, str]]:
+    """The image of each mistake, and what spoke for the answer rather than for the label.
+
+    That of the trained network, which has gradients: the logit of the answer less that of the label, pixel by pixel.
+    """
+    images, labels = test.images[rows], test.labels[rows]
+    answers = model.answers_shipped(images) if rows else labels
+    for_answer, for_label = (
+        integrated_gradients(model.trained, images, classes=classes, **model.description["normalisation"]) for classes in (answers, labels)
+    )
+    return [
+        {"image": pictures.picture(image), "looked_at": pictures.looked_at(image, contributions)}
+        for image, contributions in zip(images, for_answer - for_label, strict=True)
+    ]
+
+
+def _tell(facts: Facts) -> None:
     accuracy, error, temperature = facts["accuracy"], facts["calibration_error"], facts["temperature"]
-    print(f"{facts['variant']}: accuracy {accuracy['value']:.2%} ({accuracy['low']:.2%} to {accuracy['high']:.2%}, n = {accuracy['n']:,})")
+    print(f"{facts['variant']}: accuracy {_told(accuracy)}")
     print(f"calibration error {error['value']:.4f} ({error['low']:.4f} to {error['high']:.4f}) at temperature {temperature['value']:.3f}")
     for by, found in facts["slices"].items():
         if worst := found.get("worst"):
-            print(
-                f"weakest by {by}: {worst['group']}, {worst['value']:.2%} ({worst['low']:.2%} to {worst['high']:.2%}, n = {worst['n']:,})"
-            )
+            print(f"weakest by {by}: {worst['group']}, {_told(worst)}")
+    if found := facts["robustness"]:
+        print(f"spoilt images: accuracy {_told(found['mean'])} on average, {_told(found['worst'])} under {found['worst']['name']}")
+    for name, reason in facts["skipped"].items():
+        print(f"left out: {name}: {reason}")
+    print("the page is reports/evaluation.html")
 
 
-def _groups(test: pa.Table, images: Images, classes: list[str], quantiles: int) -> dict[str, Groups]:
-    """The slices of the test split: by class, by what can be seen of the images, and by whatever else the data set says of them."""
-    found = {"class": slices.by_value(classes)}
-    found |= {name: slices.by_quantile(values, quantiles) for name, values in slices.looks(images).items()}
-    for name in test.column_names:
-        if name not in COLUMNS:
-            column = test[name]
-            number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
-            found[name] = slices.by_quantile(column.to_numpy(), quantiles) if number else slices.by_value(column.to_pylist())
-    return {name: groups for name, groups in found.items() if groups is not None}
+def _told(score: Facts) -> str:
+    return f"{score['value']:.2%} ({score['low']:.2%} to {score['high']:.2%}, n = {score['n']:,})"
 
 
-def _predictions(ids: pa.ChunkedArray, labels: NDArray[np.int64], probabilities: dict[str, NDArray[np.float64]]) -> pa.Table:
+def _predictions(test: Test, probabilities: dict[str, NDArray[np.float64]]) -> pa.Table:
     """Id, label and the probabilities of every variant, from which its answers and all comparisons follow."""
-    columns = {"id": ids, "label": pa.array(labels, pa.int16())}
+    columns = {"id": test.table["id"], "label": pa.array(test.labels, pa.int16())}
     for name, one in probabilities.items():
         columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(one.astype(np.float32).ravel()), one.shape[1])
     return pa.table(columns)
 
 
-def _csv(rows: list[dict[str, Any]]) -> str:
+def _csv(rows: list[Facts], head: tuple[str, ...]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    writer = csv.DictWriter(text, fieldnames=head, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

@@ -9,6 +9,11 @@ SHARE = ("value", "low", "high", "n")  # with its 95 % interval
 RANGE = ("value", "low", "high")
 SPEED = ("value", "spread", "n", "batch", "threads")
 LATENCY = ("value", "p95", "p99", "spread", "n", "threads")
+# As duli/evaluation/corruptions.py has them, which takes numpy to import.
+CORRUPTIONS = (
+    *("shot_noise", "impulse_noise", "glass_blur", "motion_blur", "shear", "scale", "rotate", "brightness", "translate", "stripe"),
+    *("fog", "spatter", "dotted_line", "zigzag", "canny_edges"),
+)
 ONNX = ("fp32", "int8")
 
 
@@ -28,6 +33,7 @@ def _rows(evaluate: Evaluate) -> list[tuple[tuple[str, ...], ...]]:
         "coverage",
         "accuracy_of_accepted",
     )
+    attacks = tuple(f"{epsilon}_of_255" for epsilon in (0, *evaluate.robustness.pgd.epsilons))
     losses = ("log_loss", "brier", "calibration_error", "area_under_risk")
     return [
         (("validation",), ("success", "expectations", "failed")),
@@ -39,7 +45,7 @@ def _rows(evaluate: Evaluate) -> list[tuple[tuple[str, ...], ...]]:
         (("quantization",), ("export",), ("max_logit_difference", "disagreements", "n")),
         (("quantization",), ("validation_paired",), ("n", "lost", "won")),
         (("quantization",), ("validation_paired",), ("drop_points",), RANGE),
-        (("evaluation",), ("n", "confidence_threshold")),
+        (("evaluation",), ("n", "wrong", "confidence_threshold")),
         (("evaluation",), (*shares, *losses), SHARE),
         (("evaluation",), ("temperature",), ("value", "fitted")),
         (("evaluation",), ("temperature",), ("gain",), SHARE),
@@ -48,6 +54,10 @@ def _rows(evaluate: Evaluate) -> list[tuple[tuple[str, ...], ...]]:
         (("evaluation",), ("paired",), ("drop_points",), RANGE),
         (("evaluation",), ("slices",), ("*",), ("worst",), SHARE),
         (("evaluation",), ("slices",), ("*",), ("difference", "ratio")),
+        (("evaluation",), ("robustness",), ("clean", "mean", "worst"), SHARE),
+        (("evaluation",), ("robustness",), ("corruptions",), CORRUPTIONS, SHARE),
+        (("evaluation",), ("robustness",), ("pgd",), attacks, ("trained", "shipped"), SHARE),
+        (("evaluation",), ("robustness",), ("pgd_steps",)),
         (("benchmark",), ("speedup_over_fp32", "peak_mb", "load_average")),
         (("benchmark",), ("hardware",), ("cores", "memory_gib")),
         (("benchmark",), ("variants",), ONNX, ("bytes",)),

@@ -1,6 +1,7 @@
 """Packs the chosen model into a wheel that explains and verifies itself, and lets it reproduce its card in a bare environment."""
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -11,7 +12,7 @@ from typing import Any
 
 from duli import files
 from duli.errors import GateError
-from duli.packaging import card, environment, manifest, wheel
+from duli.packaging import card, environment, keys, manifest, signing, wheel
 from duli.packaging.params import Release
 from duli.params import Params
 from duli.progress import progress
@@ -29,6 +30,10 @@ def main() -> dict[str, object]:
     # Whatever goes wrong below, no release of an earlier configuration may stand there as if it were this one.
     shutil.rmtree(DIST, ignore_errors=True)
     release = Params("params.yaml").section("release", Release)
+    # An unusable key is told now, not after the work below.
+    key = keys.private_place(os.environ) if release.sign else None
+    public = keys.public_of(key) if key else None
+    signer = signing.signer(public) if public else None
     evidence = {
         "stats": files.read_json("data/prepared/stats.json"),
         "model": files.read_json(MODELS / "model.json"),
@@ -41,9 +46,9 @@ def main() -> dict[str, object]:
     shipped = evidence["quantization"]["variants"][variant]
     model = files.verified(MODELS / shipped["file"], shipped["sha256"])
 
-    page = card.render(release, wheel.file_name(release), **evidence)
+    page = card.render(release, wheel.file_name(release), **evidence, signer=signer)
     contents = {path.name: path.read_bytes() for path in sorted(Path(command.__file__).parent.glob("*.py"))}
-    contents |= {MODEL: model, CARD: page.encode(), RELEASE: _release(release, variant, evidence)}
+    contents |= {MODEL: model, CARD: page.encode(), RELEASE: _release(release, variant, evidence, signer)}
     contents[MANIFEST] = manifest.of_package(release.name, release.version, contents)
     packed = wheel.build(release, contents, page, _requirements())
 
@@ -59,15 +64,23 @@ def main() -> dict[str, object]:
         )
         seconds = {"install_seconds": installed - started, "reproduce_seconds": time.perf_counter() - installed}
 
-    facts = manifest.of_release(release.name, release.version, packed, (variant, shipped["sha256"]), packed.contents())
+        facts = manifest.of_release(release.name, release.version, packed, (variant, shipped["sha256"]), packed.contents(), signer)
+        signature = None
+        if key:
+            # Signed where nobody else writes: where the signature fits dist/ as well, what lies there is what was proved above.
+            _write(folder / DIST, packed, page, facts)
+            signature = signing.sign(folder / DIST, key)
+
     try:
-        files.write_bytes(DIST / packed.name, packed.content)
-        files.write_text(DIST / CARD, page)
-        files.write_json(DIST / MANIFEST, facts)
+        _write(DIST, packed, page, facts)
+        if signature and public:
+            files.write_bytes(DIST / signing.SIGNATURE, signature)
+            signing.verify(DIST, public)
     except BaseException:
         shutil.rmtree(DIST, ignore_errors=True)
         raise
-    print(f"{DIST / packed.name}: {len(packed.content):,} bytes, variant {variant}, UNSIGNED")
+    signed = f"signed with the key {signer['fingerprint']}" if signer else "UNSIGNED"
+    print(f"{DIST / packed.name}: {len(packed.content):,} bytes, variant {variant}, {signed}")
     bare = ", ".join(f"{name} {pins[name]}" for name in RUNTIME)
     print(f"in a bare environment ({bare}) it got {right:,} of {n:,} test images right, as its card says")
     return {**seconds}
@@ -94,8 +107,14 @@ def _one_run(
         raise GateError(f"the card's evidence does not belong together: {'; '.join(differences)}; run `dvc repro`")
 
 
-def _release(release: Release, variant: str, evidence: dict[str, Any]) -> bytes:
-    """What the package knows of itself: how to run the model, and the numbers on its card for programs to read."""
+def _write(folder: Path, packed: wheel.Wheel, page: str, facts: dict[str, Any]) -> None:
+    files.write_bytes(folder / packed.name, packed.content)
+    files.write_text(folder / CARD, page)
+    files.write_json(folder / MANIFEST, facts)
+
+
+def _release(release: Release, variant: str, evidence: dict[str, Any], signer: dict[str, str] | None) -> bytes:
+    """What the package knows of itself: how to run the model, the numbers on its card for programs to read, where its signature lies."""
     stats, quantization = evidence["stats"], evidence["quantization"]
     facts = {
         "name": release.name,
@@ -103,7 +122,8 @@ def _release(release: Release, variant: str, evidence: dict[str, Any]) -> bytes:
         "title": release.title,
         "licence": release.licence,
         "publisher": release.publisher,
-        "signed": False,
+        # Not "signed": no package can say so of itself. The signature covers the folder that the wheel lies in.
+        "signature": {"file": signing.SIGNATURE, **signer} if signer else None,
         "classes": stats["classes"],
         "input": {key: stats[key] for key in ("channels", "height", "width")},
         "model": {"file": MODEL, "variant": variant, "sha256": quantization["variants"][variant]["sha256"]},

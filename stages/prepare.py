@@ -24,7 +24,10 @@ def main() -> None:
     settings = Params("params.yaml").section("prepare", Prepare)
     name = files.read_json(RAW / "dataset.json")["dataset"]
     dataset = importlib.import_module(f"duli.datasets.{name}")
-    rules = clean.Rules(len(dataset.CLASSES), dataset.SHAPE, settings.validation_share)
+    # What a data set may say of its examples besides, and which of it is about people.
+    columns, sensitive = getattr(dataset, "COLUMNS", clean.NOTHING), getattr(dataset, "SENSITIVE", ())
+    clean.check_columns(columns, sensitive)
+    rules = clean.Rules(len(dataset.CLASSES), dataset.SHAPE, settings.validation_share, columns)
 
     def batches() -> Iterator[pa.RecordBatch]:
         return _at_most(dataset.examples(RAW, settings.batch_rows), settings.limit)
@@ -34,11 +37,14 @@ def main() -> None:
     quarantined = []
     with contextlib.ExitStack() as stack:
         writers = {
-            target: pq.ParquetWriter(
-                stack.enter_context(files.atomic(PREPARED / f"{target}.parquet")),
-                clean.QUARANTINED if target == "quarantine" else clean.EXAMPLE,
-                compression="zstd",
-                write_page_checksum=True,
+            # On the stack, so that an error closes it before its file.
+            target: stack.enter_context(
+                pq.ParquetWriter(
+                    stack.enter_context(files.atomic(PREPARED / f"{target}.parquet")),
+                    rules.quarantined if target == "quarantine" else rules.example,
+                    compression="zstd",
+                    write_page_checksum=True,
+                )
             )
             for target in (*SPLITS, "quarantine")
         }
@@ -69,6 +75,7 @@ def main() -> None:
             "width": width,
             "mean": mean,
             "std": std,
+            **({"sensitive": list(sensitive)} if sensitive else {}),
             "splits": {split: splits[split].facts() for split in SPLITS},
             "quarantined": reasons,
         },

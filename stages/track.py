@@ -12,15 +12,16 @@ from ruamel.yaml import YAML
 
 from duli import files
 from duli.errors import DataError
+from duli.packaging.signing import SIGNATURE
 from duli.params import Params
 from duli.tracking import process, recorded, release, store
 
 STATS = "data/prepared/stats.json"
 HISTORY = "models/history.csv"
 METRICS = ("validation", "train", "evaluation", "quantization", "benchmark", "business", "gates")
-TABLES = tuple(f"reports/{name}.csv" for name in ("per_class", "confusion", "reliability", "risk_coverage", "slices"))
+TABLES = tuple(f"reports/{name}.csv" for name in ("per_class", "confusion", "reliability", "risk_coverage", "slices", "robustness"))
 PREDICTIONS = "reports/predictions.parquet"  # what a later release is compared with, example by example
-PAGES = ("reports/report.html", "reports/report.md")
+PAGES = ("reports/report.html", "reports/report.md", "reports/evaluation.html")
 CONTEXTS = {"train": "training", "validation": "validation", "test": "evaluation"}
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
 
@@ -70,7 +71,7 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
             if (facts := stats["splits"].get(split))
         ],
         artifacts={
-            "": [line / "reports/report.html", line / "dist/MODEL_CARD.md", line / "dist/manifest.json"],
+            "": [line / "reports/report.html", line / "reports/evaluation.html", line / "dist/MODEL_CARD.md", line / "dist/manifest.json"],
             "evaluation": [line / table for table in TABLES],
             "reports": [*(line / f"reports/{name}.json" for name in METRICS), line / PREDICTIONS],
             "dist": [line / path for path in _dist(line)],
@@ -90,9 +91,13 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
 
 
 def _identity(line: Path) -> dict[str, str]:
-    """What the release is made of, by SHA-256; neither params nor sidecars, so that the same result is the same release."""
+    """What the release is made of, by SHA-256; neither params nor sidecars, so that the same result is the same release.
+
+    Nor the signature: ECDSA draws a random number, so that each is another one.
+    """
     reports = [f"reports/{name}.json" for name in METRICS]
-    return {path: files.sha256(line / path) for path in (*_dist(line), *reports, *TABLES, *PAGES, PREDICTIONS, STATS, HISTORY)}
+    dist = [path for path in _dist(line) if path != f"dist/{SIGNATURE}"]
+    return {path: files.sha256(line / path) for path in (*dist, *reports, *TABLES, *PAGES, PREDICTIONS, STATS, HISTORY)}
 
 
 def _dist(line: Path) -> list[str]:

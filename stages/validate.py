@@ -24,7 +24,8 @@ def main() -> None:
     stats = files.read_json(PREPARED / "stats.json")
     dataset = importlib.import_module(f"duli.datasets.{stats['dataset']}")
 
-    outcomes = suite.validate(_examples(), sum(stats["quarantined"].values()), suite.Expected(len(dataset.CLASSES), dataset.SHAPE), bounds)
+    expected = suite.Expected(len(dataset.CLASSES), dataset.SHAPE, tuple(field.name for field in getattr(dataset, "COLUMNS", ())))
+    outcomes = suite.validate(_examples(), sum(stats["quarantined"].values()), expected, bounds)
     failed = [outcome for outcome in outcomes if not outcome.success]
     facts = {
         "success": not failed,

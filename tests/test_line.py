@@ -30,6 +30,13 @@ pytestmark = pytest.mark.slow
 
 # stages.sections stops a stage whose params are wrong, and changes nothing else: no dep, but it has to be importable.
 CHECKS_PARAMS = sorted({str(path(name).relative_to(ROOT)) for name in reachable("stages.sections")})
+PLOTS = (
+    "Confusion_on_the_test_split",
+    "Reliability_on_the_test_split",
+    "Risk_and_coverage",
+    "Accuracy_by_slice_of_the_test_split",
+    "Accuracy_on_spoilt_and_attacked_images",
+)
 FROM_TRAIN = list(STAGES[STAGES.index("train") :])
 
 
@@ -123,8 +130,24 @@ def test_dvc_shows_metrics_and_plots(clone: Clone) -> None:
     clone.run("dvc", "plots", "show", "-o", "plots")
     page = (clone.folder / "plots/index.html").read_text()
     assert "validation_accuracy" in page
-    for plot in ("Confusion_on_the_test_split", "Reliability_on_the_test_split", "Risk_and_coverage"):
+    for plot in PLOTS:
         assert f"#{plot}" in page
+    assert "motion blur" in page
+    assert "stroke_width: " in page
+
+
+def test_dvc_plots_compare_two_releases(clone: Clone) -> None:
+    for message, quantiles in (("first", 4), ("second", 2)):
+        clone.set("evaluate", "slices", {"min_examples": 100, "quantiles": quantiles})
+        clone.run("dvc", "repro", "evaluate")
+        clone.run("git", "add", "-A")
+        clone.run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", message)
+    clone.run("dvc", "plots", "diff", "HEAD~1", "HEAD", "-o", "plots")
+    page = (clone.folder / "plots/index.html").read_text()
+    for plot in PLOTS:
+        assert f"#{plot}" in page
+    slices = re.findall(r'\{[^{}]*"slice": "ink: [^{}]*\}', page)
+    assert [json.loads(row)["rev"] for row in slices] == ["HEAD~1"] * 4 + ["HEAD"] * 2
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from duli.cli import line, plan, promotion, releases
+from duli.cli import keys, line, plan, promotion, releases
 from duli.errors import exit_code
 
 COMMANDS = {
@@ -18,12 +18,14 @@ COMMANDS = {
     "promote": promotion.promote,
     "rollback": promotion.rollback,
     "ui": releases.ui,
+    "keygen": keys.keygen,
 }
 # Command -> argument -> what argparse is told of it; everything else takes none.
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "gates": line.GATES_OPTIONS,
     "plan": plan.OPTIONS,
     "promote": promotion.PROMOTE_OPTIONS,
+    "keygen": keys.OPTIONS,
 }
 
 

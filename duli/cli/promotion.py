@@ -1,6 +1,7 @@
 """Which release is in use: how a challenger becomes the champion, and how the one before comes back."""
 
 import datetime
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,7 +135,14 @@ def _signature(found: evidence.Evidence, settings: "Promotion") -> str:
         if settings.require_signature:
             raise GateError("it is not signed, and promotion.require_signature asks for it; set release.sign and run `dvc repro`")
         return "UNSIGNED: nobody can tell its wheel from a forged one (promotion.require_signature: false)"
-    raise GateError("signatures cannot be verified yet")
+    from duli.packaging import keys, signing
+
+    public = keys.trusted(os.environ)
+    try:
+        fingerprint = signing.verify(found.folder / "dist", public)
+    except DataError as error:
+        raise GateError(str(error)) from None
+    return f"verifies with the key {fingerprint}"
 
 
 def _record(found: evidence.Evidence) -> "Record":
@@ -152,7 +160,7 @@ def _record(found: evidence.Evidence) -> "Record":
         test_digest=found.test_digest,
         model_sha256=manifest["model"]["sha256"],
         wheel_sha256=manifest["wheel"]["sha256"],
-        signer=None,
+        signer=manifest["signer"]["fingerprint"] if manifest["signed"] is True else None,
         measures=figures(measures({"business": found.reports["business"]})),
     )
 

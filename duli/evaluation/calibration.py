@@ -79,7 +79,9 @@ def _fitted(logits: Floats, labels: Labels) -> float:
     from scipy.optimize import minimize_scalar
 
     # The log loss is convex in 1 / temperature, so along its logarithm there is one lowest point.
-    found = minimize_scalar(lambda log: _losses(logits, labels, np.exp(log)).mean(), bounds=(LOWEST, HIGHEST), method="bounded")
+    found = minimize_scalar(
+        lambda log: _losses(logits, labels, np.exp(log)).mean(), bounds=(LOWEST, HIGHEST), method="bounded", options={"xatol": 1e-7}
+    )
     return float(np.exp(found.x))
 
 

@@ -82,6 +82,12 @@ def most_confused(counts: NDArray[np.int64], classes: list[str], pairs: int = 10
     ]
 
 
+def worst_mistakes(probabilities: Floats, labels: Labels, most: int) -> NDArray[np.int64]:
+    """The rows of at most `most` wrong answers, the surest first, of equally sure ones the first."""
+    confidence, wrong = probabilities.max(axis=1), np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    return wrong[np.argsort(-confidence[wrong], kind="stable")][:most]
+
+
 def scores(counts: NDArray[np.integer[Any]]) -> dict[str, Floats]:
     """Precision, recall and F1 [..., classes] of confusion matrices [..., classes, classes]; 0 where nothing was there to count."""
     right = np.diagonal(counts, axis1=-2, axis2=-1).astype(np.float64)

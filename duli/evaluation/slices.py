@@ -1,6 +1,6 @@
 """Where the model is weaker: accuracy by class, by columns of the examples, by what can be seen of the images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -11,6 +11,8 @@ from duli.evaluation.predict import Images
 from duli.intervals import proportion
 
 INK = 128  # a pixel from here on counts as ink
+MISSING = "(missing)"
+ALIKE = "all values are alike, or too many of them"
 MANY = 50  # different values of a column that is no number; more of them are names, not groups
 
 Labels = NDArray[np.integer[Any]]
@@ -42,33 +44,68 @@ def looks(images: Images) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def by_value(values: Sequence[Any]) -> Groups | None:
-    """A group for each value, missing ones together; None where there are fewer than two or more than `MANY`."""
-    texts = np.array(["(missing)" if value is None else str(value) for value in values], dtype=object)
+def by_value(values: Sequence[Any]) -> Groups | str:
+    """A group for each value, missing ones together; or in words why there are none: fewer than two values, or more than `MANY`."""
+    texts = np.array([MISSING if value is None else str(value) for value in values], dtype=object)
     names, of = np.unique(texts.astype(str), return_inverse=True)
-    return Groups([str(name) for name in names], of.astype(np.int64)) if 2 <= len(names) <= MANY else None
+    if len(names) < 2:
+        return ALIKE
+    if len(names) > MANY:
+        return f"there are {len(names):,} values; more than {MANY} are names, not groups"
+    return Groups([str(name) for name in names], of.astype(np.int64))
 
 
-def by_quantile(values: NDArray[np.floating[Any]], parts: int) -> Groups | None:
-    """`parts` groups of equal size from low to high, fewer where values repeat; None where that leaves one, or a value is not finite."""
-    if not len(values) or not np.isfinite(values).all():
-        return None
-    # Values that occur, so that no group between two of them is empty.
-    inner = np.quantile(values, np.arange(1, parts) / parts, method="higher")
-    edges = np.unique(inner[inner > values.min()])
-    of = np.searchsorted(edges, values, side="right")
-    ends = [values.min(), *edges, values.max()]
-    return Groups([f"{low:.3g} to {high:.3g}" for low, high in pairwise(ends)], of) if len(edges) else None
+def by_quantile(values: NDArray[np.floating[Any]], parts: int) -> Groups | str:
+    """`parts` groups of equal size from low to high, fewer where values repeat; in words why there are none where that leaves one.
+
+    What is not finite counts as missing, and is a further group.
+    """
+    there = np.isfinite(values)
+    of = np.zeros(len(values), np.int64)
+    names: list[str] = []
+    if there.any():
+        known = values[there]
+        # Values that occur, so that no group between two of them is empty.
+        inner = np.quantile(known, np.arange(1, parts) / parts, method="higher")
+        edges = np.unique(inner[inner > known.min()])
+        of[there] = np.searchsorted(edges, known, side="right")
+        alike = [known[of[there] == part].max() == low for part, low in enumerate([known.min(), *edges])]
+        names = _ranges([known.min(), *edges, known.max()], alike)
+    if not there.all():
+        of[~there] = len(names)
+        names.append(MISSING)
+    return Groups(names, of) if len(names) >= 2 else ALIKE
 
 
-def judged(groups: Mapping[str, Groups], predictions: Labels, labels: Labels, smallest: int) -> dict[str, Any]:
-    """Accuracy of every group of every property, with what lies between them.
+def _ranges(ends: Sequence[float], alike: Sequence[bool]) -> list[str]:
+    """What lies between two ends each, in as few digits as tell the ends apart; one number where all values are `alike`."""
+    for digits in range(3, 18):
+        texts = [f"{end:.{digits}g}" for end in ends]
+        if len(set(texts)) == len(set(ends)):
+            break
+    return [low if same else f"{low} to {high}" for (low, high), same in zip(pairwise(texts), alike, strict=True)]
+
+
+def crossed(first: Groups, second: Groups) -> Groups:
+    """A group for each pair of groups that occurs together, such as (old, male)."""
+    pairs, of = np.unique(first.of * len(second.names) + second.of, return_inverse=True)
+    places = [divmod(int(pair), len(second.names)) for pair in pairs]
+    return Groups([f"{first.names[one]}, {second.names[other]}" for one, other in places], of.astype(np.int64))
+
+
+def judged(
+    groups: Mapping[str, Groups], predictions: Labels, labels: Labels, smallest: int, sensitive: Collection[str] = ()
+) -> dict[str, Any]:
+    """Accuracy of every group of every property, with what lies between them; `sensitive` properties are marked.
 
     For each property: `worst`, the group of lowest accuracy with its interval; `difference` and `ratio` of the lowest and the highest
     accuracy (as in fairlearn); `groups`, a row each. Groups of fewer than `smallest` examples are in `not_judged`, with their
     sizes, and nowhere else. Where none is judged there is no worst, and a gate that asks for it does not pass.
     """
-    return {name: _property(one, predictions, labels, smallest) for name, one in groups.items()}
+    return {
+        name: {**({"sensitive": True} if name in sensitive else {}), **_property(one, predictions, labels, smallest)}
+        for name, one in groups.items()
+    }
 
 
 def _property(groups: Groups, predictions: Labels, labels: Labels, smallest: int) -> dict[str, Any]:

@@ -11,8 +11,14 @@ from duli.packaging.params import Release
 TEMPLATE = """\
 # {{ release.title }}: `{{ release.name }}` {{ release.version }}
 
+{% if signer %}
+> **Signed as a folder.** The signature is the file `model.sig` beside this wheel, in the folder that {{ release.publisher }} released; it
+> covers every file of that folder. A wheel that comes alone is unsigned, and `{{ release.name }} verify` finds damage, not forgery:
+> check the signature before you install the wheel, as is said below under Integrity.
+{% else %}
 > **UNSIGNED.** No signature vouches for this release. `{{ release.name }} verify` finds damage, not forgery: before you install the
 > wheel, compare its SHA-256 with the one {{ release.publisher }} gives you by another way.
+{% endif %}
 
 {{ release.summary }}
 
@@ -136,6 +142,18 @@ Architecture `{{ model.architecture.name }}` with {{ model.weights.parameters | 
 `{{ release.name }} verify` compares every file of the installed package with its manifest and refuses changed, missing and unlisted
 ones; so does every `predict`. The wheel's own SHA-256 stands in the `manifest.json` that comes beside it. Not covered: Python's
 bytecode caches, and whoever can replace both a file and the manifest.
+{% if signer %}
+
+Only the signature finds a forgery. Below, `dist` is the folder you were given, with `model.sig` in it, and `signing.pub` the public key of
+{{ release.publisher }}, which you have by another way than this release:
+
+    pip install {{ signer.tool }} pyopenssl
+    model_signing verify key dist --no-ignore-git-paths --signature dist/model.sig --public_key signing.pub
+
+It ends with "Verification succeeded" if each file is as it was signed and no other is there. The key ({{ signer.algorithm }}) has the
+fingerprint `{{ signer.fingerprint }}`; that of yours is what
+`openssl pkey -pubin -in signing.pub -outform DER | sha256sum` prints.
+{% endif %}
 """
 
 
@@ -148,8 +166,12 @@ def render(
     evaluation: Mapping[str, Any],
     quantization: Mapping[str, Any],
     benchmark: Mapping[str, Any],
+    signer: Mapping[str, str] | None,
 ) -> str:
-    """The card in Markdown, from the contents of the run's JSON files; raises `DataError` where a number is missing."""
+    """The card in Markdown, from the contents of the run's JSON files; raises `DataError` where a number is missing.
+
+    `signer` says whose signature the folder gets that the wheel and the card lie in, None that it gets none.
+    """
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True, autoescape=False)  # noqa: S701
     environment.filters |= FILTERS
     variant = quantization["choice"]
@@ -157,6 +179,7 @@ def render(
         return environment.from_string(TEMPLATE).render(
             release=release,
             wheel_name=wheel_name,
+            signer=signer,
             variant=variant,
             shipped=quantization["variants"][variant],
             stats=stats,

@@ -13,8 +13,18 @@ def of_package(name: str, version: str, contents: Mapping[str, bytes]) -> bytes:
     return (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def of_release(name: str, version: str, wheel: tuple[str, bytes], model: tuple[str, str], contents: Mapping[str, bytes]) -> dict[str, Any]:
-    """The manifest that stands beside the wheel: `wheel` is its file name and bytes, `model` the variant and its SHA-256."""
+def of_release(
+    name: str,
+    version: str,
+    wheel: tuple[str, bytes],
+    model: tuple[str, str],
+    contents: Mapping[str, bytes],
+    signer: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    """The manifest that stands beside the wheel: `wheel` is its file name and bytes, `model` the variant and its SHA-256.
+
+    `signer` says whose signature the folder gets that all of this lies in, None that it gets none.
+    """
     file, content = wheel
     variant, digest = model
     return {
@@ -23,7 +33,8 @@ def of_release(name: str, version: str, wheel: tuple[str, bytes], model: tuple[s
         "wheel": {"file": file, "bytes": len(content), "sha256": sha256(content)},
         "model": {"variant": variant, "sha256": digest},
         "files": digests(contents),
-        "signed": False,
+        "signed": signer is not None,
+        "signer": dict(signer) if signer else None,
     }
 
 

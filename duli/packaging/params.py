@@ -65,6 +65,7 @@ class Release(Section):
     intended: Lines  # what it is for
     not_intended: Lines  # what it must not be used for
     limits: Lines  # what is known to go wrong
+    sign: bool  # the folder of the release, with the publisher's key
 
     @property
     def package(self) -> str:

@@ -5,13 +5,17 @@ Two passes over the data keep memory small: `judge` sees every example once and 
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from duli.errors import DataError
 
 KEEP = 0
 REASONS = {1: "unreadable", 2: "unknown label", 3: "conflicting labels", 4: "duplicate"}
@@ -36,6 +40,11 @@ QUARANTINED = pa.schema(
     {"id": pa.string(), "split": pa.string(), "label": pa.int16(), "content": pa.binary(), "sha256": pa.string(), "reason": pa.string()}
 )
 
+NOTHING = pa.schema([])
+
+NAME = r"[a-z][a-z0-9_]*"  # of a column that a data set adds
+RESERVED = {*EXAMPLE.names, *QUARANTINED.names, "bytes"}  # validate counts those of the content
+
 Shape = tuple[int, int, int]  # channels, height, width
 
 
@@ -46,12 +55,36 @@ class Rules:
     classes: int
     shape: Shape
     validation_share: float
+    columns: pa.Schema = NOTHING  # what else the data set says of each example, carried along
+
+    @property
+    def example(self) -> pa.Schema:
+        """Of the rows of a split."""
+        return pa.schema([*EXAMPLE, *self.columns])
+
+    @property
+    def quarantined(self) -> pa.Schema:
+        """Of the rows in quarantine, where anything may be missing."""
+        return pa.schema([*QUARANTINED, *(field.with_nullable(nullable=True) for field in self.columns)])
 
     @property
     def size(self) -> int:
         """Bytes of one example."""
         channels, height, width = self.shape
         return channels * height * width
+
+
+def check_columns(columns: pa.Schema, sensitive: tuple[str, ...]) -> None:
+    """Checks what a data set declares as its own columns, and as sensitive ones; raises `DataError` with the fix."""
+    for name in columns.names:
+        if not re.fullmatch(NAME, name):
+            raise DataError(f"COLUMNS has '{name}'; measures are called after it, so take lower-case letters, digits and underscores")
+        if name in RESERVED or columns.names.count(name) > 1:
+            raise DataError(f"COLUMNS has '{name}', which there is already; take another name")
+    for name in sensitive:
+        if name not in columns.names or sensitive.count(name) > 1:
+            known = ", ".join(columns.names) or "there are none"
+            raise DataError(f"SENSITIVE has '{name}'; it takes names of COLUMNS ({known}), each once, in a tuple")
 
 
 def judge(batches: Iterable[pa.RecordBatch], rules: Rules) -> NDArray[np.uint8]:
@@ -84,7 +117,7 @@ def sort_out(batches: Iterable[pa.RecordBatch], verdict: NDArray[np.uint8], rule
         start += batch.num_rows
         refused = verdicts != KEEP
         if refused.any():
-            yield "quarantine", _quarantined(batch.filter(pa.array(refused)), verdicts[refused])
+            yield "quarantine", _quarantined(batch.filter(pa.array(refused)), verdicts[refused], rules)
         if not refused.all():
             yield from _by_split(_finished(batch.filter(pa.array(~refused)), rules))
 
@@ -127,7 +160,7 @@ def _finished(batch: pa.RecordBatch, rules: Rules) -> pa.RecordBatch:
         "min": pixels.min(axis=1),
         "max": pixels.max(axis=1),
     }
-    return pa.RecordBatch.from_arrays([pa.array(columns[field.name], field.type) for field in EXAMPLE], schema=EXAMPLE)
+    return _rows(columns, batch, rules.example)
 
 
 def _split(published: str, digest: bytes, validation_share: float) -> str:
@@ -144,7 +177,7 @@ def _by_split(batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
             yield split, rows
 
 
-def _quarantined(batch: pa.RecordBatch, verdicts: NDArray[np.uint8]) -> pa.RecordBatch:
+def _quarantined(batch: pa.RecordBatch, verdicts: NDArray[np.uint8], rules: Rules) -> pa.RecordBatch:
     contents = batch["content"].to_pylist()
     columns = {
         "id": batch["id"],
@@ -154,7 +187,28 @@ def _quarantined(batch: pa.RecordBatch, verdicts: NDArray[np.uint8]) -> pa.Recor
         "sha256": [None if content is None else hashlib.sha256(content).hexdigest() for content in contents],
         "reason": [REASONS[int(verdict)] for verdict in verdicts],
     }
-    return pa.RecordBatch.from_arrays([pa.array(columns[field.name], field.type) for field in QUARANTINED], schema=QUARANTINED)
+    return _rows(columns, batch, rules.quarantined)
+
+
+def _rows(columns: dict[str, Any], batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Rows of `columns`, and of what else the schema asks for, as the data set gave it in `batch`."""
+    arrays = [pa.array(columns[field.name], field.type) if field.name in columns else _added(batch, field) for field in schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _added(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
+    """A declared column of the batch; raises `DataError` where it is missing, of another type, or has gaps it may not have."""
+    if field.name not in batch.schema.names:
+        raise DataError(f"the data set declares the column '{field.name}' and its examples have none; yield it, or take it out of COLUMNS")
+    try:
+        column = batch[field.name].cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(
+            f"the column '{field.name}' is no {field.type} ({str(error).splitlines()[0]}); mend it, or its type in COLUMNS"
+        ) from None
+    if column.null_count and not field.nullable:
+        raise DataError(f"the column '{field.name}' has gaps; fill them, or declare it with nullable=True")
+    return column
 
 
 def _labels(batch: pa.RecordBatch) -> NDArray[np.int16]:

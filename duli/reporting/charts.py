@@ -1,32 +1,10 @@
-"""Draws charts as SVG for a page that may be light or dark: Vega-Lite lays out, the page's CSS colours.
+"""Draws the charts of the business report, as SVG for a page that may be light or dark."""
 
-Colours are the custom properties of templates/style.css, so the same SVG serves both schemes. The bytes depend on the
-arguments alone.
-"""
-
-import re
 from dataclasses import dataclass
 from typing import Any
 
-import vl_convert
-
 from duli.reporting import wording
-
-INK, SOFT, LINE, ACCENT, COST, TINT = (f"var(--{name})" for name in ("ink", "soft", "line", "accent", "cost", "band"))
-FONT = "system-ui, -apple-system, Segoe UI, Roboto, Noto Sans, Liberation Sans, sans-serif"
-CONFIG: dict[str, Any] = {
-    "font": FONT,
-    "background": None,
-    "view": {"stroke": None},
-    "axis": {
-        "labelColor": SOFT, "titleColor": SOFT, "gridColor": LINE, "domainColor": LINE, "tickColor": LINE,
-        "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelPadding": 6,
-    },
-    "text": {"fontSize": 12, "color": INK},
-}  # fmt: skip
-WIDTH = 260  # of the plot itself, in px: small, so that the letters stay readable on a phone
-LABELS = 126  # px for the names at the left; longer ones are cut off with an ellipsis
-STEP = 30  # px a row
+from duli.reporting._vega import ACCENT, COST, INK, TINT, WIDTH, labels, svg
 
 
 @dataclass(frozen=True)
@@ -50,10 +28,10 @@ def waterfall(parts: dict[str, float], total: str, price: float, unit: str) -> s
     rows.append({"label": "Price", "from": 0.0, "to": price, "text": wording.money(price), "colour": ACCENT})
     x = {"field": "from", "type": "quantitative", "title": unit, "axis": {"tickCount": 3, "format": ",~f"}}
     colour = {"field": "colour", "type": "nominal", "scale": None}
-    return _svg(
+    return svg(
         {
             "data": {"values": rows},
-            "encoding": {"y": _labels([row["label"] for row in rows])},
+            "encoding": {"y": labels([row["label"] for row in rows])},
             "layer": [
                 {"mark": {"type": "bar", "height": 16, "cornerRadius": 2}, "encoding": {"x": x, "x2": {"field": "to"}, "color": colour}},
                 # A thin line where the bar ends: a part too small to see still has its place.
@@ -89,10 +67,10 @@ def positions(services: list[Dot], ours: Dot, unit: str) -> str:
     ]
     scale = {"type": "log", "nice": False, "padding": 12}
     axis = {"format": ",~f", "values": _ticks(min(dot.low for dot in dots), max(dot.high for dot in dots))}
-    return _svg(
+    return svg(
         {
             "data": {"values": rows},
-            "encoding": {"y": _labels([dot.label for dot in dots])},
+            "encoding": {"y": labels([dot.label for dot in dots])},
             "layer": [
                 {
                     "mark": {"type": "rule", "strokeWidth": 8, "strokeCap": "round"},
@@ -122,22 +100,8 @@ def positions(services: list[Dot], ours: Dot, unit: str) -> str:
 _LOOKS = (("color", "colour", "nominal"), ("shape", "shape", "nominal"), ("size", "size", "quantitative"))
 
 
-def _labels(order: list[str]) -> dict[str, Any]:
-    axis = {"title": None, "ticks": False, "domain": False, "labelColor": INK, "minExtent": LABELS, "labelLimit": LABELS - 6}
-    return {"field": "label", "type": "nominal", "sort": order, "axis": axis}
-
-
 def _ticks(low: float, high: float) -> list[float]:
     """Round numbers (1, 2, 5 times a power of ten, or powers alone over more than two decades) from below `low` to `high`."""
     wide = high / low > 100
     steps = [step * 10.0**power for power in range(-6, 13) for step in ((1,) if wide else (1, 2, 5))]
     return [step for step in steps if low * 0.99 <= step <= high * 1.01]
-
-
-def _svg(chart: dict[str, Any], name: str) -> str:
-    spec = {"width": WIDTH, "height": {"step": STEP}, "config": CONFIG, **chart}
-    svg = vl_convert.vegalite_to_svg(spec, vl_version="6.4")
-    # Made for the inside of an HTML page: no namespaces, the size from the page, ids that neither count on nor collide.
-    svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg)
-    svg = re.sub(r'^<svg([^>]*) width="[^"]*" height="[^"]*"', r"<svg\1", svg)
-    return re.sub(r'(id="|url\(#)(clip|gradient_?)(\d+)', rf"\1{name}-\2", svg)

@@ -23,6 +23,11 @@ def percent(share: float) -> str:
     return f"{_signed(text)} %"
 
 
+def points(difference: float) -> str:
+    """A difference of two shares in percentage points, 0.79 points."""
+    return f"{percent(difference).removesuffix(' %')} points"
+
+
 def share(part: float) -> str:
     """A share known only roughly, in whole percent; 'under 1 %' and 'over 99 %' instead of a false nothing or all."""
     if 0 < part < 0.01:
@@ -64,4 +69,13 @@ def _signed(text: str) -> str:
 
 
 _ACRONYMS = {"ai": "AI", "aws": "AWS", "ilivedata": "iLiveData", "iocr": "iOCR", "ocr": "OCR"}
-STYLES = {"money": money, "percent": percent, "share": share, "count": count, "about": about, "quantity": quantity, "size": size}
+STYLES = {
+    "money": money,
+    "percent": percent,
+    "points": points,
+    "share": share,
+    "count": count,
+    "about": about,
+    "quantity": quantity,
+    "size": size,
+}

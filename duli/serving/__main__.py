@@ -88,8 +88,13 @@ def _verify(_: argparse.Namespace) -> None:
     contents = verify(FOLDER)
     release = json.loads(contents[RELEASE])
     print(f"{release['name']} {release['version']}: all {len(contents)} files are as listed in {FOLDER / MANIFEST}")
-    if not release["signed"]:
+    if release["signature"] is None:
         print("UNSIGNED: this finds damage, not forgery; compare the wheel's SHA-256 with the one its publisher gave you")
+    else:  # it covers the wheel, so it cannot lie in it
+        print(
+            f"this finds damage, not forgery; the signature is the file {release['signature']['file']} beside the wheel, "
+            f"`{FOLDER.name.replace('_', '-')} info` says how to check it"
+        )
 
 
 def _count(text: str) -> int:

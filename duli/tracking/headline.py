@@ -6,8 +6,7 @@ from typing import Any
 
 from duli.errors import DataError
 
-# Name -> (report, key), in the order of display. {variant} is the one that is shipped. A name without a unit is a fraction
-# of 1, a count, or, for log_loss, nats.
+# Name -> (report, key), in the order of display. {variant} is the one that is shipped.
 MEASURES: dict[str, tuple[str, str]] = {
     "accuracy": ("evaluation", "accuracy"),  # on the test split, of what ships
     "accuracy_low": ("evaluation", "accuracy.low"),  # lower end of the 95 % interval
@@ -21,6 +20,20 @@ MEASURES: dict[str, tuple[str, str]] = {
     "gross_margin": ("business", "gross_margin"),
     "train_seconds": ("resources", "train.seconds"),
     "parameters": ("train", "parameters"),
+}
+UNITS = {
+    "accuracy": "share of right answers on the test split",
+    "accuracy_low": "the same, lower end of its 95 % interval",
+    "macro_f1": "mean over the classes, 0 to 1",
+    "log_loss": "nats an example",
+    "coverage": "share of answers that are sure enough",
+    "model_kb": "kB (1,000 bytes), the file that ships",
+    "latency_ms": "ms, median at batch 1, one thread",
+    "throughput_per_s": "examples a second, one thread",
+    "unit_cost_usd_per_million": "USD for a million answers",
+    "gross_margin": "share of the price",
+    "train_seconds": "s",
+    "parameters": "weights",
 }
 FACTORS = {"model_kb": 1e-3}
 DIGITS = 5  # significant ones, but for counts: these numbers are read side by side, the reports keep all

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SHA256 = "duli.model_sha256"
 MODEL = "duli.model_id"  # of the logged model: MLflow's database does not keep what `create_model_version` is told
+RELEASED = "duli.version"  # of the release that brought the model first
+ALIASES = "`challenger` was logged last. `champion` is in use and `previous` was before it: `duli promote` and `duli rollback` move them."
 VERSIONS = "mlflow.modelVersions"  # MLflow's own: the page of a logged model links to its versions by it
 REQUIREMENTS = ("mlflow", "numpy", "onnx", "onnxruntime")
 
@@ -31,8 +33,8 @@ class Registered:
     created: bool  # or found
 
 
-def register(client: "MlflowClient", name: str, model: Path, experiment_id: str, run_id: str, card: str) -> Registered:
-    """The version of the model `name` that has the bytes of the file `model`; it is made if there is none.
+def register(client: "MlflowClient", name: str, release: str, model: Path, experiment_id: str, run_id: str, card: str) -> Registered:
+    """The version of the model `name` that has the bytes of the file `model`; it is made if there is none, in the release `release`.
 
     Whoever calls holds the store's lock. A crash at any place leaves nothing that a second call does not use or remove.
     """
@@ -41,14 +43,14 @@ def register(client: "MlflowClient", name: str, model: Path, experiment_id: str,
     if version is not None:
         return Registered(int(version.version), str(version.tags.get(MODEL, "")), created=False)
     if not client.search_registered_models(f"name = '{name}'"):
-        client.create_registered_model(name)
+        client.create_registered_model(name, description=ALIASES)
     logged = _log(client, name, model, digest, experiment_id, run_id)
     version = client.create_model_version(
         # The place, not models:/<id>: that one MLflow would look up in the process's default store.
         name,
         logged.artifact_location,
         run_id,
-        tags={SHA256: digest, MODEL: logged.model_id},
+        tags={RELEASED: release, SHA256: digest, MODEL: logged.model_id},
         description=card,
         model_id=logged.model_id,
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from duli.errors import DuliError
 from duli.files import sha256
 from duli.tracking import flat, live, process, registry, view
+from duli.tracking import note as notes
 from duli.tracking.headline import headline
 from duli.tracking.store import Store
 
@@ -115,6 +116,7 @@ class _Content:
         stages = {name: report for name, report in release.reports.items() if name != "resources"}
         self.metrics = {**flat.metrics(stages), **self.headline}
         self.curves = flat.curves(list(release.history))
+        self.note = notes.note(self.headline, release.reports["gates"])
 
 
 def _log(client: "MlflowClient", store: Store, release: Release, content: _Content) -> Logged:
@@ -124,7 +126,7 @@ def _log(client: "MlflowClient", store: Store, release: Release, content: _Conte
     finished = [run for run in runs if run.info.status == "FINISHED"]
     run = finished[0] if finished else _start(client, experiment_id, release, content, runs)
     run_id = str(run.info.run_id)
-    registered = registry.register(client, release.name, release.model, experiment_id, run_id, release.card)
+    registered = registry.register(client, release.name, release.version, release.model, experiment_id, run_id, release.card)
     if not finished:
         _fill(client, run, release, content, registered.model_id)
         run_id = _finish(client, experiment_id, release, run_id)
@@ -158,7 +160,7 @@ def _start(client: "MlflowClient", experiment_id: str, release: Release, content
             client.delete_run(run.info.run_id)
     if chosen is not None:
         return chosen
-    tags = {**release.tags, RELEASE: release.digest, live.PROCESS: process.identity()}
+    tags = {**release.tags, RELEASE: release.digest, live.PROCESS: process.identity(), notes.TAG: content.note}
     return client.create_run(experiment_id, int(time.time() * 1000), tags, f"{release.version}-{release.digest[:8]}")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from duli.errors import DataError
 from duli.files import read_json, sha256
-from duli.tracking.registry import MODEL
+from duli.tracking.registry import MODEL, RELEASED
 from duli.tracking.release import FILES, RELEASE, identity
 from duli.tracking.store import Store
 
@@ -96,7 +96,7 @@ def _entry(name: str, run: "Run", versions: Mapping[str, int], aliases: Mapping[
     tags = run.data.tags
     return Entry(
         name,
-        tags.get("duli.version", ""),
+        tags.get(RELEASED, ""),
         version,
         tags[RELEASE],
         str(run.info.run_id),

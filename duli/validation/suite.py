@@ -23,10 +23,11 @@ COLUMNS = ("id", "split", "label", "sha256", "height", "width", "mean", "std", "
 
 @dataclass(frozen=True)
 class Expected:
-    """What the data set declares: number of classes, and content as channels, height, width."""
+    """What the data set declares: number of classes, content as channels, height, width, and further columns."""
 
     classes: int
     shape: tuple[int, int, int]
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Outcome:
 
 
 def validate(examples: pd.DataFrame, quarantined: int, expected: Expected, bounds: Validate) -> list[Outcome]:
-    """Judges the examples (columns `COLUMNS`, one row each) and the shares of classes and quarantine derived from them.
+    """Judges the examples (`COLUMNS` and those that the data set adds, one row each) and the shares derived from them.
 
     Every outcome has to be a success; there are no warnings that let bad data through.
     """
@@ -59,7 +60,7 @@ def _example_expectations(expected: Expected, bounds: Validate) -> list["Expecta
     channels, height, width = expected.shape
     size = channels * height * width
     return [
-        gxe.ExpectTableColumnsToMatchSet(column_set=list(COLUMNS)),
+        gxe.ExpectTableColumnsToMatchSet(column_set=[*COLUMNS, *expected.columns]),
         gxe.ExpectTableRowCountToBeBetween(min_value=bounds.min_examples),
         *(gxe.ExpectColumnValuesToNotBeNull(column=column) for column in COLUMNS),
         gxe.ExpectColumnValuesToBeUnique(column="id"),

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from duli.packaging import environment
-from tests.cli.released import Line, unpack
+from tests.cli.released import Line
+from tests.packaging.tiny import unpack
 from tests.tracking.conftest import migrated  # noqa: F401
 
 

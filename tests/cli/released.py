@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from duli.evaluation.predict import onnx_logits, softmax
 from duli.preparation.summary import digest
 from duli.tracking import store as stores
 from stages import package, track
-from stages.track import TABLES
+from stages.track import PAGES, TABLES
 from tests.packaging import tiny
 
 PROMOTION = {"not_worse_by": 0.02, "better_by": None, "seed_noise": 0.0, "require_signature": False}
@@ -36,7 +34,7 @@ class Line:
         (folder / ".dvc").mkdir()
         (folder / "champion.json").write_text('{"champion": null}\n')
 
-    def release(self, *, bias: float = 0.0, shift: int = 0, verdict_min: float = 0.0, price: float = 1.0) -> int:
+    def release(self, *, bias: float = 0.0, shift: int = 0, verdict_min: float = 0.0, price: float = 1.0, sign: bool = False) -> int:
         """Makes and logs a release of the model with this bias, tested on images that begin at `shift`; gives its model version."""
         facts = tiny.write_line(self.folder, tiny.model(bias=bias), n=N)
         test = _test(shift)
@@ -48,16 +46,16 @@ class Line:
         facts["stats"]["splits"]["test"]["digest"] = facts["evaluation"]["test_digest"] = digest(test)
         tiny.rewrite(self.folder, facts)
         pq.write_table(test, self.folder / "data/prepared/test.parquet")
-        self.params(PROMOTION)
+        self.params(PROMOTION, sign=sign)
         package.main()
         self._reports(probabilities, labels, right / N, verdict_min, price)
         logged = track.record(Path(), self.environment)
         files.write_json(self.folder / "reports/release_run.json", {"run_id": logged.run_id})
         return logged.version
 
-    def params(self, promotion: dict[str, Any]) -> None:
+    def params(self, promotion: dict[str, Any], *, sign: bool = False) -> None:
         (self.folder / "params.yaml").write_text(
-            json.dumps({"root": ".", "release": tiny.RELEASE, "promotion": promotion}, ensure_ascii=False)
+            json.dumps({"root": ".", "release": {**tiny.RELEASE, "sign": sign}, "promotion": promotion}, ensure_ascii=False)
         )
 
     def aliases(self) -> dict[str, int]:
@@ -90,7 +88,7 @@ class Line:
         files.write_json(reports / "validation.json", {"success": True})
         files.write_json(reports / "train.json", {"parameters": 9})
         files.write_json(reports / "resources/train.json", {"started": 1.0, "seconds": 2.0})
-        for name in (*TABLES, "reports/report.html", "reports/report.md"):
+        for name in (*TABLES, *PAGES):
             files.write_text(self.folder / name, f"{name} {accuracy} {price}\n")
         files.write_text(self.folder / "models/history.csv", "step,train_loss\n1,0.5\n")
         files.write_bytes(self.folder / "models/model.safetensors", b"weights")
@@ -107,13 +105,3 @@ def _test(shift: int) -> pa.Table:
         "width": pa.array([tiny.SHAPE[2]] * N, pa.int16()),
     }
     return pa.table(columns)
-
-
-def unpack(folder: Path, path: Path, _: dict[str, str]) -> None:
-    """In the place of an installation, which takes a second: the wheel unpacked, with a command beside it."""
-    with zipfile.ZipFile(path) as archive:
-        archive.extractall(folder / "site")
-    program = folder / "bin" / "bright-row"
-    program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\nPYTHONPATH='{folder / 'site'}' exec '{sys.executable}' -m bright_row \"$@\"\n")
-    program.chmod(0o755)

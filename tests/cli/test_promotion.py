@@ -5,19 +5,19 @@ import os
 import sqlite3
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from duli.cli import promotion, releases
+from duli.cli.keys import keygen
 from duli.errors import DataError, DuliError, GateError
-from duli.tracking import ui
 from tests.cli.released import PROMOTION, Line
 from tests.closure import ROOT
+from tests.tracking.server import served
 
 pytestmark = pytest.mark.slow  # each release is packed and logged for real: a second
 
@@ -128,6 +128,56 @@ def test_the_packed_model_has_to_answer_as_it_was_judged(line: Line) -> None:
     Path("reports/release_run.json").write_text(json.dumps({"run_id": run}))
     with pytest.raises(GateError, match=r"answers 11 of 300 test images otherwise than reports/predictions.parquet"):
         promote()
+
+
+@pytest.fixture
+def keys(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Two private keys, each with its public key beside it; the first is the one to sign with and to trust."""
+    places = [tmp_path_factory.mktemp("keys") for _ in range(2)]
+    for place in places:
+        keygen(place)
+    monkeypatch.setenv("DULI_SIGNING_KEY", str(places[0] / "signing.key"))
+    return [place / "signing.key" for place in places]
+
+
+def test_a_signed_release_is_promoted_where_its_key_is_trusted_and_its_signature_verifies(
+    line: Line, keys: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line.release(bias=7, sign=True)
+    line.params({**PROMOTION, "require_signature": True})
+    promote()
+    shown = capsys.readouterr().out
+    fingerprint = line.champion()["champion"]["signer"]
+    assert len(fingerprint) == 64
+    assert f"verifies with the key {fingerprint}" in shown
+    first = line.log()[0]["to"]
+    assert first["signer"] == fingerprint
+
+    line.release(bias=6, sign=True)
+    before = state(line)
+    monkeypatch.setenv("DULI_PUBLIC_KEY", str(keys[1].with_suffix(".pub")))
+    with pytest.raises(GateError, match=r"was not made with the key that is trusted here"):
+        promote()
+    monkeypatch.delenv("DULI_PUBLIC_KEY")
+    signature = _artifacts(line) / "dist/model.sig"
+    signed = signature.read_bytes()
+    signature.write_bytes(signed[:-20])
+    with pytest.raises(GateError, match=r"is damaged, or no signature"):
+        promote()
+    signature.unlink()
+    with pytest.raises(GateError, match=r"is not signed, it has no model.sig"):
+        promote()
+    signature.write_bytes(signed)
+    (_artifacts(line) / "dist/added").write_text("x")
+    with pytest.raises(GateError, match=r"added was added"):
+        promote()
+    untouched(line, before)
+
+
+def test_two_signatures_over_one_result_are_one_release(line: Line, keys: list[Path]) -> None:
+    assert line.release(sign=True) == line.release(sign=True)
+    assert len(line.store.client().search_runs([line.store.experiment(line.store.client(), "bright-row")])) == 1
+    promote()  # by the signature that was logged first
 
 
 def _artifacts(line: Line) -> Path:
@@ -360,7 +410,7 @@ def test_a_store_that_lost_its_registry_is_told(line: Line) -> None:
 def test_on_a_server_that_others_use_git_that_is_behind_moves_nothing(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     for bias in (7, 6.5, 6):
         line.release(bias=bias)
-    with served(line) as address:
+    with served(line.store) as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         promote(1)
         line.store.client().set_registered_model_alias("bright-row", "champion", "2")  # a colleague, whose champion.json is not here yet
@@ -374,19 +424,6 @@ def test_on_a_server_that_others_use_git_that_is_behind_moves_nothing(line: Line
         promote(2)  # was it a crash and nobody else, the same promotion again ends it
         assert line.aliases() == {"challenger": 3, "champion": 2, "previous": 1}
         assert line.champion()["champion"]["model_version"] == 2
-
-
-@contextmanager
-def served(line: Line) -> Iterator[str]:
-    """The line's store behind an MLflow server on loopback."""
-    port = ui._free_port(ui.PORT)
-    with tempfile.TemporaryFile("w+") as log:
-        server = subprocess.Popen(ui._command(line.store, port), env=ui._environment(), start_new_session=True, stdout=log, stderr=log)
-        try:
-            ui._wait(server, port, log)
-            yield f"http://{ui.HOST}:{port}"
-        finally:
-            ui._stop(server)
 
 
 def test_of_eight_promoters_that_race_exactly_one_wins_and_the_others_are_told(line: Line) -> None:

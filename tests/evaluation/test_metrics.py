@@ -81,3 +81,11 @@ def test_the_most_confused_pairs_are_the_wrong_ones_most_frequent_first() -> Non
     pairs = metrics.most_confused(counts, ["a", "b", "c"])
     assert [(pair["label"], pair["prediction"], pair["value"]) for pair in pairs] == [("a", "b", 0.08), ("c", "a", 0.1), ("a", "c", 0.02)]
     assert len(metrics.most_confused(counts, ["a", "b", "c"], pairs=1)) == 1
+
+
+def test_the_worst_mistakes_are_the_surest_wrong_answers() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7], [0.2, 0.8], [0.99, 0.01]])
+    labels = np.array([0, 0, 1, 0, 0, 0])
+    assert metrics.worst_mistakes(probabilities, labels, 9).tolist() == [1, 4, 3, 2]  # of equally sure ones the first
+    assert metrics.worst_mistakes(probabilities, labels, 2).tolist() == [1, 4]
+    assert metrics.worst_mistakes(probabilities, probabilities.argmax(axis=1), 9).tolist() == []

@@ -37,7 +37,7 @@ def test_images_of_one_colour(value: int) -> None:
 @given(values=st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.5, 7.0, 9.0]), min_size=1, max_size=60), parts=st.integers(2, 6))
 def test_quantiles_hold_each_example_once_and_in_order(values: list[float], parts: int) -> None:
     groups = slices.by_quantile(np.array(values), parts)
-    if groups is None:
+    if isinstance(groups, str):
         assert np.quantile(values, (parts - 1) / parts, method="higher") == min(values)  # too many equal ones to cut
         return
     assert 2 <= len(groups.names) <= parts
@@ -48,25 +48,55 @@ def test_quantiles_hold_each_example_once_and_in_order(values: list[float], part
 
 def test_distinct_values_are_cut_into_equal_parts() -> None:
     groups = slices.by_quantile(np.arange(100.0), 4)
-    assert groups is not None
+    assert isinstance(groups, Groups)
     assert np.bincount(groups.of).tolist() == [25, 25, 25, 25]
 
 
-@pytest.mark.parametrize("values", [[], [1.0, float("nan")], [float("inf"), 0.0], [2.0, 2.0, 2.0]])
-def test_what_cannot_be_cut_is_no_slice(values: list[float]) -> None:
-    assert slices.by_quantile(np.array(values), 4) is None
+@pytest.mark.parametrize("values", [[], [2.0, 2.0, 2.0], [float("nan"), float("inf")]])
+def test_what_cannot_be_cut_is_no_slice_and_says_why(values: list[float]) -> None:
+    assert slices.by_quantile(np.array(values), 4) == slices.ALIKE
+
+
+def test_a_number_that_is_missing_is_in_a_group_of_its_own() -> None:
+    groups = slices.by_quantile(np.array([1.0, np.nan, 2.0, 3.0, np.inf, 4.0]), 2)
+    assert isinstance(groups, Groups)
+    assert groups.names == ["1 to 3", "3 to 4", slices.MISSING]
+    assert groups.of.tolist() == [0, 2, 0, 1, 2, 1]
+
+
+def test_quantiles_have_names_that_differ_and_no_more_digits_than_that_takes() -> None:
+    near = slices.by_quantile(np.array([20000.0, 20000.5, 20001.0, 20001.5, 20002.0, 20002.5]), 3)
+    codes = slices.by_quantile(np.array([0.0, 1.0, 1.0, 0.0, 0.0]), 4)
+    assert isinstance(near, Groups)
+    assert near.names == ["20000 to 20001", "20001 to 20002", "20002 to 20002.5"]
+    assert isinstance(codes, Groups)
+    assert codes.names == ["0", "1"]
 
 
 def test_values_are_groups_and_missing_ones_are_one_more() -> None:
     groups = slices.by_value(["b", None, "a", "b"])
-    assert groups == Groups(["(missing)", "a", "b"], groups.of) if groups else None
-    assert groups is not None
+    assert isinstance(groups, Groups)
+    assert groups.names == [slices.MISSING, "a", "b"]
     assert groups.of.tolist() == [2, 0, 1, 2]
 
 
 def test_one_value_or_a_name_for_each_is_no_group() -> None:
-    assert slices.by_value(["a", "a"]) is None
-    assert slices.by_value([str(index) for index in range(slices.MANY + 1)]) is None
+    assert slices.by_value(["a", "a"]) == slices.ALIKE
+    assert slices.by_value([str(index) for index in range(slices.MANY + 1)]) == "there are 51 values; more than 50 are names, not groups"
+
+
+def test_crossed_groups_are_the_pairs_that_occur() -> None:
+    age, sex = Groups(["young", "old"], np.array([0, 1, 1, 0, 1])), Groups(["f", "m"], np.array([1, 0, 1, 1, 0]))
+    both = slices.crossed(age, sex)
+    assert both.names == ["young, m", "old, f", "old, m"]
+    assert both.of.tolist() == [0, 1, 2, 0, 1]
+
+
+def test_sensitive_properties_are_marked() -> None:
+    groups = {name: Groups(["a", "b"], np.array([0, 1])) for name in ("sex", "class")}
+    facts = slices.judged(groups, np.array([0, 0]), np.array([0, 1]), smallest=1, sensitive=["sex"])
+    assert facts["sex"]["sensitive"] is True
+    assert "sensitive" not in facts["class"]
 
 
 def test_worst_difference_and_ratio_by_hand() -> None:

@@ -16,8 +16,8 @@ def facts() -> dict[str, Any]:
     return tiny.evidence(tiny.model(), 1187, 1213)
 
 
-def page(evidence: dict[str, Any], **changes: Any) -> str:
-    return card.render(tiny.release(**changes), "bright_row-1.2.0rc1-py3-none-any.whl", **evidence)
+def page(evidence: dict[str, Any], signer: dict[str, str] | None = None) -> str:
+    return card.render(tiny.release(), "bright_row-1.2.0rc1-py3-none-any.whl", **evidence, signer=signer)
 
 
 def numbers(value: Any) -> Iterator[float]:
@@ -81,6 +81,20 @@ def test_every_number_comes_from_the_run() -> None:
 )
 def test_it_says(passage: str) -> None:
     assert passage in page(facts())
+
+
+def test_a_signed_release_says_where_its_signature_is_and_where_it_is_not() -> None:
+    signer = {"algorithm": "ECDSA", "fingerprint": "0af" * 20, "tool": "model-signing==9.8.7"}
+    text = page(facts(), signer)
+    assert "UNSIGNED" not in text
+    for passage in (
+        "> **Signed as a folder.** The signature is the file `model.sig` beside this wheel",
+        "A wheel that comes alone is unsigned, and `bright-row verify` finds damage, not forgery",
+        "    pip install model-signing==9.8.7 pyopenssl\n    model_signing verify key dist --no-ignore-git-paths",
+        f"The key (ECDSA) has the\nfingerprint `{'0af' * 20}`",
+    ):
+        assert passage in text
+    assert "model.sig" not in page(facts())
 
 
 def test_it_is_about_the_variant_chosen() -> None:

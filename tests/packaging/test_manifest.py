@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from duli.files import sha256
 from duli.packaging import manifest
 
@@ -12,12 +14,17 @@ def test_of_package() -> None:
     assert manifest.of_package("digits", "1.0", {"b": b"2", "a": b"1"}) == manifest.of_package("digits", "1.0", {"a": b"1", "b": b"2"})
 
 
-def test_of_release() -> None:
-    assert manifest.of_release("digits", "1.0", ("d.whl", b"wheel"), ("int8", "abc"), {"digits/a": b"1"}) == {
+SIGNER = {"algorithm": "some", "fingerprint": "0af"}
+
+
+@pytest.mark.parametrize("signer", [None, SIGNER])
+def test_of_release(signer: dict[str, str] | None) -> None:
+    assert manifest.of_release("digits", "1.0", ("d.whl", b"wheel"), ("int8", "abc"), {"digits/a": b"1"}, signer) == {
         "name": "digits",
         "version": "1.0",
         "wheel": {"file": "d.whl", "bytes": 5, "sha256": sha256(b"wheel")},
         "model": {"variant": "int8", "sha256": "abc"},
         "files": {"digits/a": sha256(b"1")},
-        "signed": False,
+        "signed": signer is not None,
+        "signer": signer,
     }

@@ -47,6 +47,8 @@ def test_a_good_section(tmp_path: Path) -> None:
         ("intended", [], "at least 1 item"),
         ("limits", ["a\tb"], "has to be one line"),
         ("licenc", "MIT", "unknown key 'release.licenc'"),
+        ("sign", "yes", "valid boolean"),
+        ("sign", None, "valid boolean"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, key: str, value: Any, message: str) -> None:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ RELEASE = {
     "intended": ["Tests."],
     "not_intended": ["Anything else."],
     "limits": ["Knows three rows."],
+    "sign": False,
 }
 
 
@@ -57,14 +60,16 @@ def images(n: int) -> "np.ndarray[Any, np.dtype[np.uint8]]":
     return pixels
 
 
-def package(folder: Path, content: bytes | None = None, channels: int = 1, temperature: float = 1.0) -> Path:
+def package(
+    folder: Path, content: bytes | None = None, channels: int = 1, temperature: float = 1.0, signature: dict[str, str] | None = None
+) -> Path:
     """An installed package of the release, with the code of duli/serving."""
     content = model(channels=channels) if content is None else content
     folder.mkdir(parents=True)
     facts = {
         "name": "bright-row",
         "version": "1.2.0rc1",
-        "signed": False,
+        "signature": signature,
         "classes": CLASSES,
         "input": {"channels": channels, "height": SHAPE[1], "width": SHAPE[2]},
         "model": {"file": "model.onnx"},
@@ -157,14 +162,14 @@ def evidence(content: bytes, right: int, n: int) -> dict[str, Any]:
     }
 
 
-def write_line(folder: Path, content: bytes | None = None, right: int = 60, n: int = 60) -> dict[str, Any]:
+def write_line(folder: Path, content: bytes | None = None, right: int = 60, n: int = 60, **changes: Any) -> dict[str, Any]:
     """The inputs of the stage `package` in `folder`; the test split has the labels that `model()` gives."""
     content = model() if content is None else content
     facts = evidence(content, right, n)
     for name in ("data/prepared", "models", "reports"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     rewrite(folder, facts)
-    (folder / "params.yaml").write_text(json.dumps({"root": ".", "release": RELEASE}))
+    (folder / "params.yaml").write_text(json.dumps({"root": ".", "release": {**RELEASE, **changes}}))
     for name in ("model.onnx", "model.int8.onnx"):
         (folder / "models" / name).write_bytes(content)
     _, height, width = SHAPE
@@ -187,3 +192,13 @@ def rewrite(folder: Path, facts: dict[str, Any]) -> None:
         ("reports/benchmark.json", "benchmark"),
     ):
         (folder / path).write_text(json.dumps(facts[name]))
+
+
+def unpack(folder: Path, path: Path, _: dict[str, str]) -> None:
+    """In the place of an installation, which takes a second: the wheel unpacked, with a command beside it."""
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(folder / "site")
+    program = folder / "bin" / "bright-row"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\nPYTHONPATH='{folder / 'site'}' exec '{sys.executable}' -m bright_row \"$@\"\n")
+    program.chmod(0o755)

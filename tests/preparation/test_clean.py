@@ -4,9 +4,11 @@ from collections import Counter
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duli.errors import DataError
 from duli.preparation import clean, summary
 
 RULES = clean.Rules(classes=3, shape=(1, 2, 2), validation_share=0.3)
@@ -121,3 +123,73 @@ def test_the_digest_of_a_split_follows_content_and_label() -> None:
     first: list[Row] = [("a", "test", 1, b"aaaa"), ("b", "test", 1, b"bbbb"), ("c", "test", 1, b"cccc")]
     assert digest(first) == digest(first)
     assert len({digest(first), digest([("a", "test", 2, b"aaaa"), *first[1:]]), digest([("a", "test", 1, b"aaaz"), *first[1:]])}) == 3
+
+
+AGE, SEX = pa.field("age", pa.int16()), pa.field("sex", pa.string(), nullable=False)
+PEOPLE = clean.Rules(classes=3, shape=(1, 2, 2), validation_share=0.3, columns=pa.schema([AGE, SEX]))
+
+
+def people(ages: list[object], sexes: list[object]) -> list[pa.RecordBatch]:
+    """Test examples with what the data set says of them; the last one has an unknown label."""
+    n = len(ages)
+    columns = {"id": [str(i) for i in range(n)], "split": ["test"] * n, "label": [1] * (n - 1) + [7]}
+    content = pa.array([bytes([i]) * 4 for i in range(n)])
+    return [pa.RecordBatch.from_pydict({**columns, "content": content, "age": ages, "sex": sexes}).cast(_of(ages))]
+
+
+def _of(ages: list[object]) -> pa.Schema:
+    age = pa.string() if any(isinstance(one, str) for one in ages) else pa.int64()
+    return pa.schema({"id": pa.string(), "split": pa.string(), "label": pa.int16(), "content": pa.binary(), "age": age, "sex": pa.string()})
+
+
+def parts(read: list[pa.RecordBatch], rules: clean.Rules = PEOPLE) -> dict[str, pa.RecordBatch]:
+    return dict(clean.sort_out(read, clean.judge(read, rules), rules))
+
+
+def test_declared_columns_go_along_with_their_types_also_into_quarantine() -> None:
+    found = parts(people([40, None, 61], ["f", "m", None]))
+    assert found["test"].schema == pa.schema([*clean.EXAMPLE, AGE, SEX]) == PEOPLE.example
+    assert found["test"].select(["age", "sex"]).to_pydict() == {"age": [40, None], "sex": ["f", "m"]}
+    assert found["quarantine"].schema == PEOPLE.quarantined
+    assert found["quarantine"].select(["id", "age", "sex"]).to_pylist() == [{"id": "2", "age": 61, "sex": None}]
+
+
+def test_what_is_not_declared_stays_behind() -> None:
+    assert parts(people([40, 50], ["f", "m"]), RULES)["test"].schema == clean.EXAMPLE == RULES.example
+
+
+@pytest.mark.parametrize(
+    ("read", "said"),
+    [
+        (people([40, 50], [None, "m"]), "'sex' has gaps; fill them"),
+        (people(["old", "young"], ["f", "m"]), r"'age' is no int16 \(.*\); mend it"),
+        ([people([40, 50], ["f", "m"])[0].drop_columns(["age"])], "declares the column 'age' and its examples have none"),
+    ],
+)
+def test_columns_that_are_not_as_declared_stop_the_line(read: list[pa.RecordBatch], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        parts(read)
+
+
+@pytest.mark.parametrize(
+    ("columns", "sensitive", "said"),
+    [
+        (["Age"], (), "take lower-case letters"),
+        (["a.b"], (), "take lower-case letters"),
+        (["sha256"], (), "there is already"),
+        (["reason"], (), "there is already"),
+        (["age", "age"], (), "there is already"),
+        (["age"], ("sex",), r"names of COLUMNS \(age\)"),
+        (["age"], ("age", "age"), "each once"),
+        ([], ("age",), "there are none"),
+    ],
+)
+def test_a_declaration_that_cannot_be_is_refused(columns: list[str], sensitive: tuple[str, ...], said: str) -> None:
+    schema = pa.schema([pa.field(name, pa.string()) for name in columns])
+    with pytest.raises(DataError, match=said):
+        clean.check_columns(schema, sensitive)
+
+
+def test_a_right_declaration_passes() -> None:
+    clean.check_columns(PEOPLE.columns, ("sex", "age"))
+    clean.check_columns(clean.NOTHING, ())

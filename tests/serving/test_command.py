@@ -61,6 +61,16 @@ def test_verify_says_that_nothing_is_signed(package: Path, capsys: pytest.Captur
     assert "UNSIGNED" in capsys.readouterr().out
 
 
+def test_verify_does_not_claim_the_signature_that_lies_beside_the_wheel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "FOLDER", tiny.package(tmp_path / "bright_row", signature={"file": "model.sig"}))
+    assert command.main(["verify"]) == 0
+    told = capsys.readouterr().out
+    assert "this finds damage, not forgery; the signature is the file model.sig beside the wheel, `bright-row info` says how" in told
+    assert "UNSIGNED" not in told
+
+
 @pytest.mark.parametrize("arguments", [["verify"], ["info"], ["info", "--json"], ["predict", "images.npy"]])
 def test_a_damaged_package_does_nothing(package: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     (package / "release.json").write_bytes((package / "release.json").read_bytes().replace(b"top", b"pot"))

@@ -22,6 +22,11 @@ def make_line(folder: Path, mnist: Path, **knobs: Any) -> Path:
         "model__fastconv": {"stem": 8, "blocks": [[8], [8]]},
         "train__epochs": 1,
         "quantize__calibration_rows": 64,
+        "evaluate__robustness": {
+            "seed": 0,
+            "corruptions": {"examples": 100},
+            "pgd": {"epsilons": [8, 40], "steps": 3, "examples": 60},
+        },
         "benchmark__seconds": 0.5,
     }
     for key, value in {**small, **knobs}.items():

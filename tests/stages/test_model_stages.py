@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,13 +17,23 @@ from onnx import numpy_helper
 from safetensors.torch import save
 from sklearn.metrics import accuracy_score
 
-from duli import files
+from duli import files, gates
 from duli.compression import export, int8
 from duli.errors import DataError, GateError
 from duli.evaluation import calibration
+from duli.evaluation.attack import pgd
+from duli.evaluation.corruptions import corrupted
+from duli.evaluation.predict import onnx_logits, torch_logits
+from duli.intervals import proportion
 from duli.models import fastconv
+from duli.models._restore import restore
+from duli.preparation.parquet import examples
+from duli.reporting import pictures
+from duli.reporting.pages import lookup
 from stages import benchmark, evaluate, fetch, prepare, quantize
+from tests import browser
 from tests.stages.lines import make_line
+from tests.stages.test_report import Page, as_number
 
 SETTINGS = {"stem": 8, "blocks": [[8], [8]]}
 
@@ -99,12 +110,31 @@ def quantized(made: Path, exported: dict[str, bytes]) -> Path:
     return made
 
 
+@pytest.fixture(scope="module")
+def judged(template: Path, exported: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A line that evaluate has run in once; for tests that only look."""
+    folder = tmp_path_factory.mktemp("judged")
+    shutil.copytree(template, folder, dirs_exist_ok=True)
+    for name, content in exported.items():
+        files.write_bytes(folder / name, content)
+    with pytest.MonkeyPatch.context() as there:
+        there.chdir(folder)
+        evaluate.main()
+    return folder
+
+
+@pytest.fixture
+def evaluated(judged: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`judged`, as the current folder."""
+    monkeypatch.chdir(judged)
+    return judged
+
+
 def report(name: str) -> Any:
     return json.loads(Path(f"reports/{name}.json").read_text())
 
 
-def test_evaluate_agrees_with_sklearn_and_its_own_tables(quantized: Path) -> None:
-    evaluate.main()
+def test_evaluate_agrees_with_sklearn_and_its_own_tables(evaluated: Path) -> None:
     predictions, facts, shipped = pq.read_table("reports/predictions.parquet"), report("evaluation"), report("quantization")["choice"]
     labels = np.array(predictions["label"])
     probabilities = {name: np.array(predictions[name].to_pylist()) for name in ("torch", "fp32", "int8")}
@@ -115,13 +145,15 @@ def test_evaluate_agrees_with_sklearn_and_its_own_tables(quantized: Path) -> Non
     assert facts["accuracy"] == facts["variants"][shipped]["accuracy"]
     answers = {name: one.argmax(axis=1) == labels for name, one in probabilities.items()}
     assert facts["paired"]["drop_points"]["value"] == pytest.approx(100 * (answers["torch"].mean() - answers[shipped].mean()))
-    assert facts["test_digest"] == json.loads((quantized / "data/prepared/stats.json").read_text())["splits"]["test"]["digest"]
+    assert facts["test_digest"] == json.loads((evaluated / "data/prepared/stats.json").read_text())["splits"]["test"]["digest"]
     confusion = table("confusion")
     assert [int(row["label"]) for row in confusion] == labels.tolist()
     assert [int(row["prediction"]) for row in confusion] == probabilities[shipped].argmax(axis=1).tolist()
     assert sum(int(row["examples"]) for row in table("per_class")) == sum(int(row["examples"]) for row in table("reliability")) == 600
     assert float(table("risk_coverage")[-1]["accuracy"]) == facts["accuracy"]["value"]
     assert {row["by"] for row in table("slices")} <= set(facts["slices"]) == {"class", "ink", "stroke_width", "contrast"}
+    assert all(row["slice"] == f"{row['by']}: {row['group']}" for row in table("slices"))
+    assert facts["skipped"] == {}
 
 
 def table(name: str) -> list[dict[str, str]]:
@@ -129,6 +161,7 @@ def table(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_the_temperature_makes_probabilities_of_a_wrong_scale_honest(quantized: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last layer of the template was fitted by least squares and scaled at will: its probabilities mean nothing yet."""
     evaluate.main()
@@ -154,6 +187,134 @@ def test_a_column_of_the_data_set_is_a_slice(quantized: Path) -> None:
     assert facts["not_judged"] == [{"group": "third", "n": 10}]
 
 
+def test_corruptions_meet_what_ships_and_the_attack_meets_both(evaluated: Path) -> None:
+    facts = report("evaluation")
+    found, shipped = (
+        facts["robustness"],
+        (evaluated / f"models/{report('quantization')['variants'][facts['variant']]['file']}").read_bytes(),
+    )
+    images, labels = examples(evaluated / "data/prepared/test.parquet", (1, 28, 28))
+    rows = np.arange(100) * 6  # of 600, evenly
+    for name in ("fog", "rotate"):
+        answers = onnx_logits(shipped, corrupted(name, images[rows], 0)).argmax(axis=1)
+        assert found["corruptions"][name] == proportion(int((answers == labels[rows]).sum()), 100)
+    assert found["clean"]["n"] == found["mean"]["n"] == 100
+
+    description = json.loads((evaluated / "models/model.json").read_text())
+    model = restore(description, (evaluated / "models/model.safetensors").read_bytes())
+    rows = np.arange(60) * 10
+    attacked = pgd(model, images[rows], labels[rows], epsilon=40 / 255, steps=3, seed=0, **description["normalisation"])
+    both = found["pgd"]["40_of_255"]
+    of_torch = torch_logits(model, attacked, **description["normalisation"]).argmax(axis=1)
+    assert both["trained"] == proportion(int((of_torch == labels[rows]).sum()), 60)
+    assert both["shipped"] == proportion(int((onnx_logits(shipped, attacked).argmax(axis=1) == labels[rows]).sum()), 60)
+    assert both["shipped"]["value"] < found["pgd"]["0_of_255"]["shipped"]["value"]
+
+    named = gates.measures({"evaluation": facts})
+    for name in ("corruptions.fog.low", "mean.low", "worst.value", "pgd.8_of_255.shipped.high", "pgd.8_of_255.trained.n"):
+        assert f"evaluation.robustness.{name}" in named
+        gates.Gate(measure=f"evaluation.robustness.{name}", min=0.0)
+    assert {float(row["accuracy"]) for row in table("robustness") if row["disturbance"] == "fog"} == {found["corruptions"]["fog"]["value"]}
+    assert len({row["disturbance"] for row in table("robustness")}) == len(table("robustness")) == 1 + 15 + 2 * 3
+
+
+def test_the_gallery_holds_the_surest_mistakes_and_the_page_shows_them(evaluated: Path) -> None:
+    facts, predictions = report("evaluation"), pq.read_table("reports/predictions.parquet")
+    probabilities, labels = np.array(predictions[facts["variant"]].to_pylist()), np.array(predictions["label"])
+    wrong = probabilities.argmax(axis=1) != labels
+    assert facts["wrong"] == wrong.sum() > 24
+    surest = np.sort(probabilities.max(axis=1)[wrong])[::-1][:24]
+    assert [one["confidence"] for one in facts["mistakes"]] == pytest.approx(surest.tolist(), abs=1e-6)
+    for one in facts["mistakes"]:
+        row = predictions["id"].to_pylist().index(one["id"])
+        assert row == one["row"]
+        assert (int(one["label"]), int(one["prediction"])) == (labels[row], probabilities[row].argmax())
+        assert one["label_probability"] == pytest.approx(probabilities[row, labels[row]], abs=1e-6)
+    page = (evaluated / "reports/evaluation.html").read_text()
+    images, _ = examples(evaluated / "data/prepared/test.parquet", (1, 28, 28))
+    assert page.count("<img") == 1 + 15 + 2 * 24
+    assert all(pictures.picture(images[one["row"]]) in page for one in facts["mistakes"])
+
+
+def test_what_the_network_looked_at_adds_up_to_why_it_preferred_the_answer(quantized: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Integrated gradients: a map's sum is how much the image moved the answer's logit further than the label's, from black on."""
+    maps = []
+    monkeypatch.setattr(pictures, "looked_at", lambda image, contributions: maps.append(contributions) or "data:,")
+    evaluate.main()
+    images, labels = examples(quantized / "data/prepared/test.parquet", (1, 28, 28))
+    description = json.loads((quantized / "models/model.json").read_text())
+    model = restore(description, (quantized / "models/model.safetensors").read_bytes())
+    for one, contributions in zip(report("evaluation")["mistakes"], maps, strict=True):
+        image = images[[one["row"]]]
+        logits = torch_logits(model, np.concatenate([image, np.zeros_like(image)]), **description["normalisation"])
+        moved = logits[0] - logits[1]
+        assert contributions.sum() == pytest.approx(moved[int(one["prediction"])] - moved[labels[one["row"]]], abs=0.2)
+
+
+def test_every_number_of_the_page_is_a_key_of_the_json(evaluated: Path) -> None:
+    page, facts = Page((evaluated / "reports/evaluation.html").read_text()), report("evaluation")
+    assert [text for text in page.strays if re.search(r"\d", text.replace("95\xa0%", ""))] == []
+    assert len(page.figures) > 250
+    for key, value, text in page.figures:
+        assert lookup(facts, key) == pytest.approx(value, rel=1e-12), key
+        points, text = text.endswith("points"), text.removesuffix(" points")
+        shown = as_number(text) * (0.01 if points else 1)
+        assert shown == pytest.approx(value, rel=0.006, abs=0.006 if "%" in text or points else 1e-12), key
+    assert all(link.startswith("data:image/png;base64,") for link in page.links)
+
+
+@pytest.mark.slow
+def test_without_a_mistake_the_gallery_says_so(quantized: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The labels of the test split are made to be what the file that ships answers."""
+    monkeypatch.setattr(evaluate, "MOST_CLASSES", 9)
+    evaluate.main()
+    assert "Too many classes to draw" in (quantized / "reports/evaluation.html").read_text()
+    answers = np.array(pq.read_table("reports/predictions.parquet")[report("evaluation")["variant"]].to_pylist()).argmax(axis=1)
+    path = quantized / "data/prepared/test.parquet"
+    rows = pq.read_table(path)
+    column = rows.schema.get_field_index("label")
+    pq.write_table(rows.set_column(column, rows.schema.field(column), [answers.astype(np.int16)]), path)
+    evaluate.main()
+    facts, page = report("evaluation"), (quantized / "reports/evaluation.html").read_text()
+    assert (facts["accuracy"]["value"], facts["wrong"], facts["mistakes"], facts["most_confused"]) == (1.0, 0, [], [])
+    assert "every answer on the test split is right" in page
+
+
+@pytest.mark.slow
+def test_the_page_works_in_a_browser_offline(evaluated: Path) -> None:
+    requests: list[str] = []
+    said: list[str] = []
+    with browser.page(width=390, height=844) as page:
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto((evaluated / "reports/evaluation.html").as_uri())
+        assert [url for url in requests if not url.startswith("data:")] == [page.url]
+        assert said == []
+        headings = page.locator("h2").all_inner_texts()
+        for heading in ("Measures", "Which classes are confused", "As right as it is sure", "What answering more costs", "Slices",
+                        "Spoilt images", "Attacked images", "The worst mistakes"):  # fmt: skip
+            assert heading in headings
+        assert page.locator(".gallery.mistakes > figure").count() == 24
+        loaded = page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0 && image.alt)")
+        assert loaded
+        for width in (390, 1280):
+            page.set_viewport_size({"width": width, "height": 844})
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            paper, ink = page.evaluate(
+                "[getComputedStyle(document.documentElement).backgroundColor, getComputedStyle(document.body).color]"
+            )
+            assert (brightness(paper) > brightness(ink)) == (scheme == "light")
+
+
+def brightness(colour: str) -> float:
+    """Of a colour as a browser gives it: rgb(1, 2, 3)."""
+    return sum(map(float, re.findall(r"[\d.]+", colour)[:3]))
+
+
+@pytest.mark.slow
 def test_evaluate_writes_the_same_bytes_each_time(quantized: Path) -> None:
     def written() -> dict[str, bytes]:
         evaluate.main()

@@ -3,10 +3,10 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ import pytest
 
 from duli.errors import DataError, DuliError, GateError, ParamsError
 from duli.files import sha256
-from duli.packaging import environment, wheel
+from duli.packaging import environment, keys, signing, wheel
 from stages import package
-from tests.packaging import tiny
+from tests.packaging import pairs, tiny
 
 WHEEL = "bright_row-1.2.0rc1-py3-none-any.whl"
 
@@ -35,16 +35,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unpacks the wheel beside this Python instead of installing it, which takes a second; the slow tests install."""
-
-    def install(folder: Path, path: Path, _: dict[str, str]) -> None:
-        with zipfile.ZipFile(path) as archive:
-            archive.extractall(folder / "site")
-        program = folder / "bin" / "bright-row"
-        program.parent.mkdir()
-        program.write_text(f"#!/bin/sh\nPYTHONPATH='{folder / 'site'}' exec '{sys.executable}' -m bright_row \"$@\"\n")
-        program.chmod(0o755)
-
-    monkeypatch.setattr(environment, "install", install)
+    monkeypatch.setattr(environment, "install", tiny.unpack)
 
 
 def refused(temporary: Path, kind: type[Exception], message: str) -> None:
@@ -66,13 +57,15 @@ def test_a_release(temporary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert {path.name for path in Path("dist").iterdir()} == {WHEEL, "MODEL_CARD.md", "manifest.json"}
     assert list(temporary.iterdir()) == []
     assert set(extra) == {"install_seconds", "reproduce_seconds"}
-    assert "it got 60 of 60 test images right, as its card says" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "it got 60 of 60 test images right, as its card says" in told
+    assert "variant int8, UNSIGNED" in told
 
     content = Path("dist", WHEEL).read_bytes()
     manifest = json.loads(Path("dist/manifest.json").read_text())
     assert manifest["wheel"] == {"file": WHEEL, "bytes": len(content), "sha256": sha256(content)}
     assert manifest["model"] == {"variant": "int8", "sha256": facts["quantization"]["variants"]["int8"]["sha256"]}
-    assert manifest["signed"] is False
+    assert (manifest["signed"], manifest["signer"]) == (False, None)
     packed = wheel.Wheel(WHEEL, content).contents()
     assert manifest["files"] == {name: sha256(file) for name, file in packed.items()}
     assert packed["bright_row/MODEL_CARD.md"] == Path("dist/MODEL_CARD.md").read_bytes()
@@ -80,6 +73,8 @@ def test_a_release(temporary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     about = json.loads(packed["bright_row/release.json"])
     assert (about["classes"], about["model"]["variant"]) == (tiny.CLASSES, "int8")
     assert about["temperature"] == 0.5
+    assert about["signature"] is None
+    assert "> **UNSIGNED.**" in Path("dist/MODEL_CARD.md").read_text()
     assert about["numbers"]["shipped"] == facts["quantization"]["variants"]["int8"]
     assert not [name for name in packed if name.endswith((".pkl", ".pt", ".pyc"))]
 
@@ -205,6 +200,129 @@ def test_an_error_while_writing_leaves_nothing(temporary: Path, monkeypatch: pyt
 
     monkeypatch.setattr(package.files, "write_text", write_text)
     refused(temporary, OSError, "No space left")
+
+
+@pytest.fixture
+def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The key that releases are signed with, where signing looks for it."""
+    monkeypatch.delenv(keys.SIGNING_KEY, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    (tmp_path / "settings/duli").mkdir(parents=True)
+    return pairs.pair(tmp_path / "settings/duli")[0]
+
+
+@pytest.mark.usefixtures("unpacked")
+def test_a_signed_release(temporary: Path, private: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny.write_line(Path(), sign=True)
+    package.main()
+    fingerprint = keys.fingerprint(keys.public_of(private))
+    assert f"variant int8, signed with the key {fingerprint}\n" in capsys.readouterr().out
+    assert {path.name for path in Path("dist").iterdir()} == {WHEEL, "MODEL_CARD.md", "manifest.json", "model.sig"}
+    assert list(temporary.iterdir()) == []
+    assert signing.verify(Path("dist"), keys.trusted(os.environ)) == fingerprint
+
+    manifest = json.loads(Path("dist/manifest.json").read_text())
+    assert manifest["signed"] is True
+    assert manifest["signer"] == signing.signer(keys.public_of(private))
+    packed = wheel.Wheel(WHEEL, Path("dist", WHEEL).read_bytes()).contents()
+    assert json.loads(packed["bright_row/release.json"])["signature"] == {"file": "model.sig", **manifest["signer"]}
+    assert packed["bright_row/MODEL_CARD.md"] == Path("dist/MODEL_CARD.md").read_bytes()
+    assert f"fingerprint `{fingerprint}`" in Path("dist/MODEL_CARD.md").read_text()
+
+    content = bytearray(Path("dist", WHEEL).read_bytes())
+    for index in range(0, len(content), len(content) // 50):
+        content[index] ^= 1 << index % 8
+        Path("dist", WHEEL).write_bytes(content)
+        with pytest.raises(DataError, match=f"{WHEEL} is changed"):
+            signing.verify(Path("dist"), keys.trusted(os.environ))
+        content[index] ^= 1 << index % 8
+
+
+@pytest.mark.usefixtures("unpacked")
+def test_signing_changes_nothing_but_the_signature_from_run_to_run(temporary: Path, private: Path) -> None:
+    tiny.write_line(Path(), sign=True)
+    released = []
+    for _ in range(2):
+        package.main()
+        released.append({path.name: path.read_bytes() for path in Path("dist").iterdir()})
+    assert {name for name in released[0] if released[0][name] != released[1][name]} == {"model.sig"}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unpacked")
+def test_customers_verify_it_with_the_command_on_the_card(temporary: Path, private: Path, tmp_path: Path) -> None:
+    """With model-signing alone, in a folder that holds what they were given and nothing of Duli."""
+    tiny.write_line(Path(), sign=True)
+    package.main()
+    customer = tmp_path / "customer"
+    shutil.copytree("dist", customer / "dist")
+    shutil.copy(keys.beside(private), customer / "signing.pub")
+    (line,) = (line for line in Path("dist/MODEL_CARD.md").read_text().splitlines() if line.startswith("    model_signing "))
+    command = [sys.executable, "-m", *line.split()]
+
+    def run() -> tuple[int, str]:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(customer)}
+        done = subprocess.run(command, cwd=customer, env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    assert run() == (0, "Verification succeeded\n")
+    (customer / "dist/.gitignore").touch()
+    assert run() == (1, "Verification failed with error: Signature mismatch: [\"Extra files found in model 'dist': .gitignore\"]\n")
+    (customer / "dist/.gitignore").unlink()
+    pairs.pair(customer)
+    code, told = run()
+    assert (code, "Key mismatch" in told) == (1, True)
+
+
+def test_no_key_is_told_before_anything_is_done(temporary: Path, private: Path) -> None:
+    tiny.write_line(Path(), sign=True)
+    Path("data/prepared/stats.json").unlink()  # would be the next complaint
+    private.chmod(0o644)
+    refused(temporary, DataError, "chmod 600")
+    private.unlink()
+    refused(temporary, DataError, r"signing\.key is missing; .*`duli keygen`")
+
+
+@pytest.mark.usefixtures("unpacked")
+def test_dist_that_is_not_what_was_signed_is_no_release(temporary: Path, private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else writes to dist/ while the release is put there."""
+    tiny.write_line(Path(), sign=True)
+    write = package.files.write_bytes
+
+    def meddle(path: Path, content: bytes) -> None:
+        write(path, content)
+        if path == Path("dist/model.sig"):
+            Path("dist/MODEL_CARD.md").write_text("forged")
+
+    monkeypatch.setattr(package.files, "write_bytes", meddle)
+    refused(temporary, DataError, r"is not as it was signed: MODEL_CARD\.md is changed;")
+
+
+@pytest.mark.usefixtures("unpacked")
+def test_a_key_that_goes_away_meanwhile_leaves_nothing(temporary: Path, private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny.write_line(Path(), sign=True)
+    closure = environment.closure
+
+    def lose(*names: str) -> dict[str, str]:
+        private.unlink()
+        return closure(*names)
+
+    monkeypatch.setattr(environment, "closure", lose)
+    refused(temporary, DataError, "is missing")
+
+
+@pytest.mark.usefixtures("unpacked")
+def test_another_key_meanwhile_leaves_nothing(temporary: Path, private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The card names one key, the signature would be by the other."""
+    tiny.write_line(Path(), sign=True)
+    closure = environment.closure
+
+    def change(*names: str) -> dict[str, str]:
+        private.write_bytes(keys.make().private)
+        return closure(*names)
+
+    monkeypatch.setattr(environment, "closure", change)
+    refused(temporary, DataError, "was not made with the key that is trusted here")
 
 
 @pytest.mark.slow

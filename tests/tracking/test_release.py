@@ -78,6 +78,7 @@ def _complete(store: Store, made: Release, logged: Logged) -> None:
         "MODEL_CARD.md",
         "dist",
         "evaluation",
+        "evaluation.html",
         "files.json",
         "manifest.json",
         "report.html",

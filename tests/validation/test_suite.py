@@ -95,6 +95,12 @@ def test_each_poison_is_refused(examples: pd.DataFrame, poison: Callable[[pd.Dat
     assert seen_by in failed(poison(examples))
 
 
+def test_a_column_that_the_data_set_adds_has_to_be_there(examples: pd.DataFrame) -> None:
+    expected = suite.Expected(classes=3, shape=(1, 2, 2), columns=("age",))
+    for frame, there in ((examples.assign(age=None), True), (examples, False)):
+        assert all(outcome.success for outcome in suite.validate(frame, 0, expected, BOUNDS)) is there
+
+
 def test_too_much_quarantine_is_refused(examples: pd.DataFrame) -> None:
     assert failed(examples, quarantined=33) == set()
     assert failed(examples, quarantined=34) == {"splits.quarantined_share"}

@@ -1,0 +1,71 @@
+"""What is counted of spoilt and attacked images, by hand and on a network that can be fooled."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duli.evaluation import robustness
+from duli.evaluation.attack import pgd
+from duli.evaluation.corruptions import CORRUPTIONS, corrupted
+from duli.evaluation.predict import Images, torch_logits
+from duli.intervals import proportion
+from tests.evaluation.bars import MEAN, STD, Labels, bars, trained
+
+
+@given(n=st.integers(0, 50), most=st.none() | st.integers(1, 60))
+def test_evenly_takes_each_row_at_most_once_from_all_over(n: int, most: int | None) -> None:
+    rows = robustness.evenly(n, most)
+    assert len(rows) == (n if most is None else min(n, most))
+    gaps = np.diff([*rows, n]) if len(rows) else np.array([], int)
+    assert (gaps >= 1).all()
+    assert len(rows) == 0 or (rows[0] == 0 and gaps.max() - gaps.min() <= 1)
+
+
+def answers(images: Images) -> Labels:
+    return torch_logits(trained(), images, MEAN, STD).argmax(axis=1)
+
+
+def test_each_kind_is_the_accuracy_on_the_images_spoilt_so() -> None:
+    images, labels = bars(150, seed=1)
+    found = robustness.under_corruptions(answers, images, labels, seed=3)
+    right = {name: answers(corrupted(name, images, 3)) == labels for name in CORRUPTIONS}
+    assert list(found["corruptions"]) == list(CORRUPTIONS)
+    assert len(found["corruptions"]) == 15
+    for name, one in found["corruptions"].items():
+        assert one == proportion(int(right[name].sum()), 150)
+    assert found["clean"] == proportion(int((answers(images) == labels).sum()), 150)
+    assert found["mean"]["value"] == pytest.approx(np.mean([one["value"] for one in found["corruptions"].values()]), abs=1e-12)
+    assert found["mean"]["n"] == 150
+    worst = min(CORRUPTIONS, key=lambda name: right[name].mean())
+    assert found["worst"] == {"name": worst, **found["corruptions"][worst]}
+    assert found == robustness.under_corruptions(answers, images, labels, seed=3)
+
+
+def test_the_interval_of_the_mean_is_over_images_not_over_images_times_kinds() -> None:
+    """Half of the images are right in all ways, the other half in none: so the mean knows no more than one way does."""
+    images = np.zeros((200, 1, 8, 8), np.uint8)
+    labels = np.arange(200) % 2
+    found = robustness.under_corruptions(lambda some: np.zeros(len(some), np.int64), images, labels, seed=0)
+    one = proportion(100, 200)
+    assert found["mean"]["value"] == 0.5
+    assert found["mean"]["high"] - found["mean"]["low"] == pytest.approx(one["high"] - one["low"], rel=0.1)
+
+
+def test_both_answer_the_images_that_were_made_against_the_trained_one() -> None:
+    images, labels = bars(200, seed=2)
+    shown: list[Images] = []
+
+    def shipped(some: Images) -> Labels:
+        shown.append(some)
+        return np.zeros(len(some), np.int64)
+
+    settings = {"steps": 5, "seed": 4, "mean": MEAN, "std": STD}
+    found = robustness.under_attack(trained(), {"trained": answers, "shipped": shipped}, images, labels, epsilons=(13, 51), **settings)  # type: ignore[arg-type]
+    assert list(found) == ["0_of_255", "13_of_255", "51_of_255"]
+    attacked = [images, *(pgd(trained(), images, labels, epsilon=levels / 255, **settings) for levels in (13, 51))]  # type: ignore[arg-type]
+    assert all((one == other).all() for one, other in zip(shown, attacked, strict=True))
+    shares = [found[size]["trained"]["value"] for size in found]
+    assert shares == [(answers(some) == labels).mean() for some in attacked]
+    assert shares[0] > shares[1] > shares[2] + 0.3
+    assert found["51_of_255"]["shipped"] == proportion(int((labels == 0).sum()), 200)
