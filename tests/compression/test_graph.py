@@ -73,7 +73,7 @@ def test_what_somebody_else_reads_is_not_folded_away() -> None:
 
 def test_an_int8_graph_takes_bytes_as_they_are_and_is_slim(images: np.ndarray) -> None:
     exported = export.to_onnx(network(padding=0), SHAPE, MEAN, STD)
-    quantized = int8.quantize(exported, images)
+    quantized = int8.quantize(exported, images, "minmax")
     assert kinds(quantized)[0] == "DequantizeLinear"
     assert "Cast" not in kinds(quantized)
     proto = onnx.load_from_string(quantized)
@@ -84,9 +84,9 @@ def test_an_int8_graph_takes_bytes_as_they_are_and_is_slim(images: np.ndarray) -
 
 def test_slimming_changes_no_bit_of_an_answer(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     exported = export.to_onnx(network(padding=1), SHAPE, MEAN, STD)
-    slim = int8.quantize(exported, images)
+    slim = int8.quantize(exported, images, "minmax")
     monkeypatch.setattr(graph, "slim", lambda _: None)
-    plain = int8.quantize(exported, images)
+    plain = int8.quantize(exported, images, "minmax")
     assert len(slim) < len(plain)
     np.testing.assert_array_equal(onnx_logits(slim, images), onnx_logits(plain, images))
 
@@ -94,5 +94,5 @@ def test_slimming_changes_no_bit_of_an_answer(images: np.ndarray, monkeypatch: p
 def test_the_range_of_the_input_is_that_of_bytes_whatever_calibration_has_seen() -> None:
     """Calibrated on images that are never white, it would otherwise cut off whatever is brighter."""
     dark = np.random.default_rng(0).integers(0, 100, (300, *SHAPE), dtype=np.uint8)
-    quantized = int8.quantize(export.to_onnx(network(padding=0), SHAPE, MEAN, STD), dark)
+    quantized = int8.quantize(export.to_onnx(network(padding=0), SHAPE, MEAN, STD), dark, "minmax")
     assert kinds(quantized)[0] == "DequantizeLinear"
