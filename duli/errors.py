@@ -6,12 +6,14 @@ DuliError (a ValueError: one line for the user, no traceback, exit code 2; 1 for
 └── GateError      a release gate refused: the line stops here on purpose
 """
 
+import os
 import sys
 from collections.abc import Callable
 
 EXIT_HELD = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells do
+EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 
 class DuliError(ValueError):
@@ -34,6 +36,7 @@ def exit_code(program: str, action: Callable[[], object]) -> int:
     """Runs `action` as the work of `program`; a user's mistake is told in one line on stderr. Gives the exit code."""
     try:
         action()
+        sys.stdout.flush()  # here, where a closed pipe is no traceback
     except GateError as error:
         print(f"{program}: held: {error}", file=sys.stderr)
         return EXIT_HELD
@@ -44,8 +47,11 @@ def exit_code(program: str, action: Callable[[], object]) -> int:
             raise
         print(f"{program}: error: this Python lacks '{error.name}'; activate the venv (source .venv/bin/activate)", file=sys.stderr)
     except KeyboardInterrupt:
-        print(f"{program}: interrupted; nothing half-written stays", file=sys.stderr)
+        print(f"{program}: interrupted; no file is left half-written", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except BrokenPipeError:  # whoever read (`| head`) has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
     except OSError as error:
         if error.filename is None:
             raise

@@ -42,11 +42,7 @@ def atomic(path: str | Path) -> Iterator[IO[bytes]]:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DataError(f"{path}: the disk is full; make room and run again, what stood there before is whole") from None
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    _fsync_folder(path.parent)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
@@ -78,6 +74,7 @@ def append_json(path: str | Path, value: Any) -> None:
         file.write(line)
         file.flush()
         os.fsync(file.fileno())
+    _fsync_folder(Path(path).parent)
 
 
 def read_json(path: str | Path) -> Any:
@@ -118,6 +115,14 @@ def _sweep(path: Path) -> None:
         with contextlib.suppress(OSError), leftover.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             leftover.unlink()
+
+
+def _fsync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _ends_line(file: IO[bytes]) -> bool:

@@ -1,13 +1,14 @@
 """Release gates: measured numbers against bounds. Whatever is missing or no finite number does not pass."""
 
 import difflib
+import json
 import math
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from duli.errors import DataError
 from duli.params import Section
@@ -19,7 +20,7 @@ UNFAVOURABLE: dict[Bound, str] = {"min": "low", "max": "high"}  # the end of an 
 class Gate(Section):
     """One measure and its bounds; both ends belong to what passes."""
 
-    measure: Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)+$")]  # report and key, such as evaluation.accuracy
+    measure: Annotated[str, Field(pattern=r"^[^.\s*]+(\.[^.\s*]+)+$")]  # report and key, such as evaluation.accuracy
     min: float | None = None
     max: float | None = None
     on: Literal["value", "interval"] = "value"  # all of its 95 % interval has to be within the bounds: the unfavourable end decides
@@ -115,8 +116,8 @@ def summary(results: list[Result]) -> dict[str, Any]:
 def results(judged: Any) -> list[Result]:
     """The gates of a `summary` that was kept as JSON; raises `DataError` where it is none."""
     try:
-        return [Result(**one) for one in judged["results"]]
-    except (TypeError, KeyError):
+        return TypeAdapter(list[Result]).validate_json(json.dumps(judged["results"]), strict=True)
+    except (TypeError, KeyError, ValidationError):
         raise DataError("the gates that were judged are not in the form of this version; run `dvc repro`, which judges anew") from None
 
 

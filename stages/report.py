@@ -12,7 +12,7 @@ from duli.errors import DataError
 from duli.params import Params
 from duli.reporting import charts, wording
 from duli.reporting.pages import render
-from duli.tracking.champion import FIGURES, Record, parse
+from duli.tracking.champion import FIGURES, Record, load
 from duli.tracking.headline import headline
 
 REPORTS = ("train", "evaluation", "quantization", "benchmark", "validation")
@@ -27,7 +27,7 @@ def main() -> None:
     facts = market.read({str(path): path.read_bytes() for path in sorted(Path(plan.market).glob("*.csv"))})
     reports = {name: files.read_json(f"reports/{name}.json") for name in REPORTS}
     manifest = files.read_json("dist/manifest.json")
-    champion = parse(files.read_json("champion.json")).champion
+    champion = load(Path("champion.json")).champion
     training = files.read_json("reports/resources/train.json")
 
     measured = _measured(reports, manifest)

@@ -131,8 +131,8 @@ def _of_one_run(line: Path, lock: dict[str, Any]) -> None:
 
 def _params(line: Path, lock: dict[str, Any]) -> dict[str, Any]:
     """The params these files were made with, which params.yaml may have left behind since; itself where DVC knows none."""
-    recorded = {key: value for stage in lock.values() for key, value in stage.get("params", {}).get("params.yaml", {}).items()}
-    return recorded or dict(Params(line / "params.yaml").values)
+    known = {key: value for stage in lock.values() for key, value in stage.get("params", {}).get("params.yaml", {}).items()}
+    return known or dict(Params(line / "params.yaml").values)
 
 
 def _ran(line: Path, lock: dict[str, Any], environment: Mapping[str, str]) -> dict[str, str]:

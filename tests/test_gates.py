@@ -69,7 +69,7 @@ def test_the_summary_keeps_value_and_bound_and_says_why() -> None:
     assert gates.results(json.loads(json.dumps(found))) == gates.judge(required, {"a.b": 1.0})
 
 
-@pytest.mark.parametrize("judged", [None, [], {}, {"results": [{"name": "x"}]}, {"results": [1]}])
+@pytest.mark.parametrize("judged", [None, [], {}, {"results": [{"name": "x"}]}, {"results": [1]}, {"results": [{"min": "x"}]}])
 def test_what_is_no_judgement_is_none(judged: Any) -> None:
     with pytest.raises(DataError, match="dvc repro"):
         gates.results(judged)
@@ -150,6 +150,7 @@ def test_two_measures_of_one_name_are_an_error() -> None:
         ("gates: {require: {a: {measure: a.b, min: 2, max: 1}}}", "min above max"),
         ("gates: {require: {a: {min: 1}}}", "gates.require.a.measure"),
         ("gates: {require: {a: {measure: accuracy, min: 1}}}", "gates.require.a.measure"),
+        ("gates: {require: {a: {measure: a.*.b, min: 1}}}", "gates.require.a.measure"),
         ("gates: {require: {a: {measure: a.b, min: .nan}}}", "gates.require.a.min"),
         ("gates: {require: {a: {measure: a.b, min: '1'}}}", "gates.require.a.min"),
         ("gates: {require: {a: {measure: a.b, least: 1}}}", "gates.require.a.least"),

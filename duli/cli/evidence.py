@@ -1,5 +1,6 @@
 """What a release in MLflow has to show before it is promoted: its gates, its signature, its answers, and its predictions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,13 +13,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from duli.gates import Gate
     from duli.tracking.releases import Entry
     from duli.tracking.store import Store
 
 STATS = Path("data/prepared/stats.json")
 TEST = Path("data/prepared/test.parquet")
 PREDICTIONS = "reports/predictions.parquet"
-REPORTS = ("evaluation", "business", "gates")
+REPORTS = ("validation", "train", "quantization", "evaluation", "benchmark", "business", "gates")
+TOLERANCE = 1e-4  # of a probability, between the machine that judged and this one; the same machine gives 2e-7
 
 
 class Split(NamedTuple):
@@ -27,6 +30,7 @@ class Split(NamedTuple):
     images: "NDArray[np.uint8]"  # [n, channels, height, width]
     labels: "NDArray[np.int64]"  # [n]
     ids: list[str]
+    classes: list[str]
     digest: str
 
 
@@ -70,15 +74,30 @@ def fetch(store: "Store", entry: "Entry", folder: Path) -> Evidence:
     )
 
 
-def gates(evidence: Evidence) -> str:
-    """Raises `GateError` unless every gate of the release passed."""
-    from duli.gates import results, verdict
+def gates(evidence: Evidence, required: "Mapping[str, Gate] | None") -> str:
+    """Raises `GateError` unless every gate passed when the release was made, and each of `required` passes on its numbers now."""
+    from duli.gates import judge, measures, results, verdict
 
     found = results(evidence.reports["gates"])
-    if verdict(found) != "release":
-        refused = [f"{result.name}: {result.reason}" for result in found if not result.passed] or ["it was judged by no gate"]
-        raise GateError(f"release {evidence.entry.release[:8]} is on hold: {'; '.join(refused)}")
-    return f"all {len(found)} passed"
+    reports = {name: report for name, report in evidence.reports.items() if name != "gates"}
+    now = judge(required, measures({**reports, "manifest": evidence.manifest})) if required is not None else []
+    if verdict(found) != "release" or not all(result.passed for result in now):
+        refused = {result.name: result.reason for result in (*found, *now) if not result.passed} or {"gates": "it was judged by none"}
+        said = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
+        raise GateError(f"release {evidence.entry.release[:8]} is on hold: {said}")
+    return f"{len(found)} of {len(found)} passed"
+
+
+def model(store: "Store", evidence: Evidence) -> str:
+    """Raises `GateError` unless the registered version, which others load, is the model that was packed."""
+    from duli.tracking import releases
+
+    if releases.model_sha256(store, evidence.entry) != evidence.manifest["model"]["sha256"]:
+        raise GateError(
+            f"the registered version {evidence.entry.model_version} is not the model of this release; delete the version in MLflow, "
+            "then `duli track` registers it again"
+        )
+    return f"version {evidence.entry.model_version} is the packed {evidence.manifest['model']['variant']} file"
 
 
 def answers(evidence: Evidence, split: Split) -> str:
@@ -88,27 +107,36 @@ def answers(evidence: Evidence, split: Split) -> str:
     from duli.packaging.answers import answers as ask
 
     if split.digest != evidence.test_digest:
-        commit = f"`git checkout {evidence.entry.commit[:12]}`" if evidence.entry.commit else "its commit"
         raise DataError(
             f"{TEST} is not the test split that release {evidence.entry.release[:8]} was judged on ({split.digest[:12]} instead of "
-            f"{evidence.test_digest[:12]}); bring that one back: {commit}, then `dvc checkout {TEST}`"
+            f"{evidence.test_digest[:12]}); give the sections data and prepare of params.yaml the values of its run in MLflow "
+            f"({evidence.entry.run_id[:8]}) and run `dvc repro prepare`, which brings that split back"
         )
     predicted, said = predictions(evidence, split)
-    found, probabilities = ask(evidence.wheel, package(evidence), split.images)
-    different = int((found != predicted).sum())
-    if different:
+    found = ask(evidence.wheel, package(evidence), split.images)
+    different, most = int((found.answers != predicted).sum()), float(np.abs(said - found.probabilities).max())
+    if different or not most <= TOLERANCE:
         raise GateError(
-            f"the packed model answers {different:,} of {len(found):,} test images otherwise than {PREDICTIONS} of its release says; "
-            "run `dvc repro` on this machine, which judges and packs the same model, and promote that release"
+            f"the packed model answers {different:,} of {len(predicted):,} test images otherwise than {PREDICTIONS} of its release says, "
+            f"with probabilities {most:.1g} apart; run `dvc repro` on this machine, which judges and packs the same model, and promote that"
         )
-    return f"{len(found):,} test images answered as in {PREDICTIONS}, probabilities within {np.abs(said - probabilities).max():.1g}"
+    return f"{len(predicted):,} test images answered as in {PREDICTIONS}, probabilities within {most:.1g}"
 
 
 def rejudged(evidence: Evidence, split: Split) -> "NDArray[np.int64]":
-    """What the packed model of the release answers to another test split than it was judged on, [n]."""
+    """What the packed model of the release answers to another test split than it was judged on, [n].
+
+    Raises `GateError` where it knows other classes than that split has.
+    """
     from duli.packaging.answers import answers as ask
 
-    return ask(evidence.wheel, package(evidence), split.images)[0]
+    found = ask(evidence.wheel, package(evidence), split.images)
+    if found.classes != split.classes:
+        raise GateError(
+            f"release {evidence.entry.release[:8]} has the classes {', '.join(found.classes)}, this test split {', '.join(split.classes)}: "
+            f'there is nothing to compare; write {{"champion": null}} into champion.json to begin anew'
+        )
+    return found.answers
 
 
 def predictions(evidence: Evidence, split: Split) -> "tuple[NDArray[np.int64], NDArray[np.float32]]":
@@ -132,10 +160,12 @@ def test_split() -> Split:
     from duli.preparation.summary import digest
 
     stats = files.read_json(STATS)
+    if not TEST.exists():
+        raise DataError(f"{TEST} is missing; `dvc checkout {TEST}` brings it back, else `dvc repro prepare` makes it")
     with opened(TEST) as file:
         rows = file.read(columns=["id", "label", "content"])
     images, labels = arrays(rows, (stats["channels"], stats["height"], stats["width"]))
-    return Split(images, labels, rows["id"].to_pylist(), digest(rows))
+    return Split(images, labels, rows["id"].to_pylist(), stats["classes"], digest(rows))
 
 
 def package(evidence: Evidence) -> str:

@@ -25,25 +25,25 @@ def check() -> None:
 
 def gates(*, measures: bool) -> None:
     """Shows each gate with its number and its bounds, and the verdict; exits with 1 on hold."""
-    from duli.gates import Gates, results
+    from duli.gates import Gates, results, verdict
     from duli.params import Params
 
     if measures:
         print("\n".join(_catalogue()))
         return
-    judged = files.read_json(GATES)
-    found = results(judged)
+    found = results(files.read_json(GATES))
     width = max((len(result.name) for result in found), default=0)
     for result in found:
         print(f"{'passed' if result.passed else 'HELD':<6}  {result.name:<{width}}  {result.reason} ({_bounds(result)})")
-    print(f"\nverdict: {judged['verdict']} ({judged['gates'] - judged['refused']} of {judged['gates']} gates passed)")
+    judgement = verdict(found)
+    print(f"\nverdict: {judgement} ({sum(result.passed for result in found)} of {len(found)} gates passed)")
     required = Params("params.yaml").section("gates", Gates).require
     changed = {result.name: (result.measure, result.on, result.min, result.max) for result in found} != {
         name: (gate.measure, gate.on, gate.min, gate.max) for name, gate in required.items()
     }
     if changed:
         print("params.yaml has other gates than these were; `dvc repro` judges by them", file=sys.stderr)
-    if changed or judged["verdict"] != "release":
+    if changed or judgement != "release":
         sys.exit(1)
 
 

@@ -1,6 +1,7 @@
 """The `duli` command: what people do around `dvc repro`, in the folder of a release line."""
 
 import argparse
+import signal
 import sys
 from typing import Any
 
@@ -31,6 +32,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
 
 def main() -> None:
     """Entry point of the console script."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: temporary folders are removed
     parser = argparse.ArgumentParser(prog="duli", description=__doc__, epilog="Run it where the params.yaml of the release line is.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, action in COMMANDS.items():

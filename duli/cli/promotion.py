@@ -1,8 +1,11 @@
 """Which release is in use: how a challenger becomes the champion, and how the one before comes back."""
 
+import contextlib
 import datetime
+import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +16,9 @@ from duli.errors import DataError, GateError
 
 if TYPE_CHECKING:
     from duli.evaluation.compare import Paired
+    from duli.gates import Gate
     from duli.tracking.champion import Record
     from duli.tracking.params import Promotion
-    from duli.tracking.releases import Entry
 
 LOG = Path("promotions.jsonl")
 
@@ -27,20 +30,27 @@ def promote(version: int | None, expect: int | None, *, rejudge: bool) -> None:
     `promotion` of params.yaml asks for decides. In MLflow the alias `champion` moves and `previous` keeps the one before;
     champion.json and promotions.jsonl keep the decision, for git. Exit code 1: held; 2: something is wrong.
     """
+    settings, required = _settings()
     line = Registered()
     champion, entry = line.champions.champion, line.wanted(version)
-    if expect is not None and (champion is None or line.versions.get(champion.release) != expect):
-        now = champion.label if champion else "none"
-        raise GateError(f"the champion is {now}, not version {expect}; nothing was changed: look at it and decide again")
+    current = line.versions.get(champion.release) if champion else None
+    if expect is not None and current != expect:
+        raise GateError(
+            f"the champion is {f'version {current}' if current else 'none'}, not version {expect}; nothing was changed: decide again"
+        )
     if champion and champion.release == entry.release:
         print(f"{champion.label} is the champion already")
         return
     with tempfile.TemporaryDirectory(prefix="duli-promotion-") as folder:
-        challenger, split = _proved(line, entry, Path(folder))
+        challenger = evidence.fetch(line.store, entry, Path(folder) / "release")
+        if champion and champion.wheel_sha256 == challenger.manifest["wheel"]["sha256"]:
+            print(f"{champion.label} is the champion already: release {entry.release[:8]} has the same wheel, in another report")
+            return
+        split = _proved(line, challenger, settings, required)
         compared = None
         if champion:
             compared = _compared(challenger, line, champion, split, Path(folder), rejudge=rejudge)
-            _not_worse(compared, _settings())
+            _not_worse(compared, settings)
         else:
             _show("champion", "none yet, so nothing to compare with")
     _move(line, "promote", _record(challenger), compared)
@@ -49,18 +59,21 @@ def promote(version: int | None, expect: int | None, *, rejudge: bool) -> None:
 def rollback() -> None:
     """Makes the release before the champion the champion again, by the same path; a second time takes that back.
 
-    Gates, signature and answers are checked as for a promotion; the paired test is shown and holds nothing back.
+    The gates it passed when it was made, signature and answers are checked as for a promotion; the paired test is shown and holds nothing
+    back.
     """
+    settings, _ = _settings()
     line = Registered()
     champion, previous = line.champions.champion, line.champions.previous
     if champion is None or previous is None:
         raise DataError(f"{CHAMPION} knows no release before the champion to go back to; `duli promote VERSION` names one")
     with tempfile.TemporaryDirectory(prefix="duli-promotion-") as folder:
-        back, split = _proved(line, line.of_record(previous), Path(folder))
+        back = evidence.fetch(line.store, line.of_record(previous), Path(folder) / "release")
+        split = _proved(line, back, settings, None)
         compared = None
         try:
             compared = _compared(back, line, champion, split, Path(folder), rejudge=True)
-        except DataError as error:  # of the champion that is to go: what it was need not be known for that
+        except (DataError, GateError) as error:  # of the champion that is to go: what it was need not be known for that
             _show("champion", f"{champion.label}: not compared: {error}")
     _move(line, "rollback", _record(back), compared)
 
@@ -76,9 +89,13 @@ def _move(line: Registered, action: str, record: "Record", found: "Paired | None
 
     def write() -> None:
         files.write_json(CHAMPION, to.model_dump())
+        if before and _last_logged() != before.release:  # it came by hand, or a crash kept its line from being written
+            files.append_json(LOG, _logged("found", None, before, None))
         files.append_json(LOG, _logged(action, before, record, found))
 
-    promotion.move(line.store, line.name, expected=before, to=to, versions=versions, read=champions, write=write)
+    LOG.open("ab").close()  # where it cannot be written to, nothing has moved yet
+    with line.store.answering():
+        promotion.move(line.store, line.name, expected=before, to=to, versions=versions, read=champions, write=write)
     print(
         f"\n{line.name} version {record.model_version} is the champion"
         + (f", version {before.model_version} the one before" if before else "")
@@ -86,15 +103,15 @@ def _move(line: Registered, action: str, record: "Record", found: "Paired | None
     print(f"keep the decision: git add {CHAMPION} {LOG} && git commit -m 'Promote {line.name} version {record.model_version}'")
 
 
-def _proved(line: Registered, entry: "Entry", folder: Path) -> tuple[evidence.Evidence, evidence.Split]:
-    """The release with all that speaks for it by itself, each shown as it passes; raises `GateError` at the first that does not."""
-    found = evidence.fetch(line.store, entry, folder / "release")
+def _proved(line: Registered, found: evidence.Evidence, settings: "Promotion", required: "Mapping[str, Gate] | None") -> evidence.Split:
+    """Everything that speaks for a release by itself, each shown as it passes; raises `GateError` at the first that does not."""
     _show("release", _record(found).label)
-    _show("gates", evidence.gates(found))
-    _show("signature", _signature(found, _settings()))
+    _show("gates", evidence.gates(found, required))
+    _show("signature", _signature(found, settings))
+    _show("model", evidence.model(line.store, found))
     split = evidence.test_split()
     _show("answers", evidence.answers(found, split))
-    return found, split
+    return split
 
 
 def _compared(
@@ -181,11 +198,22 @@ def _logged(action: str, before: "Record | None", after: "Record", found: "Paire
     }
 
 
-def _settings() -> "Promotion":
+def _settings() -> "tuple[Promotion, Mapping[str, Gate]]":
+    """What promotion asks for, and the gates; read first, so that a mistake is told before anything is fetched."""
+    from duli.gates import Gates
     from duli.params import Params
     from duli.tracking.params import Promotion
 
-    return Params("params.yaml").section("promotion", Promotion)
+    params = Params("params.yaml")
+    return params.section("promotion", Promotion), params.section("gates", Gates).require
+
+
+def _last_logged() -> str | None:
+    """The release that the last whole line of the log is about."""
+    for line in reversed(LOG.read_text(encoding="utf-8", errors="replace").splitlines()):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            return str(json.loads(line)["to"]["release"])
+    return None
 
 
 def _show(what: str, text: str) -> None:

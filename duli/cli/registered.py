@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from duli import files
 from duli.errors import DataError
 
 if TYPE_CHECKING:
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from duli.tracking.store import Store
 
 CHAMPION = Path("champion.json")
-RUN = Path("reports/release_run.json")
 
 
 class Registered:
@@ -22,20 +20,33 @@ class Registered:
     def __init__(self) -> None:
         from duli.packaging.params import Release
         from duli.params import Params
-        from duli.tracking import promotion, releases, store
+        from duli.tracking import promotion, store
 
         self.name = Params("params.yaml").section("release", Release).name
         self.store: Store = store.locate(os.environ, Path())
-        self.listed: list[Entry] = releases.listing(self.store, self.name)
-        self.versions = {entry.release: entry.model_version for entry in self.listed if entry.model_version is not None}
-        self.champions = promotion.follow(self.store, self.name, self.versions, champions)
+        self.listed: list[Entry] = []
+        with self.store.answering():
+            self.champions = promotion.follow(self.store, self.name, self._list, champions)
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """Release -> model version, of those that the registry still has."""
+        return {entry.release: entry.model_version for entry in self.listed if entry.model_version is not None}
+
+    def _list(self) -> dict[str, int]:
+        from duli.tracking import releases
+
+        self.listed = releases.listing(self.store, self.name)
+        return self.versions
 
     def wanted(self, version: int | None) -> "Entry":
-        """The newest release with this model version; without one, the release that lies here."""
+        """The newest release with this model version; without one, the release that the files here make up."""
         if version is None:
-            run = files.read_json(RUN)["run_id"]
-            found = [entry for entry in self.listed if entry.run_id == run]
-            missing = f"the release that lies here (run {run[:8]}) is not in MLflow at {self.store.tracking_uri}; log it with `duli track`"
+            from stages.track import gather
+
+            here = gather(Path(), os.environ).digest
+            found = [entry for entry in self.listed if entry.release == here]
+            missing = f"the release that lies here ({here[:8]}) is not in MLflow at {self.store.tracking_uri}; log it with `duli track`"
         else:
             found = [entry for entry in self.listed if entry.model_version == version]
             missing = f"MLflow has no release with version {version} of {self.name}; `duli releases` lists those there are"
@@ -51,15 +62,13 @@ class Registered:
         if not found:
             raise DataError(
                 f"{CHAMPION} names {record.label}, which MLflow at {self.store.tracking_uri} does not hold; point MLFLOW_TRACKING_URI to "
-                "the server it was promoted on, or check out its commit, then `dvc checkout` and `duli track`"
+                "the server it was promoted on, or log it here: in a clone of its own at its commit, `dvc repro --pull` and `duli track`"
             )
         return found[0]
 
 
 def champions() -> "Champions":
-    """What champion.json says; raises `DataError` where it is missing or of another form."""
-    from duli.tracking.champion import parse
+    """What champion.json says; raises `DataError` where it is missing, damaged or of another form."""
+    from duli.tracking.champion import load
 
-    if not CHAMPION.exists():
-        raise DataError(f'{CHAMPION} is missing; restore it from git, or write {{"champion": null}} to begin anew')
-    return parse(files.read_json(CHAMPION))
+    return load(CHAMPION)

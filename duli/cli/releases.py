@@ -36,7 +36,7 @@ def releases() -> None:
     """Lists the releases of this line in MLflow, the newest first, with their headline, verdict and place."""
     line = Registered()
     if not line.listed:
-        print(f"MLflow at {line.store.tracking_uri} has no release of {line.name} yet; `dvc repro` makes one")
+        print(f"MLflow at {line.store.tracking_uri} has no release of {line.name}; `duli track` logs what lies here, `dvc repro` makes one")
         return
     places = _places(line)
     rows = [["version", "release", "run", "logged", *COLUMNS, "verdict", "place"]]

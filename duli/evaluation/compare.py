@@ -31,9 +31,14 @@ class Paired:
         return float(binomtest(self.lost, self.lost + self.won).pvalue) if self.lost + self.won else 1.0
 
     def difference(self) -> dict[str, float]:
-        """Accuracy of the other less that of the reference, with its bootstrap interval at 95 %."""
+        """Accuracy of the other less that of the reference, with its bootstrap interval at 95 %, at no end narrower than `points` says.
+
+        Resampling models that hardly differ gives an interval of hardly any width, however few the examples are.
+        """
         counts = np.array([self.lost, self.won, self.n - self.lost - self.won])
-        return bootstrap.of_counts(lambda drawn: (drawn[..., 1] - drawn[..., 0]) / drawn.sum(axis=-1), counts)
+        resampled = bootstrap.of_counts(lambda drawn: (drawn[..., 1] - drawn[..., 0]) / drawn.sum(axis=-1), counts)
+        drop = self._drop()
+        return {**resampled, "low": min(resampled["low"], -drop["high"]), "high": max(resampled["high"], -drop["low"])}
 
     def points(self) -> dict[str, Any]:
         """As reports show it: `drop_points` is the accuracy that the other lost, in percentage points, with its 95 % interval.
@@ -41,10 +46,13 @@ class Paired:
         The interval is Agresti and Min's (2005) for a difference of paired proportions: Wald's after adding half an observation to
         each cell of the two-by-two table, so that no disagreement still has a width.
         """
+        drop = {end: 100 * share for end, share in self._drop().items()}
+        return {"n": self.n, "lost": self.lost, "won": self.won, "drop_points": drop}
+
+    def _drop(self) -> dict[str, float]:
         centre = (self.lost - self.won) / (self.n + 2)
         half = Z95 * ((self.lost + self.won + 1) - (self.lost - self.won) ** 2 / (self.n + 2)) ** 0.5 / (self.n + 2)
-        drop = {"value": (self.lost - self.won) / self.n, "low": centre - half, "high": centre + half}
-        return {"n": self.n, "lost": self.lost, "won": self.won, "drop_points": {end: 100 * share for end, share in drop.items()}}
+        return {"value": (self.lost - self.won) / self.n, "low": centre - half, "high": centre + half}
 
 
 def paired(reference: Labels, other: Labels, labels: Labels) -> Paired:

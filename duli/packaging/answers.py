@@ -6,7 +6,7 @@ import tempfile
 import zipfile
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,21 @@ folder, package = sys.argv[1:]
 sys.path.insert(0, folder)
 predictor = importlib.import_module(f"{package}.predictor").Predictor()
 labels, probabilities = predictor.predict(numpy.load("images.npy"))
-numpy.savez("answers.npz", answers=[predictor.classes.index(label) for label in labels], probabilities=probabilities)
+answers = [predictor.classes.index(label) for label in labels]
+numpy.savez("answers.npz", answers=answers, probabilities=probabilities, classes=predictor.classes)
 """
 
 
-def answers(wheel: bytes, package: str, images: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Classes [n] and probabilities [n, classes] that the wheel's predictor gives for `images` [n, channels, height, width].
+class Answered(NamedTuple):
+    """What a predictor gives for n images."""
+
+    answers: NDArray[np.int64]  # [n], index into classes
+    probabilities: NDArray[np.float32]  # [n, classes]
+    classes: list[str]
+
+
+def answers(wheel: bytes, package: str, images: NDArray[np.uint8]) -> Answered:
+    """What the wheel's predictor gives for `images` [n, channels, height, width].
 
     The predictor verifies the package before it answers. Raises `GateError` where it refuses or fails.
     """
@@ -42,4 +51,4 @@ def answers(wheel: bytes, package: str, images: NDArray[np.uint8]) -> tuple[NDAr
             lines = asked.stderr.strip().splitlines() or [f"exit code {asked.returncode}"]
             raise GateError(f"the released wheel does not answer: {lines[-1]}")
         found: Any = np.load(folder / "answers.npz")
-        return found["answers"].astype(np.int64), found["probabilities"]
+        return Answered(found["answers"].astype(np.int64), found["probabilities"], found["classes"].tolist())

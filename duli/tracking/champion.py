@@ -1,12 +1,15 @@
 """What is kept of the champion, in git: which release it is, by content, and the figures it was promoted with."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from duli.errors import DataError
 
+RESTORE = 'restore it from git, or write {"champion": null} to begin anew'
 # Figures that the business report sets beside those of a new release.
 FIGURES = tuple(
     f"business.{name}.value"
@@ -45,6 +48,20 @@ class Champions(BaseModel):
     previous: Record | None = None  # what a rollback goes back to
 
 
+def load(path: Path) -> Champions:
+    """The champion and the one before, from a champion.json; raises `DataError` where it is missing, damaged or of another form."""
+    try:
+        return parse(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing; {RESTORE}") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); {RESTORE}") from None
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path} is not JSON ({error}); {RESTORE}") from None
+
+
 def parse(content: Any) -> Champions:
     """The champion and the one before; raises `DataError` where the JSON is of another form."""
     try:
@@ -52,9 +69,7 @@ def parse(content: Any) -> Champions:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the whole of it"
-        raise DataError(
-            f'champion.json: {place}: {first["msg"]}; restore the file from git, or write {{"champion": null}} to begin anew'
-        ) from None
+        raise DataError(f"champion.json: {place}: {first['msg']}; {RESTORE}") from None
 
 
 def figures(measures: Mapping[str, float]) -> dict[str, float]:

@@ -60,16 +60,17 @@ def move(
             raise
 
 
-def follow(store: Store, name: str, versions: Mapping[str, int], read: Callable[[], Champions]) -> Champions:
+def follow(store: Store, name: str, versions: Callable[[], Mapping[str, int]], read: Callable[[], Champions]) -> Champions:
     """What `read` gives, with the aliases of the model `name` in agreement: a promotion may have been killed, or have come by git.
 
-    In the repository's own database champion.json decides. On a server, which others use too, nothing is moved.
+    In the repository's own database champion.json decides. In a store that others use too nothing is moved, and only what is missing set.
+    `versions` is asked while nobody promotes, so that it knows all that `read` can name.
     """
     client = store.client()
     with store.locked():
         champions = read()
-        found, meant = of_model(client, name), aliases(champions, versions)
-        if store.database and any(found.get(alias) != meant.get(alias) for alias in (CHAMPION, PREVIOUS)):
+        found, meant = of_model(client, name), aliases(champions, versions())
+        if (store.own or CHAMPION not in found) and any(found.get(alias) != meant.get(alias) for alias in (CHAMPION, PREVIOUS)):
             _point(client, name, meant)
         return champions
 
@@ -81,7 +82,7 @@ def aliases(champions: Champions, versions: Mapping[str, int]) -> dict[str, int]
 
 
 def _not_elsewhere(store: Store, name: str, alias: int | None, expected: int | None, new: int | None) -> None:
-    if store.database is None and alias not in (expected, new):
+    if not store.own and alias not in (expected, new, None):
         raise DuliError(
             f"MLflow says that version {alias} is the champion of {name}, and champion.json says {expected or 'none of its versions'}; "
             "`git pull`: somebody may have promoted it; if not, promote it or set the alias back in MLflow, then try again"

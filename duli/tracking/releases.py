@@ -1,5 +1,6 @@
 """The releases of a line that stand in MLflow: listed with their headline, and their evidence brought back, byte for byte."""
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,11 +84,32 @@ def evidence(store: Store, entry: Entry, wanted: Sequence[str], folder: Path) ->
         ) from None
     if identity(listed) != entry.release:
         raise DataError(f"the list of files of run {entry.run_id} in MLflow is not the one it was logged with; log the release anew")
+    unlisted = [name for name in wanted if name not in listed and not any(path.startswith(f"{name}/") for path in listed)]
+    if unlisted:
+        raise DataError(
+            f"the release of run {entry.run_id} does not consist of {unlisted[0]}; it was logged by another version, log it anew"
+        )
     expected = {path: digest for path, digest in listed.items() if path in wanted or path.startswith(tuple(f"{name}/" for name in wanted))}
     changed = [path for path, digest in expected.items() if not (folder / path).is_file() or sha256(folder / path) != digest]
     if changed:
         raise DataError(f"MLflow's copy of {changed[0]} is not the file that was released (run {entry.run_id}); log the release anew")
     return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def model_sha256(store: Store, entry: Entry) -> str:
+    """SHA-256 of the model that the registered version of a release loads; raises `DataError` where MLflow does not hold it."""
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    with tempfile.TemporaryDirectory(prefix="duli-model-") as folder:
+        try:
+            source = store.client().get_model_version(entry.name, str(entry.model_version)).source
+            return sha256(download_artifacts(artifact_uri=f"{source}/model.onnx", dst_path=folder, tracking_uri=store.tracking_uri))
+        except (MlflowException, OSError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise DataError(
+                f"MLflow does not hold the model of version {entry.model_version} ({reason}); delete it in MLflow, then `duli track`"
+            ) from None
 
 
 def _entry(name: str, run: "Run", versions: Mapping[str, int], aliases: Mapping[str, int]) -> Entry:

@@ -25,7 +25,8 @@ class Store:
 
     tracking_uri: str
     artifact_root: str | None
-    lock: Path  # whoever changes the store and must not race with others of this repository holds it
+    lock: Path  # whoever changes the store and must not race with others holds it: beside a database, else in the repository
+    own: bool = False  # the repository's own database, which nobody else writes to
 
     @property
     def database(self) -> Path | None:
@@ -75,6 +76,23 @@ class Store:
         return str(found.experiment_id)
 
     @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """Raises `DuliError` for what MLflow and its database raise in the block where they do not answer, or are none."""
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except (MlflowException, SQLAlchemyError) as error:
+            reason = " ".join(str(error).split())[:300]
+            fix = (
+                "if it is damaged, move it away and log your releases again with `duli track`"
+                if self.database
+                else "start it, or unset MLFLOW_TRACKING_URI to use mlruns/"
+            )
+            raise DuliError(f"MLflow at {self.tracking_uri} does not answer; {fix} ({reason})") from None
+
+    @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Waits for, and holds, the store's lock among the processes of this repository."""
         self.lock.parent.mkdir(parents=True, exist_ok=True)
@@ -111,19 +129,19 @@ def locate(environment: Mapping[str, str], folder: Path) -> Store:
     file store, which MLflow has given up.
     """
     root = repository(environment, folder)
-    uri = environment.get("MLFLOW_TRACKING_URI", "").strip() or f"{SQLITE}{root / 'mlruns' / 'mlflow.db'}"
-    lock = root / "mlruns" / ".lock"
+    own = root / "mlruns" / "mlflow.db"
+    uri = environment.get("MLFLOW_TRACKING_URI", "").strip() or f"{SQLITE}{own}"
     if uri.startswith(SQLITE):
         # A relative path means the same database for every release line, whatever folder its stages run in.
         database = root / uri.removeprefix(SQLITE)
-        return Store(f"{SQLITE}{database}", str(database.parent / "artifacts"), lock)
+        return Store(f"{SQLITE}{database}", str(database.parent / "artifacts"), database.parent / ".lock", own=database == own)
     scheme = urlsplit(uri).scheme or ("databricks" if uri == "databricks" else "")
     if scheme in ("", "file"):
         raise ParamsError(
             f"MLFLOW_TRACKING_URI = {uri!r}: MLflow has given up its file store; "
             "give sqlite:///path/to/mlflow.db or the http(s) address of a server, or unset it"
         )
-    return Store(uri, None if scheme in SERVERS else str(root / "mlruns" / "artifacts"), lock)
+    return Store(uri, None if scheme in SERVERS else str(root / "mlruns" / "artifacts"), root / "mlruns" / ".lock")
 
 
 def repository(environment: Mapping[str, str], folder: Path) -> Path:

@@ -32,6 +32,7 @@ class Line:
         self.store.database.parent.mkdir(parents=True)
         shutil.copyfile(migrated, self.store.database)
         (folder / ".dvc").mkdir()
+        self.gate: dict[str, Any] = {"measure": "business.accuracy", "min": 0.0}
         (folder / "champion.json").write_text('{"champion": null}\n')
 
     def release(self, *, bias: float = 0.0, shift: int = 0, verdict_min: float = 0.0, price: float = 1.0, sign: bool = False) -> int:
@@ -46,16 +47,25 @@ class Line:
         facts["stats"]["splits"]["test"]["digest"] = facts["evaluation"]["test_digest"] = digest(test)
         tiny.rewrite(self.folder, facts)
         pq.write_table(test, self.folder / "data/prepared/test.parquet")
+        self.gate = {"measure": "business.accuracy", "min": verdict_min}
         self.params(PROMOTION, sign=sign)
         package.main()
-        self._reports(probabilities, labels, right / N, verdict_min, price)
+        self._reports(probabilities, labels, right / N, price)
         logged = track.record(Path(), self.environment)
         files.write_json(self.folder / "reports/release_run.json", {"run_id": logged.run_id})
         return logged.version
 
     def params(self, promotion: dict[str, Any], *, sign: bool = False) -> None:
         (self.folder / "params.yaml").write_text(
-            json.dumps({"root": ".", "release": {**tiny.RELEASE, "sign": sign}, "promotion": promotion}, ensure_ascii=False)
+            json.dumps(
+                {
+                    "root": ".",
+                    "release": {**tiny.RELEASE, "sign": sign},
+                    "promotion": promotion,
+                    "gates": {"require": {"accuracy": self.gate}},
+                },
+                ensure_ascii=False,
+            )
         )
 
     def aliases(self) -> dict[str, int]:
@@ -69,7 +79,7 @@ class Line:
         path = self.folder / "promotions.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
-    def _reports(self, probabilities: Any, labels: Any, accuracy: float, least: float, price: float) -> None:
+    def _reports(self, probabilities: Any, labels: Any, accuracy: float, price: float) -> None:
         reports = self.folder / "reports"
         flat = pa.array(probabilities.ravel())
         columns = {"id": pa.array([f"image {index}" for index in range(N)]), "label": pa.array(labels, pa.int16())}
@@ -80,9 +90,7 @@ class Line:
             "gross_margin": {"value": 0.5},
             "accuracy": {"value": accuracy},
         }
-        judged = gates.summary(
-            gates.judge({"accuracy": gates.Gate(measure="business.accuracy", min=least)}, gates.measures({"business": business}))
-        )
+        judged = gates.summary(gates.judge({"accuracy": gates.Gate.model_validate(self.gate)}, gates.measures({"business": business})))
         files.write_json(reports / "business.json", business)
         files.write_json(reports / "gates.json", judged)
         files.write_json(reports / "validation.json", {"success": True})

@@ -72,7 +72,14 @@ def test_gates_shows_every_gate_and_exits_with_1_unless_all_passed_as_params_has
     shown = duli(tmp_path, "gates")
     assert shown.returncode == 1
     assert "params.yaml has other gates" in shown.stderr
-    for damaged in ("[]", "{}", "{", '{"results": [{}]}'):
+    for damaged in (
+        "[]",
+        "{}",
+        "{",
+        '{"results": [{}]}',
+        shown.stdout,
+        (tmp_path / "reports/gates.json").read_text().replace("0.99", '"x"'),
+    ):
         (tmp_path / "reports/gates.json").write_text(damaged)
         shown = duli(tmp_path, "gates")
         assert (shown.returncode, len(shown.stderr.splitlines())) == (2, 1)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -10,11 +11,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from duli.cli import promotion, releases
 from duli.cli.keys import keygen
 from duli.errors import DataError, DuliError, GateError
+from stages import track
 from tests.cli.released import PROMOTION, Line
 from tests.closure import ROOT
 from tests.tracking.server import served
@@ -122,10 +127,7 @@ def test_the_packed_model_has_to_answer_as_it_was_judged(line: Line) -> None:
     other = Path("reports/predictions.parquet").read_bytes()
     line.release(bias=7)
     Path("reports/predictions.parquet").write_bytes(other)
-    from stages import track
-
-    run = track.record(Path(), line.environment).run_id
-    Path("reports/release_run.json").write_text(json.dumps({"run_id": run}))
+    track.record(Path(), line.environment)
     with pytest.raises(GateError, match=r"answers 11 of 300 test images otherwise than reports/predictions.parquet"):
         promote()
 
@@ -216,8 +218,129 @@ def test_another_test_split_is_refused_unless_the_champion_is_asked_anew(line: L
     capsys.readouterr()
     promote(rejudge=True)
     assert "lost 0 of 300" in capsys.readouterr().out
-    with pytest.raises(DataError, match=r"is not the test split that release .* bring that one back"):
+    with pytest.raises(DataError, match=r"is not the test split that release .* brings that split back"):
         promotion.rollback()  # the test split of the first release does not lie here any more
+
+
+def test_the_same_wheel_in_another_report_is_the_champion_already_and_what_was_before_stays(
+    line: Line, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a promotion the report compares with another champion: the next `dvc repro` makes another release of the same wheel."""
+    line.release(bias=7)
+    promote()
+    line.release(bias=6)
+    promote()
+    before = state(line)
+    line.release(bias=6, price=3.0)
+    promote()
+    assert "is the champion already: release" in capsys.readouterr().out
+    untouched(line, before)
+
+
+def test_the_registered_model_has_to_be_the_packed_one(line: Line) -> None:
+    line.release()
+    (path,) = Path("mlruns/artifacts/bright-row").glob("models/*/artifacts/model.onnx")
+    path.write_bytes(b"other bytes")
+    with pytest.raises(GateError, match=r"the registered version 1 is not the model of this release"):
+        promote()
+    path.unlink()
+    with pytest.raises(DataError, match=r"MLflow does not hold the model of version 1 .*`duli track`"):
+        promote()
+
+
+def test_without_a_version_the_release_of_the_files_here_is_meant_not_the_one_that_was_logged_last(line: Line) -> None:
+    line.release(bias=7)
+    Path("reports/report.md").write_text("made anew, and not logged")
+    with pytest.raises(DataError, match=r"the release that lies here \(.*\) is not in MLflow .*; log it with `duli track`"):
+        promote()
+
+
+def test_a_run_that_was_logged_anew_stands_for_the_release_that_lies_here(line: Line) -> None:
+    line.release(bias=7)
+    line.store.client().delete_run(json.loads(Path("reports/release_run.json").read_text())["run_id"])
+    track.record(Path(), line.environment)
+    promote()
+    assert line.aliases() == {"challenger": 1, "champion": 1}
+
+
+def test_gates_that_params_have_now_hold_too(line: Line) -> None:
+    line.release(bias=8)
+    line.gate = {"measure": "business.accuracy", "min": 0.9}
+    line.params(PROMOTION)
+    with pytest.raises(GateError, match=r"is on hold: accuracy: business.accuracy.value = 0.88 is below 0.9"):
+        promote()
+
+
+def test_probabilities_that_were_not_the_packed_models_are_refused(line: Line) -> None:
+    """The same answers at another temperature: coverage and cost would be another's."""
+    line.release(bias=6)
+    table = pq.read_table("reports/predictions.parquet")
+    flat = np.sqrt(table["int8"].combine_chunks().flatten().to_numpy())
+    columns = {"id": table["id"], "label": table["label"], "int8": pa.FixedSizeListArray.from_arrays(pa.array(flat), 3)}
+    pq.write_table(pa.table(columns), "reports/predictions.parquet")
+    track.record(Path(), line.environment)
+    with pytest.raises(GateError, match=r"answers 0 of 300 test images otherwise .* probabilities 0\.\d apart"):
+        promote()
+
+
+def test_a_champion_that_does_not_answer_any_more_does_not_stop_its_rollback(
+    line: Line, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line.release(bias=7)
+    promote()
+    line.release(bias=6)
+    promote()
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise GateError("the released wheel does not answer")
+
+    monkeypatch.setattr(promotion, "_compared", broken)
+    promotion.rollback()
+    assert "not compared: the released wheel does not answer" in capsys.readouterr().out
+    assert line.champion()["champion"]["model_version"] == 1
+
+
+def test_the_store_of_another_repository_is_not_put_right(
+    line: Line, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.release(bias=7)
+    promote()
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / ".dvc").mkdir()
+    (elsewhere / "champion.json").write_text('{"champion": null}')
+    shutil.copy("params.yaml", elsewhere)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{line.folder}/mlruns/mlflow.db")
+    monkeypatch.setenv("DVC_ROOT", str(elsewhere))
+    monkeypatch.chdir(elsewhere)
+    releases.releases()
+    assert line.aliases() == {"challenger": 1, "champion": 1}
+
+
+def test_a_log_that_cannot_be_written_to_stops_a_promotion_before_anything_moves(line: Line) -> None:
+    line.release(bias=7)
+    Path("promotions.jsonl").mkdir()
+    with pytest.raises(IsADirectoryError):
+        promote()
+    assert (line.aliases(), line.champion()) == ({"challenger": 1}, {"champion": None})
+
+
+def test_a_decision_that_is_not_in_the_log_is_written_down_by_the_next(line: Line) -> None:
+    line.release(bias=7)
+    promote()
+    Path("promotions.jsonl").unlink()
+    line.release(bias=6)
+    promote()
+    assert [(entry["action"], entry["to"]["model_version"]) for entry in line.log()] == [("found", 1), ("promote", 2)]
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "foo://x", "sqlite:///mlruns", "sqlite:///params.yaml"])
+def test_a_store_that_does_not_answer_is_one_clear_error(line: Line, monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+    line.release()
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    for command in (promote, promotion.rollback, releases.releases):
+        with pytest.raises(DuliError, match=r"does not answer"):
+            command()
 
 
 def test_an_expected_champion_that_is_none_any_more_stops_a_promotion(line: Line) -> None:
@@ -229,7 +352,7 @@ def test_an_expected_champion_that_is_none_any_more_stops_a_promotion(line: Line
     promote(expect=1)
     line.release(bias=6.5)
     before = state(line)
-    with pytest.raises(GateError, match=r"the champion is version 2 .*, not version 1"):
+    with pytest.raises(GateError, match=r"the champion is version 2, not version 1"):
         promote(expect=1)
     untouched(line, before)
 
@@ -372,7 +495,7 @@ def test_a_damaged_champion_json_is_one_clear_error(line: Line, content: str | b
 def test_releases_are_listed_with_their_places(line: Line, capsys: pytest.CaptureFixture[str]) -> None:
     line.params(PROMOTION)
     releases.releases()
-    assert "has no release of bright-row yet" in capsys.readouterr().out
+    assert "has no release of bright-row; `duli track` logs what lies here" in capsys.readouterr().out
     line.release(bias=7)
     promote()
     line.release(bias=7, price=2.0)

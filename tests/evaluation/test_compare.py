@@ -55,8 +55,15 @@ def test_the_bootstrap_interval_is_as_wide_as_the_normal_approximation_says(numb
     assert (difference["high"] - difference["low"]) / (2 * 1.96 * deviation) == pytest.approx(1, abs=0.12)
 
 
+@pytest.mark.parametrize(("n", "least"), [(100, 0.015), (1000, 0.0015), (10_000, 0.00015)])
+def test_models_that_never_differ_are_not_proved_equal_by_a_few_examples(n: int, least: float) -> None:
+    difference = Paired(n, 0, 0).difference()
+    assert difference["low"] < -least < 0 < least < difference["high"]
+    assert bool(compare.objections(Paired(n, 0, 0), 0.002, None, 0.0)) == (n == 100)
+
+
 def test_a_challenger_that_may_be_worse_is_objected_to() -> None:
-    assert compare.objections(Paired(10_000, 0, 0), 0.0, None, 0.0004) == []
+    assert compare.objections(Paired(10_000, 0, 0), 0.002, None, 0.0004) == []
     assert compare.objections(Paired(10_000, 10, 10), 0.002, None, 0.0004) == []
     (objection,) = compare.objections(Paired(10_000, 10, 10), 0.0005, None, 0.0004)
     assert "may be worse by 0.0" in objection

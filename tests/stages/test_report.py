@@ -364,7 +364,7 @@ def test_lists_hold_what_is_no_metric(release: Line) -> None:
         ("reports/evaluation.json", "coverage.value", float("inf"), "repeat `dvc repro --force evaluate`"),
         ("reports/evaluation.json", "accuracy", None, "repeat `dvc repro --force evaluate`"),
         ("dist/manifest.json", "wheel.bytes", "many", "repeat `dvc repro --force package`"),
-        ("champion.json", "champion", {"name": "digits"}, "champion.json: champion.version: Field required; restore the file from git"),
+        ("champion.json", "champion", {"name": "digits"}, "champion.json: champion.version: Field required; restore it from git"),
     ],
 )
 def test_a_measurement_that_is_missing_or_no_number_stops_the_report(release: Line, path: str, key: str, value: Any, said: str) -> None:
