@@ -20,6 +20,7 @@ TAG = f"mlflow.sharedViewState.{KEY}"
 VERDICT = "duli.verdict"
 RUN, CREATED = "attributes.`Run Name`", "runDateAndNestInfo"  # columns that are always there, by MLflow's own names
 TRADES = tuple((name, "accuracy") for name in ("unit_cost_usd_per_million", "latency_ms", "model_kb", "train_seconds"))  # across, up
+CURVES = tuple(f"values/curves/{name}" for name in ("train_loss", "validation_loss", "validation_accuracy"))
 MODE = "workflowType=machine_learning"
 HOME = f"/#/experiments?{MODE}"
 MODELS = f"/#/models?{MODE}"
@@ -63,7 +64,7 @@ def run(experiment_id: str, run_id: str) -> str:
 
 def _state(metrics: list[str]) -> dict[str, Any]:
     measures = [f"tags.`{VERDICT}`", *(f"metrics.`{metric}`" for metric in metrics)]
-    widths = {RUN: 150, CREATED: 130, **{f"metrics.`{metric}`": _pixels(metric) for metric in metrics}}
+    widths = {RUN: 150, CREATED: 140, **{f"metrics.`{metric}`": _pixels(metric) for metric in metrics}}
     return {
         "searchFilter": "",
         "orderByKey": "attributes.start_time",
@@ -130,7 +131,7 @@ def _charts() -> dict[str, Any]:
             "useGlobalXaxisKey": True,
             "useGlobalLineSmoothing": True,
         }
-        for metric in ("curves/train_loss", "curves/validation_loss", "curves/validation_accuracy")
+        for metric in CURVES
     ]
     return {
         "compareRunCharts": [
