@@ -46,23 +46,20 @@ def main() -> None:
             page.goto(path)
             page.get_by_text(awaited).first.wait_for()
             act(page)
+            page.mouse.move(0, 0)  # or what is under it is highlighted
             page.wait_for_timeout(SETTLED)
             _keep(page.screenshot(animations="disabled"), name)
 
-        take("releases", view.table(experiment), (1920, 420), "parameters", _close_banner)
-        take("charts", view.charts(experiment), (1280, 1330), "Trade-offs", _close_banner)
-        take("compare", view.compare(experiment, runs[:2]), (1280, 1000), "Run details", _differences)
+        take("releases", view.table(experiment), (1920, 420), "parameters")
+        take("charts", view.charts(experiment), (1280, 1500), "Trade-offs")
+        take("compare", view.compare(experiment, runs[:2]), (1280, 1240), "Run details", _differences)
         take("run", view.run(experiment, runs[0]), (1280, 720), re.compile("^(Hold|Release): "))
-        take("model", MODEL, (1280, 800), "challenger")
+        take("model", MODEL, (1600, 640), "challenger")
         take("version", VERSION, (1280, 800), re.compile("^(Hold|Release): "))
 
 
 def _leave(page: "Page") -> None:
     """Takes the page as it is."""
-
-
-def _close_banner(page: "Page") -> None:
-    page.get_by_text("You're viewing a shared view").locator("xpath=ancestor::*[.//button][1]").get_by_role("button").last.click()
 
 
 def _differences(page: "Page") -> None:
