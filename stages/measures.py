@@ -2,8 +2,10 @@
 
 from itertools import product
 
+from duli.compression.params import Quantize
 from duli.evaluation.params import Evaluate
 from duli.gates import Catalogue
+from duli.params import Params
 
 SHARE = ("value", "low", "high", "n")  # with its 95 % interval
 RANGE = ("value", "low", "high")
@@ -17,12 +19,13 @@ CORRUPTIONS = (
 ONNX = ("fp32", "int8")
 
 
-def catalogue(evaluate: Evaluate) -> Catalogue:
-    """The names that the reports of a line with these settings have; tests/test_line.py compares them with those of a real one."""
-    return Catalogue(".".join(parts) for row in _rows(evaluate) for parts in product(*row))
+def catalogue(params: Params) -> Catalogue:
+    """The names that the reports of a line with these params have; tests/test_line.py compares them with those of a real one."""
+    rows = _rows(params.section("evaluate", Evaluate), params.section("quantize", Quantize))
+    return Catalogue(".".join(parts) for row in rows for parts in product(*row))
 
 
-def _rows(evaluate: Evaluate) -> list[tuple[tuple[str, ...], ...]]:
+def _rows(evaluate: Evaluate, quantize: Quantize) -> list[tuple[tuple[str, ...], ...]]:
     """Each row stands for all names that take one of each of its parts."""
     shares = (
         "accuracy",
@@ -43,7 +46,9 @@ def _rows(evaluate: Evaluate) -> list[tuple[tuple[str, ...], ...]]:
         (("quantization",), ("variants",), ONNX, ("bytes",)),
         (("quantization",), ("variants",), ONNX, ("validation_accuracy",), SHARE),
         (("quantization",), ("export",), ("max_logit_difference", "disagreements", "n")),
-        (("quantization",), ("validation_paired",), ("n", "lost", "won")),
+        (("quantization",), ("validation_paired",), ("n", "lost", "won", "logit_error")),
+        (("quantization",), ("calibrations",), quantize.calibration, ("n", "lost", "won", "logit_error")),
+        (("quantization",), ("calibrations",), quantize.calibration, ("drop_points",), RANGE),
         (("quantization",), ("validation_paired",), ("drop_points",), RANGE),
         (("evaluation",), ("n", "wrong", "confidence_threshold")),
         (("evaluation",), (*shares, *losses), SHARE),

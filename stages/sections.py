@@ -42,7 +42,7 @@ def check(path: Path) -> None:
     params = Params(path)
     params.check(SECTIONS)
     gates = params.section("gates", Gates).require
-    lacking = unknown(gates, catalogue(params.section("evaluate", Evaluate)))
+    lacking = unknown(gates, catalogue(params))
     if lacking:
         mistakes = [f"{path}: gates.require.{name}.measure: {why}; `duli gates --measures` lists all" for name, why in lacking.items()]
         raise ParamsError("\n".join(mistakes))

@@ -48,11 +48,10 @@ def gates(*, measures: bool) -> None:
 
 
 def _catalogue() -> tuple[str, ...]:
-    from duli.evaluation.params import Evaluate
     from duli.params import Params
     from stages.measures import catalogue
 
-    return catalogue(Params("params.yaml").section("evaluate", Evaluate)).names
+    return catalogue(Params("params.yaml")).names
 
 
 def _bounds(result: "Result") -> str:

@@ -9,6 +9,8 @@ import onnx
 import torch
 from torch import nn
 
+from duli.compression import graph
+
 # ONNX operator set; 21 is what onnxruntime's int8 kernels and its quantizer know well.
 OPSET = 21
 
@@ -50,6 +52,7 @@ def to_onnx(model: nn.Module, shape: tuple[int, int, int], mean: float, std: flo
     assert program is not None
     proto = program.model_proto
     _strip(proto)
+    graph.fold_preprocessing(proto)
     onnx.checker.check_model(proto, full_check=True)
     file = io.BytesIO()
     onnx.save(proto, file)

@@ -1,5 +1,7 @@
 """Static int8 quantization of an ONNX model by onnxruntime's own quantizer."""
 
+import contextlib
+import io
 import logging
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +12,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-CALIBRATION_BATCH = 64
+from duli.compression import graph
+from duli.compression.params import Calibration
+
+CALIBRATION_BATCH = 64  # at most
+METHODS: dict[Calibration, str] = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}  # onnxruntime's names
 
 
 def draw(labels: NDArray[np.int64], rows: int, seed: int) -> NDArray[np.int64]:
@@ -28,25 +34,27 @@ def draw(labels: NDArray[np.int64], rows: int, seed: int) -> NDArray[np.int64]:
     return np.sort(shuffled[np.argsort(rank[shuffled], kind="stable")][:rows])
 
 
-def quantize(model: bytes, images: NDArray[np.uint8]) -> bytes:
-    """The int8 form of an ONNX `model` with input "images": QDQ, per-channel signed weights, unsigned activations, min-max.
+def quantize(model: bytes, images: NDArray[np.uint8], calibration: Calibration) -> bytes:
+    """The int8 form of an ONNX `model` with input "images": QDQ, per-channel signed weights, unsigned activations.
 
-    `images` is the calibration set, uint8 [n, channels, height, width]. The same input gives the same bytes.
+    `images` is the calibration set, uint8 [n, channels, height, width], `calibration` says how the ranges of the activations follow from
+    it: their ends, the cut of least Kullback-Leibler divergence, or the 99.999th percentile. The same input gives the same bytes.
     """
     from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self._batches: Iterator[dict[str, Any]] = (
-                {"images": images[start : start + CALIBRATION_BATCH]} for start in range(0, len(images), CALIBRATION_BATCH)
-            )
+            # All of one size: histograms are not gathered over batches of different ones.
+            size = next(size for size in range(min(CALIBRATION_BATCH, len(images)), 0, -1) if len(images) % size == 0)
+            self._batches: Iterator[dict[str, Any]] = ({"images": batch} for batch in np.split(images, len(images) // size))
 
         def get_next(self) -> dict[str, Any] | None:
             return next(self._batches, None)
 
     logging.getLogger().setLevel(logging.ERROR)  # the quantizer advises what has just been done
-    with tempfile.TemporaryDirectory(prefix="duli-int8-") as scratch:
+    said = io.StringIO()  # what the calibrators of histograms print
+    with tempfile.TemporaryDirectory(prefix="duli-int8-") as scratch, contextlib.redirect_stdout(said):
         plain, prepared, quantized = (Path(scratch) / name for name in ("plain.onnx", "prepared.onnx", "int8.onnx"))
         plain.write_bytes(model)
         quant_pre_process(plain, prepared, skip_symbolic_shape=True)
@@ -58,7 +66,20 @@ def quantize(model: bytes, images: NDArray[np.uint8]) -> bytes:
             per_channel=True,
             weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8,
-            calibrate_method=CalibrationMethod.MinMax,
+            calibrate_method=getattr(CalibrationMethod, METHODS[calibration]),
+            extra_options={"TensorQuantOverrides": _bytes_as_they_are(onnx.load(str(prepared)))},
         )
-        onnx.checker.check_model(str(quantized), full_check=True)
-        return quantized.read_bytes()
+        proto = onnx.load(str(quantized))
+    graph.take_bytes_as_quantized(proto)
+    graph.slim(proto)
+    onnx.checker.check_model(proto, full_check=True)
+    return bytes(proto.SerializeToString())
+
+
+def _bytes_as_they_are(proto: onnx.ModelProto) -> dict[str, list[dict[str, Any]]]:
+    """The quantization of the input, whose range is known and not left to calibration: scale 1 from 0, wherever a cast is first."""
+    from onnxruntime.quantization import QuantType
+
+    casts = [node for node in proto.graph.node if node.op_type == "Cast" and list(node.input) == [graph.INPUT]]
+    exact = {"quant_type": QuantType.QUInt8, "scale": np.array(1, np.float32), "zero_point": np.array(0, np.uint8)}
+    return {node.output[0]: [exact] for node in casts}

@@ -1,15 +1,50 @@
-"""The rule that chooses what ships, and the agreement of an export."""
+"""The rules that choose, and the agreement of an export."""
+
+import math
+from typing import Any
 
 import numpy as np
+import pytest
 
 from duli.compression import compare
 
 
-def test_the_choice_follows_the_unfavourable_end() -> None:
-    paired = {"n": 10_000, "lost": 12, "won": 0, "drop_points": {"value": 0.12, "low": 0.05, "high": 0.19}}
-    assert compare.choose(paired, 0.002)[0] == "int8"
-    assert compare.choose(paired, 0.0015)[0] == "fp32"
-    assert "lost 12 and won 0" in compare.choose(paired, 0.0015)[1]
+def change(lost: int, high: float, won: int = 0) -> dict[str, Any]:
+    return {"n": 10_000, "lost": lost, "won": won, "drop_points": {"value": lost / 100, "low": 0.0, "high": high}}
+
+
+@pytest.mark.parametrize(
+    ("high", "of_class", "chosen", "said"),
+    [
+        (0.19, 0.9, "int8", "within the allowed 0.20, and 0.90 of class b, within 1.00"),
+        (0.21, 0.9, "fp32", "at worst 0.21 points (95 %), more than the allowed 0.20"),
+        (0.19, 1.1, "fp32", "of class b at worst 1.10 points (95 %), more than the allowed 1.00"),
+        (math.nan, 0.9, "fp32", "nan"),
+        (0.19, math.nan, "fp32", "nan"),
+    ],
+)
+def test_the_choice_follows_the_unfavourable_ends_of_all_and_of_the_weakest_class(
+    high: float, of_class: float, chosen: str, said: str
+) -> None:
+    choice, reason = compare.choose(change(12, high), {"a": change(0, 0.1), "b": change(12, of_class)}, 0.002, 0.01)
+    assert choice == chosen
+    assert said in reason
+    assert "lost 12 and won 0" in reason
+
+
+def test_the_best_calibration_loses_least_then_is_nearest() -> None:
+    tried = {
+        "minmax": {**change(3, 0, won=1), "logit_error": 0.1},
+        "entropy": {**change(2, 0), "logit_error": 0.3},
+        "percentile": {**change(4, 0, won=2), "logit_error": 0.2},
+    }
+    assert compare.best(tried) == "minmax"
+    tried["percentile"]["lost"] = 3
+    assert compare.best(tried) == "percentile"
+
+
+def test_the_error_of_logits_is_a_root_mean_square() -> None:
+    assert compare.logit_error(np.array([[3, 0]], np.float32), np.array([[0, 4]], np.float32)) == pytest.approx(math.sqrt(12.5))
 
 
 def test_agreement_sees_the_one_answer_that_differs() -> None:

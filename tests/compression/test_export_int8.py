@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from duli.compression import compare, export, int8
+from duli.compression.int8 import METHODS
+from duli.compression.params import Calibration
 from duli.evaluation.predict import onnx_logits, torch_logits
 
 MEAN, STD = 0.13, 0.31
@@ -50,10 +52,21 @@ def test_the_same_weights_give_the_same_bytes_and_no_path(exported: bytes, netwo
 
 
 def test_int8_is_smaller_close_and_reproducible(exported: bytes, images: np.ndarray) -> None:
-    quantized = int8.quantize(exported, images[:64])
-    assert int8.quantize(exported, images[:64]) == quantized
+    quantized = int8.quantize(exported, images[:64], "minmax")
+    assert int8.quantize(exported, images[:64], "minmax") == quantized
     model = onnx.load_from_string(quantized)
     assert any(tensor.data_type == onnx.TensorProto.INT8 for tensor in model.graph.initializer)
+    answers, original = onnx_logits(quantized, images).argmax(axis=1), onnx_logits(exported, images).argmax(axis=1)
+    assert (answers == original).mean() > 0.9
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_calibration_gives_a_close_file_and_the_same_bytes_each_time(
+    exported: bytes, images: np.ndarray, method: Calibration, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quantized = int8.quantize(exported, images, method)
+    assert int8.quantize(exported, images, method) == quantized
+    assert capsys.readouterr().out == ""
     answers, original = onnx_logits(quantized, images).argmax(axis=1), onnx_logits(exported, images).argmax(axis=1)
     assert (answers == original).mean() > 0.9
 

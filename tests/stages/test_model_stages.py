@@ -361,10 +361,10 @@ def test_an_export_that_answers_differently_stops_the_line(made: Path, monkeypat
 def test_a_broken_int8_variant_never_ships(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real: Callable[..., bytes] = int8.quantize
 
-    def poisoned(model: bytes, images: Any) -> bytes:
+    def poisoned(model: bytes, images: Any, calibration: Any) -> bytes:
         """One scale of an activation a hundred times too large."""
-        proto = onnx.load_from_string(real(model, images))
-        scale = next(one for one in proto.graph.initializer if one.name.endswith("_scale") and one.dims == [])
+        proto = onnx.load_from_string(real(model, images, calibration))
+        scale = next(one for one in proto.graph.initializer if one.data_type == onnx.TensorProto.FLOAT and one.dims == [])
         scale.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(scale) * np.float32(100), scale.name))
         return bytes(proto.SerializeToString())
 
@@ -373,6 +373,29 @@ def test_a_broken_int8_variant_never_ships(made: Path, monkeypatch: pytest.Monke
     facts = report("quantization")
     assert facts["choice"] == "fp32"
     assert "more than the allowed" in facts["reason"]
+
+
+def test_calibration_rows_that_miss_a_class_are_refused(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(int8, "draw", lambda labels, *_: np.flatnonzero(labels != 3)[:64])
+    with pytest.raises(DataError, match=r"the 64 calibration rows have no example of class 3; raise quantize.calibration_rows"):
+        quantize.main()
+    assert not Path("reports/quantization.json").exists()
+
+
+def test_the_calibration_that_keeps_most_answers_is_taken(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real: Callable[..., bytes] = int8.quantize
+
+    def made_worse(model: bytes, images: Any, calibration: str) -> bytes:
+        """Calibrated on black images, but for one method."""
+        return real(model, images if calibration == "percentile" else images * 0, calibration)
+
+    monkeypatch.setattr(int8, "quantize", made_worse)
+    quantize.main()
+    facts = report("quantization")
+    assert facts["calibration"] == "percentile"
+    assert facts["calibrations"].keys() == {"minmax", "entropy", "percentile"}
+    assert facts["validation_paired"] == facts["calibrations"]["percentile"]
+    assert {row["class"] for row in facts["validation_paired_by_class"]} == set("0123456789")
 
 
 def test_benchmark_measures_what_ships_and_refuses_other_bytes(quantized: Path) -> None:

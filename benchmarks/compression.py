@@ -1,0 +1,162 @@
+"""Measures the compressed files of the default line against torch and onnxruntime in float32: speed, size, accuracy.
+
+    make bench-compression                        all of it, about 2 minutes; writes benchmarks/results/compression.json
+    python -m benchmarks.compression PART ...     some of it (speed, size, harness, bytes); the rest of the file stays
+
+Needs the line up to evaluate (`dvc repro evaluate`). Everything runs on one thread, the contestants take turns, and a ratio is of one run.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.record import Results, result, run_parts
+from duli import files
+from duli.benchmark import speed
+from duli.compression import export, int8
+from duli.models._restore import restore
+from duli.preparation.parquet import examples
+
+ROOT = Path(__file__).resolve().parents[1]
+RUNS = 5
+ROUNDS = 7  # turns of each contestant in a run
+SECONDS = 0.25  # of a turn
+
+Images = NDArray[np.uint8]
+
+
+def main() -> None:
+    run_parts("compression", PARTS, str(__doc__), "torch", "onnxruntime", "onnx", "numpy")
+
+
+def speed_ratios() -> Results:
+    """Seconds a call of torch eager and of onnxruntime in float32, over those of the int8 file that ships, by batch."""
+    images, _ = _split("test")
+    names = {"vs_eager": "torch", "vs_ort_fp32": "fp32"}
+    results: Results = []
+    for batch in (1, 256):
+        runs = [_turns(_contestants(images[:batch])) for _ in range(RUNS)]
+        for name, reference in names.items():
+            results.append(result(f"bs{batch}_{name}", [run[reference] / run["int8"] for run in runs], "times"))
+        results.append(result(f"bs{batch}_int8_us", [run["int8"] * 1e6 for run in runs], "us"))
+    return results
+
+
+def size() -> Results:
+    """Bytes of the float32 file over those of the int8 file; and the accuracy that int8 loses on the test split, in points."""
+    facts, quantization = _report("evaluation"), _report("quantization")
+    drop = facts["paired"]["drop_points"]
+    return [
+        result(
+            "size_ratio",
+            [quantization["size_ratio"]],
+            "times",
+            bytes={name: one["bytes"] for name, one in quantization["variants"].items()},
+        ),
+        result(
+            "accuracy_drop_points",
+            [drop["value"]],
+            "points",
+            low=drop["low"],
+            high=drop["high"],
+            lost=facts["paired"]["lost"],
+            won=facts["paired"]["won"],
+            images=facts["paired"]["n"],
+        ),
+    ]
+
+
+def harness() -> Results:
+    """Examples a second that the stage's own measurement finds, over those of a bare loop on the same file, in turns."""
+    images, _ = _split("test")
+    batch = images[:64]
+    content = (ROOT / "models/model.int8.onnx").read_bytes()
+    session = speed.session(content, 1)
+    shares = []
+    for _ in range(RUNS):
+        found = speed.throughput(speed.calls_ms({"int8": session}, batch, 2.0)["int8"], len(batch))["value"]
+        bare = len(batch) / _turns({"int8": lambda: session.run(None, {"images": batch})})["int8"]
+        shares.append(found / bare)
+    return [result("harness_efficiency", shares, "share")]
+
+
+def same_bytes() -> Results:
+    """Files that differ between two exports and two quantizations of the same weights."""
+    model, description = _model()
+    images, labels = _split("train")
+    rows = int8.draw(labels, 1024, 0)
+    shape = images.shape[1:]
+    first, second = ([export.to_onnx(model, shape, **description["normalisation"])] for _ in range(2))
+    for made in (first, second):
+        made += [int8.quantize(made[0], images[rows], method) for method in int8.METHODS]
+    return [result("different_files", [sum(one != other for one, other in zip(first, second, strict=True))], "files", of=len(first))]
+
+
+def _contestants(images: Images) -> dict[str, Callable[[], Any]]:
+    """A call of each: from the same raw bytes to logits."""
+    model, description = _model()
+    mean, std = description["normalisation"]["mean"], description["normalisation"]["std"]
+    batch = torch.from_numpy(images)
+
+    def eager() -> torch.Tensor:
+        with torch.inference_mode():
+            logits: torch.Tensor = model(((batch.float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last))
+            return logits
+
+    sessions = {name: speed.session((ROOT / "models" / file).read_bytes(), 1) for name, file in _files().items()}
+    return {"torch": eager, **{name: _call(session, images) for name, session in sessions.items()}}
+
+
+def _call(session: Any, images: Images) -> Callable[[], Any]:
+    return lambda: session.run(None, {"images": images})
+
+
+def _turns(contestants: dict[str, Callable[[], Any]]) -> dict[str, float]:
+    """Median seconds a call of each, the contestants in turns."""
+    torch.set_num_threads(1)
+    means: dict[str, list[float]] = {name: [] for name in contestants}
+    for call in contestants.values():
+        for _ in range(10):
+            call()
+    for _ in range(ROUNDS):
+        for name, call in contestants.items():
+            calls, began = 0, time.perf_counter()
+            while (elapsed := time.perf_counter() - began) < SECONDS:
+                call()
+                calls += 1
+            means[name].append(elapsed / calls)
+    return {name: statistics.median(values) for name, values in means.items()}
+
+
+def _model() -> tuple[torch.nn.Module, dict[str, Any]]:
+    description = files.read_json(ROOT / "models/model.json")
+    weights = files.verified(ROOT / "models" / description["weights"]["file"], description["weights"]["sha256"])
+    return restore(description, weights).eval().to(memory_format=torch.channels_last), description
+
+
+def _files() -> dict[str, str]:
+    return {name: one["file"] for name, one in _report("quantization")["variants"].items()}
+
+
+def _report(name: str) -> Any:
+    return files.read_json(ROOT / f"reports/{name}.json")
+
+
+def _split(name: str) -> tuple[Images, NDArray[np.int64]]:
+    stats = files.read_json(ROOT / "data/prepared/stats.json")
+    return examples(ROOT / f"data/prepared/{name}.parquet", (stats["channels"], stats["height"], stats["width"]))
+
+
+PARTS: dict[str, Callable[[], Results]] = {"speed": speed_ratios, "size": size, "harness": harness, "bytes": same_bytes}
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    main()

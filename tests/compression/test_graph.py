@@ -1,0 +1,98 @@
+"""Rewrites of a graph change no answer, and leave alone what they may not touch."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from duli.compression import export, graph, int8
+from duli.evaluation.predict import onnx_logits, torch_logits
+
+MEAN, STD = 0.13, 0.31
+SHAPE = (1, 12, 12)
+
+
+def network(padding: int) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        size = 12 if padding else 10
+        return nn.Sequential(nn.Conv2d(1, 4, 3, padding=padding), nn.ReLU(), nn.Flatten(), nn.Linear(4 * size * size, 3)).eval()
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (300, *SHAPE), dtype=np.uint8)
+
+
+def kinds(content: bytes) -> list[str]:
+    return [node.op_type for node in onnx.load_from_string(content).graph.node]
+
+
+def test_preprocessing_goes_into_an_unpadded_convolution(images: np.ndarray) -> None:
+    model = network(padding=0)
+    exported = export.to_onnx(model, SHAPE, MEAN, STD)
+    assert kinds(exported)[:2] == ["Cast", "Conv"]
+    np.testing.assert_allclose(onnx_logits(exported, images), torch_logits(model, images, MEAN, STD), atol=1e-5)
+
+
+def test_a_padded_convolution_keeps_its_preprocessing(images: np.ndarray) -> None:
+    """Its border is zeros, which a folded shift would move."""
+    model = network(padding=1)
+    exported = export.to_onnx(model, SHAPE, MEAN, STD)
+    assert kinds(exported)[:4] == ["Cast", "Mul", "Add", "Conv"]
+    np.testing.assert_allclose(onnx_logits(exported, images), torch_logits(model, images, MEAN, STD), atol=1e-5)
+
+
+def test_folding_would_show_on_a_padded_convolution(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control of the test above: without the look at the padding the answers are others."""
+    model = network(padding=1)
+    proto = onnx.load_from_string(export.to_onnx(model, SHAPE, MEAN, STD))
+    for attribute in next(node for node in proto.graph.node if node.op_type == "Conv").attribute:
+        if attribute.name == "pads":
+            pads = list(attribute.ints)
+            attribute.ints[:] = [0, 0, 0, 0]
+    graph.fold_preprocessing(proto)
+    for attribute in next(node for node in proto.graph.node if node.op_type == "Conv").attribute:
+        if attribute.name == "pads":
+            attribute.ints[:] = pads
+    assert np.abs(onnx_logits(proto.SerializeToString(), images) - torch_logits(model, images, MEAN, STD)).max() > 1e-2
+
+
+def test_what_somebody_else_reads_is_not_folded_away() -> None:
+    proto = onnx.load_from_string(export.to_onnx(network(padding=1), SHAPE, MEAN, STD))
+    conv = next(node for node in proto.graph.node if node.op_type == "Conv")
+    for attribute in conv.attribute:
+        if attribute.name == "pads":
+            attribute.ints[:] = [0, 0, 0, 0]
+    proto.graph.node.append(onnx.helper.make_node("Identity", [conv.input[0]], ["other"]))
+    before = proto.SerializeToString()
+    graph.fold_preprocessing(proto)
+    assert proto.SerializeToString() == before
+
+
+def test_an_int8_graph_takes_bytes_as_they_are_and_is_slim(images: np.ndarray) -> None:
+    exported = export.to_onnx(network(padding=0), SHAPE, MEAN, STD)
+    quantized = int8.quantize(exported, images, "minmax")
+    assert kinds(quantized)[0] == "DequantizeLinear"
+    assert "Cast" not in kinds(quantized)
+    proto = onnx.load_from_string(quantized)
+    assert not proto.graph.value_info
+    assert max(len(tensor.name) for tensor in proto.graph.initializer) <= 2
+    assert (onnx_logits(quantized, images).argmax(axis=1) == onnx_logits(exported, images).argmax(axis=1)).mean() > 0.95
+
+
+def test_slimming_changes_no_bit_of_an_answer(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    exported = export.to_onnx(network(padding=1), SHAPE, MEAN, STD)
+    slim = int8.quantize(exported, images, "minmax")
+    monkeypatch.setattr(graph, "slim", lambda _: None)
+    plain = int8.quantize(exported, images, "minmax")
+    assert len(slim) < len(plain)
+    np.testing.assert_array_equal(onnx_logits(slim, images), onnx_logits(plain, images))
+
+
+def test_the_range_of_the_input_is_that_of_bytes_whatever_calibration_has_seen() -> None:
+    """Calibrated on images that are never white, it would otherwise cut off whatever is brighter."""
+    dark = np.random.default_rng(0).integers(0, 100, (300, *SHAPE), dtype=np.uint8)
+    quantized = int8.quantize(export.to_onnx(network(padding=0), SHAPE, MEAN, STD), dark, "minmax")
+    assert kinds(quantized)[0] == "DequantizeLinear"
