@@ -170,7 +170,14 @@ def _start(client: "MlflowClient", experiment_id: str, release: Release, content
             client.delete_run(run.info.run_id)
     if chosen is not None:
         return chosen
-    tags = {**release.tags, RELEASE: release.digest, live.PROCESS: process.identity(), notes.TAG: content.note}
+    newest = client.search_runs([experiment_id], f"tags.`{RELEASE}` LIKE '%'", max_results=1)
+    tags = {
+        **release.tags,
+        RELEASE: release.digest,
+        live.PROCESS: process.identity(),
+        notes.TAG: content.note,
+        view.COLOUR: view.colour(newest[0].data.tags.get(view.COLOUR) if newest else None),
+    }
     return client.create_run(experiment_id, int(time.time() * 1000), tags, release.title)
 
 

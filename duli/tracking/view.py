@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 KEY = "duli-releases"
 TAG = f"mlflow.sharedViewState.{KEY}"
 VERDICT = "duli.verdict"
+COLOUR = "mlflow.runColor"  # MLflow's own: else the colour goes by the run's id, and two of three may be alike
+# Okabe and Ito, "Color Universal Design", 2008: told apart by colour-blind people too, here without black and yellow.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 RUN, CREATED = "attributes.`Run Name`", "runDateAndNestInfo"  # columns that are always there, by MLflow's own names
 TRADES = tuple((name, "accuracy") for name in ("unit_cost_usd_per_million", "latency_ms", "model_kb", "train_seconds"))  # across, up
 CURVES = tuple(f"values/curves/{name}" for name in ("train_loss", "validation_loss", "validation_accuracy"))
@@ -39,6 +42,11 @@ def save(client: "MlflowClient", experiment_id: str, name: str, metrics: Iterabl
     )
     if experiment.tags.get(TAG) != value:
         client.set_experiment_tag(experiment_id, TAG, value)
+
+
+def colour(before: str | None) -> str:
+    """The colour of a run that follows one of the colour `before`; only the sixth after it has the same again."""
+    return COLOURS[(COLOURS.index(before) + 1) % len(COLOURS)] if before in COLOURS else COLOURS[0]
 
 
 def table(experiment_id: str) -> str:

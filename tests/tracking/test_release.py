@@ -130,6 +130,7 @@ def test_a_changed_price_is_a_new_run_of_the_same_version(store: Store, made: Re
     assert (second.created, second.registered, second.version) == (True, False, 1)
     newest, oldest = _runs(store)
     assert newest.outputs.model_outputs[0].model_id == oldest.outputs.model_outputs[0].model_id
+    assert (oldest.data.tags[view.COLOUR], newest.data.tags[view.COLOUR]) == view.COLOURS[:2]
 
 
 @pytest.mark.parametrize("at", ["update_model_version", "set_model_version_tag", None])
