@@ -46,10 +46,11 @@ test: venv ## all tests (at most 8 minutes on two cores)
 test-fast: venv ## tests that start no release line (at most 90 seconds)
 	@pytest -n 2 --dist worksteal -m "not slow"
 
-browser: ## install Debian's Chromium, which the tests of pages open; does nothing where there is one
-	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+browser: ## install Debian's Chromium, which the tests of pages open; does nothing where there is a browser
+	@test -n "$$CHROMIUM" || command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || { \
 		command -v apt-get >/dev/null || { echo "no apt-get here: install a Chromium, or name one with CHROMIUM=/path/to/it" >&2; exit 2; }; \
-		sudo=$$(test "$$(id -u)" = 0 || echo sudo); $$sudo apt-get update -qq && $$sudo apt-get install -y -qq chromium; }
+		sudo=$$(test "$$(id -u)" = 0 || command -v sudo) || { echo "apt-get install chromium has to be run as root" >&2; exit 2; }; \
+		$$sudo apt-get update -qq && $$sudo apt-get install -y -qq chromium; }
 
 lint: venv ## formatting, lint, strict types, workflow files
 	@ruff format --check -q . && ruff check -q .

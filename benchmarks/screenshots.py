@@ -1,22 +1,27 @@
-"""Takes the pictures of docs/mlflow.md from the releases in this repository's MLflow: at least two, of different models.
+"""Takes the pictures of docs/mlflow.md from the releases in this repository's MLflow.
 
-make screenshots     writes docs/images/mlflow-*.png
+dvc repro
+dvc exp run -S train.epochs=1 -S model.fastconv.stem=16 -S 'model.fastconv.blocks=[[16], [32, 32]]'
+dvc exp run -S train.epochs=1 -S model.fastconv.stem=8 -S 'model.fastconv.blocks=[[8], [16]]'    # held by its gates
+duli promote 2 && duli promote 1
+make screenshots        writes docs/images/mlflow-*.png
 """
 
-import shutil
+import re
 import sys
-import tempfile
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from duli.tracking import releases, store, view
-from duli.tracking.promotion import CHAMPION, PREVIOUS
-from duli.tracking.store import SQLITE, Store
 from tests import browser
 from tests.tracking.server import served
-from tests.tracking.test_browser import WITHOUT_ASSISTANT
+from tests.tracking.test_browser import MODEL, VERSION, WITHOUT_ASSISTANT
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs/images"
@@ -27,36 +32,40 @@ COLOURS = 128  # of a picture, which keeps it below 100 kB
 
 def main() -> None:
     own = store.locate({"DVC_ROOT": str(ROOT)}, ROOT)
-    with tempfile.TemporaryDirectory(prefix="duli-screenshots-") as folder:
-        shown = _copy(own, Path(folder))
-        listed = releases.listing(shown, NAME)
-        newest = {entry.model_version: entry for entry in reversed(listed) if entry.model_version}
-        if len(newest) < 2:
-            sys.exit("two releases of different models are needed: `dvc repro`, then again with another train.seed")
-        second, first = [newest[version] for version in sorted(newest)[-2:]]
-        for alias, entry in ((CHAMPION, first), (PREVIOUS, second)):
-            shown.client().set_registered_model_alias(NAME, alias, str(entry.model_version))
-        experiment = str(shown.client().get_experiment_by_name(NAME).experiment_id)
-        run = view.run(experiment, first.run_id)
-        with served(shown) as address, browser.page(2100, 640, base_url=address) as page:
-            page.add_init_script(WITHOUT_ASSISTANT)
-            for name, path, text in (
-                ("releases", view.table(experiment), "parameters"),
-                ("charts", view.charts(experiment), "Headline"),
-                ("run", run, "all gates passed"),
-                ("model", view.MODELS.replace("models?", f"models/{NAME}?"), "champion"),
-            ):
-                page.goto(path)
-                page.get_by_text(text).last.wait_for()
-                page.wait_for_timeout(SETTLED)
-                _keep(page.screenshot(animations="disabled"), name)
+    runs = [entry.run_id for entry in releases.listing(own, NAME)]
+    if len(runs) < 2:
+        sys.exit("two releases are needed; the first lines of benchmarks/screenshots.py make three")
+    experiment = str(own.client().get_experiment_by_name(NAME).experiment_id)
+    with served(own) as address, browser.page(base_url=address) as page:
+        page.add_init_script(WITHOUT_ASSISTANT)
+
+        def take(
+            name: str, path: str, size: tuple[int, int], awaited: str | re.Pattern[str], act: Callable[["Page"], None] = _leave
+        ) -> None:
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            page.goto(path)
+            page.get_by_text(awaited).first.wait_for()
+            act(page)
+            page.mouse.move(0, 0)  # or what is under it is highlighted
+            page.wait_for_timeout(SETTLED)
+            _keep(page.screenshot(animations="disabled"), name)
+
+        take("releases", view.table(experiment), (1920, 420), "parameters")
+        take("charts", view.charts(experiment), (1280, 1500), "Trade-offs")
+        take("compare", view.compare(experiment, runs[:2]), (1280, 1240), "Run details", _differences)
+        take("run", view.run(experiment, runs[0]), (1280, 720), re.compile("^(Hold|Release): "))
+        take("model", MODEL, (1600, 640), "challenger")
+        take("version", VERSION, (1280, 800), re.compile("^(Hold|Release): "))
 
 
-def _copy(own: Store, folder: Path) -> Store:
-    """The store with a database of its own, so that what is set for the pictures stays among them."""
-    assert own.database is not None
-    shutil.copyfile(own.database, folder / "mlflow.db")
-    return replace(own, tracking_uri=f"{SQLITE}{folder / 'mlflow.db'}", lock=folder / ".lock")
+def _leave(page: "Page") -> None:
+    """Takes the page as it is."""
+
+
+def _differences(page: "Page") -> None:
+    """Folds MLflow's own plot away and shows the params that differ."""
+    page.get_by_text("Visualizations").click()
+    page.get_by_role("switch", name="Parameters - Show diff only").click()
 
 
 def _keep(content: bytes, name: str) -> None:

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 RELEASE = "duli.release"
 ALIAS = "challenger"
-VALUES = "values"  # before the names that gates have: MLflow's pages sort metrics by name, and so the headline's dozen comes before them
+VALUES = "values"  # before all names but the headline's: MLflow's pages sort by name, and so the dozen comes first
 FILES = "files.json"  # artifact of a run: what its identity is made of
 BATCH, BATCH_PARAMS = 1000, 100  # MLflow takes no more at once
 
@@ -121,11 +121,11 @@ class _Content:
         self.headline = headline(release.reports)
         stages = {f"{VALUES}/{name}": report for name, report in release.reports.items() if name != "resources"}
         self.metrics = {**self.headline, **flat.metrics(stages)}
-        self.curves = flat.curves(list(release.history))
+        self.curves = [(f"{VALUES}/{name}", value, step) for name, value, step in flat.curves(list(release.history))]
         judged = release.reports["gates"]
         self.note = notes.note(release.title, self.headline, judged)
         # Of the model version.
-        self.description = f"{self.note}\n{release.card}"
+        self.description = f"{self.note}\n---\n\n{release.card}"
         self.tags = {registry.RELEASED: release.version, view.VERDICT: judged["verdict"], RELEASE: release.digest}
 
 
@@ -170,7 +170,14 @@ def _start(client: "MlflowClient", experiment_id: str, release: Release, content
             client.delete_run(run.info.run_id)
     if chosen is not None:
         return chosen
-    tags = {**release.tags, RELEASE: release.digest, live.PROCESS: process.identity(), notes.TAG: content.note}
+    newest = client.search_runs([experiment_id], f"tags.`{RELEASE}` LIKE '%'", max_results=1)
+    tags = {
+        **release.tags,
+        RELEASE: release.digest,
+        live.PROCESS: process.identity(),
+        notes.TAG: content.note,
+        view.COLOUR: view.colour(newest[0].data.tags.get(view.COLOUR) if newest else None),
+    }
     return client.create_run(experiment_id, int(time.time() * 1000), tags, release.title)
 
 

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 KEY = "duli-releases"
 TAG = f"mlflow.sharedViewState.{KEY}"
 VERDICT = "duli.verdict"
+COLOUR = "mlflow.runColor"  # MLflow's own: else the colour goes by the run's id, and two of three may be alike
+# Okabe and Ito, "Color Universal Design", 2008: told apart by colour-blind people too, here without black and yellow.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 RUN, CREATED = "attributes.`Run Name`", "runDateAndNestInfo"  # columns that are always there, by MLflow's own names
 TRADES = tuple((name, "accuracy") for name in ("unit_cost_usd_per_million", "latency_ms", "model_kb", "train_seconds"))  # across, up
+CURVES = tuple(f"values/curves/{name}" for name in ("train_loss", "validation_loss", "validation_accuracy"))
 MODE = "workflowType=machine_learning"
 HOME = f"/#/experiments?{MODE}"
 MODELS = f"/#/models?{MODE}"
@@ -38,6 +42,11 @@ def save(client: "MlflowClient", experiment_id: str, name: str, metrics: Iterabl
     )
     if experiment.tags.get(TAG) != value:
         client.set_experiment_tag(experiment_id, TAG, value)
+
+
+def colour(before: str | None) -> str:
+    """The colour of a run that follows one of the colour `before`; only the sixth after it has the same again."""
+    return COLOURS[(COLOURS.index(before) + 1) % len(COLOURS)] if before in COLOURS else COLOURS[0]
 
 
 def table(experiment_id: str) -> str:
@@ -63,7 +72,7 @@ def run(experiment_id: str, run_id: str) -> str:
 
 def _state(metrics: list[str]) -> dict[str, Any]:
     measures = [f"tags.`{VERDICT}`", *(f"metrics.`{metric}`" for metric in metrics)]
-    widths = {RUN: 150, CREATED: 130, **{f"metrics.`{metric}`": _pixels(metric) for metric in metrics}}
+    widths = {RUN: 150, CREATED: 140, **{f"metrics.`{metric}`": _pixels(metric) for metric in metrics}}
     return {
         "searchFilter": "",
         "orderByKey": "attributes.start_time",
@@ -130,7 +139,7 @@ def _charts() -> dict[str, Any]:
             "useGlobalXaxisKey": True,
             "useGlobalLineSmoothing": True,
         }
-        for metric in ("curves/train_loss", "curves/validation_loss", "curves/validation_accuracy")
+        for metric in CURVES
     ]
     return {
         "compareRunCharts": [

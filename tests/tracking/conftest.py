@@ -19,7 +19,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return store.database
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def fresh(migrated: Path) -> Callable[[Path], Store]:
     """Makes the repository at a folder one with an empty store."""
 

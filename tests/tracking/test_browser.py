@@ -1,7 +1,8 @@
 """MLflow's pages as a person sees them: two releases side by side at a glance, the model with its card, and who is champion."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,57 +19,116 @@ from tests.tracking import line
 from tests.tracking.server import served
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
 pytestmark = pytest.mark.slow
 
-# MLflow opens a chat beside its pages on the first visit, and asks its server for a favicon that is not there.
-WITHOUT_ASSISTANT = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
+# MLflow opens a chat beside its pages on the first visit.
+WITHOUT_ASSISTANT = "if (window === top) localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
+NOT_THERE = "/ajax-api/2.0/mlflow/users/current"  # MLflow's pages ask for it, and its server has it only with logins
+MODEL = view.MODELS.replace("models?", "models/digits?")
+VERSION = view.MODELS.replace("models?", "models/digits/versions/1?")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server with two releases of different models, the newer first; the older is champion, the newer is held."""
+
+    address: str
+    releases: tuple[Logged, Logged]
+    headlines: tuple[dict[str, float], dict[str, float]]
+
+    @property
+    def experiment(self) -> str:
+        return self.releases[0].experiment_id
+
+
+@pytest.fixture(scope="module")
+def mlflow(tmp_path_factory: pytest.TempPathFactory, fresh: Callable[[Path], Store]) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("browser")
+    store = fresh(folder)
+    client = store.client()
+    line.build(folder / "line", bias=1.0, accuracy=0.9876, cost=12.5)
+    older = release.log(store, track.gather(folder / "line", {}))
+    line.build(folder / "line", bias=2.0, accuracy=0.9812, cost=34.75)
+    made = track.gather(folder / "line", {})
+    held = {"verdict": "hold", "reasons": ["latency: business.latency_ms.p95 = 12 is above 10"]}
+    newer = release.log(
+        store,
+        replace(
+            made,
+            params={**made.params, "train": {"learning_rate": 0.2, "layers": [1, 2]}},
+            reports={**made.reports, "gates": {**made.reports["gates"], **held}},
+            tags={**made.tags, view.VERDICT: "hold"},
+        ),
+    )
+    client.set_registered_model_alias("digits", "champion", "1")
+    numbers = [client.get_run(logged.run_id).data.metrics for logged in (newer, older)]
+    first, second = ({name: metrics[name] for name in MEASURES} for metrics in numbers)
+    with served(store) as address:
+        yield Served(address, (newer, older), (first, second))
 
 
 @pytest.fixture
-def releases(store: Store, tmp_path: Path) -> list[Logged]:
-    """Two releases of different models; the first is champion."""
-    logged = []
-    for bias, accuracy, cost in ((1.0, 0.9876, 12.5), (2.0, 0.9812, 34.75)):
-        line.build(tmp_path / "line", bias=bias, accuracy=accuracy, cost=cost)
-        logged.append(release.log(store, track.gather(tmp_path / "line", {})))
-    store.client().set_registered_model_alias("digits", "champion", "1")
-    return logged
-
-
-@pytest.fixture
-def page(store: Store) -> "Iterator[Page]":
-    """A page that is sent to paths of the server, wide enough for all columns; nothing may leave this machine."""
-    with served(store) as address, browser.page(2400, 1400, base_url=address) as shown:
-        strangers: list[str] = []
-        shown.on("request", lambda request: strangers.append(request.url) if not _here(request.url) else None)
+def page(mlflow: Served) -> "Iterator[Page]":
+    """A page of the server, wide enough for all columns; no request may leave this machine, and nothing may fail in the page."""
+    with browser.page(1920, 1600, base_url=mlflow.address) as shown:
+        strangers, failed = [], []
+        shown.on("request", lambda request: None if _here(request.url) else strangers.append(request.url))
+        shown.on("response", lambda answer: failed.append(answer.url) if answer.status >= 400 and NOT_THERE not in answer.url else None)
+        shown.on("pageerror", lambda error: failed.append(str(error)))
         shown.add_init_script(WITHOUT_ASSISTANT)
         yield shown
         assert strangers == []
+        assert failed == []
 
 
 def _here(url: str) -> bool:
     return urlsplit(url).scheme in ("data", "blob") or urlsplit(url).hostname == "127.0.0.1"
 
 
-def test_two_releases_compare_at_a_glance(page: "Page", releases: list[Logged], store: Store) -> None:
-    first, second = releases
-    headline = {logged.run_id: _headline(store, logged) for logged in releases}
-
-    page.goto(view.table(first.experiment_id))
+def test_the_table_of_releases_has_the_verdict_and_the_headline_as_columns(page: "Page", mlflow: Served) -> None:
+    page.goto(view.table(mlflow.experiment))
+    for title in ("duli.verdict", *MEASURES):
+        page.get_by_role("columnheader", name=title, exact=True).first.wait_for()
+    _cells(page, "tags.`duli.verdict`", ["hold", "release"])
     for name in MEASURES:
-        page.get_by_role("columnheader", name=name, exact=True).first.wait_for()
-    page.get_by_role("columnheader", name="duli.verdict", exact=True).first.wait_for()
-    for numbers in headline.values():
-        for name in MEASURES:
-            page.locator(f"[role=gridcell][col-id='metrics.`{name}`']").get_by_text(f"{numbers[name]:g}", exact=True).first.wait_for()
+        _cells(page, f"metrics.`{name}`", [f"{numbers[name]:g}" for numbers in mlflow.headlines])
 
-    page.goto(view.compare(first.experiment_id, [second.run_id, first.run_id]))
+
+def _cells(page: "Page", column: str, texts: list[str]) -> None:
+    """Waits until the cells of a column, from the top, say `texts`."""
+    from playwright.sync_api import expect
+
+    expect(page.locator(f"[role=gridcell][col-id='{column}']")).to_have_text(texts)
+
+
+def test_the_charts_show_trade_offs_what_differs_and_the_training(page: "Page", mlflow: Served) -> None:
+    page.goto(view.charts(mlflow.experiment))
+    for title in ("unit_cost_usd_per_million vs. accuracy", "latency_ms vs. accuracy"):
+        page.get_by_text(title).first.wait_for()
+    params = page.get_by_role("row")
+    params.filter(has_text="train.learning_rate").filter(has_text=re.compile(r"0\.1.*0\.2|0\.2.*0\.1")).first.wait_for()
+    assert params.filter(has_text="train.layers").count() == 0
+
+
+def test_two_releases_compare_at_a_glance(page: "Page", mlflow: Served) -> None:
+    from playwright.sync_api import expect
+
+    page.goto(view.compare(mlflow.experiment, [logged.run_id for logged in mlflow.releases]))
     page.get_by_role("heading", name="Comparing 2 Runs from 1 Experiment").wait_for()
-    shown = _compared(page)
+    page.get_by_role("switch", name="Parameters - Show diff only").click()
+    expect(_row(page, "train.learning_rate").get_by_role("cell")).to_have_text(["0.2", "0.1"])
+    expect(_row(page, "train.layers")).to_have_count(0)
+    expect(_row(page, "duli.verdict").get_by_role("cell")).to_have_text(["hold", "release"])
+    metrics = _compared(page)
+    assert list(metrics)[: len(MEASURES)] == sorted(MEASURES)  # before the other numbers, of which there are hundreds
     for name in MEASURES:
-        assert shown[name] == pytest.approx([headline[run][name] for run in (second.run_id, first.run_id)], rel=1e-3), name
+        assert metrics[name] == pytest.approx([numbers[name] for numbers in mlflow.headlines], rel=1e-3), name
+
+
+def _row(page: "Page", name: str) -> "Locator":
+    return page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name, exact=True))
 
 
 def _compared(page: "Page") -> dict[str, list[float]]:
@@ -93,32 +153,40 @@ READ_ALL = """async () => {
     });
   }
   const inOrder = (row) => [...row].sort((one, other) => one[0].localeCompare(other[0], 'en', {numeric: true})).map(([, text]) => text);
-  return [...rows.values()].map(inOrder);
+  return [...rows].sort((one, other) => parseFloat(one[0]) - parseFloat(other[0])).map(([, row]) => inOrder(row));
 }"""
 
 
-def test_a_run_says_first_how_good_it_is_and_holds_its_pages_and_tables(page: "Page", releases: list[Logged], store: Store) -> None:
-    page.goto(view.run(releases[0].experiment_id, releases[0].run_id))
-    page.get_by_text("Release: accuracy 98.76 %").first.wait_for()
+def test_a_run_says_first_how_good_it_is_and_holds_its_pages_and_tables(page: "Page", mlflow: Served) -> None:
+    newer, older = mlflow.releases
+    page.goto(view.run(mlflow.experiment, newer.run_id))
+    page.get_by_text("Hold: accuracy 98.12 %").wait_for()
+    page.get_by_text("latency: business.latency_ms.p95 = 12 is above 10").wait_for()
+    page.goto(view.run(mlflow.experiment, older.run_id))
+    page.get_by_text("Release: accuracy 98.76 %").wait_for()
     page.get_by_role("cell", name="share of right answers on the test split").wait_for()
     page.get_by_role("tab", name="Artifacts").click()
-    for name in ("evaluation.html", "report.html", "MODEL_CARD.md", "dist"):
+    for name in ("evaluation.html", "MODEL_CARD.md", "dist"):
         page.get_by_text(name, exact=True).first.wait_for()
+    page.get_by_text("report.html", exact=True).first.click()
+    page.frame_locator("iframe").get_by_text("report.html 0.9876 12.5").wait_for()
     page.get_by_text("evaluation", exact=True).first.click()
     page.get_by_text("robustness.csv", exact=True).first.wait_for()
 
 
-def test_the_models_page_shows_versions_and_who_is_champion(page: "Page", releases: list[Logged]) -> None:
-    page.goto(view.MODELS.replace("models?", "models/digits?"))
-    page.get_by_text(re.compile(r"^@\s*champion$")).first.wait_for()
-    page.get_by_text(re.compile(r"^@\s*challenger$")).first.wait_for()
-    page.get_by_text("duli.version", exact=False).first.wait_for()
-    page.goto(view.MODELS.replace("models?", "models/digits/versions/1?"))
+def test_the_models_page_shows_versions_verdicts_and_who_is_champion(page: "Page") -> None:
+    page.goto(MODEL)
+    for alias in ("champion", "challenger"):
+        page.get_by_text(re.compile(rf"^@\s*{alias}$")).first.wait_for()
+    for text in ("Hold: accuracy 98.12 %", "Release: accuracy 98.76 %", "duli.verdict"):
+        page.get_by_text(text).first.wait_for()
+
+
+def test_a_version_shows_its_card_its_headline_and_its_aliases(page: "Page", mlflow: Served) -> None:
+    page.goto(VERSION)
     page.get_by_role("heading", name="Version 1").wait_for()
-    page.get_by_text("Reads a digit.").wait_for()  # the card
     page.get_by_text(re.compile(r"^@\s*champion$")).first.wait_for()
-
-
-def _headline(store: Store, logged: Logged) -> dict[str, float]:
-    metrics = store.client().get_run(logged.run_id).data.metrics
-    return {name: metrics[name] for name in MEASURES}
+    page.get_by_text("Reads a digit.").wait_for()  # the card
+    for name, value in mlflow.headlines[1].items():
+        row = page.get_by_role("row").filter(has=page.get_by_role("cell", name=name, exact=True))
+        row.get_by_role("cell", name=f"{value:,g}", exact=True).wait_for()

@@ -69,7 +69,7 @@ def _complete(store: Store, made: Release, logged: Logged) -> None:
     assert run.data.params == {"root": ".", "train.learning_rate": "0.1", "train.layers": "[1, 2]", "evaluate.note": "plain"}
     metrics = run.data.metrics
     assert (metrics["accuracy"], metrics["train_seconds"], metrics["values/business.unit_cost_usd_per_million.value"]) == (0.99, 30.0, 12.5)
-    assert [(point.step, point.value) for point in client.get_metric_history(logged.run_id, "curves/train_loss")] == [(1, 0.5), (2, 0.25)]
+    assert [(point.step, point.value) for point in client.get_metric_history(logged.run_id, view.CURVES[0])] == [(1, 0.5), (2, 0.25)]
     assert {entry.dataset.name: entry.tags[0].value for entry in run.inputs.dataset_inputs} == {
         "mnist.train": "training",
         "mnist.validation": "validation",
@@ -130,6 +130,7 @@ def test_a_changed_price_is_a_new_run_of_the_same_version(store: Store, made: Re
     assert (second.created, second.registered, second.version) == (True, False, 1)
     newest, oldest = _runs(store)
     assert newest.outputs.model_outputs[0].model_id == oldest.outputs.model_outputs[0].model_id
+    assert (oldest.data.tags[view.COLOUR], newest.data.tags[view.COLOUR]) == view.COLOURS[:2]
 
 
 @pytest.mark.parametrize("at", ["update_model_version", "set_model_version_tag", None])

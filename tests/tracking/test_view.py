@@ -25,3 +25,11 @@ def test_links_name_the_view_and_both_runs() -> None:
     assert view.table("7") == "/#/experiments/7/runs?viewStateShareKey=duli-releases&workflowType=machine_learning"
     assert view.charts("7").endswith("&compareRunsMode=CHART")
     assert "runs=%5B%22a%22%2C%20%22b%22%5D&experiments=%5B%227%22%5D" in view.compare("7", ["a", "b"])
+
+
+def test_six_runs_in_a_row_have_six_colours() -> None:
+    colours = [view.colour(None)]
+    while len(colours) < 7:
+        colours.append(view.colour(colours[-1]))
+    assert len(set(colours[:6])) == 6
+    assert colours[6] == colours[0] == view.colour("#ffffff")
