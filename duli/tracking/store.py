@@ -106,6 +106,8 @@ class Store:
         Six processes that open a new database at once fail five times, and one killed while the tables are made
         leaves a database that never opens again.
         """
+        if database.is_dir():  # MLflow would try for two minutes
+            raise DuliError(f"{database} is a folder; name a file with MLFLOW_TRACKING_URI, such as {SQLITE}mlruns/mlflow.db, or unset it")
         if database.exists():
             return
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
