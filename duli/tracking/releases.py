@@ -80,9 +80,9 @@ def evidence(store: Store, entry: Entry, wanted: Sequence[str], folder: Path) ->
         reason = " ".join(str(error).split())[:200]
         raise DataError(
             f"run {entry.run_id} in MLflow does not hold the evidence of this release ({reason}); "
-            "check out its commit, bring its files back with `dvc checkout` or `dvc repro`, and log it with `duli track`"
+            "log it anew: in a clone of its own at its commit, `dvc repro --pull` and `duli track`"
         ) from None
-    if identity(listed) != entry.release:
+    if not isinstance(listed, dict) or identity(listed) != entry.release:
         raise DataError(f"the list of files of run {entry.run_id} in MLflow is not the one it was logged with; log the release anew")
     unlisted = [name for name in wanted if name not in listed and not any(path.startswith(f"{name}/") for path in listed)]
     if unlisted:

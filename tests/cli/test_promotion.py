@@ -191,13 +191,15 @@ def _artifacts(line: Line) -> Path:
     "name",
     ["dist/bright_row-1.2.0rc1-py3-none-any.whl", "dist/manifest.json", "reports/predictions.parquet", "reports/gates.json", "files.json"],
 )
-@pytest.mark.parametrize("way", ["flipped", "lost"])
+@pytest.mark.parametrize("way", ["flipped", "lost", "of another kind"])
 def test_evidence_that_is_not_as_it_was_logged_is_refused(line: Line, name: str, way: str) -> None:
     line.release()
     path = _artifacts(line) / name
     content = bytearray(path.read_bytes())
     if way == "lost":
         path.unlink()
+    elif way == "of another kind":
+        path.write_text("[1]")
     else:
         place = content.index(b"1") if name.endswith(".json") else len(content) // 2  # a digit stays a digit: no JSON breaks
         content[place] ^= 1
