@@ -1,4 +1,4 @@
-"""Rewrites of an ONNX graph that change no answer: preprocessing folded into weights, bytes that mean nothing left out."""
+"""Folds the preprocessing at the beginning of an ONNX graph into its first layer, which changes no answer."""
 
 from collections.abc import Iterable
 
@@ -27,7 +27,7 @@ def fold_preprocessing(proto: onnx.ModelProto) -> None:
     _set(bias, _float64(bias) + shift * kernel.sum(axis=(1, 2, 3)))
     _set(weight, kernel * scale)
     layer.input[0] = cast.output[0]
-    _remove(proto, [mul, add])
+    remove(proto, [mul, add])
 
 
 def _preprocessing(proto: onnx.ModelProto) -> tuple[NodeProto, NodeProto, NodeProto, NodeProto] | None:
@@ -47,50 +47,8 @@ def _preprocessing(proto: onnx.ModelProto) -> tuple[NodeProto, NodeProto, NodePr
     return None if padded or automatic or len(layer.input) != 3 else (cast, mul, add, layer)
 
 
-def take_bytes_as_quantized(proto: onnx.ModelProto) -> None:
-    """Lets a quantized graph read its input as what it is, in place: bytes are integers of scale 1 already.
-
-    A cast to float32 and a quantization with scale 1 and zero point 0 behind it give the bytes back; both go.
-    """
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
-    by_output = {output: node for node in proto.graph.node for output in node.output}
-    for dequantize in proto.graph.node:
-        quantize = by_output.get(dequantize.input[0]) if dequantize.op_type == "DequantizeLinear" else None
-        cast = by_output.get(quantize.input[0]) if quantize is not None and quantize.op_type == "QuantizeLinear" else None
-        if quantize is None or cast is None or cast.op_type != "Cast" or list(cast.input) != [INPUT]:
-            continue
-        scale, zero_point = (constants[name] for name in quantize.input[1:])
-        if scale == 1 and zero_point == 0 and zero_point.dtype == np.uint8:
-            dequantize.input[0] = INPUT
-            _remove(proto, [cast, quantize])
-            return
-
-
-def slim(proto: onnx.ModelProto) -> None:
-    """Leaves out of a graph what no runtime needs, in place: shapes that it infers, long names, zero points that are zero.
-
-    A zero point may be left out where the type of what is dequantized says what it is; then it is zero by definition.
-    """
-    graph = proto.graph
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:
-        zero = constants.get(node.input[2]) if node.op_type == "DequantizeLinear" and len(node.input) == 3 else None
-        if zero is not None and not numpy_helper.to_array(zero).any():
-            del node.input[2]
-        node.name = ""
-    del graph.value_info[:]
-    short: dict[str, str] = {}
-    for node in graph.node:
-        for names in (node.input, node.output):
-            names[:] = [name if name in ("", INPUT, OUTPUT) else short.setdefault(name, f"{len(short):x}") for name in names]
-    kept = [tensor for tensor in graph.initializer if tensor.name in short]
-    for tensor in kept:
-        tensor.name = short[tensor.name]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
-
-
-def _remove(proto: onnx.ModelProto, nodes: Iterable[NodeProto]) -> None:
+def remove(proto: onnx.ModelProto, nodes: Iterable[NodeProto]) -> None:
+    """Takes nodes out of a graph, and the constants that nothing reads any more."""
     for node in nodes:
         proto.graph.node.remove(node)
     read = {name for node in proto.graph.node for name in node.input}

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from duli.compression import graph
+from duli.compression import graph, qdq
 from duli.compression.params import Calibration
 
 CALIBRATION_BATCH = 64  # at most
@@ -70,8 +70,7 @@ def quantize(model: bytes, images: NDArray[np.uint8], calibration: Calibration) 
             extra_options={"TensorQuantOverrides": _bytes_as_they_are(onnx.load(str(prepared)))},
         )
         proto = onnx.load(str(quantized))
-    graph.take_bytes_as_quantized(proto)
-    graph.slim(proto)
+    qdq.rewrite(proto)
     onnx.checker.check_model(proto, full_check=True)
     return bytes(proto.SerializeToString())
 

@@ -1,4 +1,4 @@
-"""Rewrites of a graph change no answer, and leave alone what they may not touch."""
+"""Folding the preprocessing changes no answer, and leaves alone what it may not touch."""
 
 import numpy as np
 import onnx
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from duli.compression import export, graph, int8
+from duli.compression import export, graph
 from duli.evaluation.predict import onnx_logits, torch_logits
 
 MEAN, STD = 0.13, 0.31
@@ -69,30 +69,3 @@ def test_what_somebody_else_reads_is_not_folded_away() -> None:
     before = proto.SerializeToString()
     graph.fold_preprocessing(proto)
     assert proto.SerializeToString() == before
-
-
-def test_an_int8_graph_takes_bytes_as_they_are_and_is_slim(images: np.ndarray) -> None:
-    exported = export.to_onnx(network(padding=0), SHAPE, MEAN, STD)
-    quantized = int8.quantize(exported, images, "minmax")
-    assert kinds(quantized)[0] == "DequantizeLinear"
-    assert "Cast" not in kinds(quantized)
-    proto = onnx.load_from_string(quantized)
-    assert not proto.graph.value_info
-    assert max(len(tensor.name) for tensor in proto.graph.initializer) <= 2
-    assert (onnx_logits(quantized, images).argmax(axis=1) == onnx_logits(exported, images).argmax(axis=1)).mean() > 0.95
-
-
-def test_slimming_changes_no_bit_of_an_answer(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    exported = export.to_onnx(network(padding=1), SHAPE, MEAN, STD)
-    slim = int8.quantize(exported, images, "minmax")
-    monkeypatch.setattr(graph, "slim", lambda _: None)
-    plain = int8.quantize(exported, images, "minmax")
-    assert len(slim) < len(plain)
-    np.testing.assert_array_equal(onnx_logits(slim, images), onnx_logits(plain, images))
-
-
-def test_the_range_of_the_input_is_that_of_bytes_whatever_calibration_has_seen() -> None:
-    """Calibrated on images that are never white, it would otherwise cut off whatever is brighter."""
-    dark = np.random.default_rng(0).integers(0, 100, (300, *SHAPE), dtype=np.uint8)
-    quantized = int8.quantize(export.to_onnx(network(padding=0), SHAPE, MEAN, STD), dark, "minmax")
-    assert kinds(quantized)[0] == "DequantizeLinear"
