@@ -1,6 +1,6 @@
 """Measures the compressed files of the default line against torch and onnxruntime in float32: speed, size, accuracy.
 
-    make bench-compression                        all of it, about 2 minutes; writes benchmarks/results/compression.json
+    make bench-compression                        all of it, about 3 minutes; writes benchmarks/results/compression.json
     python -m benchmarks.compression PART ...     some of it (speed, size, harness, bytes); the rest of the file stays
 
 Needs the line up to evaluate (`dvc repro evaluate`). Everything runs on one thread, the contestants take turns, and a ratio is of one run.
@@ -10,6 +10,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.record import Results, result, run_parts
 from duli import files
-from duli.benchmark import speed
+from duli.benchmark import eager, speed
 from duli.compression import export, int8
 from duli.models._restore import restore
 from duli.preparation.parquet import examples
@@ -37,15 +38,18 @@ def main() -> None:
 
 
 def speed_ratios() -> Results:
-    """Seconds a call of torch eager and of onnxruntime in float32, over those of the int8 file that ships, by batch."""
+    """Seconds a call of torch eager (as it is by default, and with the channels last) and of onnxruntime in float32, over those of the
+    file that ships, by batch.
+    """
     images, _ = _split("test")
-    names = {"vs_eager": "torch", "vs_ort_fp32": "fp32"}
+    shipped = _report("choice")["variant"]
+    names = {"vs_eager": "torch", "vs_eager_channels_last": "torch_channels_last", "vs_ort_fp32": "fp32"}
     results: Results = []
     for batch in (1, 256):
         runs = [_turns(_contestants(images[:batch])) for _ in range(RUNS)]
         for name, reference in names.items():
-            results.append(result(f"bs{batch}_{name}", [run[reference] / run["int8"] for run in runs], "times"))
-        results.append(result(f"bs{batch}_int8_us", [run["int8"] * 1e6 for run in runs], "us"))
+            results.append(result(f"bs{batch}_{name}", [run[reference] / run[shipped] for run in runs], "times", variant=shipped))
+        results.append(result(f"bs{batch}_us", [run[shipped] * 1e6 for run in runs], "us", variant=shipped))
     return results
 
 
@@ -74,17 +78,19 @@ def size() -> Results:
 
 
 def harness() -> Results:
-    """Examples a second that the stage's own measurement finds, over those of a bare loop on the same file, in turns."""
+    """Examples a second that the stage's own measurement finds, over those of a bare loop on the file that ships, in turns."""
     images, _ = _split("test")
-    batch = images[:64]
-    content = (ROOT / "models/model.int8.onnx").read_bytes()
-    session = speed.session(content, 1)
-    shares = []
-    for _ in range(RUNS):
-        found = speed.throughput(speed.calls_ms({"int8": session}, batch, 2.0)["int8"], len(batch))["value"]
-        bare = len(batch) / _turns({"int8": lambda: session.run(None, {"images": batch})})["int8"]
-        shares.append(found / bare)
-    return [result("harness_efficiency", shares, "share")]
+    shipped = _report("choice")["variant"]
+    session = speed.session(_variant(shipped), 1)
+    results: Results = []
+    for name, batch in (("harness_efficiency", images[:64]), ("harness_efficiency_bs1", images[:1])):
+        shares = []
+        for _ in range(RUNS):
+            taken = speed.turns({shipped: speed.call(session)}, [batch], 2.0)[shipped][len(batch)]
+            bare = len(batch) / _turns({shipped: partial(session.run, ["logits"], {"images": batch})})[shipped]
+            shares.append(speed.run(taken, len(batch), 1)["per_second"] / bare)
+        results.append(result(name, shares, "share", variant=shipped))
+    return results
 
 
 def same_bytes() -> Results:
@@ -102,20 +108,9 @@ def same_bytes() -> Results:
 def _contestants(images: Images) -> dict[str, Callable[[], Any]]:
     """A call of each: from the same raw bytes to logits."""
     model, description = _model()
-    mean, std = description["normalisation"]["mean"], description["normalisation"]["std"]
-    batch = torch.from_numpy(images)
-
-    def eager() -> torch.Tensor:
-        with torch.inference_mode():
-            logits: torch.Tensor = model(((batch.float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last))
-            return logits
-
-    sessions = {name: speed.session((ROOT / "models" / file).read_bytes(), 1) for name, file in _files().items()}
-    return {"torch": eager, **{name: _call(session, images) for name, session in sessions.items()}}
-
-
-def _call(session: Any, images: Images) -> Callable[[], Any]:
-    return lambda: session.run(None, {"images": images})
+    calls = eager.calls(model, **description["normalisation"])
+    calls |= {name: speed.call(speed.session(_variant(name), 1)) for name in dict.fromkeys(("fp32", _report("choice")["variant"]))}
+    return {name: partial(one, images) for name, one in calls.items()}
 
 
 def _turns(contestants: dict[str, Callable[[], Any]]) -> dict[str, float]:
@@ -138,11 +133,12 @@ def _turns(contestants: dict[str, Callable[[], Any]]) -> dict[str, float]:
 def _model() -> tuple[torch.nn.Module, dict[str, Any]]:
     description = files.read_json(ROOT / "models/model.json")
     weights = files.verified(ROOT / "models" / description["weights"]["file"], description["weights"]["sha256"])
-    return restore(description, weights).eval().to(memory_format=torch.channels_last), description
+    return restore(description, weights), description
 
 
-def _files() -> dict[str, str]:
-    return {name: one["file"] for name, one in _report("quantization")["variants"].items()}
+def _variant(name: str) -> bytes:
+    facts = _report("quantization")["variants"][name]
+    return files.verified(ROOT / "models" / facts["file"], facts["sha256"])
 
 
 def _report(name: str) -> Any:

@@ -27,7 +27,7 @@ from duli import files
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = 3
 ROUNDS = 200
-INPUTS = ("params.yaml", "data/prepared", "models", "reports/quantization.json")
+INPUTS = ("params.yaml", "data/prepared", "models", "reports/quantization.json", "reports/choice.json")
 # Functions of the stage, and what they are measured as.
 WORK = {
     "_probabilities": "predictions",
@@ -92,9 +92,9 @@ def accuracy() -> Results:
         "brier": theirs.brier_score_loss(labels, shipped, labels=every, scale_by_half=False),
         **dict(zip(("macro_precision", "macro_recall", "macro_f1"), scores, strict=False)),
     }
+    ours = {**facts["variants"], facts["variant"]: facts}
     differences = [
-        facts["variants"][name]["accuracy"]["value"] - theirs.accuracy_score(labels, one.argmax(axis=1))
-        for name, one in probabilities.items()
+        ours[name]["accuracy"]["value"] - theirs.accuracy_score(labels, one.argmax(axis=1)) for name, one in probabilities.items()
     ]
     return [
         result("accuracy_difference", [abs(one) for one in differences], "share", of=sorted(probabilities)),
@@ -176,7 +176,7 @@ def _evaluated() -> tuple[dict[str, Any], np.ndarray, dict[str, np.ndarray]]:
         table = pq.read_table(folder / "reports/predictions.parquet")
         facts = files.read_json(folder / "reports/evaluation.json")
         probabilities = np.load(folder / "probabilities.npz")
-        return facts, np.array(table["label"], np.int64), {variant: probabilities[variant] for variant in facts["variants"]}
+        return facts, np.array(table["label"], np.int64), {name: probabilities[name] for name in (*facts["variants"], facts["variant"])}
 
 
 def _copy(folder: Path) -> Path:

@@ -29,8 +29,7 @@ SAME = (
     *(f"data/prepared/{name}.parquet" for name in ("train", "validation", "test", "quarantine")),
     "data/prepared/stats.json",
     "models/model.safetensors",
-    "models/model.onnx",
-    "models/model.int8.onnx",
+    *(f"models/variants/{name}.onnx" for name in ("fp32", "fp16", "int8", "int8_dynamic", "narrow_int8")),
 )
 TIMES = 10  # how much larger the large data set is
 DATASET = '''"""MNIST several times over, every copy marked in its first pixels: only to measure memory."""

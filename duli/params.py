@@ -46,7 +46,10 @@ class Params:
         self.values = _read(self.path)
 
     def section(self, name: str, kind: type[S]) -> S:
-        """The section `name`, validated as `kind`; raises `ParamsError` that lists every mistake in it."""
+        """The section `name`, validated as `kind`; raises `ParamsError` that lists every mistake in it.
+
+        `outer.inner` is a section within one.
+        """
         section, mistakes = self._parse(name, kind)
         if section is None:
             raise ParamsError("\n".join(mistakes))
@@ -73,12 +76,15 @@ class Params:
             raise ParamsError("\n".join(mistakes))
 
     def _parse(self, name: str, kind: type[S]) -> tuple[S | None, list[str]]:
-        if name not in self.values:
-            return None, [f"{self.path}: section '{name}' is missing; add it (see the repository's params.yaml)"]
+        values: Any = self.values
+        for key in name.split("."):
+            if not isinstance(values, dict) or key not in values:
+                return None, [f"{self.path}: section '{name}' is missing; add it (see the repository's params.yaml)"]
+            values = values[key]
         try:
             # Through JSON: pydantic's strict mode then takes a YAML list for a tuple and a text for an enumeration,
             # and still no text for a number.
-            return kind.model_validate_json(json.dumps(self.values[name], default=_no_json)), []
+            return kind.model_validate_json(json.dumps(values, default=_no_json)), []
         except ParamsError as error:
             return None, [f"{self.path}: in section '{name}', {error}"]
         except ValidationError as error:

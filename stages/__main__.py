@@ -17,7 +17,7 @@ import duli
 from duli import files, machine
 from duli.errors import EXIT_USER_ERROR, DuliError, exit_code
 
-STAGES = ("fetch", "prepare", "validate", "train", "quantize", "evaluate", "benchmark", "package", "report", "track")
+STAGES = ("fetch", "prepare", "validate", "train", "quantize", "benchmark", "evaluate", "package", "report", "track")
 # Telemetry off; and OpenMP's idle threads sleep: spinning, they took ten times the CPU on a machine that had other work.
 ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "MLFLOW_DISABLE_TELEMETRY": "true", "GX_ANALYTICS_ENABLED": "false", "DVC_NO_ANALYTICS": "1"}
 

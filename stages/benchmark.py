@@ -1,57 +1,238 @@
-"""Measures the ONNX variants through the runtime that ships: latency at batch 1, throughput in batches, load time, size."""
+"""Measures every variant through the runtime that ships, chooses the cheapest within bounds, and says how much faster it is than torch."""
 
+import csv
+import io
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnxruntime
 import pyarrow as pa
 
 from duli import files, machine
-from duli.benchmark import speed
+from duli.benchmark import choice, cores, eager, noise, probe, speed
 from duli.benchmark.params import Benchmark
+from duli.errors import DataError
+from duli.models._restore import restore
 from duli.params import Params
 from duli.preparation.parquet import arrays, opened
 from duli.progress import progress
+from duli.reporting import charts_benchmark as charts
+from duli.reporting.pages import render
+
+# Shares of the budget. The costs that decide are of the third, the ratios to torch of the first.
+ONE_THREAD, ALL_CORES, WHOLE_MACHINE = 0.45, 0.2, 0.35
+PROBES = 3  # fresh processes a variant, fewer where the budget is short
+SECONDS_A_PROBE = 3
 
 MODELS = Path("models")
 PREPARED = Path("data/prepared")
 
+Facts = dict[str, Any]
+Models = dict[str, bytes]
+ByMeasure = dict[str, dict[str, float]]  # and contestant
+
 
 def main() -> None:
+    load = os.getloadavg()[0]  # before this run is part of it
     settings = Params("params.yaml").section("benchmark", Benchmark)
     quantization = files.read_json("reports/quantization.json")
-    models = {name: files.verified(MODELS / facts["file"], facts["sha256"]) for name, facts in quantization["variants"].items()}
-    stats = files.read_json(PREPARED / "stats.json")
-    with opened(PREPARED / "test.parquet") as file:
-        rows = pa.Table.from_batches([next(file.iter_batches(settings.batch, columns=["label", "content"]))])
-    images, _ = arrays(rows, (stats["channels"], stats["height"], stats["width"]))
+    variants = quantization["variants"]
+    models = {name: files.verified(MODELS / facts["file"], facts["sha256"]) for name, facts in variants.items()}
+    images = _images(settings.batches[-1])
+    hardware = machine.describe()
 
-    cores = machine.describe()["cores"]
-    # (measure, examples a call, threads)
-    plan = (("latency_ms", 1, 1), ("throughput", len(images), 1), ("throughput_all_cores", len(images), cores))
-    variants: dict[str, dict[str, Any]] = {
-        name: {"bytes": len(content), "load_ms": speed.load_ms(content)} for name, content in models.items()
+    probed = _probed(variants, settings)
+    runs = _one_thread(models, images, settings)
+    if hardware["cores"] > 1:
+        for name, rows in _all_cores(models, images, settings, hardware["cores"]).items():
+            runs[name] += rows
+    measured = {name: {"bytes": len(models[name]), **probed[name], **_headlines(runs[name], settings.slo_ms)} for name in models}
+    batches = {name: facts["throughput"]["batch"] for name, facts in measured.items()}
+    processes = cores.affordable(hardware["cores"], 1e6 * _resident_mb(measured), machine.available_bytes())
+    whole = cores.measured(models, images, batches, settings.seconds * WHOLE_MACHINE, processes)
+    for name, of_machine in whole.items():
+        cost_ratio = of_machine["cpu_us"]["value"] / whole["fp32"]["cpu_us"]["value"]
+        measured[name] |= {**of_machine, "cost_ratio": cost_ratio, "runs": runs[name]}
+
+    candidates = {
+        name: choice.Candidate(
+            facts["cost_ratio"],
+            facts["cpu_us"]["spread"],
+            facts["bytes"],
+            None if variants[name]["within_bounds"] else variants[name]["reason"],
+        )
+        for name, facts in measured.items()
     }
-    for measure, batch, threads in progress(plan, "measuring", unit="measures"):
-        sessions = {name: speed.session(content, threads) for name, content in models.items()}
-        for name, rounds in speed.calls_ms(sessions, images[:batch], settings.seconds / len(plan)).items():
-            result = speed.latency(rounds) if batch == 1 else speed.throughput(rounds, batch)
-            variants[name][measure] = {**result, "threads": threads}
-    shipped = quantization["choice"]
-    files.write_json(
-        "reports/benchmark.json",
-        {
-            "shipped": shipped,
-            "variants": variants,
-            "speedup_over_fp32": variants[shipped]["throughput"]["value"] / variants["fp32"]["throughput"]["value"],
-            "peak_mb": machine.peak_mb(),
-            "load_average": os.getloadavg()[0],
-            "hardware": machine.describe(),
-            "versions": machine.versions("onnxruntime", "numpy"),
-        },
-    )
-    facts = variants[shipped]
-    print(
-        f"{shipped}: {facts['latency_ms']['value'] * 1000:.0f} us a call (p99 {facts['latency_ms']['p99'] * 1000:.0f}), "
-        f"{facts['throughput']['value']:,.0f} examples/s on one thread at batch {len(images)}, spread {facts['throughput']['spread']:.0%}"
-    )
+    shipped, reason = choice.choose(candidates, settings.tie)
+    told = noise.sentences(*_restless(runs, whole), settings.max_spread, load=load, cores=hardware["cores"])
+    if processes < hardware["cores"]:
+        told.append(f"memory was short: the whole machine was measured with {processes} processes on {hardware['cores']} cores")
+    report = {
+        "shipped": shipped,
+        "reason": reason,
+        "noisy": bool(told),
+        "noise": told,
+        "speedup": _over(measured[shipped]["throughput"], runs["torch"]),
+        "speedup_over_fp32": _over(measured[shipped]["throughput"], runs["fp32"]),
+        "size_ratio": measured["fp32"]["bytes"] / measured[shipped]["bytes"],
+        "slo_ms": settings.slo_ms,
+        "variants": measured,
+        "torch_eager": {"runs": runs["torch"], "channels_last_runs": runs["torch_channels_last"]},
+        "load_average": load,
+        "hardware": hardware,
+        "versions": machine.versions("onnxruntime", "numpy", "torch"),
+    }
+    rows = choice.pareto(candidates, {name: {**variants[name], **measured[name]} for name in measured}, shipped)
+    page = _page(report, quantization, rows)
+    files.write_text("reports/pareto.csv", _csv(rows))
+    files.write_json("reports/benchmark.json", report)
+    files.write_text("reports/benchmark.html", page)
+    files.write_json("reports/choice.json", {"variant": shipped, **{key: variants[shipped][key] for key in ("file", "bytes", "sha256")}})
+    _tell(report)
+
+
+def _images(count: int) -> speed.Images:
+    """`count` examples of the validation split, from its beginning again where it has fewer."""
+    stats = files.read_json(PREPARED / "stats.json")
+    with opened(PREPARED / "validation.parquet") as file:
+        rows = next(file.iter_batches(count, columns=["label", "content"]), None)
+    if rows is None:
+        raise DataError("data/prepared/validation.parquet holds no example to measure with; raise prepare.validation_share")
+    images, _ = arrays(pa.Table.from_batches([rows]), (stats["channels"], stats["height"], stats["width"]))
+    return np.resize(images, (count, *images.shape[1:]))
+
+
+def _probed(variants: Mapping[str, Facts], settings: Benchmark) -> dict[str, Facts]:
+    """Load time and peak memory of each variant, in turns; the first loads pay for files that are not in memory yet."""
+    times = min(PROBES, max(1, round(settings.seconds / SECONDS_A_PROBE)))
+    plan = [(name, facts) for _ in range(times) for name, facts in variants.items()]
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in variants}
+    for name, facts in progress(plan, "loading", unit="processes"):
+        found[name].append(probe.once(MODELS / facts["file"], facts["sha256"], settings.batches[-1]))
+    return {name: probe.summary(of_one, settings.batches[-1]) for name, of_one in found.items()}
+
+
+def _one_thread(models: Models, images: speed.Images, settings: Benchmark) -> dict[str, list[Facts]]:
+    """Runs of every variant, on every device there is, and of torch: one thread each, all in turns."""
+    description = files.read_json(MODELS / "model.json")
+    weights = files.verified(MODELS / description["weights"]["file"], description["weights"]["sha256"])
+    contestants: dict[tuple[str, str], speed.Call] = {
+        (name, "cpu"): one for name, one in eager.calls(restore(description, weights), **description["normalisation"]).items()
+    }
+    for device, providers in speed.devices(onnxruntime.get_available_providers()).items():
+        sessions = {name: speed.session(content, 1, providers) for name, content in models.items()}
+        # Where there is no such device, onnxruntime falls back to the CPU.
+        contestants |= {(name, device): speed.call(one) for name, one in sessions.items() if one.get_providers()[0] == providers[0]}
+    batches = [images[:batch] for batch in settings.batches]
+    with eager.one_thread():
+        taken = speed.turns(contestants, batches, settings.seconds * ONE_THREAD)
+    runs: dict[str, list[Facts]] = {name: [] for name, _ in contestants}
+    for (name, device), of_one in taken.items():
+        runs[name] += [speed.run(of_batch, batch, 1, device) for batch, of_batch in of_one.items()]
+    return runs
+
+
+def _all_cores(models: Models, images: speed.Images, settings: Benchmark, threads: int) -> dict[str, list[Facts]]:
+    """Runs of every variant with one session that has a thread a core."""
+    contestants = {name: speed.call(speed.session(content, threads)) for name, content in models.items()}
+    batches = [images[:batch] for batch in settings.batches]
+    taken = speed.turns(contestants, batches, settings.seconds * ALL_CORES, speed.until_asleep)
+    return {name: [speed.run(of_batch, batch, threads) for batch, of_batch in of_one.items()] for name, of_one in taken.items()}
+
+
+def _headlines(runs: list[Facts], slo_ms: float) -> Facts:
+    own = [one for one in runs if one["threads"] == 1 and one["device"] == "cpu"]
+    return {"latency_ms": speed.latency(own), "throughput": speed.at_objective(own, slo_ms)}
+
+
+def _resident_mb(measured: Mapping[str, Facts]) -> float:
+    """Of one process with a session of every variant."""
+    runtime = min(facts["peak_mb"]["value"] - facts["peak_mb"]["model_mb"] for facts in measured.values())
+    return float(runtime + sum(facts["peak_mb"]["model_mb"] for facts in measured.values()))
+
+
+def _over(throughput: Facts, others: list[Facts]) -> float:
+    """How many times the throughput of another contestant at the same batch on one thread of the CPU."""
+    same = (row for row in others if (row["batch"], row["threads"], row["device"]) == (throughput["batch"], 1, "cpu"))
+    return float(throughput["value"] / next(same)["per_second"])
+
+
+def _restless(
+    runs: Mapping[str, list[Facts]], whole: Mapping[str, Facts]
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
+    """By measure and contestant the largest spread and the smallest share of CPU of its runs."""
+    measures = {
+        "one thread": {name: [row for row in rows if row["threads"] == 1] for name, rows in runs.items()},
+        "one session on all cores": {name: [row for row in rows if row["threads"] > 1] for name, rows in runs.items()},
+        "the whole machine": {name: [facts["machine_throughput"]] for name, facts in whole.items()},
+    }
+    rows = [(measure, name, row) for measure, of_each in measures.items() for name, rows in of_each.items() for row in rows]
+    spreads: ByMeasure = {measure: {} for measure in measures}
+    shares: ByMeasure = {measure: {} for measure in measures}
+    for measure, name, row in rows:
+        spreads[measure][name] = max(row["spread"], spreads[measure].get(name, 0))
+        if row.get("device", "cpu") == "cpu":  # a thread that waits for another device does not run
+            shares[measure][name] = min(row["cpu_share"], shares[measure].get(name, 1))
+    return spreads, shares
+
+
+def _page(report: Facts, quantization: Facts, rows: list[Facts]) -> str:
+    """reports/benchmark.html: the choice, and every measurement behind it."""
+    variants = [_variant(row, quantization["variants"][row["variant"]]) for row in rows]
+    contestants = {name: report["variants"][name]["runs"] for name in dict.fromkeys((report["shipped"], "fp32"))}
+    curves = {
+        name: [run for run in runs if run["threads"] == 1 and run["device"] == "cpu"]
+        for name, runs in (*contestants.items(), ("PyTorch", report["torch_eager"]["runs"]))
+    }
+    drawn = {
+        "pareto": charts.pareto(variants, quantization["max_drop_points"]),
+        "throughput": charts.throughput(curves, report["shipped"]),
+    }
+    return render("benchmark.html.j2", facts={"benchmark": report, "quantization": quantization}, charts=drawn)
+
+
+def _variant(row: Facts, facts: Facts) -> charts.Variant:
+    """A row of reports/pareto.csv as the chart shows it: what fp32 is compared with is fp32 itself."""
+    drop = facts["paired"]["drop_points"] if "paired" in facts else dict.fromkeys(("value", "low", "high"), 0.0)
+    state: charts.State = "shipped" if row["shipped"] else "allowed" if row["within_bounds"] else "refused"
+    return charts.Variant(row["variant"], row["cost_ratio"], -drop["value"], -drop["high"], -drop["low"], state, front=row["front"])
+
+
+def _csv(rows: list[Facts]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=tuple(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _tell(report: Facts) -> None:
+    for name, facts in report["variants"].items():
+        latency, one, whole = facts["latency_ms"], facts["throughput"], facts["machine_throughput"]
+        print(
+            f"{name}: {latency['value'] * 1000:.0f} us a call (p99 {latency['p99'] * 1000:.0f}), "
+            f"{one['value']:,.0f} examples/s on one thread and {whole['value']:,.0f} on the machine at batch {one['batch']}, "
+            f"{facts['peak_mb']['value']:.0f} MB, {facts['bytes'] / 1000:.1f} kB, {facts['cost_ratio']:.2f} of the cost of fp32"
+        )
+        if not one["within_slo"]:
+            print(f"  no batch of {name} stays within {report['slo_ms']:g} ms: p99 is {one['p99_ms']:.1f} ms at batch {one['batch']}")
+    for sentence in report["noise"]:
+        print(f"noisy: {sentence}")
+    print(report["reason"])
+    shipped = report["variants"][report["shipped"]]
+    line = {
+        "shipped": report["shipped"],
+        "speedup": round(report["speedup"], 3),
+        "speedup_over_fp32": round(report["speedup_over_fp32"], 3),
+        "latency_us": round(shipped["latency_ms"]["value"] * 1000, 1),
+        "p99_us": round(shipped["latency_ms"]["p99"] * 1000, 1),
+        "batch": shipped["throughput"]["batch"],
+        "throughput": round(shipped["throughput"]["value"]),
+        "machine_throughput": round(shipped["machine_throughput"]["value"]),
+        "noisy": report["noisy"],
+    }
+    print(json.dumps(line))

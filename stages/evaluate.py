@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 MODELS = Path("models")
 PREPARED = Path("data/prepared")
-TRAINED = "torch"  # the variant that all others were made from
+TRAINED, EXPORTED = "torch", "fp32"  # the network that all variants were made from, and its export as it is
 GALLERY = 24  # of the worst mistakes
 MOST_CLASSES = 20  # that a drawn confusion matrix has room for
 # Columns that every data set has, none of which says what an example is of.
@@ -48,7 +48,7 @@ Facts = dict[str, Any]
 
 
 class Model(NamedTuple):
-    """What is judged: the network as it was trained, and the ONNX variants made of it, one of which ships."""
+    """What is judged: the network as it was trained, its export, and the variant made of it that ships."""
 
     description: Facts
     trained: "nn.Module"
@@ -84,7 +84,7 @@ def main() -> None:
     test = Test(table, *arrays(table, shape))
     no_picture = no_pictures(model.description["input"])
 
-    probabilities, temperature = _probabilities(model, test, shape)
+    probabilities, temperature, export = _probabilities(model, test, shape)
     facts, tables = _measures(model, test, probabilities, settings)
     found, no_slices = _slices(model, test, probabilities[model.shipped].argmax(axis=1), stats.get("sensitive", []), settings, no_picture)
     skipped: Facts = dict.fromkeys(NEED_PICTURES, no_picture) if no_picture else {}
@@ -93,6 +93,7 @@ def main() -> None:
         "variant": model.shipped,
         **facts,
         "temperature": temperature,
+        "export": export,
         "slices": found,
         "robustness": {}
         if no_picture
@@ -115,13 +116,13 @@ def main() -> None:
 def _model() -> Model:
     description = files.read_json(MODELS / "model.json")
     weights = files.verified(MODELS / description["weights"]["file"], description["weights"]["sha256"])
-    quantization = files.read_json("reports/quantization.json")
-    onnx = {name: files.verified(MODELS / facts["file"], facts["sha256"]) for name, facts in quantization["variants"].items()}
-    return Model(description, restore(description, weights), onnx, quantization["choice"])
+    variants, shipped = files.read_json("reports/quantization.json")["variants"], files.read_json("reports/choice.json")["variant"]
+    onnx = {name: files.verified(MODELS / variants[name]["file"], variants[name]["sha256"]) for name in dict.fromkeys((EXPORTED, shipped))}
+    return Model(description, restore(description, weights), onnx, shipped)
 
 
-def _probabilities(model: Model, test: Test, shape: tuple[int, int, int]) -> tuple[dict[str, NDArray[np.float64]], Facts]:
-    """Of every variant on the test split, at the temperature of the one that ships; and that temperature."""
+def _probabilities(model: Model, test: Test, shape: tuple[int, int, int]) -> tuple[dict[str, NDArray[np.float64]], Facts, Facts]:
+    """Of every variant on the test split, at the temperature of the one that ships; that temperature; and how well the export agrees."""
     # It is fitted on validation: nothing is chosen by the test split.
     validation, validation_labels = examples(PREPARED / "validation.parquet", shape)
     temperature = calibration.temperature(onnx_logits(model.onnx[model.shipped], validation), validation_labels)
@@ -129,7 +130,8 @@ def _probabilities(model: Model, test: Test, shape: tuple[int, int, int]) -> tup
     logits = {TRAINED: torch_logits(model.trained, test.images, **model.description["normalisation"])}
     logits |= {name: onnx_logits(content, test.images) for name, content in model.onnx.items()}
     probabilities = {name: softmax(one / scale) for name, one in logits.items()}
-    return probabilities, {"value": scale, "fitted": temperature.value, "gain": temperature.gain}
+    export = compare.agreement(logits[EXPORTED], logits[TRAINED])
+    return probabilities, {"value": scale, "fitted": temperature.value, "gain": temperature.gain}, export
 
 
 def _measures(model: Model, test: Test, probabilities: dict[str, NDArray[np.float64]], settings: Evaluate) -> tuple[Facts, Facts]:
@@ -142,7 +144,7 @@ def _measures(model: Model, test: Test, probabilities: dict[str, NDArray[np.floa
     worst = metrics.worst_mistakes(shipped, labels, GALLERY)
     facts = {
         **metrics.summary(shipped, labels, settings.confidence_threshold, settings.top_k),
-        "variants": {name: {"accuracy": metrics.accuracy(one, labels)} for name, one in answers.items()},
+        "variants": {name: {"accuracy": metrics.accuracy(answers[name], labels)} for name in (TRAINED, EXPORTED)},
         # What export and quantization changed of the trained model's answers.
         "paired": compare.paired(answers[TRAINED], predictions, labels).points(),
         "wrong": int((predictions != labels).sum()),

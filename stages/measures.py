@@ -10,13 +10,13 @@ from duli.params import Params
 SHARE = ("value", "low", "high", "n")  # with its 95 % interval
 RANGE = ("value", "low", "high")
 SPEED = ("value", "spread", "n", "batch", "threads")
+LOADED = ("value", "spread", "n")
 LATENCY = ("value", "p95", "p99", "spread", "n", "threads")
 # As duli/evaluation/corruptions.py has them, which takes numpy to import.
 CORRUPTIONS = (
     *("shot_noise", "impulse_noise", "glass_blur", "motion_blur", "shear", "scale", "rotate", "brightness", "translate", "stripe"),
     *("fog", "spatter", "dotted_line", "zigzag", "canny_edges"),
 )
-ONNX = ("fp32", "int8")
 
 
 def catalogue(params: Params) -> Catalogue:
@@ -37,24 +37,26 @@ def _rows(evaluate: Evaluate, quantize: Quantize) -> list[tuple[tuple[str, ...],
         "accuracy_of_accepted",
     )
     attacks = tuple(f"{epsilon}_of_255" for epsilon in (0, *evaluate.robustness.pgd.epsilons))
+    compressed = quantize.variants
+    variants = ("fp32", *compressed)
     losses = ("log_loss", "brier", "calibration_error", "area_under_risk")
     return [
         (("validation",), ("success", "expectations", "failed")),
         (("train",), ("parameters", "epochs", "steps", "train_loss", "validation_loss")),
         (("train",), ("validation_accuracy",), SHARE),
-        (("quantization",), ("size_ratio",)),
-        (("quantization",), ("variants",), ONNX, ("bytes",)),
-        (("quantization",), ("variants",), ONNX, ("validation_accuracy",), SHARE),
-        (("quantization",), ("export",), ("max_logit_difference", "disagreements", "n")),
-        (("quantization",), ("validation_paired",), ("n", "lost", "won", "logit_error")),
+        (("quantization",), ("max_drop_points", "max_class_drop_points")),
+        (("quantization",), ("variants",), variants, ("bytes", "within_bounds")),
+        (("quantization",), ("variants",), variants, ("validation_accuracy",), SHARE),
+        (("quantization",), ("variants",), compressed, ("paired",), ("n", "lost", "won")),
+        (("quantization",), ("variants",), compressed, ("paired", "worst_class"), ("drop_points",), RANGE),
         (("quantization",), ("calibrations",), quantize.calibration, ("n", "lost", "won", "logit_error")),
         (("quantization",), ("calibrations",), quantize.calibration, ("drop_points",), RANGE),
-        (("quantization",), ("validation_paired",), ("drop_points",), RANGE),
+        (("quantization", "evaluation"), ("export",), ("max_logit_difference", "max_probability_difference", "disagreements", "n")),
         (("evaluation",), ("n", "wrong", "confidence_threshold")),
         (("evaluation",), (*shares, *losses), SHARE),
         (("evaluation",), ("temperature",), ("value", "fitted")),
         (("evaluation",), ("temperature",), ("gain",), SHARE),
-        (("evaluation",), ("variants",), ("torch", *ONNX), ("accuracy",), SHARE),
+        (("evaluation",), ("variants",), ("torch", "fp32"), ("accuracy",), SHARE),
         (("evaluation",), ("paired",), ("n", "lost", "won")),
         (("evaluation",), ("paired",), ("drop_points",), RANGE),
         (("evaluation",), ("slices",), ("*",), ("worst",), SHARE),
@@ -63,12 +65,14 @@ def _rows(evaluate: Evaluate, quantize: Quantize) -> list[tuple[tuple[str, ...],
         (("evaluation",), ("robustness",), ("corruptions",), CORRUPTIONS, SHARE),
         (("evaluation",), ("robustness",), ("pgd",), attacks, ("trained", "shipped"), SHARE),
         (("evaluation",), ("robustness",), ("pgd_steps",)),
-        (("benchmark",), ("speedup_over_fp32", "peak_mb", "load_average")),
+        (("benchmark",), ("speedup", "speedup_over_fp32", "size_ratio", "slo_ms", "noisy", "load_average")),
         (("benchmark",), ("hardware",), ("cores", "memory_gib")),
-        (("benchmark",), ("variants",), ONNX, ("bytes",)),
-        (("benchmark",), ("variants",), ONNX, ("load_ms",), ("value", "spread", "n")),
-        (("benchmark",), ("variants",), ONNX, ("latency_ms",), LATENCY),
-        (("benchmark",), ("variants",), ONNX, ("throughput", "throughput_all_cores"), SPEED),
+        (("benchmark",), ("variants",), variants, ("bytes", "cost_ratio")),
+        (("benchmark",), ("variants",), variants, ("load_ms", "cpu_us"), LOADED),
+        (("benchmark",), ("variants",), variants, ("peak_mb",), (*LOADED, "model_mb", "batch")),
+        (("benchmark",), ("variants",), variants, ("latency_ms",), LATENCY),
+        (("benchmark",), ("variants",), variants, ("throughput",), (*SPEED, "p99_ms", "within_slo")),
+        (("benchmark",), ("variants",), variants, ("machine_throughput",), (*SPEED, "processes", "cpu_share")),
         (("manifest",), ("signed",)),
         (("manifest",), ("wheel",), ("bytes",)),
         (("business",), ("accuracy", "coverage", "accuracy_of_accepted"), SHARE),

@@ -40,10 +40,11 @@ def main() -> dict[str, object]:
         "evaluation": files.read_json("reports/evaluation.json"),
         "quantization": files.read_json("reports/quantization.json"),
         "benchmark": files.read_json("reports/benchmark.json"),
+        "choice": files.read_json("reports/choice.json"),
     }
     _one_run(**evidence)
-    variant = evidence["quantization"]["choice"]
-    shipped = evidence["quantization"]["variants"][variant]
+    shipped = evidence["choice"]
+    variant = shipped["variant"]
     model = files.verified(MODELS / shipped["file"], shipped["sha256"])
 
     page = card.render(release, wheel.file_name(release), **evidence, signer=signer)
@@ -87,18 +88,25 @@ def main() -> dict[str, object]:
 
 
 def _one_run(
-    stats: dict[str, Any], model: dict[str, Any], evaluation: dict[str, Any], quantization: dict[str, Any], benchmark: dict[str, Any]
+    stats: dict[str, Any],
+    model: dict[str, Any],
+    evaluation: dict[str, Any],
+    quantization: dict[str, Any],
+    benchmark: dict[str, Any],
+    choice: dict[str, Any],
 ) -> None:
     """Raises `GateError` unless the evidence on the card is about one model and one test split."""
-    splits, choice = stats["splits"], quantization["choice"]
+    splits, variant = stats["splits"], choice["variant"]
+    made = quantization["variants"].get(variant, {}).get("sha256", "none")
     differences = [
         f"{what} ({here} instead of {there})"
         for what, here, there in (
             ("reports/evaluation.json is of another test split", evaluation["test_digest"], splits["test"]["digest"]),
             ("models/model.json is of another train split", model["data"]["train_digest"], splits["train"]["digest"]),
             ("models/model.json has other classes", model["classes"], stats["classes"]),
-            ("reports/benchmark.json is of another variant", benchmark["shipped"], choice),
-            ("reports/evaluation.json is of another variant", evaluation["variant"], choice),
+            ("reports/choice.json is of another file", choice["sha256"], made),
+            ("reports/benchmark.json is of another variant", benchmark["shipped"], variant),
+            ("reports/evaluation.json is of another variant", evaluation["variant"], variant),
             ("reports/evaluation.json has another n", evaluation["n"], splits["test"]["examples"]),
         )
         if here != there

@@ -1,22 +1,32 @@
-"""Exports the model to ONNX, makes its int8 form, compares both on the same examples and chooses the one that ships."""
+"""Exports the model to ONNX, makes its smaller variants, and compares each with it on the same examples."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from duli import files
-from duli.compression import compare, export, int8
-from duli.compression.params import Quantize
+from duli.compression import aware, compare, export, float16, int8, int8_dynamic, narrow, sparse
+from duli.compression.attempt import LeftOut, attempt, finite, sound
+from duli.compression.params import NETWORKS, TRAINED, Quantize, parts
 from duli.errors import DataError, GateError
-from duli.evaluation.compare import paired
+from duli.evaluation.compare import agreement, paired
 from duli.evaluation.predict import onnx_logits, torch_logits
 from duli.intervals import proportion
+from duli.models._new import new
+from duli.models._params import ModelChoice
 from duli.models._restore import restore
 from duli.params import Params
 from duli.preparation.parquet import examples
 from duli.progress import progress
+from duli.training import device as devices
+from duli.training.feed import Examples
+from duli.training.loop import Normalisation, fit
+from duli.training.params import Training
 
 TOLERANCE = 1e-3  # largest difference of a logit between torch and the exported float32 model
 
@@ -24,77 +34,239 @@ MODELS = Path("models")
 PREPARED = Path("data/prepared")
 
 
+class _Made(NamedTuple):
+    """A variant that runs."""
+
+    content: bytes
+    logits: NDArray[np.float32]  # [n, classes] of the validation split
+    facts: dict[str, Any]
+
+
 def main() -> None:
-    settings = Params("params.yaml").section("quantize", Quantize)
-    description = files.read_json(MODELS / "model.json")
-    weights = files.verified(MODELS / description["weights"]["file"], description["weights"]["sha256"])
-    model = restore(description, weights)
-    shape = (description["input"]["channels"], description["input"]["height"], description["input"]["width"])
-    normalisation = description["normalisation"]
+    params = Params("params.yaml")
+    settings, recipe = params.section("quantize", Quantize), params.section("train", Training)
+    work = _Work(settings, recipe, params.section("quantize.distilled.model", ModelChoice))
+    made, left_out = work.variants()
 
-    variants = {"fp32": export.to_onnx(model, shape, **normalisation)}
-    images, labels = examples(PREPARED / "train.parquet", shape)
-    rows = int8.draw(labels, settings.calibration_rows, settings.seed)
-    _misses_no_class(labels[rows], description["classes"], settings)
-    tried: dict[str, bytes] = {
-        method: int8.quantize(variants["fp32"], images[rows], method)
-        for method in progress(settings.calibration, "calibrating", unit="methods")
-    }
-
-    # The test split stays unread until the choice is made: it is there to judge it.
-    validation, validation_labels = examples(PREPARED / "validation.parquet", shape)
-    original = onnx_logits(variants["fp32"], validation)
-    calibrations: dict[str, dict[str, Any]] = {}
-    for method, content in tried.items():
-        quantized = onnx_logits(content, validation)
-        change = paired(original.argmax(axis=1), quantized.argmax(axis=1), validation_labels).points()
-        calibrations[method] = {**change, "logit_error": compare.logit_error(quantized, original)}
-    calibration = compare.best(calibrations)
-    variants["int8"] = tried[calibration]
-    logits = {"fp32": original, "int8": onnx_logits(variants["int8"], validation)}
-    agreement = compare.agreement(logits["fp32"], torch_logits(model, validation, **normalisation))
-    if not (agreement["disagreements"] == 0 and agreement["max_logit_difference"] <= TOLERANCE):
-        raise GateError(
-            f"the exported ONNX model disagrees with the trained one: {agreement['disagreements']} of {len(validation):,} answers, "
-            f"logits by up to {agreement['max_logit_difference']:.2g} (allowed {TOLERANCE:g}); "
-            "take operators that ONNX has in the architecture, duli/models/"
-        )
-    answers = {name: one.argmax(axis=1) for name, one in logits.items()}
-    drop = calibrations[calibration]
-    by_class = {
-        name: paired(*(one[validation_labels == index] for one in (answers["fp32"], answers["int8"], validation_labels))).points()
-        for index, name in enumerate(description["classes"])
-        if (validation_labels == index).any()
-    }
-    choice, reason = compare.choose(drop, by_class, settings.max_drop, settings.max_class_drop)
-
-    names = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
-    for name, content in variants.items():
-        files.write_bytes(MODELS / names[name], content)
+    folder = MODELS / "variants"
+    for name, variant in made.items():
+        files.write_bytes(folder / f"{name}.onnx", variant.content)
+    for stale in {*folder.iterdir()} - {folder / f"{name}.onnx" for name in made}:
+        stale.unlink()
+    calibrations = work.calibrations
     files.write_json(
         "reports/quantization.json",
         {
-            "choice": choice,
-            "reason": reason,
-            "variants": {
-                name: {
-                    "file": names[name],
-                    "bytes": len(content),
-                    "sha256": files.sha256(content),
-                    "validation_accuracy": proportion(int((answers[name] == validation_labels).sum()), len(validation_labels)),
-                }
-                for name, content in variants.items()
-            },
-            "export": {**agreement, "n": len(validation)},
-            "calibration": calibration,
+            "variants": {name: variant.facts for name, variant in made.items()},
+            "by_class": work.by_class,
+            "left_out": left_out,
+            "export": work.agreement,
+            "calibration": compare.best(calibrations) if calibrations else None,
             "calibrations": calibrations,
-            "validation_paired": drop,
-            "validation_paired_by_class": [{"class": name, **facts} for name, facts in by_class.items()],
-            "size_ratio": len(variants["fp32"]) / len(variants["int8"]),
+            "max_drop_points": 100 * settings.max_drop,
+            "max_class_drop_points": 100 * settings.max_class_drop,
         },
     )
-    print(f"calibrated by {calibration}, the best of {', '.join(settings.calibration)}")
-    print(f"{choice} ships: {reason}; {len(variants[choice]) / 1000:.1f} kB")
+    for name, variant in made.items():
+        facts = variant.facts
+        print(f"{name}: {facts['bytes'] / 1000:.1f} kB, {'' if facts['within_bounds'] else 'OUT OF BOUNDS: '}{facts['reason']}")
+    for name, reason in left_out.items():
+        print(f"{name}: not made: {reason}")
+
+
+class _Work:
+    """The trained network, its examples, and what becomes of them."""
+
+    def __init__(self, settings: Quantize, recipe: Training, student: ModelChoice) -> None:
+        self.settings, self.recipe, self.student = settings, recipe, student
+        self.description = files.read_json(MODELS / "model.json")
+        weights = files.verified(MODELS / self.description["weights"]["file"], self.description["weights"]["sha256"])
+        self.model = restore(self.description, weights)
+        image = self.description["input"]
+        self.shape = (image["channels"], image["height"], image["width"])
+        self.normalisation = self.description["normalisation"]
+        self.train = examples(PREPARED / "train.parquet", self.shape)
+        # The test split stays unread until the choice is made: it is there to judge it.
+        self.validation, self.labels = examples(PREPARED / "validation.parquet", self.shape)
+        rows = int8.draw(self.train[1], settings.calibration_rows, settings.seed)
+        _misses_no_class(self.train[1][rows], self.description["classes"], settings)
+        self.calibration_images = self.train[0][rows]
+        self.original = np.empty((0, 0), np.float32)  # logits of fp32
+        self.agreement: dict[str, Any] = {}
+        self.calibrations: dict[str, dict[str, Any]] = {}
+        self.by_class: list[dict[str, Any]] = []
+
+    def variants(self) -> tuple[dict[str, _Made], dict[str, str]]:
+        """Those that could be made, in the order of params, and why the others could not."""
+        exported = export.to_onnx(self.model, self.shape, **self.normalisation)
+        self.original = onnx_logits(exported, self.validation)
+        self.agreement = self._agreement()
+        made, left_out = {"fp32": self._judged("fp32", exported, self.original)}, dict[str, str]()
+        wanted = ["fp32", *self.settings.variants]
+        for network in NETWORKS:
+            names = [name for name in wanted if parts(name)[0] == network and name != "fp32"]
+            if not names:
+                continue
+            plain_int8 = made.get("int8")
+            if network == "aware" and plain_int8 and plain_int8.facts["within_bounds"]:
+                left_out["aware_int8"] = "not needed: int8 stays within its bounds without it"
+                continue
+            try:
+                of_network = exported if network == TRAINED else self._exported(network)
+            except LeftOut as reason:
+                left_out |= {name: f"{reason}, or take {name} out of quantize.variants" for name in names}
+                continue
+            for name in names:
+                try:
+                    content, logits = self._converted(name, of_network)
+                    made[name] = self._judged(name, content, logits)
+                except LeftOut as reason:
+                    left_out[name] = f"{reason}, or take {name} out of quantize.variants"
+        self.by_class.sort(key=lambda row: wanted.index(row["variant"]))
+        return ({name: made[name] for name in wanted if name in made}, {name: left_out[name] for name in wanted if name in left_out})
+
+    def _agreement(self) -> dict[str, Any]:
+        """How far the export is from the trained network; raises `GateError` where that is too far."""
+        trained = torch_logits(self.model, self.validation, **self.normalisation)
+        found = agreement(self.original, trained)
+        if not (found["disagreements"] == 0 and found["max_logit_difference"] <= TOLERANCE):
+            raise GateError(
+                f"the exported ONNX model disagrees with the trained one: {found['disagreements']} of {len(self.validation):,} answers, "
+                f"logits by up to {found['max_logit_difference']:.2g} (allowed {TOLERANCE:g}); "
+                "take operators that ONNX has in the architecture, duli/models/"
+            )
+        return found
+
+    def _exported(self, network: str) -> bytes:
+        """The float32 ONNX file of another network; raises `LeftOut` where it cannot be had."""
+        makers: dict[str, Callable[[], nn.Module]] = {
+            "sparse": self._sparse,
+            "narrow": self._narrow,
+            "aware": self._aware,
+            "distilled": self._distilled,
+        }
+        try:
+            model = attempt(f"torch cannot make the network {network}", makers[network])
+            return export.to_onnx(model, self.shape, **self.normalisation)
+        except GateError as error:  # its training went wrong, or its export
+            raise LeftOut(str(error)) from None
+
+    def _sparse(self) -> nn.Module:
+        of = self.settings.sparse
+        return sparse.solid(self._tuned("sparse", sparse.pruned(self.model, of.share), of.epochs, of.learning_rate))
+
+    def _narrow(self) -> nn.Module:
+        of = self.settings.narrow
+        return self._tuned("narrow", narrow.narrowed(self.model, self.shape, of.share), of.epochs, of.learning_rate)
+
+    def _aware(self) -> nn.Module:
+        of = self.settings.aware
+        # In float32: half precision would round what int8 has rounded once more.
+        return aware.plain(self._tuned("aware", aware.rounding(self.model), of.epochs, of.learning_rate, precision="float32"))
+
+    def _distilled(self) -> nn.Module:
+        of, image = self.settings.distilled, self.description["input"]
+        student = new(self.student, self.settings.seed, **image, classes=len(self.description["classes"]))
+        return self._fitted("distilled", student, self.recipe.model_copy(update={"epochs": of.epochs}))
+
+    def _tuned(self, network: str, model: nn.Module, epochs: int, learning_rate: float, **changes: Any) -> nn.Module:
+        """`model` after a short training by the recipe of the section `train`."""
+        short = {"epochs": epochs, "learning_rate": learning_rate, "ema": None, "early_stopping": None, **changes}
+        return self._fitted(network, model, self.recipe.model_copy(update=short))
+
+    def _fitted(self, network: str, model: nn.Module, recipe: Training) -> nn.Module:
+        """`model` trained with the trained network as its teacher, on the CPU in evaluation mode."""
+        whole = recipe.transfer.model_copy(update={"frozen": 0, "layer_decay": 1.0})
+        recipe = recipe.model_copy(update={"evaluations": 1, "transfer": whole, "compile": False, "seed": self.settings.seed})
+        device = devices.choose(recipe.device)
+        devices.repeatable(device, recipe.deterministic)
+        torch.set_num_threads(recipe.threads)
+        train, validation = (
+            Examples(torch.from_numpy(images), torch.from_numpy(labels)) for images, labels in (self.train, (self.validation, self.labels))
+        )
+        fit(
+            model,
+            train,
+            validation,
+            recipe,
+            classes=len(self.description["classes"]),
+            normalisation=Normalisation(**self.normalisation),
+            device=device,
+            precision=devices.precision(recipe.precision, device),
+            on_metrics=lambda step, metrics: None,
+            teacher=self.model,
+            name="train" if network == "distilled" else f"quantize.{network}",
+        )
+        return model.cpu().eval()
+
+    def _converted(self, name: str, exported: bytes) -> tuple[bytes, NDArray[np.float32]]:
+        """A float32 file in the format of the variant `name`, and what it answers; raises `LeftOut` where one is not to be had."""
+        match parts(name)[1]:
+            case "int8":
+                return self._calibrated(name, exported)
+            case "int8_dynamic":
+                content = attempt("onnxruntime cannot quantize it dynamically", lambda: int8_dynamic.quantize(exported))
+            case "fp16":
+                content = attempt("onnxruntime cannot convert it to float16", lambda: float16.quantize(exported))
+            case _:
+                content = exported
+        return content, self._answers(content)
+
+    def _calibrated(self, name: str, exported: bytes) -> tuple[bytes, NDArray[np.float32]]:
+        """The static int8 file by the calibration that keeps most answers; raises `LeftOut` where none gives one that runs."""
+        reference = self.original if name == "int8" else self._answers(exported)
+        tried: dict[str, tuple[bytes, NDArray[np.float32]]] = {}
+        calibrations: dict[str, dict[str, Any]] = {}
+        broken: LeftOut | None = None
+        for method in progress(self.settings.calibration, f"calibrating {name}", unit="methods"):
+            try:
+                content = attempt(
+                    f"onnxruntime cannot quantize it ({method})",
+                    lambda method=method: int8.quantize(exported, self.calibration_images, method),  # type: ignore[misc]
+                )
+                logits = self._answers(content)
+            except LeftOut as reason:
+                broken = reason
+                continue
+            tried[method] = content, logits
+            change = paired(self.original.argmax(axis=1), logits.argmax(axis=1), self.labels).points()
+            calibrations[method] = {**change, "logit_error": compare.logit_error(logits, reference)}
+        if not tried:
+            assert broken is not None
+            raise broken
+        if name == "int8":
+            self.calibrations = calibrations
+        return tried[compare.best(calibrations)]
+
+    def _answers(self, content: bytes) -> NDArray[np.float32]:
+        """What a file answers to the validation split; raises `LeftOut` where it is broken or does not run."""
+        return finite(attempt("onnxruntime cannot run it", lambda: onnx_logits(sound(content), self.validation)))
+
+    def _judged(self, name: str, content: bytes, logits: NDArray[np.float32]) -> _Made:
+        """What is known of a variant that runs, compared with fp32."""
+        network, form = parts(name)
+        answers, original = logits.argmax(axis=1), self.original.argmax(axis=1)
+        facts = {
+            "file": f"variants/{name}.onnx",
+            "bytes": len(content),
+            "sha256": files.sha256(content),
+            "network": network,
+            "format": form,
+            "validation_accuracy": proportion(int((answers == self.labels).sum()), len(self.labels)),
+        }
+        if name == "fp32":
+            return _Made(content, logits, {**facts, "within_bounds": True, "reason": "the network as it was trained"})
+        change = paired(original, answers, self.labels).points()
+        by_class = {
+            label: paired(original[of_class], answers[of_class], self.labels[of_class]).points()
+            for index, label in enumerate(self.description["classes"])
+            if (of_class := self.labels == index).any()
+        }
+        self.by_class += [{"variant": name, "class": label, **row} for label, row in by_class.items()]
+        weakest = compare.worst_class(by_class)
+        good, reason = compare.within(change, by_class, self.settings.max_drop, self.settings.max_class_drop)
+        worst = {"class": weakest, "drop_points": by_class[weakest]["drop_points"]}
+        return _Made(content, logits, {**facts, "paired": change, "worst_class": worst, "within_bounds": good, "reason": reason})
 
 
 def _misses_no_class(drawn: NDArray[np.int64], classes: list[str], settings: Quantize) -> None:

@@ -101,7 +101,7 @@ def _measured(reports: dict[str, Any], manifest: dict[str, Any]) -> dict[str, An
         "accuracy_of_accepted": _pick(numbers, "evaluation.accuracy_of_accepted", SCORES),
         "confidence_threshold": _pick(numbers, "evaluation", ("confidence_threshold",))["confidence_threshold"],
         "latency_ms": _pick(numbers, f"{speed}.latency_ms", ("value", "p95", "p99", "n")),
-        "throughput_per_second": _pick(numbers, f"{speed}.throughput_all_cores", ("value", "spread", "n", "batch", "threads")),
+        "throughput_per_second": _pick(numbers, f"{speed}.machine_throughput", ("value", "spread", "n", "batch", "threads")),
         "model_bytes": _pick(numbers, speed, ("bytes",))["bytes"],
         "wheel_bytes": _pick(numbers, "manifest.wheel", ("bytes",))["bytes"],
     }

@@ -41,6 +41,7 @@ def check(path: Path) -> None:
     """
     params = Params(path)
     params.check(SECTIONS)
+    params.section("quantize.distilled.model", ModelChoice)
     gates = params.section("gates", Gates).require
     lacking = unknown(gates, catalogue(params))
     if lacking:

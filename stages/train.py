@@ -18,6 +18,7 @@ from torch import nn
 from duli import files, machine
 from duli.errors import DataError, GateError, ParamsError
 from duli.intervals import proportion
+from duli.models._new import new
 from duli.models._params import ModelChoice
 from duli.params import Params
 from duli.preparation.parquet import examples
@@ -55,7 +56,7 @@ def main() -> dict[str, object]:
     train, validation = _read("train", image), _read("validation", image)
     device = devices.choose(settings.device, local_rank)
     precision = devices.precision(settings.precision, device)
-    model = _initialised(choice, settings.seed, **image, classes=len(stats["classes"]))
+    model = new(choice, settings.seed, **image, classes=len(stats["classes"]))
     loaded = _transferred(model, settings.transfer, stats["classes"])
     description = {
         **_network(choice, stats, image),
@@ -144,14 +145,6 @@ def _network(choice: ModelChoice, stats: dict[str, Any], image: dict[str, int]) 
             "validation_digest": stats["splits"]["validation"]["digest"],
         },
     }
-
-
-def _initialised(choice: ModelChoice, seed: int, **sizes: int) -> nn.Module:
-    """A new network; torch initialises from its global generator, which is left as it was found."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model: nn.Module = importlib.import_module(f"duli.models.{choice.name}").build(choice.settings, **sizes)
-        return model
 
 
 def _transferred(model: nn.Module, settings: Transfer, classes: list[str]) -> transfer.Loaded | None:

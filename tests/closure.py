@@ -60,12 +60,12 @@ def path(module: str) -> Path:
 
 
 def sections(stage: str) -> set[str]:
-    """The params sections a stage asks for: the literal first argument of `.section(...)`."""
+    """The params sections a stage asks for: the literal first argument of `.section(...)`, of a section within one the outermost."""
     found = set()
     for node in ast.walk(_tree(f"stages.{stage}")):
         match node:
             case ast.Call(func=ast.Attribute(attr="section"), args=[ast.Constant(value=str(name)), *_]):
-                found.add(name)
+                found.add(name.split(".")[0])
     return found
 
 

@@ -1,14 +1,24 @@
-"""The `benchmark` section: how long and at which batch the shipped model is measured."""
+"""The `benchmark` section: how long, in which batches and against which objective the variants are measured."""
 
+from itertools import pairwise
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from duli.params import Section
 
 
-class Benchmark(Section):
-    """The budget of the measurement."""
+def _rising_from_one(batches: tuple[int, ...]) -> tuple[int, ...]:
+    if batches[0] != 1 or any(second <= first for first, second in pairwise(batches)):
+        raise ValueError("has to rise from 1 (the latency is that of one example), each number once")
+    return batches
 
-    seconds: Annotated[float, Field(gt=0, le=600)]  # for all measurements together
-    batch: Annotated[int, Field(ge=2, le=4096)]  # of the throughput measurement; latency is at batch 1
+
+class Benchmark(Section):
+    """The budget of the measurement, the latency objective, and what counts as noise and as equal."""
+
+    seconds: Annotated[float, Field(gt=0, le=3600)]  # of timing, for everything together; loading and starting processes come on top
+    batches: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1), AfterValidator(_rising_from_one)]
+    slo_ms: Annotated[float, Field(gt=0, le=60_000)]  # the 99th percentile of a call has to stay within it where throughput is stated
+    max_spread: Annotated[float, Field(gt=0, le=1)]  # between rounds, as a share of the median; over it the run says that it is noisy
+    tie: Annotated[float, Field(ge=0, le=0.5)]  # costs that differ by no more than this share count as equal: the smaller file ships

@@ -1,15 +1,19 @@
 """A trained network as ONNX that takes raw bytes: scaling and normalisation are part of the graph."""
 
+import contextlib
 import copy
 import io
 import logging
+import re
 import warnings
+from pathlib import Path
 
 import onnx
 import torch
 from torch import nn
 
 from duli.compression import graph
+from duli.errors import GateError
 
 # ONNX operator set; 21 is what onnxruntime's int8 kernels and its quantizer know well.
 OPSET = 21
@@ -34,21 +38,28 @@ def to_onnx(model: nn.Module, shape: tuple[int, int, int], mean: float, std: flo
     """The ONNX file of `model` for inputs of `shape` (channels, height, width) and any batch size.
 
     No external data, no metadata of the exporter (it names paths of this machine), so the same weights give the same bytes.
+    Raises `GateError` where the exporter cannot take the network, with the operator or the line that stops it.
     """
     example = torch.zeros((2, *shape), dtype=torch.uint8)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    # The exporter prints what it was doing when it failed; the error says it in one line.
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # the exporter's own deprecations
-        program = torch.onnx.export(
-            _FromBytes(model, mean, std),
-            (example,),
-            dynamo=True,
-            verbose=False,
-            input_names=["images"],
-            output_names=["logits"],
-            opset_version=OPSET,
-            dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1)}},
-        )
+        try:
+            program = torch.onnx.export(
+                _FromBytes(model, mean, std),
+                (example,),
+                dynamo=True,
+                verbose=False,
+                input_names=["images"],
+                output_names=["logits"],
+                opset_version=OPSET,
+                dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1)}},
+            )
+        except torch.onnx.OnnxExporterError as error:
+            raise GateError(
+                f"the network cannot be exported to ONNX: {_why(error)}; take operators that ONNX has in the architecture, duli/models/"
+            ) from error
     assert program is not None
     proto = program.model_proto
     _strip(proto)
@@ -57,6 +68,17 @@ def to_onnx(model: nn.Module, shape: tuple[int, int, int], mean: float, std: flo
     file = io.BytesIO()
     onnx.save(proto, file)
     return file.getvalue()
+
+
+def _why(error: BaseException) -> str:
+    """The first line of the innermost cause, which names the operator, and the line of the network's code where that is known."""
+    said = str(error)
+    while error.__cause__ is not None:
+        error = error.__cause__
+        said += str(error)
+    places = re.findall(r'File "([^"]+)", line (\d+), in forward', said)
+    place = f" ({Path(places[-1][0]).name}, line {places[-1][1]})" if places else ""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:300] + place
 
 
 def _strip(proto: onnx.ModelProto) -> None:

@@ -1,25 +1,91 @@
-"""The `quantize` section: how the exported model is calibrated, and what int8 may lose."""
+"""The `quantize` section: which variants are made, how, and what each may lose."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from duli.params import Section
 
 Calibration = Literal["minmax", "entropy", "percentile"]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Epochs = Annotated[int, Field(ge=1, le=1000)]
+Rate = Annotated[float, Field(gt=0, le=10)]
+
+TRAINED = "trained"  # the network as it was trained; its variants have the name of their format alone
+NETWORKS = (TRAINED, "sparse", "narrow", "distilled", "aware")  # aware last: whether it is made depends on int8
+FORMATS = ("fp32", "fp16", "int8", "int8_dynamic")
+# fp32 is always made; quantization-aware training is for static int8 and nothing else.
+VARIANTS = tuple(
+    form if network == TRAINED else f"{network}_{form}"
+    for network in NETWORKS
+    for form in FORMATS
+    if (network, form) != (TRAINED, "fp32") and (network != "aware" or form == "int8")
+)
 
 
-def _once_each(methods: tuple[Calibration, ...]) -> tuple[Calibration, ...]:
-    if len(set(methods)) < len(methods):
-        raise ValueError("names a method twice")
-    return methods
+def parts(variant: str) -> tuple[str, str]:
+    """The network and the format that the name of a variant says."""
+    network, _, form = variant.partition("_")
+    return (network, form) if network in NETWORKS else (TRAINED, variant)
+
+
+def _once_each(names: tuple[Any, ...]) -> tuple[Any, ...]:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"names {twice} twice")
+    return names
+
+
+def _known(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in VARIANTS:
+            made = "fp32 is always made, take it out" if name == "fp32" else f"known: {', '.join(VARIANTS)}"
+            raise ValueError(f"names '{name}', which is no variant ({made})")
+    if "aware_int8" in names and "int8" not in names:
+        raise ValueError("names aware_int8, which is made where int8 loses too much, but not int8; add it")
+    return names
+
+
+class Sparse(Section):
+    """Magnitude pruning: the weights nearest to zero become zero."""
+
+    share: Share  # of all weights of convolutions and linear layers
+    epochs: Epochs  # of the fine-tune
+    learning_rate: Rate  # peak of the fine-tune
+
+
+class Narrow(Section):
+    """Structured pruning: the channels that matter least go, and the tensors shrink."""
+
+    share: Share  # of the channels of each layer but the last
+    epochs: Epochs  # of the fine-tune
+    learning_rate: Rate  # peak of the fine-tune
+
+
+class Aware(Section):
+    """Quantization-aware fine-tune: the network learns with its int8 rounding."""
+
+    epochs: Epochs
+    learning_rate: Rate  # peak
+
+
+class Distilled(Section):
+    """A network trained from nothing by the recipe of `train`, with the trained network as its teacher."""
+
+    epochs: Epochs
+    model: dict[str, Any]  # as the section `model`; checked as that
 
 
 class Quantize(Section):
-    """Static int8 quantization and the rule by which a variant is chosen."""
+    """The variants, what they are made with, and the bounds within which one may ship."""
 
+    variants: Annotated[tuple[str, ...], AfterValidator(_once_each), AfterValidator(_known)]  # FORMAT or NETWORK_FORMAT, beside fp32
     calibration_rows: Annotated[int, Field(ge=16)]  # drawn from train
     calibration: Annotated[tuple[Calibration, ...], Field(min_length=1), AfterValidator(_once_each)]  # the best on validation is taken
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
-    max_drop: Annotated[float, Field(ge=0, le=1)]  # accuracy int8 may lose on validation, at the unfavourable end of the interval
+    sparse: Sparse
+    narrow: Narrow
+    aware: Aware
+    distilled: Distilled
+    seed: Annotated[int, Field(ge=0, lt=2**32)]  # of the calibration rows and of all fine-tunes
+    max_drop: Annotated[float, Field(ge=0, le=1)]  # accuracy a variant may lose on validation, at the unfavourable end of the interval
     max_class_drop: Annotated[float, Field(ge=0, le=1)]  # the same for the class that loses most

@@ -1,4 +1,4 @@
-"""Compares two models on the same examples: exact McNemar test, and how far their accuracies lie apart."""
+"""Compares two models on the same examples: exact McNemar test, how far their accuracies lie apart, how far an export is off."""
 
 import math
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duli.evaluation import bootstrap
+from duli.evaluation.predict import softmax
 from duli.intervals import Z95
 
 SIGNIFICANT = 0.05  # of McNemar's test, two-sided
@@ -59,6 +60,16 @@ def paired(reference: Labels, other: Labels, labels: Labels) -> Paired:
     """Counts losses and wins of the predictions `other` against those of `reference`; each is [n]."""
     right, of_other = reference == labels, other == labels
     return Paired(len(labels), int((right & ~of_other).sum()), int((~right & of_other).sum()))
+
+
+def agreement(exported: NDArray[np.float32], original: NDArray[np.float32]) -> dict[str, Any]:
+    """How far an export is from its original, by logits [n, classes] of both: the largest differences, and how many answers differ."""
+    return {
+        "max_logit_difference": float(np.abs(exported - original).max()),
+        "max_probability_difference": float(np.abs(softmax(exported) - softmax(original)).max()),
+        "disagreements": int((exported.argmax(axis=1) != original.argmax(axis=1)).sum()),
+        "n": len(original),
+    }
 
 
 def objections(found: Paired, not_worse_by: float, better_by: float | None, seed_noise: float) -> list[str]:

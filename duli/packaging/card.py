@@ -71,33 +71,45 @@ From Python:
 
 ## What export and quantization changed
 
-| variant | bytes | accuracy, test split | 95 % interval | images |
-|---|---|---|---|---|
+| variant | bytes | accuracy, validation split | 95 % interval | images | at worst lost against fp32 | cost of a prediction | outcome |
+|---|---|---|---|---|---|---|---|
 {% for name, facts in quantization.variants.items() %}
-| {{ name }}{{ " (in this wheel)" if name == variant }} | {{ facts.bytes | count }} | {{ evaluation.variants[name].accuracy | row }} |
+| {{ name }} | {{ facts.bytes | count }} | {{ facts.validation_accuracy | row }}
+{#- #} | {% if facts.paired is defined %}{{ facts.paired.drop_points.high | number }} points{% endif %}
+{#- #} | {{ benchmark.variants[name].cost_ratio | number }} | {% if name == variant %}in this wheel
+{%- else %}{{ "allowed" if facts.within_bounds else "refused" }}{% endif %} |
+{% endfor %}
+
+Of the variants that keep their answers the cheapest ships. {{ benchmark.reason }}
+
+{% for name, reason in quantization.left_out.items() %}
+- `{{ name }}` was not made: {{ reason }}
 {% endfor %}
 
 {% set paired = evaluation.paired %}
 Image by image on {{ paired.n | count }} test images, this wheel lost {{ paired.lost | count }} right answers of the trained model and won
 {{ paired.won | count }}: a drop of {{ paired.drop_points.value | number }} points (95 % interval {{ paired.drop_points.low | number }} to
 {{ paired.drop_points.high | number }}). The exported graph disagreed with the trained model on
-{{ quantization.export.disagreements | count }} of {{ quantization.export.n | count }} validation images;
-the largest difference of a logit was
-{{ quantization.export.max_logit_difference | number }}. Why `{{ variant }}` was chosen: {{ quantization.reason.rstrip(".") }}.
+{{ evaluation.export.disagreements | count }} of {{ evaluation.export.n | count }} test images; the largest difference of a probability was
+{{ evaluation.export.max_probability_difference | number }}.
 
 ## Speed
 
-| variant | latency of one image, one thread: median | p95 | p99 | calls | images/s, one thread | images/s, all cores |
-|---|---|---|---|---|---|---|
+| variant | latency of one image, one thread: median | p95 | p99 | calls | images/s, one thread | images/s, every core busy | peak memory |
+|---|---|---|---|---|---|---|---|
 {% for name, facts in benchmark.variants.items() %}
 | {{ name }}{{ " (in this wheel)" if name == variant }} | {{ facts.latency_ms.value | number }} ms | {{ facts.latency_ms.p95 | number }} ms
 {#- #} | {{ facts.latency_ms.p99 | number }} ms | {{ facts.latency_ms.n | count }} | {{ facts.throughput | rate }}
-{#- #} | {{ facts.throughput_all_cores | rate }}
-{#- #}, {{ facts.throughput_all_cores.threads }} threads |
+{#- #} | {{ facts.machine_throughput | rate }} | {{ facts.peak_mb.value | number }} MB |
 {% endfor %}
 
-Throughput in batches of {{ benchmark.variants[variant].throughput.batch }}: median of rounds in which the variants took turns; the spread
-is the range of their middle half over the median. Measured on {{ benchmark.hardware | facts }}; with {{ benchmark.versions | facts }}.
+This wheel's model is {{ benchmark.speedup | number }} times as fast as the trained network in PyTorch (one thread, batches of
+{{ benchmark.variants[variant].throughput.batch }}), in the same run. Images/s are the most that kept the slowest call in a hundred within
+{{ benchmark.slo_ms | number }} ms: medians of rounds in which all took turns; the spread is the range of their middle half over the median.
+{% if benchmark.noisy %}
+The machine was busy: {{ benchmark.noise | join(" ") }}
+{% endif %}
+Measured on {{ benchmark.hardware | facts }}; with {{ benchmark.versions | facts }}.
 Another machine has other speeds.
 
 ## Data
@@ -166,6 +178,7 @@ def render(
     evaluation: Mapping[str, Any],
     quantization: Mapping[str, Any],
     benchmark: Mapping[str, Any],
+    choice: Mapping[str, Any],
     signer: Mapping[str, str] | None,
 ) -> str:
     """The card in Markdown, from the contents of the run's JSON files; raises `DataError` where a number is missing.
@@ -174,7 +187,7 @@ def render(
     """
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True, autoescape=False)  # noqa: S701
     environment.filters |= FILTERS
-    variant = quantization["choice"]
+    variant = choice["variant"]
     try:
         return environment.from_string(TEMPLATE).render(
             release=release,

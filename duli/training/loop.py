@@ -1,5 +1,6 @@
 """The training loop: from tensors of bytes to a network that has learned."""
 
+import copy
 import math
 import time
 from collections import deque
@@ -67,22 +68,25 @@ def fit(
     world: World = World(),  # noqa: B008 -- a tuple
     on_checkpoint: Callable[[bytes], None] | None = None,
     resume: State | None = None,
+    teacher: nn.Module | None = None,
+    name: str = "train",
 ) -> Result:
     """Trains `model` in place and leaves it on `device`.
 
     On the CPU the same input gives the same weights, to the bit, with the same number of threads, whether the run was interrupted or
     not: `on_checkpoint` takes the state as bytes (rank 0 alone calls it), `resume` what became of them in `checkpoint.unpack`. All
-    processes of `world` have to call this with the same arguments.
+    processes of `world` have to call this with the same arguments. A `teacher`, a trained network on the CPU, stays as it is and is
+    learned from too (`losses.taught`). `name` is the params section whose `learning_rate` this is, for messages and for the progress.
 
     Raises `DataError` where a split is empty or has a label outside 0..classes-1, `ParamsError` for settings that do not fit the
     network, and `GateError` where the loss is not finite, before that step changes a weight.
     """
-    for name, split in (("train", train), ("validation", validation)):
-        _check(name, split, classes)
+    for title, split in (("train", train), ("validation", validation)):
+        _check(title, split, classes)
     forked = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=forked):
         torch.manual_seed(settings.seed + world.rank)  # what dropout draws from
-        training = _Training(model, train, validation, settings, normalisation, device, precision, world)
+        training = _Training(model, train, validation, settings, normalisation, device, precision, world, teacher, name)
         if resume is not None:
             training.resume(resume)
         try:
@@ -93,7 +97,13 @@ def fit(
             raise GateError(_too_large(training)) from None
 
 
-def evaluate(model: nn.Module, examples: Examples, normalisation: Normalisation, world: World = World()) -> tuple[float, int]:  # noqa: B008
+def evaluate(
+    model: nn.Module,
+    examples: Examples,
+    normalisation: Normalisation,
+    world: World = World(),  # noqa: B008
+    name: str = "train",
+) -> tuple[float, int]:
     """Mean cross-entropy (nats) and number of right answers, in float32, which is what the exported network is compared with.
 
     Raises `GateError` where the cross-entropy is not finite.
@@ -111,7 +121,7 @@ def evaluate(model: nn.Module, examples: Examples, normalisation: Normalisation,
     total, correct = world.sum(sums.to(device) if device.type == "cuda" else sums).tolist()
     mean = total / len(examples.labels)
     if not math.isfinite(mean):
-        raise GateError(f"the validation loss is {mean}: the network is lost; lower train.learning_rate, or set train.precision: float32")
+        raise GateError(f"the validation loss is {mean}: the network is lost; lower {name}.learning_rate, or set train.precision: float32")
     return mean, int(correct)
 
 
@@ -128,6 +138,8 @@ class _Training:
         device: torch.device,
         precision: torch.dtype,
         world: World,
+        teacher: nn.Module | None,
+        name: str,
     ) -> None:
         self.settings, self.normalisation, self.device, self.precision, self.world = settings, normalisation, device, precision, world
         self.batch = min(settings.batch, len(train.labels))
@@ -140,7 +152,10 @@ class _Training:
         sharded = world.size > 1 and settings.parallel == "fsdp"
         model.to(device=device, memory_format=torch.contiguous_format if sharded else torch.channels_last)  # type: ignore[call-overload]
         distributed.shard(model, settings, world, device)
-        self.model = model
+        self.model, self.name = model, name
+        self.teacher: nn.Module | None = None
+        if teacher is not None:  # a copy: it stays where it is, in its memory format and its mode
+            self.teacher = copy.deepcopy(teacher).eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.steps = order.steps(len(train.labels), settings)
         self.optimizers = optim.build(model, settings)
         self.schedule = optim.Schedule(self.optimizers, settings, self.steps)
@@ -211,7 +226,9 @@ class _Training:
         """All of it, whole and on the CPU; all processes have to call this. Raises `GateError` where a weight is not finite."""
         weights = checkpoint.weights(self.model)
         if not all(bool(value.isfinite().all()) for value in weights.values()):
-            raise GateError(f"a weight is not finite after step {self.step}; the checkpoint before it is kept: lower train.learning_rate")
+            raise GateError(
+                f"a weight is not finite after step {self.step}; the checkpoint before it is kept: lower {self.name}.learning_rate"
+            )
         assert self.rows is not None
         tensors = {
             "rows": self.rows,
@@ -259,8 +276,10 @@ class _Training:
         for part, (some, labels) in enumerate(zip(images.tensor_split(parts), examples.labels.tensor_split(parts), strict=True), start=1):
             distributed.synchronise_gradients(self.replica, last=part == parts)  # DDP looks at it in the forward pass already
             with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-                logits = self.replica(_normalised(some, self.normalisation))
-            loss = losses.each(logits, labels, self.settings)
+                inputs = _normalised(some, self.normalisation)
+                logits, teacher = self.replica(inputs), self._taught(inputs)
+            settings = self.settings
+            loss = losses.each(logits, labels, settings) if teacher is None else losses.taught(logits, teacher, labels, settings)
             each[at : at + len(labels)] = loss.detach()
             at += len(labels)
             # Gradients of the processes are averaged, while the loss is a mean over all examples: hence the size.
@@ -273,11 +292,19 @@ class _Training:
             raise GateError(
                 f"the loss is {mean} at step {self.step + 1} of {self.steps} (epoch {self.epoch}, learning rate {rate:.3g}, "
                 f"batch of {count} examples that begins with row {int(rows[0])} of the train split); "
-                "lower train.learning_rate, or set train.precision: float32"
+                f"lower {self.name}.learning_rate, or set train.precision: float32"
             )
         self.latest[rows.to(self.device)] = each[:-1]
         self._apply()
         return mean, bool(each[-1])
+
+    def _taught(self, inputs: Tensor) -> Tensor | None:
+        """The teacher's logits, where there is one."""
+        if self.teacher is None:
+            return None
+        with torch.no_grad():
+            answers: Tensor = self.teacher(inputs)
+        return answers
 
     def _apply(self) -> None:
         if self.settings.clip_norm is not None:
@@ -292,10 +319,10 @@ class _Training:
 
     def _evaluate(self, rate: float) -> None:
         if self.average is None:
-            loss, correct = evaluate(self.model, self.validation, self.normalisation, self.world)
+            loss, correct = evaluate(self.model, self.validation, self.normalisation, self.world, self.name)
         else:
             with self.average.in_place():
-                loss, correct = evaluate(self.model, self.validation, self.normalisation, self.world)
+                loss, correct = evaluate(self.model, self.validation, self.normalisation, self.world, self.name)
         self.history.append(Point(self.step, self.epoch, _mean(self.since), rate, loss, correct))
         self.since = []
         self.schedule.seen(loss)
@@ -337,7 +364,7 @@ class _Training:
     def _watched(self, batches: Iterator[Examples]) -> Iterator[Examples]:
         if not self.world.writes:
             return batches
-        return progress(batches, "train", total=self.steps, unit="examples", size=self.batch, done=self.step, facts=self._facts)
+        return progress(batches, self.name, total=self.steps, unit="examples", size=self.batch, done=self.step, facts=self._facts)
 
     def _facts(self) -> str:
         """How it goes, for the progress bar."""

@@ -6,6 +6,9 @@ from torch.nn import functional
 
 from duli.training.params import Training
 
+TEMPERATURE = 4.0  # that softens what teacher and student answer
+SOFT = 0.7  # weight of the teacher's answers; the rest is that of the labels
+
 
 def each(logits: Tensor, labels: Tensor, settings: Training) -> Tensor:
     """The loss of each example: logits [n, classes] and class indices [n] -> float32 [n].
@@ -21,3 +24,20 @@ def each(logits: Tensor, labels: Tensor, settings: Training) -> Tensor:
     targets = functional.one_hot(labels, classes).to(logits.dtype)
     targets = torch.lerp(targets, torch.full_like(targets, 1 / classes), settings.label_smoothing)
     return (logits - targets).square().mean(dim=1)
+
+
+def taught(logits: Tensor, teacher: Tensor, labels: Tensor, settings: Training) -> Tensor:
+    """The loss of each example for a network that learns from a teacher too: logits of both [n, classes], labels [n] -> float32 [n].
+
+    Hinton et al., "Distilling the Knowledge in a Neural Network", arXiv 1503.02531: beside the loss of the labels the cross-entropy with
+    the teacher's probabilities, both softened by a temperature T, times T^2, which keeps its gradients of one size (here less the
+    teacher's own entropy, so that it is zero where both agree). With `mean_squared_error` the logits themselves are compared (Ba &
+    Caruana, "Do Deep Nets Really Need to be Deep?", arXiv 1312.6184).
+    """
+    logits, teacher = logits.float(), teacher.float()
+    if settings.loss == "mean_squared_error":
+        soft = (logits - teacher).square().mean(dim=1)
+    else:
+        student, wanted = (functional.log_softmax(one / TEMPERATURE, dim=1) for one in (logits, teacher))
+        soft = TEMPERATURE**2 * functional.kl_div(student, wanted, reduction="none", log_target=True).sum(dim=1)
+    return torch.lerp(each(logits, labels, settings), soft, SOFT)

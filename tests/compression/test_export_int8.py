@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from duli.compression import compare, export, int8
+from duli.compression import export, int8
 from duli.compression.int8 import METHODS
 from duli.compression.params import Calibration
+from duli.evaluation.compare import agreement
 from duli.evaluation.predict import onnx_logits, torch_logits
 
 MEAN, STD = 0.13, 0.31
@@ -36,9 +37,9 @@ def exported(network: nn.Module) -> bytes:
 
 
 def test_takes_raw_bytes_and_any_batch(exported: bytes, network: nn.Module, images: np.ndarray) -> None:
-    agreement = compare.agreement(onnx_logits(exported, images), torch_logits(network, images, MEAN, STD))
-    assert agreement["disagreements"] == 0
-    assert agreement["max_logit_difference"] < 1e-4
+    found = agreement(onnx_logits(exported, images), torch_logits(network, images, MEAN, STD))
+    assert found["disagreements"] == 0
+    assert found["max_logit_difference"] < 1e-4
     assert onnx_logits(exported, images[:1]).shape == (1, 4)
 
 

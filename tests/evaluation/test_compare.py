@@ -94,3 +94,18 @@ def test_asking_for_more_never_finds_less_to_object_to(numbers: tuple[int, int, 
 @pytest.mark.parametrize("bound", [math.nan, -math.inf])
 def test_a_bound_that_is_no_number_is_met_by_nothing(bound: float) -> None:
     assert compare.objections(Paired(10, 0, 10), bound, None, 0.0)
+
+
+def test_agreement_sees_the_one_answer_that_differs() -> None:
+    logits = np.eye(3, dtype=np.float32)
+    other = logits.copy()
+    assert compare.agreement(other, logits) == {
+        "max_logit_difference": 0.0,
+        "max_probability_difference": 0.0,
+        "disagreements": 0,
+        "n": 3,
+    }
+    other[1] = [0, 0, 1]
+    found = compare.agreement(other, logits)
+    assert (found["max_logit_difference"], found["disagreements"]) == (1.0, 1)
+    assert found["max_probability_difference"] == pytest.approx((np.e - 1) / (np.e + 2))

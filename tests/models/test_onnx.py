@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from duli.compression import compare, export
+from duli.compression import export
+from duli.evaluation.compare import agreement
 from duli.evaluation.predict import onnx_logits, torch_logits
 from duli.models._params import architectures
 
@@ -39,7 +40,7 @@ def test_onnx_agrees_with_torch(name: str) -> None:
             torch.nn.init.normal_(model.heads.head.weight)  # torchvision's zeros would make all answers alike
     images = np.random.default_rng(0).integers(0, 256, (20, 1, 12, 12), dtype=np.uint8)
     expected = torch_logits(model, images, 0.5, 0.3)
-    agreement = compare.agreement(onnx_logits(export.to_onnx(model, (1, 12, 12), 0.5, 0.3), images), expected)
+    found = agreement(onnx_logits(export.to_onnx(model, (1, 12, 12), 0.5, 0.3), images), expected)
     assert expected.std() > 0.01
-    assert agreement["disagreements"] == 0
-    assert agreement["max_logit_difference"] < 1e-3 * np.abs(expected).max()
+    assert found["disagreements"] == 0
+    assert found["max_logit_difference"] < 1e-3 * np.abs(expected).max()

@@ -22,6 +22,8 @@ def make_line(folder: Path, mnist: Path, **knobs: Any) -> Path:
         "model__fastconv": {"stem": 8, "blocks": [[8], [8]]},
         "train__epochs": 1,
         "quantize__calibration_rows": 64,
+        "quantize__variants": ["int8", "fp16"],
+        "quantize__distilled": {"epochs": 1, "model": {"name": "mlp", "mlp": {"widths": [10]}}},
         "evaluate__robustness": {
             "seed": 0,
             "corruptions": {"examples": 100},

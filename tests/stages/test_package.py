@@ -64,7 +64,7 @@ def test_a_release(temporary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     content = Path("dist", WHEEL).read_bytes()
     manifest = json.loads(Path("dist/manifest.json").read_text())
     assert manifest["wheel"] == {"file": WHEEL, "bytes": len(content), "sha256": sha256(content)}
-    assert manifest["model"] == {"variant": "int8", "sha256": facts["quantization"]["variants"]["int8"]["sha256"]}
+    assert manifest["model"] == {"variant": "int8", "sha256": facts["choice"]["sha256"]}
     assert (manifest["signed"], manifest["signer"]) == (False, None)
     packed = wheel.Wheel(WHEEL, content).contents()
     assert manifest["files"] == {name: sha256(file) for name, file in packed.items()}
@@ -96,8 +96,8 @@ def test_the_same_inputs_give_the_same_release(temporary: Path, monkeypatch: pyt
 def test_a_poisoned_model_is_refused(temporary: Path) -> None:
     """Other bytes than the ones that were measured, and measured ones with another accuracy than the card's."""
     tiny.write_line(Path())
-    Path("models/model.int8.onnx").write_bytes(tiny.model(scale=-0.1))
-    refused(temporary, DataError, "model.int8.onnx does not have the SHA-256")
+    Path("models/variants/int8.onnx").write_bytes(tiny.model(scale=-0.1))
+    refused(temporary, DataError, "int8.onnx does not have the SHA-256")
     tiny.write_line(Path(), content=tiny.model(scale=-0.1))
     refused(temporary, GateError, r"gets 0 of 60 test images right \(0.0000%\), but its card says 100.0000% of 60; nothing was released")
 
@@ -136,6 +136,7 @@ def test_a_model_that_does_not_run_is_refused(temporary: Path) -> None:
         ("model", ["classes"], ["a", "b", "c"], "model.json has other classes"),
         ("evaluation", ["variant"], "fp32", "evaluation.json is of another variant"),
         ("benchmark", ["shipped"], "fp32", "benchmark.json is of another variant"),
+        ("choice", ["sha256"], "f" * 64, "choice.json is of another file"),
         ("stats", ["splits", "test", "examples"], 59, "evaluation.json has another n"),
     ],
 )

@@ -48,7 +48,7 @@ def variant(size: int, latency: float, throughput: float) -> dict[str, Any]:
         "bytes": size,
         "latency_ms": {"value": latency, "p95": 1.3 * latency, "p99": 2 * latency, "spread": 0.1, "n": 2000, "threads": 1},
         "throughput": speed(throughput, 1),
-        "throughput_all_cores": speed(1.9 * throughput, 2),
+        "machine_throughput": speed(1.9 * throughput, 2),
     }
 
 
@@ -62,7 +62,7 @@ def measurements() -> dict[str, Any]:
             "paired": {"n": 10_000, "lost": 5, "won": 3, "drop_points": {"value": 0.02, "low": -0.03, "high": 0.07}},
         },
         "reports/quantization.json": {
-            "choice": "int8", "variants": {"fp32": {"bytes": 480_000}, "int8": {"bytes": 131_000}},
+            "variants": {"fp32": {"bytes": 480_000}, "int8": {"bytes": 131_000}},
         },
         "reports/benchmark.json": {
             "shipped": "int8", "variants": {"fp32": variant(480_000, 0.61, 3100.0), "int8": variant(131_000, 0.34, 7200.0)},
@@ -177,7 +177,7 @@ def test_the_unit_cost_is_the_sum_of_its_parts_computed_by_hand(release: Line) -
 
 
 def test_throughput_goes_by_the_threads_of_the_rented_machine(release: Line) -> None:
-    release.set("reports/benchmark.json", "variants.int8.throughput_all_cores.threads", 8)
+    release.set("reports/benchmark.json", "variants.int8.machine_throughput.threads", 8)
     throughput = next(entry for entry in release.run().business["register"] if entry["input"] == "throughput")
     assert throughput["value"] == pytest.approx(7200 * 1.9 / 4)
     assert (throughput["low"], throughput["high"]) == (pytest.approx(0.96 * throughput["value"]), pytest.approx(1.04 * throughput["value"]))
@@ -357,8 +357,8 @@ def test_lists_hold_what_is_no_metric(release: Line) -> None:
 @pytest.mark.parametrize(
     ("path", "key", "value", "said"),
     [
-        ("reports/benchmark.json", "variants.int8.throughput_all_cores.value", None, "repeat `dvc repro --force benchmark`"),
-        ("reports/benchmark.json", "variants.int8.throughput_all_cores.value", 0, "throughput_per_second is 0"),
+        ("reports/benchmark.json", "variants.int8.machine_throughput.value", None, "repeat `dvc repro --force benchmark`"),
+        ("reports/benchmark.json", "variants.int8.machine_throughput.value", 0, "throughput_per_second is 0"),
         ("reports/benchmark.json", "variants.int8.latency_ms.p95", float("nan"), "no finite number at variants.int8.latency_ms.p95"),
         ("reports/benchmark.json", "shipped", "int4", "no finite number"),
         ("reports/evaluation.json", "coverage.value", float("inf"), "repeat `dvc repro --force evaluate`"),

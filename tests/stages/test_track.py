@@ -92,7 +92,7 @@ def test_a_missing_file_is_named(made: Path, name: str) -> None:
 
 
 def test_another_model_than_the_packed_one_is_refused(made: Path) -> None:
-    (made / "models/model.int8.onnx").write_bytes(lines.model(7.0))
+    (made / "models/variants/int8.onnx").write_bytes(lines.model(7.0))
     with pytest.raises(DataError, match="is not the model in dist"):
         track.gather(Path(), {})
 

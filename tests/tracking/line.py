@@ -39,18 +39,18 @@ def build(folder: Path, *, bias: float = 1.0, accuracy: float = 0.99, cost: floa
     digest = sha256(model(bias))
     _json(folder / "data/prepared/stats.json", _stats())
     _text(folder / "models/history.csv", "step,epoch,train_loss,validation_accuracy\n1,1,0.5,\n2,1,0.25,0.9\n")
-    _write(folder / "models/model.int8.onnx", model(bias))
+    _write(folder / "models/variants/int8.onnx", model(bias))
     _json(folder / "models/model.json", {"classes": ["0", "1", "2"]})
     _write(folder / "models/model.safetensors", b"weights %r" % bias)
     _json(folder / "reports/validation.json", {"success": True, "outcomes": [1, 2]})
     _json(folder / "reports/train.json", {"parameters": 9, "epochs": 1})
     _json(folder / "reports/evaluation.json", {"accuracy": share, "macro_f1": 0.98, "log_loss": 0.05, "coverage": share})
-    variants = {"int8": {"file": "model.int8.onnx", "bytes": 2500, "sha256": digest}}
-    _json(folder / "reports/quantization.json", {"variants": variants, "choice": "int8"})
+    variants = {"int8": {"file": "variants/int8.onnx", "bytes": 2500, "sha256": digest}}
+    _json(folder / "reports/quantization.json", {"variants": variants})
     _json(folder / "reports/benchmark.json", {"shipped": "int8", "variants": {"int8": {"bytes": 2500, **speed}}})
     _json(folder / "reports/business.json", {"unit_cost_usd_per_million": {"value": cost}, "gross_margin": {"value": 0.8}})
     _json(folder / "reports/gates.json", {"verdict": "release", "gates": 1, "results": []})
-    for page in ("report.html", "report.md", "evaluation.html", *(Path(table).name for table in TABLES)):
+    for page in ("report.html", "report.md", "evaluation.html", "benchmark.html", *(Path(table).name for table in TABLES)):
         _text(folder / "reports" / page, f"{page} {accuracy} {cost}\n")
     _write(folder / "reports/predictions.parquet", b"predictions %r" % bias)
     _text(folder / "dist/MODEL_CARD.md", "# Digits\n\nReads a digit.\n")

@@ -77,6 +77,7 @@ def _complete(store: Store, made: Release, logged: Logged) -> None:
     }
     assert {entry.path for entry in client.list_artifacts(logged.run_id)} == {
         "MODEL_CARD.md",
+        "benchmark.html",
         "dist",
         "evaluation",
         "evaluation.html",

@@ -54,6 +54,21 @@ def test_learns(precision: torch.dtype) -> None:
     assert all(value.dtype in (torch.float32, torch.int64) for value in weights(model))
 
 
+def test_a_teacher_is_followed_against_the_labels_and_stays_as_it_is() -> None:
+    """Of labels that are one class the network alone learns that class; with a teacher it learns the others too."""
+    teacher, alone, taught = network(), network(), network()
+    run(teacher, recipe())
+    before = weights(teacher)
+    real = examples(640, seed=1)
+    wrong = Examples(real.images, torch.zeros_like(real.labels))
+    run(alone, recipe(), train=wrong)
+    run(taught, recipe(), train=wrong, teacher=teacher)
+    validation = examples(160, seed=2)
+    assert evaluate(alone, validation, NORMALISATION)[1] < 80
+    assert evaluate(taught, validation, NORMALISATION)[1] > 120
+    assert all(torch.equal(*pair) for pair in zip(before, weights(teacher), strict=True))
+
+
 def test_two_runs_have_the_same_bits_whatever_the_global_generator() -> None:
     first, second, other = network(), network(), network()
     histories = [run(first, recipe())]

@@ -50,3 +50,22 @@ def test_losses_are_float32_and_go_back(loss: str) -> None:
     each.sum().backward()
     assert logits.grad is not None
     assert (logits.grad.abs().sum(dim=1) > 0).all()
+
+
+def test_a_teacher_that_agrees_leaves_the_loss_of_the_labels_alone() -> None:
+    taught = losses.taught(LOGITS, LOGITS.clone(), LABELS, recipe())
+    torch.testing.assert_close(taught, (1 - losses.SOFT) * losses.each(LOGITS, LABELS, recipe()))
+
+
+def test_a_teacher_adds_its_divergence_at_the_temperature() -> None:
+    teacher = LOGITS.flip(1)
+    p, q = (functional.softmax(one / losses.TEMPERATURE, dim=1) for one in (teacher, LOGITS))
+    divergence = losses.TEMPERATURE**2 * (p * (p / q).log()).sum(dim=1)
+    expected = losses.SOFT * divergence + (1 - losses.SOFT) * losses.each(LOGITS, LABELS, recipe())
+    torch.testing.assert_close(losses.taught(LOGITS, teacher, LABELS, recipe()), expected)
+
+
+def test_with_squared_errors_a_teacher_is_met_in_its_logits() -> None:
+    settings = recipe(loss="mean_squared_error")
+    expected = losses.SOFT * 4.0 + (1 - losses.SOFT) * losses.each(LOGITS, LABELS, settings)
+    torch.testing.assert_close(losses.taught(LOGITS, LOGITS + 2, LABELS, settings), expected)
