@@ -48,6 +48,9 @@ def main() -> None:
             "dataset": data.dataset,
             "title": dataset.TITLE,
             "licence": dataset.LICENCE,
+            # What a data set may say besides: what its licence permits, and where everybody finds it.
+            "terms": getattr(dataset, "TERMS", None),
+            "sources": [str(source) for source in getattr(dataset, "PUBLIC_SOURCES", ())],
             "files": {name: {"bytes": size, "sha256": digest} for name, (size, digest) in dataset.FILES.items()},
         },
     )

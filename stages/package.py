@@ -2,56 +2,68 @@
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from duli import files
 from duli.errors import GateError
-from duli.packaging import card, environment, keys, manifest, signing, wheel
+from duli.packaging import card, commit, environment, keys, ledger, manifest, provenance, sbom, signing, wheel
 from duli.packaging.params import Release
 from duli.params import Params
 from duli.progress import progress
+from duli.reporting import pages
 from duli.serving import __main__ as command
 
+PARAMS = Path("params.yaml")
 DIST = Path("dist")
 MODELS = Path("models")
 TEST = Path("data/prepared/test.parquet")
 MODEL, RELEASE, CARD, MANIFEST = "model.onnx", "release.json", "MODEL_CARD.md", "manifest.json"
+HUB, CONTAINER = "README.md", "Containerfile"
+EVIDENCE = {
+    "raw": "data/raw/dataset.json",
+    "stats": "data/prepared/stats.json",
+    "model": "models/model.json",
+    "train": "reports/train.json",
+    "evaluation": "reports/evaluation.json",
+    "quantization": "reports/quantization.json",
+    "benchmark": "reports/benchmark.json",
+    "choice": "reports/choice.json",
+}
+CODE_FOLDER = Path(__file__).resolve().parents[1]  # where the code lies that runs, its lock file and its commit
+LOCK = CODE_FOLDER / "requirements.lock"
+DVC_LOCK = Path("dvc.lock")
+CODE = ("*.py", "page.*")  # of duli/serving/
 RUNTIME = ("numpy", "onnxruntime")
+EXTRAS = {  # what a command asks for that most customers never run
+    "serve": {"httptools": "", "uvloop": "platform_system != 'Windows'"},
+    "jpeg": {"pillow": ""},
+}
 ROWS = 4096  # test images in one file that the wheel's command is given
+
+Evidence = dict[str, dict[str, Any]]  # by the names of EVIDENCE
 
 
 def main() -> dict[str, object]:
     # Whatever goes wrong below, no release of an earlier configuration may stand there as if it were this one.
     shutil.rmtree(DIST, ignore_errors=True)
-    release = Params("params.yaml").section("release", Release)
+    release = Params(PARAMS).section("release", Release)
     # An unusable key is told now, not after the work below.
     key = keys.private_place(os.environ) if release.sign else None
     public = keys.public_of(key) if key else None
     signer = signing.signer(public) if public else None
-    evidence = {
-        "stats": files.read_json("data/prepared/stats.json"),
-        "model": files.read_json(MODELS / "model.json"),
-        "evaluation": files.read_json("reports/evaluation.json"),
-        "quantization": files.read_json("reports/quantization.json"),
-        "benchmark": files.read_json("reports/benchmark.json"),
-        "choice": files.read_json("reports/choice.json"),
-    }
-    _one_run(**evidence)
-    shipped = evidence["choice"]
-    variant = shipped["variant"]
-    model = files.verified(MODELS / shipped["file"], shipped["sha256"])
-
-    page = card.render(release, wheel.file_name(release), **evidence, signer=signer)
-    contents = {path.name: path.read_bytes() for path in sorted(Path(command.__file__).parent.glob("*.py"))}
-    contents |= {MODEL: model, CARD: page.encode(), RELEASE: _release(release, variant, evidence, signer)}
-    contents[MANIFEST] = manifest.of_package(release.name, release.version, contents)
-    packed = wheel.build(release, contents, page, _requirements())
+    evidence = {name: files.read_json(path) for name, path in EVIDENCE.items()}
+    _one_run(evidence)
+    packed, papers, materials = _pack(release, evidence, signer)
 
     pins = environment.closure(*RUNTIME)
     with tempfile.TemporaryDirectory(prefix="duli-package-") as name:
@@ -65,15 +77,15 @@ def main() -> dict[str, object]:
         )
         seconds = {"install_seconds": installed - started, "reproduce_seconds": time.perf_counter() - installed}
 
-        facts = manifest.of_release(release.name, release.version, packed, (variant, shipped["sha256"]), packed.contents(), signer)
+        released = _released(release, evidence, signer, packed, papers, materials)
         signature = None
         if key:
             # Signed where nobody else writes: where the signature fits dist/ as well, what lies there is what was proved above.
-            _write(folder / DIST, packed, page, facts)
+            _write(folder / DIST, released)
             signature = signing.sign(folder / DIST, key)
 
     try:
-        _write(DIST, packed, page, facts)
+        _write(DIST, released)
         if signature and public:
             files.write_bytes(DIST / signing.SIGNATURE, signature)
             signing.verify(DIST, public)
@@ -81,21 +93,67 @@ def main() -> dict[str, object]:
         shutil.rmtree(DIST, ignore_errors=True)
         raise
     signed = f"signed with the key {signer['fingerprint']}" if signer else "UNSIGNED"
-    print(f"{DIST / packed.name}: {len(packed.content):,} bytes, variant {variant}, {signed}")
+    print(f"{DIST / packed.name}: {len(packed.content):,} bytes, variant {evidence['choice']['variant']}, {signed}")
     bare = ", ".join(f"{name} {pins[name]}" for name in RUNTIME)
     print(f"in a bare environment ({bare}) it got {right:,} of {n:,} test images right, as its card says")
+    print(f"{DIST / CONTAINER}: no image was built of it")
     return {**seconds}
 
 
-def _one_run(
-    stats: dict[str, Any],
-    model: dict[str, Any],
-    evaluation: dict[str, Any],
-    quantization: dict[str, Any],
-    benchmark: dict[str, Any],
-    choice: dict[str, Any],
-) -> None:
+def _pack(release: Release, evidence: Evidence, signer: dict[str, str] | None) -> tuple[wheel.Wheel, dict[str, bytes], dict[str, str]]:
+    """The wheel, the papers of it that are for people and programs outside it too, and what it was made from, name -> SHA-256."""
+    shipped = evidence["choice"]
+    model = files.verified(MODELS / shipped["file"], shipped["sha256"])
+    page = card.render(release, wheel.file_name(release), **evidence, signer=signer)
+    optional = sorted({name for needed in EXTRAS.values() for name in needed})
+    libraries = environment.closure(*RUNTIME), environment.closure(*optional)
+    papers = {
+        CARD: page.encode(),
+        card.PAGE: _html(release, page),
+        sbom.FILE: sbom.of(release, evidence, [*RUNTIME, *optional], *libraries),
+        ledger.FILE: ledger.of(evidence["raw"], evidence["stats"]),
+    }
+    materials = {path: files.sha256(Path(path)) for path in EVIDENCE.values()} | {LOCK.name: files.sha256(LOCK)}
+    code = Path(command.__file__).parent
+    contents = {path.name: path.read_bytes() for pattern in CODE for path in sorted(code.glob(pattern))}
+    contents |= {MODEL: model, RELEASE: _release(release, shipped["variant"], evidence, signer), **papers}
+    contents[provenance.FILE] = provenance.of_wheel(release, manifest.digests(contents), evidence, materials)
+    contents[MANIFEST] = manifest.of_package(release.name, release.version, contents)
+    extras = {name: _requirements(needed) for name, needed in EXTRAS.items()}
+    return wheel.build(release, contents, page, _requirements(RUNTIME), extras), papers, materials
+
+
+def _released(
+    release: Release,
+    evidence: Evidence,
+    signer: dict[str, str] | None,
+    packed: wheel.Wheel,
+    papers: dict[str, bytes],
+    materials: dict[str, str],
+) -> dict[str, bytes]:
+    """Every file of dist/ but the signature."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    released = {
+        packed.name: packed.content,
+        **papers,
+        HUB: card.hub(release, papers[CARD].decode(), evidence).encode(),
+        CONTAINER: card.containerfile(release, packed.name, python).encode(),
+    }
+    model = evidence["choice"]["variant"], evidence["choice"]["sha256"]
+    facts = manifest.of_release(release.name, release.version, packed, model, packed.contents(), signer, manifest.digests(released))
+    released[MANIFEST] = manifest.encoded(facts)
+    # The commit stands in this file alone: it changes while the release does not. So no manifest lists the file, and it is no part of
+    # what a release is known by; it lists the others, and the signature covers it.
+    made_from = materials | {path.name: files.sha256(path) for path in (PARAMS, DVC_LOCK) if path.exists()}
+    subjects = manifest.digests(released)
+    released[provenance.FILE] = provenance.of_release(release, subjects, evidence, made_from, commit.of(CODE_FOLDER))
+    return released
+
+
+def _one_run(evidence: Evidence) -> None:
     """Raises `GateError` unless the evidence on the card is about one model and one test split."""
+    stats, model, evaluation, quantization = (evidence[name] for name in ("stats", "model", "evaluation", "quantization"))
+    benchmark, choice = evidence["benchmark"], evidence["choice"]
     splits, variant = stats["splits"], choice["variant"]
     made = quantization["variants"].get(variant, {}).get("sha256", "none")
     differences = [
@@ -115,13 +173,24 @@ def _one_run(
         raise GateError(f"the card's evidence does not belong together: {'; '.join(differences)}; run `dvc repro`")
 
 
-def _write(folder: Path, packed: wheel.Wheel, page: str, facts: dict[str, Any]) -> None:
-    files.write_bytes(folder / packed.name, packed.content)
-    files.write_text(folder / CARD, page)
-    files.write_json(folder / MANIFEST, facts)
+def _write(folder: Path, contents: dict[str, bytes]) -> None:
+    for name, content in contents.items():
+        files.write_bytes(folder / name, content)
 
 
-def _release(release: Release, variant: str, evidence: dict[str, Any], signer: dict[str, str] | None) -> bytes:
+def _html(release: Release, markdown: str) -> bytes:
+    """The card as a page that needs nothing else."""
+    body = card.body(markdown)
+    return pages.render(
+        "card.html.j2",
+        heading=body.heading,
+        name=release.name,
+        version=release.version,
+        card=Markup(body.html),  # noqa: S704  # made of escaped text
+    ).encode()
+
+
+def _release(release: Release, variant: str, evidence: Evidence, signer: dict[str, str] | None) -> bytes:
     """What the package knows of itself: how to run the model, the numbers on its card for programs to read, where its signature lies."""
     stats, quantization = evidence["stats"], evidence["quantization"]
     facts = {
@@ -136,6 +205,8 @@ def _release(release: Release, variant: str, evidence: dict[str, Any], signer: d
         "input": {key: stats[key] for key in ("channels", "height", "width")},
         "model": {"file": MODEL, "variant": variant, "sha256": quantization["variants"][variant]["sha256"]},
         "temperature": evidence["evaluation"]["temperature"]["value"],
+        "threshold": evidence["evaluation"]["confidence_threshold"],
+        "dataset": stats["dataset"],
         "test_digest": stats["splits"]["test"]["digest"],
         "numbers": {
             "shipped": quantization["variants"][variant],
@@ -144,12 +215,18 @@ def _release(release: Release, variant: str, evidence: dict[str, Any], signer: d
             "hardware": evidence["benchmark"]["hardware"],
         },
     }
-    return (json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return manifest.encoded(facts)
 
 
-def _requirements() -> tuple[str, ...]:
-    """What the wheel asks for: at least the versions it is proved with, and no next major one."""
-    return tuple(f"{name}>={metadata.version(name)},<{int(metadata.version(name).split('.')[0]) + 1}" for name in RUNTIME)
+def _requirements(names: Iterable[str] | Mapping[str, str]) -> tuple[str, ...]:
+    """What the wheel asks for: at least the versions it is proved with, and no next major one; a mapping says where."""
+    markers = names if isinstance(names, Mapping) else dict.fromkeys(names, "")
+
+    def required(name: str, marker: str) -> str:
+        version = metadata.version(name)
+        return f"{name}>={version},<{int(version.split('.')[0]) + 1}" + (f"; {marker}" if marker else "")
+
+    return tuple(required(name, marker) for name, marker in markers.items())
 
 
 def _reproduce(folder: Path, program: Path, promised: dict[str, Any], classes: list[str]) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from ruamel.yaml import YAML
 
 from duli import files
 from duli.errors import DataError
+from duli.packaging import commit, provenance
 from duli.packaging.signing import SIGNATURE
 from duli.params import Params
 from duli.tracking import process, recorded, release, store
@@ -95,10 +95,11 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
 def _identity(line: Path) -> dict[str, str]:
     """What the release is made of, by SHA-256; neither params nor sidecars, so that the same result is the same release.
 
-    Nor the signature: ECDSA draws a random number, so that each is another one.
+    Nor the signature: ECDSA draws a random number, so that each is another one. Nor the provenance beside the wheel: it names the commit.
     """
     reports = [f"reports/{name}.json" for name in METRICS]
-    dist = [path for path in _dist(line) if path != f"dist/{SIGNATURE}"]
+    volatile = {f"dist/{SIGNATURE}", f"dist/{provenance.FILE}"}
+    dist = [path for path in _dist(line) if path not in volatile]
     return {path: files.sha256(line / path) for path in (*dist, *reports, *TABLES, *PAGES, PREDICTIONS, STATS, HISTORY)}
 
 
@@ -169,22 +170,10 @@ def _commit(line: Path, lock: dict[str, Any]) -> dict[str, str]:
 
     Nothing where the code has changed since: which commit it was at then nobody knows.
     """
-    commit = _git(line, "rev-parse", "HEAD")
-    if commit is None or recorded.code_changed(lock, line):
+    found = commit.of(line)
+    if found is None or recorded.code_changed(lock, line):
         return {}
-    changed = _git(line, "status", "--porcelain", "--", ":/", ":(top,exclude,glob)**/dvc.lock")
-    return {"mlflow.source.git.commit": commit, "duli.git_dirty": "true" if changed else "false"}
-
-
-def _git(line: Path, *arguments: str) -> str | None:
-    """What git says; None where there is no git, no repository or no commit yet."""
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=line, capture_output=True, text=True, env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"}, check=False
-        )
-    except FileNotFoundError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return {"mlflow.source.git.commit": found.sha, "duli.git_dirty": "true" if found.dirty else "false"}
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # change of one section's type would rerun the whole line.
 CANNOT_CHANGE_RESULTS = {"stages.sections"}
 
-TEMPLATES = ROOT / "duli/reporting/templates"
+TEMPLATES = tuple(sorted(ROOT.glob("duli/*/templates")))
 
 
 def closure(stage: str, named: dict[str, str]) -> set[str]:
@@ -84,12 +84,12 @@ def _runtime_nodes(node: ast.AST) -> Iterator[ast.AST]:
 
 def _templates(module: str) -> set[Path]:
     names = {node.value for node in ast.walk(_tree(module)) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    todo = [TEMPLATES / name for name in names if name.endswith(".j2") and (TEMPLATES / name).is_file()]
+    todo = [folder / name for folder in TEMPLATES for name in names if name.endswith(".j2") and (folder / name).is_file()]
     seen: set[Path] = set()
     while todo:
         template = todo.pop()
         if template not in seen:
             seen.add(template)
             used = re.findall(r"""{%-?\s*(?:extends|include|import|from)\s+["']([^"']+)["']""", template.read_text(encoding="utf-8"))
-            todo += [TEMPLATES / name for name in used]
+            todo += [template.parent / name for name in used]
     return seen

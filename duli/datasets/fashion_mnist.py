@@ -10,6 +10,12 @@ from duli.datasets._sources import DebianPackage, Folder, Mirror, Source
 
 TITLE = "Fashion-MNIST garments"
 LICENCE = "MIT"
+TERMS = {
+    "spdx": "MIT",
+    "permits": ("use", "copying", "modification", "merging", "publication", "distribution", "sublicensing", "sale"),
+    "requires": ("notice",),
+    "prohibits": (),
+}
 CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 SHAPE = (1, 28, 28)  # channels, height, width
 

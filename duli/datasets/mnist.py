@@ -10,6 +10,13 @@ from duli.datasets._sources import Folder, Mirror, NpmPackage, Source
 
 TITLE = "MNIST handwritten digits"
 LICENCE = "CC BY-SA 3.0 (as stated by the copies of Yann LeCun and Corinna Cortes' page)"
+# What that licence says, in the words of Creative Commons' own vocabulary for it (ccREL).
+TERMS = {
+    "spdx": "CC-BY-SA-3.0",
+    "permits": ("reproduction", "distribution", "derivative works"),
+    "requires": ("notice", "attribution", "share alike"),
+    "prohibits": (),
+}
 CLASSES = tuple("0123456789")
 SHAPE = (1, 28, 28)  # channels, height, width
 

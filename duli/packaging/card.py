@@ -1,208 +1,159 @@
-"""Writes the model card: what people promise comes from params, every number from the files of the run."""
+"""Writes the model card in Markdown, as a page and for Hugging Face: promises come from params, every number from the files of the run."""
 
+import io
+import re
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jinja2 import Environment, StrictUndefined, UndefinedError
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
 from duli.errors import DataError
+from duli.packaging import ledger, provenance, sbom
 from duli.packaging.params import Release
 
-TEMPLATE = """\
-# {{ release.title }}: `{{ release.name }}` {{ release.version }}
+if TYPE_CHECKING:
+    from markdown_it.renderer import RendererHTML
+    from markdown_it.token import Token
 
-{% if signer %}
-> **Signed as a folder.** The signature is the file `model.sig` beside this wheel, in the folder that {{ release.publisher }} released; it
-> covers every file of that folder. A wheel that comes alone is unsigned, and `{{ release.name }} verify` finds damage, not forgery:
-> check the signature before you install the wheel, as is said below under Integrity.
-{% else %}
-> **UNSIGNED.** No signature vouches for this release. `{{ release.name }} verify` finds damage, not forgery: before you install the
-> wheel, compare its SHA-256 with the one {{ release.publisher }} gives you by another way.
-{% endif %}
-
-{{ release.summary }}
-
-On {{ evaluation.accuracy.n | count }} test images it has never seen, the model in this wheel (variant `{{ variant }}`) answers
-{{ evaluation.accuracy | right }} right: **{{ evaluation.accuracy | percent }}** (95 % interval {{ evaluation.accuracy | interval }}).
-The wheel was installed in a bare environment and gave exactly this many right answers again before it was released.
-
-Published by {{ release.publisher }} under {{ release.licence }}.
-
-## What it is for
-
-{% for line in release.intended %}
-- {{ line }}
-{% endfor %}
-
-## What it is not for
-
-{% for line in release.not_intended %}
-- {{ line }}
-{% endfor %}
-
-## Use
-
-    pip install {{ wheel_name }}
-    {{ release.name }} predict image.png          # also .npy and IDX files, .gz, and - for standard input
-    {{ release.name }} predict images.npy --json  # one object a line, with the probabilities of all classes
-    {{ release.name }} verify                     # compares every file with the manifest
-
-From Python:
-
-    from {{ release.package }}.predictor import Predictor
-    labels, probabilities = Predictor().predict(images)
-
-`images` are pixels 0 to 255 (uint8) as [n, {{ stats.channels }}, {{ stats.height }}, {{ stats.width }}]
-{%- if stats.channels == 1 %} or [n, {{ stats.height }}, {{ stats.width }}]{% endif %}. The answers are
-{{ stats.classes | length }} classes: {{ stats.classes | join(", ") }}.
-
-## Numbers
-
-| measure | value | 95 % interval | images |
-|---|---|---|---|
-| accuracy of this wheel, test split | {{ evaluation.accuracy | row }} |
-| accuracy of this wheel, validation split | {{ shipped.validation_accuracy | row }} |
-| accuracy before export and quantization, test split | {{ evaluation.variants.torch.accuracy | row }} |
-| answers given at a probability of at least {{ evaluation.confidence_threshold }} | {{ evaluation.coverage | row }} |
-| accuracy of those answers | {{ evaluation.accuracy_of_accepted | row }} |
-| macro F1 | {{ evaluation.macro_f1 | ranged }} |
-| log loss, nats | {{ evaluation.log_loss | ranged }} |
-| calibration error: how far the probabilities are from the share of right answers | {{ evaluation.calibration_error | ranged }} |
-
-## What export and quantization changed
-
-| variant | bytes | accuracy, validation split | 95 % interval | images | at worst lost against fp32 | cost of a prediction | outcome |
-|---|---|---|---|---|---|---|---|
-{% for name, facts in quantization.variants.items() %}
-| {{ name }} | {{ facts.bytes | count }} | {{ facts.validation_accuracy | row }}
-{#- #} | {% if facts.paired is defined %}{{ facts.paired.drop_points.high | number }} points{% endif %}
-{#- #} | {{ benchmark.variants[name].cost_ratio | number }} | {% if name == variant %}in this wheel
-{%- else %}{{ "allowed" if facts.within_bounds else "refused" }}{% endif %} |
-{% endfor %}
-
-Of the variants that keep their answers the cheapest ships. {{ benchmark.reason }}
-
-{% for name, reason in quantization.left_out.items() %}
-- `{{ name }}` was not made: {{ reason }}
-{% endfor %}
-
-{% set paired = evaluation.paired %}
-Image by image on {{ paired.n | count }} test images, this wheel lost {{ paired.lost | count }} right answers of the trained model and won
-{{ paired.won | count }}: a drop of {{ paired.drop_points.value | number }} points (95 % interval {{ paired.drop_points.low | number }} to
-{{ paired.drop_points.high | number }}). The exported graph disagreed with the trained model on
-{{ evaluation.export.disagreements | count }} of {{ evaluation.export.n | count }} test images; the largest difference of a probability was
-{{ evaluation.export.max_probability_difference | number }}.
-
-## Speed
-
-| variant | latency of one image, one thread: median | p95 | p99 | calls | images/s, one thread | images/s, every core busy | peak memory |
-|---|---|---|---|---|---|---|---|
-{% for name, facts in benchmark.variants.items() %}
-| {{ name }}{{ " (in this wheel)" if name == variant }} | {{ facts.latency_ms.value | number }} ms | {{ facts.latency_ms.p95 | number }} ms
-{#- #} | {{ facts.latency_ms.p99 | number }} ms | {{ facts.latency_ms.n | count }} | {{ facts.throughput | rate }}
-{#- #} | {{ facts.machine_throughput | rate }} | {{ facts.peak_mb.value | number }} MB |
-{% endfor %}
-
-This wheel's model is {{ benchmark.speedup | number }} times as fast as the trained network in PyTorch (one thread, batches of
-{{ benchmark.variants[variant].throughput.batch }}), in the same run. Images/s are the most that kept the slowest call in a hundred within
-{{ benchmark.slo_ms | number }} ms: medians of rounds in which all took turns; the spread is the range of their middle half over the median.
-{% if benchmark.noisy %}
-The machine was busy: {{ benchmark.noise | join(" ") }}
-{% endif %}
-Measured on {{ benchmark.hardware | facts }}; with {{ benchmark.versions | facts }}.
-Another machine has other speeds.
-
-## Data
-
-{{ stats.title }}. Licence: {{ stats.licence }}.
-
-| split | images | digest |
-|---|---|---|
-{% for name, split in stats.splits.items() %}
-| {{ name }} | {{ split.examples | count }} | `{{ split.digest }}` |
-{% endfor %}
-
-{% if stats.quarantined %}
-Taken out and kept apart:
-{%- for reason, n in stats.quarantined.items() %} {{ n | count }} for "{{ reason }}"{{ "," if not loop.last }}{% endfor %}.
-{% else %}
-Nothing had to be taken out.
-{% endif %}
-The model was fitted to the train split alone; no image of the test split, nor an exact copy of one, is in it.
-
-## Model
-
-Architecture `{{ model.architecture.name }}` with {{ model.weights.parameters | count }} parameters, trained in {{ model.precision }} on
-{{ model.device }} with {{ model.versions | facts }}. The scaling of pixels is part of the graph.
-
-## Limits
-
-{% for line in release.limits %}
-- {{ line }}
-{% endfor %}
-- Nothing was measured on images from elsewhere than the data named above, and nothing about groups of people.
-- It always answers with one of its classes, also for an image that shows none of them.
-
-## Integrity
-
-| what | SHA-256 |
-|---|---|
-| the model in this wheel | `{{ shipped.sha256 }}` |
-| the weights it was made from | `{{ model.weights.sha256 }}` |
-| the source of its architecture | `{{ model.architecture.source_sha256 }}` |
-
-`{{ release.name }} verify` compares every file of the installed package with its manifest and refuses changed, missing and unlisted
-ones; so does every `predict`. The wheel's own SHA-256 stands in the `manifest.json` that comes beside it. Not covered: Python's
-bytecode caches, and whoever can replace both a file and the manifest.
-{% if signer %}
-
-Only the signature finds a forgery. Below, `dist` is the folder you were given, with `model.sig` in it, and `signing.pub` the public key of
-{{ release.publisher }}, which you have by another way than this release:
-
-    pip install {{ signer.tool }} pyopenssl
-    model_signing verify key dist --no-ignore-git-paths --signature dist/model.sig --public_key signing.pub
-
-It ends with "Verification succeeded" if each file is as it was signed and no other is there. The key ({{ signer.algorithm }}) has the
-fingerprint `{{ signer.fingerprint }}`; that of yours is what
-`openssl pkey -pubin -in signing.pub -outform DER | sha256sum` prints.
-{% endif %}
-"""
+PAGE = "MODEL_CARD.html"
+NAMES = {"page": PAGE, "ledger": ledger.FILE, "sbom": sbom.FILE, "provenance": provenance.FILE}
+MILLION = 1_000_000
+# Licences that Hugging Face knows by another name than SPDX in small letters are none that it lists; they go under "other".
+HUB_LICENCES = {
+    *(
+        "apache-2.0",
+        "mit",
+        "bsd-2-clause",
+        "bsd-3-clause",
+        "bsl-1.0",
+        "cc0-1.0",
+        "cc-by-4.0",
+        "cc-by-sa-3.0",
+        "cc-by-sa-4.0",
+        "cc-by-nc-4.0",
+    ),
+    *("agpl-3.0", "gpl-2.0", "gpl-3.0", "lgpl-3.0", "mpl-2.0", "epl-2.0", "eupl-1.2", "isc", "unlicense", "wtfpl", "zlib"),
+}
 
 
-def render(
-    release: Release,
-    wheel_name: str,
-    *,
-    stats: Mapping[str, Any],
-    model: Mapping[str, Any],
-    evaluation: Mapping[str, Any],
-    quantization: Mapping[str, Any],
-    benchmark: Mapping[str, Any],
-    choice: Mapping[str, Any],
-    signer: Mapping[str, str] | None,
-) -> str:
+class Body(NamedTuple):
+    """A Markdown text as HTML: its heading as plain text, and what follows it."""
+
+    heading: str
+    html: str
+
+
+def render(release: Release, wheel_name: str, *, signer: Mapping[str, str] | None, **evidence: Mapping[str, Any]) -> str:
     """The card in Markdown, from the contents of the run's JSON files; raises `DataError` where a number is missing.
 
-    `signer` says whose signature the folder gets that the wheel and the card lie in, None that it gets none.
+    `evidence` are raw (of data/raw/dataset.json), stats, model, train, evaluation, quantization, benchmark and choice. `signer` says
+    whose signature the folder gets that the wheel and the card lie in, None that it gets none.
     """
-    environment = Environment(undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True, autoescape=False)  # noqa: S701
-    environment.filters |= FILTERS
-    variant = choice["variant"]
+    variant = evidence["choice"]["variant"]
     try:
-        return environment.from_string(TEMPLATE).render(
+        return _ENVIRONMENT.get_template("card.md.j2").render(
             release=release,
             wheel_name=wheel_name,
             signer=signer,
             variant=variant,
-            shipped=quantization["variants"][variant],
-            stats=stats,
-            model=model,
-            evaluation=evaluation,
-            quantization=quantization,
-            benchmark=benchmark,
+            shipped=evidence["quantization"]["variants"][variant],
+            names=NAMES,
+            **evidence,
         )
     except (UndefinedError, KeyError) as error:
         raise DataError(f"the model card lacks a fact: {error}; run `dvc repro`, which makes the run's files anew") from None
+
+
+def body(markdown: str) -> Body:
+    """The card as HTML for the page that a stage puts around it; HTML in the Markdown is shown, never obeyed, and no picture loaded.
+
+    Raises `DataError` where the text does not begin with a heading.
+    """
+    from markdown_it import MarkdownIt
+
+    heading, _, rest = markdown.partition("\n")
+    if not heading.startswith("# "):
+        raise DataError("the model card does not begin with a heading; mend duli/packaging/templates/card.md.j2")
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    parser.add_render_rule("table_open", _scroll)
+    parser.add_render_rule("table_close", _scroll_end)
+    return Body(re.sub(r"[#`*]", "", heading).strip(), parser.render(rest))
+
+
+def hub(release: Release, markdown: str, evidence: Mapping[str, Mapping[str, Any]]) -> str:
+    """The README.md of a model repository on Hugging Face: metadata in YAML, then the card.
+
+    The keys are those of https://huggingface.co/docs/hub/model-cards#model-card-metadata and of its model-index.
+    """
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.width = 1000
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # the order is ours
+    text = io.StringIO()
+    yaml.dump(_metadata(release, evidence), text)
+    return f"---\n{text.getvalue()}---\n\n{markdown}"
+
+
+def containerfile(release: Release, wheel_name: str, python: str) -> str:
+    """How to build a container of the wheel beside it, on an image of Python `python` ("3.11")."""
+    return _ENVIRONMENT.get_template("Containerfile.j2").render(release=release, wheel_name=wheel_name, python=python)
+
+
+def _metadata(release: Release, evidence: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    stats, evaluation, variant = evidence["stats"], evidence["evaluation"], evidence["choice"]["variant"]
+    known = release.licence.lower() in HUB_LICENCES
+    measures = {
+        "accuracy": ("accuracy", "accuracy"),
+        "macro_f1": ("f1", "macro F1"),
+        "log_loss": ("log_loss", "log loss, nats"),
+        "calibration_error": ("expected_calibration_error", "calibration error"),
+    }
+    return {
+        "license": release.licence.lower() if known else "other",
+        **({} if known else {"license_name": release.licence.lower()}),
+        "library_name": "onnx",
+        "pipeline_tag": "image-classification",
+        "tags": ["onnx", "onnxruntime", stats["dataset"], evidence["model"]["architecture"]["name"], variant],
+        "datasets": [stats["dataset"]],
+        "metrics": [kind for kind, _ in measures.values()],
+        "model-index": [
+            {
+                "name": f"{release.name} {release.version}",
+                "results": [
+                    {
+                        "task": {"type": "image-classification", "name": "Image classification"},
+                        "dataset": {
+                            "name": stats["title"],
+                            "type": stats["dataset"],
+                            "split": "test",
+                            "args": {"digest": evaluation["test_digest"], "images": evaluation["n"]},
+                        },
+                        "metrics": [
+                            {
+                                "type": kind,
+                                "name": name,
+                                "value": evaluation[key]["value"],
+                                "args": {"low_95": evaluation[key]["low"], "high_95": evaluation[key]["high"]},
+                            }
+                            for key, (kind, name) in measures.items()
+                        ],
+                    }
+                ],
+            }
+        ],
+    }
+
+
+def _scroll(renderer: "RendererHTML", tokens: "list[Token]", index: int, options: Any, _: Any) -> str:
+    """A wide table scrolls by itself, not the page."""
+    return '<div class="scroll">' + renderer.renderToken(tokens, index, options, {})
+
+
+def _scroll_end(renderer: "RendererHTML", tokens: "list[Token]", index: int, options: Any, _: Any) -> str:
+    return renderer.renderToken(tokens, index, options, {}) + "</div>\n"
 
 
 def _right(share: Mapping[str, Any]) -> str:
@@ -241,7 +192,42 @@ def _facts(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {' '.join(map(str, value)) if isinstance(value, list) else value}" for name, value in values.items())
 
 
-FILTERS = {
+def _busy(speed: Mapping[str, Any]) -> str:
+    """Seconds that all cores take for a million predictions."""
+    return _number(MILLION / speed["machine_throughput"]["value"])
+
+
+def _points(share: float) -> str:
+    return f"{share:.2%}".removesuffix("%")
+
+
+def _words(name: str) -> str:
+    return _cell(name.replace("_", " "))
+
+
+def _cell(text: object) -> str:
+    """Text that cannot break out of a cell of a Markdown table."""
+    return " ".join(str(text).replace("\\", "\\\\").replace("|", "\\|").split())
+
+
+def _judged(slices: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties of which any group is large enough."""
+    return {name: facts for name, facts in slices.items() if "worst" in facts}
+
+
+def _worst(slices: Mapping[str, Any]) -> tuple[str, Any]:
+    """The property, and its slice, whose worst group is the worst of all."""
+    return min(slices.items(), key=lambda item: float(item[1]["worst"]["value"]))
+
+
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
+    autoescape=False,  # noqa: S701  # it makes Markdown; `body`, which makes HTML of that, escapes
+)
+_ENVIRONMENT.filters |= {
     "right": _right,
     "percent": _percent,
     "interval": _interval,
@@ -251,4 +237,10 @@ FILTERS = {
     "count": _count,
     "number": _number,
     "facts": _facts,
+    "busy": _busy,
+    "points": _points,
+    "words": _words,
+    "cell": _cell,
+    "judged": _judged,
+    "worst": _worst,
 }

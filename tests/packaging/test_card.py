@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from itertools import pairwise
 from typing import Any
 
@@ -20,10 +21,12 @@ def page(evidence: dict[str, Any], signer: dict[str, str] | None = None) -> str:
     return card.render(tiny.release(), "bright_row-1.2.0rc1-py3-none-any.whl", **evidence, signer=signer)
 
 
-def numbers(value: Any) -> Iterator[float]:
+def numbers(value: Any) -> Iterator[float | str]:
+    """Every number of the run's files; those inside texts and names as they stand there."""
     match value:
         case dict():
-            for inner in value.values():
+            for key, inner in value.items():
+                yield from NUMBER.findall(key)
                 yield from numbers(inner)
         case list():
             yield len(value)
@@ -31,34 +34,52 @@ def numbers(value: Any) -> Iterator[float]:
                 yield from numbers(inner)
         case int() | float():
             yield value
+        case str():
+            yield from NUMBER.findall(value)
 
 
-# What the template itself may say: 95 % intervals, p95 and p99, SHA-256, pixels 0 to 255 of uint8, int8, fp32, macro F1.
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
+# What the template itself may say: 95 % intervals, p95 and p99, SHA-256, pixels 0 to 255 of uint8, int8, fp32, macro F1, CycloneDX's own.
 SAID = {"95", "99", "256", "0", "255", "8", "32", "1"}
+
+
+def known(evidence: dict[str, Any]) -> set[str]:
+    """Each number of the run as the card may write it."""
+    found = set(SAID)
+    for number in numbers(evidence):
+        if isinstance(number, str):
+            found.add(number)
+            continue
+        size = abs(number)  # a sign is no part of what is found in the card
+        found |= {str(size), f"{size:,}", f"{size:.4g}", f"{size:,.0f}", f"{size:.2%}".removesuffix("%"), f"{size:.1%}".removesuffix("%")}
+    accuracy, speed = evidence["evaluation"]["accuracy"], evidence["benchmark"]["variants"]["int8"]["machine_throughput"]
+    # The two that follow from others: right answers, and seconds for a million predictions.
+    return found | {f"{round(accuracy['value'] * accuracy['n']):,}", f"{1e6 / speed['value']:.4g}"}
+
+
+def unknown(text: str, evidence: dict[str, Any], fewest: int) -> list[str]:
+    release = tiny.release()
+    for said in (release.version, release.licence, "x86_64", "avx2", "bfloat16", "py3"):
+        text = text.replace(said, "")
+    found = NUMBER.findall(text)
+    assert len(found) > fewest
+    return [number for number in found if number.rstrip(",") not in known(evidence)]
+
+
+def visible(html: str) -> str:
+    """What a reader of the page sees."""
+    return unescape(re.sub(r"<[^>]*>", " ", html))
 
 
 def test_every_number_comes_from_the_run() -> None:
     evidence = facts()
-    known = set(SAID)
-    for number in map(abs, numbers(evidence)):  # a sign is no part of what is found below
-        known |= {
-            str(number),
-            f"{number:,}",
-            f"{number:.4g}",
-            f"{number:,.0f}",
-            f"{number:.2%}".removesuffix("%"),
-            f"{number:.1%}".removesuffix("%"),
-        }
-    for proportion in (evidence["evaluation"]["accuracy"],):
-        known.add(f"{round(proportion['value'] * proportion['n']):,}")
     text = page(evidence)
     for given in (tiny.DIGEST, evidence["quantization"]["variants"]["int8"]["sha256"], "1.2.0rc1", "3.11.7", "2.14.1", "1.32.0", "CC0-1.0"):
         assert given in text
-        text = text.replace(given, "")
-    text = text.replace("Apache-2.0", "").replace("x86_64", "").replace("avx2", "").replace("bfloat16", "").replace("py3", "")
-    found = re.findall(r"\d[\d,]*(?:\.\d+)?(?:e-?\d+)?", text)
-    assert len(found) > 80
-    assert [number for number in found if number.rstrip(",") not in known] == []
+    assert unknown(text, evidence, 160) == []
+    assert unknown(visible(card.body(text).html), evidence, 160) == []
+    assert unknown(card.hub(tiny.release(), text, evidence).replace("low_95", "").replace("high_95", ""), evidence, 170) == []
+    assert unknown(f"{text} 97.85 %", evidence, 160) == ["97.85"]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +99,18 @@ def test_every_number_comes_from_the_run() -> None:
         '3 for "duplicate", 2 for "unreadable"',
         "## What it is not for\n\n- Anything else.\n\n##",
         "- Knows three rows.\n",
+        "| stroke width | 1 to 2 | 66.67 % | 65.44 % to 67.12 % | 606 | 7.23 |",
+        "- Too small to be judged, of ink: low (11 images).",
+        "| attack that moves each pixel by at most 8 of 255 grey levels | 20.03 % |",
+        "fitted on the validation split. On\nthe test split they are on average 0.0271",
+        "busy for 11.11 seconds; one costs\n0.4871 times",
+        "Training took 871\nsteps over 3 epochs",
+        "- Energy and emissions: not measured.",
+        f"| rows.bin | 40,961 | `{tiny.DIGEST}` |",
+        "| privacy | not measured |",
+        "| fairness | of all groups of images the worst is stroke width 1 to 2: 66.67 % right | groups of people: not measured",
+        "| wrong answers | 26 of 1,213 test images;",
+        "| licences | data: CC0-1.0; this release: Apache-2.0 |",
         f"| test | 1,213 | `{tiny.DIGEST}` |\n\n",
     ],
 )
@@ -129,3 +162,58 @@ def test_a_missing_part_of_a_proportion_is_no_card() -> None:
     del evidence["evaluation"]["coverage"]["low"]
     with pytest.raises(DataError, match="lacks a fact: 'low'"):
         page(evidence)
+
+
+def test_what_was_not_measured_is_said() -> None:
+    evidence = facts()
+    evidence["evaluation"] |= {"slices": {}, "robustness": {}, "skipped": {"corruptions": "these are no pictures"}}
+    text = page(evidence)
+    assert "Not measured: this run has no slices." in text
+    assert "Not measured: these are no pictures." in text
+    assert "| fairness | not measured |" in text
+    assert "| damage and attack | not measured |" in text
+
+
+def test_data_about_people_is_judged_by_what_it_says_of_them() -> None:
+    evidence = facts()
+    evidence["stats"]["sensitive"] = ["age_group"]
+    evidence["evaluation"]["slices"]["age_group"] = {**evidence["evaluation"]["slices"]["stroke_width"], "sensitive": True}
+    text = page(evidence)
+    assert "| privacy | not measured; the data says of people: age group |" in text
+    assert (
+        "| fairness | age group: 1 to 2 is worst, 66.67 % right, 7.23 points behind the best | groups of people that the data does not"
+        in text
+    )
+
+
+def test_the_page_shows_html_and_obeys_none_of_it() -> None:
+    body = card.body("# A `card` & more\n\n<script>alert(1)</script>\n\n| a | b |\n|---|---|\n| <b>1</b> | [x](javascript:alert(1)) |\n")
+    assert body.heading == "A card & more"
+    assert "&lt;script&gt;" in body.html
+    assert not re.search(r"<script|<b>|href=.javascript", body.html)
+    assert '<div class="scroll"><table>' in body.html
+    assert body.html.count("</table>\n</div>") == body.html.count("</table>") == 1
+    assert "<img" not in card.body("# A\n\n![remote](https://a.example/b.png)\n").html
+    with pytest.raises(DataError, match="does not begin with a heading"):
+        card.body("no heading")
+
+
+@pytest.mark.parametrize("licence", ["Apache-2.0", "LicenseRef-Proprietary"])
+def test_hugging_face_reads_its_readme(licence: str) -> None:
+    from huggingface_hub import ModelCard
+
+    evidence = facts()
+    text = card.hub(tiny.release(licence=licence), page(evidence), evidence)
+    read = ModelCard(text, ignore_metadata_errors=False)
+    assert (read.data.license, read.data.get("license_name")) == (
+        ("apache-2.0", None) if licence == "Apache-2.0" else ("other", "licenseref-proprietary")
+    )
+    assert (read.data.library_name, read.data.pipeline_tag, read.data.datasets) == ("onnx", "image-classification", ["rows"])
+    assert {(result.metric_type, result.metric_value) for result in read.data.eval_results} == {
+        ("accuracy", 1187 / 1213),
+        ("f1", 0.8517),
+        ("log_loss", 0.6123),
+        ("expected_calibration_error", 0.0271),
+    }
+    assert {result.dataset_args["digest"] for result in read.data.eval_results} == {tiny.DIGEST}
+    assert read.text.startswith("\n# Brightest row")

@@ -19,12 +19,13 @@ SIGNER = {"algorithm": "some", "fingerprint": "0af"}
 
 @pytest.mark.parametrize("signer", [None, SIGNER])
 def test_of_release(signer: dict[str, str] | None) -> None:
-    assert manifest.of_release("digits", "1.0", ("d.whl", b"wheel"), ("int8", "abc"), {"digits/a": b"1"}, signer) == {
+    assert manifest.of_release("digits", "1.0", ("d.whl", b"wheel"), ("int8", "abc"), {"digits/a": b"1"}, signer, {"b": "2", "a": "1"}) == {
         "name": "digits",
         "version": "1.0",
         "wheel": {"file": "d.whl", "bytes": 5, "sha256": sha256(b"wheel")},
         "model": {"variant": "int8", "sha256": "abc"},
         "files": {"digits/a": sha256(b"1")},
+        "beside": {"a": "1", "b": "2"},
         "signed": signer is not None,
         "signer": signer,
     }

@@ -110,6 +110,15 @@ def evidence(content: bytes, right: int, n: int) -> dict[str, Any]:
         "cost_ratio": 0.4871,
     }
     return {
+        "raw": {
+            "dataset": "rows",
+            "title": "Rows",
+            "licence": "CC0-1.0",
+            "terms": {"spdx": "CC0-1.0", "permits": ["anything"], "requires": []},
+            "sources": ["mirror https://rows.example/"],
+            "files": {"rows.bin": {"bytes": 40961, "sha256": DIGEST}},
+        },
+        "train": {"parameters": 7841, "epochs": 3, "steps": 871},
         "stats": {
             "dataset": "rows",
             "title": "Rows",
@@ -131,6 +140,7 @@ def evidence(content: bytes, right: int, n: int) -> dict[str, Any]:
             "classes": CLASSES,
             "weights": {"file": "model.safetensors", "sha256": DIGEST, "parameters": 7841},
             "data": {"dataset": "rows", "train_digest": DIGEST, "validation_digest": DIGEST},
+            "train": {"epochs": 3, "seed": 0},
             "precision": "bfloat16",
             "device": "cpu",
             "versions": {"python": "3.11.7", "torch": "2.14.1"},
@@ -139,6 +149,27 @@ def evidence(content: bytes, right: int, n: int) -> dict[str, Any]:
             "test_digest": DIGEST,
             "variant": "int8",
             "temperature": {"value": 0.5},
+            "wrong": n - right,
+            "brier": {"value": 0.0417, "low": 0.03, "high": 0.05, "n": n},
+            "slices": {
+                "stroke_width": {
+                    "groups": [{"group": "1 to 2", **share(n // 3, n // 2)}, {"group": "2 to 5", **share(n // 3 + 3, n // 2)}],
+                    "not_judged": [{"group": "5 to 9", "n": 13}],
+                    "worst": {"group": "1 to 2", **share(n // 3, n // 2)},
+                    "difference": 0.0723,
+                    "ratio": 0.9,
+                },
+                "ink": {"groups": [], "not_judged": [{"group": "low", "n": 11}]},
+            },
+            "robustness": {
+                "clean": share(right, n),
+                "corruptions": {"shot_noise": share(n // 3, n), "fog": share(n // 4, n)},
+                "mean": share(n // 3 - 2, n),
+                "worst": {"name": "fog", **share(n // 4, n)},
+                "pgd": {"8_of_255": {"trained": share(n // 5, n), "shipped": share(n // 5 + 1, n)}},
+                "pgd_steps": 20,
+            },
+            "skipped": {},
             "export": {"max_logit_difference": 1.25e-05, "max_probability_difference": 3.75e-06, "disagreements": 0, "n": n},
             "variants": {name: {"accuracy": share(right, n)} for name in ("torch", "fp32", "int8")},
             "paired": {"n": n, "lost": 2, "won": 1, "drop_points": {"value": 0.0137, "low": -0.0211, "high": 0.0523}},
@@ -174,7 +205,7 @@ def write_line(folder: Path, content: bytes | None = None, right: int = 60, n: i
     """The inputs of the stage `package` in `folder`; the test split has the labels that `model()` gives."""
     content = model() if content is None else content
     facts = evidence(content, right, n)
-    for name in ("data/prepared", "models/variants", "reports"):
+    for name in ("data/raw", "data/prepared", "models/variants", "reports"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     rewrite(folder, facts)
     (folder / "params.yaml").write_text(json.dumps({"root": ".", "release": {**RELEASE, **changes}}))
@@ -193,6 +224,8 @@ def write_line(folder: Path, content: bytes | None = None, right: int = 60, n: i
 
 def rewrite(folder: Path, facts: dict[str, Any]) -> None:
     for path, name in (
+        ("data/raw/dataset.json", "raw"),
+        ("reports/train.json", "train"),
         ("data/prepared/stats.json", "stats"),
         ("models/model.json", "model"),
         ("reports/evaluation.json", "evaluation"),

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,11 +16,14 @@ import pytest
 
 from duli.errors import DataError, DuliError, GateError, ParamsError
 from duli.files import sha256
-from duli.packaging import environment, keys, signing, wheel
+from duli.packaging import commit, environment, keys, signing, wheel
 from stages import package
+from tests.closure import ROOT
 from tests.packaging import pairs, tiny
 
 WHEEL = "bright_row-1.2.0rc1-py3-none-any.whl"
+PAPERS = {"MODEL_CARD.md", "MODEL_CARD.html", "sbom.cdx.json", "data_licences.json"}  # the same inside the wheel and beside it
+RELEASED = {WHEEL, *PAPERS, "README.md", "Containerfile", "provenance.intoto.json", "manifest.json"}
 
 
 @pytest.fixture
@@ -54,7 +58,7 @@ def test_a_release(temporary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("dist").mkdir()
     Path("dist/earlier.whl").write_text("an earlier release")
     extra = package.main()
-    assert {path.name for path in Path("dist").iterdir()} == {WHEEL, "MODEL_CARD.md", "manifest.json"}
+    assert {path.name for path in Path("dist").iterdir()} == RELEASED
     assert list(temporary.iterdir()) == []
     assert set(extra) == {"install_seconds", "reproduce_seconds"}
     told = capsys.readouterr().out
@@ -68,7 +72,9 @@ def test_a_release(temporary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (manifest["signed"], manifest["signer"]) == (False, None)
     packed = wheel.Wheel(WHEEL, content).contents()
     assert manifest["files"] == {name: sha256(file) for name, file in packed.items()}
-    assert packed["bright_row/MODEL_CARD.md"] == Path("dist/MODEL_CARD.md").read_bytes()
+    for paper in PAPERS:
+        assert packed[f"bright_row/{paper}"] == Path("dist", paper).read_bytes()
+    assert manifest["beside"] == {name: sha256(Path("dist", name)) for name in RELEASED - {"manifest.json", "provenance.intoto.json"}}
     assert packed["bright_row/model.onnx"] == tiny.model()
     about = json.loads(packed["bright_row/release.json"])
     assert (about["classes"], about["model"]["variant"]) == (tiny.CLASSES, "int8")
@@ -90,6 +96,69 @@ def test_the_same_inputs_give_the_same_release(temporary: Path, monkeypatch: pyt
             package.main()
             released.append({path.name: path.read_bytes() for path in Path("dist").iterdir()})
     assert released[0] == released[1]
+
+
+@pytest.mark.usefixtures("unpacked")
+def test_provenance_names_what_was_released_and_what_it_was_made_from(temporary: Path) -> None:
+    tiny.write_line(Path())
+    Path("dvc.lock").write_text("stages: {}\n")
+    package.main()
+    packed = wheel.Wheel(WHEEL, Path("dist", WHEEL).read_bytes()).contents()
+    inside, beside = json.loads(packed["bright_row/provenance.intoto.json"]), json.loads(Path("dist/provenance.intoto.json").read_text())
+    subjects = {one["name"]: one["digest"]["sha256"] for one in inside["subject"]}
+    own = {"manifest.json", "provenance.intoto.json"}
+    assert subjects == {
+        name.removeprefix("bright_row/"): sha256(content)
+        for name, content in packed.items()
+        if name.startswith("bright_row/") and name.removeprefix("bright_row/") not in own
+    }
+    assert {one["name"]: one["digest"]["sha256"] for one in beside["subject"]} == {
+        name: sha256(Path("dist", name)) for name in RELEASED - {"provenance.intoto.json"}
+    }
+    made_from = [statement["predicate"]["buildDefinition"]["resolvedDependencies"] for statement in (inside, beside)]
+    for found in made_from:
+        digests = {one["name"]: one["digest"].get("sha256") for one in found}
+        for path in ("reports/evaluation.json", "data/prepared/stats.json", "reports/choice.json"):
+            assert digests[path] == sha256(Path(path))
+        assert digests["requirements.lock"] == sha256(ROOT / "requirements.lock")
+        assert digests["data/rows.bin"] == tiny.DIGEST
+    only_beside = {one["name"] for one in made_from[1]} - {one["name"] for one in made_from[0]}
+    assert only_beside - {"code"} == {"params.yaml", "dvc.lock"}
+
+
+@pytest.mark.usefixtures("unpacked")
+@pytest.mark.parametrize("sha", ["a" * 40, None])
+def test_a_commit_changes_the_provenance_beside_the_wheel_and_nothing_else(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch, sha: str | None
+) -> None:
+    tiny.write_line(Path())
+    released = []
+    for found in (commit.Commit("f" * 40, dirty=True), sha and commit.Commit(sha, dirty=False)):
+        monkeypatch.setattr(commit, "of", lambda _, found=found: found)
+        package.main()
+        released.append({path.name: path.read_bytes() for path in Path("dist").iterdir()})
+    assert {name for name in RELEASED if released[0][name] != released[1][name]} == {"provenance.intoto.json"}
+
+
+@pytest.mark.usefixtures("unpacked")
+def test_a_price_changes_nothing_in_the_wheel(temporary: Path) -> None:
+    tiny.write_line(Path())
+    package.main()
+    first = Path("dist", WHEEL).read_bytes()
+    params = json.loads(Path("params.yaml").read_text())
+    Path("params.yaml").write_text(json.dumps({**params, "report": {"price_per_1000": 2}}))
+    package.main()
+    assert Path("dist", WHEEL).read_bytes() == first
+
+
+@pytest.mark.usefixtures("unpacked")
+def test_the_page_needs_nothing_else(temporary: Path) -> None:
+    tiny.write_line(Path())
+    package.main()
+    page = Path("dist/MODEL_CARD.html").read_text()
+    assert "<title>Brightest row: bright-row 1.2.0rc1</title>" in page
+    assert "--paper" in page  # the house's look
+    assert not re.search(r"""<script|<link|<img|src=|url\(|@import|href=["']http""", page)
 
 
 @pytest.mark.usefixtures("unpacked")
@@ -196,10 +265,14 @@ def test_an_error_while_installing_leaves_nothing(temporary: Path, monkeypatch: 
 def test_an_error_while_writing_leaves_nothing(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny.write_line(Path())
 
-    def write_text(path: Path, text: str) -> None:
-        raise OSError(28, "No space left on device", str(path))
+    write = package.files.write_bytes
 
-    monkeypatch.setattr(package.files, "write_text", write_text)
+    def full(path: Path, content: bytes) -> None:
+        if path == Path("dist/manifest.json"):
+            raise OSError(28, "No space left on device", str(path))
+        write(path, content)
+
+    monkeypatch.setattr(package.files, "write_bytes", full)
     refused(temporary, OSError, "No space left")
 
 
@@ -218,7 +291,7 @@ def test_a_signed_release(temporary: Path, private: Path, capsys: pytest.Capture
     package.main()
     fingerprint = keys.fingerprint(keys.public_of(private))
     assert f"variant int8, signed with the key {fingerprint}\n" in capsys.readouterr().out
-    assert {path.name for path in Path("dist").iterdir()} == {WHEEL, "MODEL_CARD.md", "manifest.json", "model.sig"}
+    assert {path.name for path in Path("dist").iterdir()} == {*RELEASED, "model.sig"}
     assert list(temporary.iterdir()) == []
     assert signing.verify(Path("dist"), keys.trusted(os.environ)) == fingerprint
 
@@ -305,7 +378,7 @@ def test_a_key_that_goes_away_meanwhile_leaves_nothing(temporary: Path, private:
     closure = environment.closure
 
     def lose(*names: str) -> dict[str, str]:
-        private.unlink()
+        private.unlink(missing_ok=True)
         return closure(*names)
 
     monkeypatch.setattr(environment, "closure", lose)

@@ -1,0 +1,226 @@
+"""What a release is made of, as a CycloneDX 1.6 bill of materials with its machine learning part: https://cyclonedx.org/docs/1.6/json/."""
+
+import json
+import re
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from importlib import metadata
+from typing import Any
+
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+from packaging.requirements import Requirement
+
+from duli.files import sha256
+from duli.packaging.manifest import encoded
+from duli.packaging.params import Release
+
+FILE = "sbom.cdx.json"
+# What a serial number is derived from besides the content: RFC 9562, version 5, under the namespace of addresses.
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://cyclonedx.org/schema/bom/1.6")
+# Measures of the test split: the key in reports/evaluation.json.
+MEASURES = ("accuracy", "macro_f1", "log_loss", "brier", "calibration_error", "coverage", "accuracy_of_accepted")
+
+Facts = dict[str, Any]
+
+
+def of(
+    release: Release,
+    evidence: Mapping[str, Mapping[str, Any]],
+    direct: Collection[str],
+    required: Mapping[str, str],
+    optional: Mapping[str, str],
+) -> bytes:
+    """The bill of materials as JSON: identical for identical input, as its serial number follows from its content.
+
+    `required` and `optional` are the distributions that the wheel brings with it and those that only its extras bring, name -> version,
+    all installed here: their licences and what they need are what they declare themselves. `direct` are those that the wheel asks for.
+    """
+    optional = {name: version for name, version in optional.items() if name not in required}
+    model, data, itself = f"model:{release.name}", f"data:{evidence['stats']['dataset']}", f"release:{release.name}"
+    libraries = [_library(name, version, "required") for name, version in required.items()]
+    libraries += [_library(name, version, "optional") for name, version in optional.items()]
+    bom: Facts = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {
+            # No time: the same release has the same bill of materials.
+            "component": {
+                "type": "application",
+                "bom-ref": itself,
+                "name": release.name,
+                "version": release.version,
+                "description": release.summary,
+                "publisher": release.publisher,
+                "licenses": [_licence(release.licence)],
+            }
+        },
+        "components": [_model(release, evidence, model, data), _data(evidence, data), *libraries],
+        "dependencies": _dependencies(itself, model, data, direct, {**required, **optional}),
+    }
+    serial = uuid.uuid5(NAMESPACE, sha256(json.dumps(bom, sort_keys=True).encode()))
+    bom = {"$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json", "serialNumber": f"urn:uuid:{serial}", **bom}
+    return encoded(bom)
+
+
+def _model(release: Release, evidence: Mapping[str, Mapping[str, Any]], reference: str, data: str) -> Facts:
+    stats, trained, choice = evidence["stats"], evidence["model"], evidence["choice"]
+    shape = [stats["channels"], stats["height"], stats["width"]]
+    return {
+        "type": "machine-learning-model",
+        "bom-ref": reference,
+        "name": f"{release.name}-model",
+        "version": release.version,
+        "description": f"{release.title}: the variant {choice['variant']}, in ONNX",
+        "publisher": release.publisher,
+        "licenses": [_licence(release.licence)],
+        "hashes": [{"alg": "SHA-256", "content": choice["sha256"]}],
+        "modelCard": {
+            "modelParameters": {
+                "approach": {"type": "supervised"},
+                "task": "image-classification",
+                "architectureFamily": "neural network",
+                "modelArchitecture": trained["architecture"]["name"],
+                "datasets": [{"ref": data}],
+                "inputs": [{"format": f"images: uint8 [n, {', '.join(map(str, shape))}]"}],
+                "outputs": [{"format": f"logits: float32 [n, {len(stats['classes'])}]"}],
+            },
+            "quantitativeAnalysis": {"performanceMetrics": _metrics(evidence["evaluation"])},
+            "considerations": _considerations(release, evidence),
+        },
+        "properties": _properties(
+            {
+                "variant": choice["variant"],
+                "bytes": choice["bytes"],
+                "parameters": trained["weights"]["parameters"],
+                "weights.sha256": trained["weights"]["sha256"],
+                "architecture.source.sha256": trained["architecture"]["source_sha256"],
+                "temperature": evidence["evaluation"]["temperature"]["value"],
+                "confidence_threshold": evidence["evaluation"]["confidence_threshold"],
+            }
+        ),
+    }
+
+
+def _metrics(evaluation: Mapping[str, Any]) -> list[Facts]:
+    """Every measure of the file that ships, with its 95 % interval; digits as the run has them."""
+    found = [_metric(name, evaluation[name], "test split") for name in MEASURES if name in evaluation]
+    for by, facts in evaluation["slices"].items():
+        found += [_metric("accuracy", row, f"test split, {by}: {row['group']}") for row in facts["groups"]]
+    robustness = evaluation["robustness"]
+    found += [_metric("accuracy", share, f"test split, corrupted: {name}") for name, share in robustness.get("corruptions", {}).items()]
+    found += [_metric("accuracy", both["shipped"], f"test split, PGD: {name}") for name, both in robustness.get("pgd", {}).items()]
+    return found
+
+
+def _metric(kind: str, measure: Mapping[str, Any], part: str) -> Facts:
+    interval = {"lowerBound": str(measure["low"]), "upperBound": str(measure["high"])}
+    return {"type": kind, "value": str(measure["value"]), "slice": part, "confidenceInterval": interval}
+
+
+def _considerations(release: Release, evidence: Mapping[str, Mapping[str, Any]]) -> Facts:
+    shipped, evaluation = evidence["choice"]["variant"], evidence["evaluation"]
+    paired = evaluation["paired"]
+    worst = {name: facts["worst"] for name, facts in evaluation["slices"].items() if "worst" in facts}
+    return {
+        "useCases": [*release.intended, *(f"Not for: {line}" for line in release.not_intended)],
+        "technicalLimitations": list(release.limits),
+        "performanceTradeoffs": [
+            f"{shipped} lost {paired['lost']} and won {paired['won']} of {paired['n']} test images against the trained model; "
+            f"{evidence['benchmark']['reason']}"
+        ],
+        "ethicalConsiderations": [
+            {"name": "Privacy: whether the model gives away images it was trained on was not measured"},
+            {
+                "name": "Licences: whether the data's licence reaches the model was not settled",
+                "mitigationStrategy": f"The data: {evidence['stats']['licence']}",
+            },
+        ],
+        # Energy is left out: CycloneDX asks for a number, and none was measured.
+        "fairnessAssessments": [
+            {"groupAtRisk": f"{name}: {group['group']}", "harms": f"accuracy {group['value']} ({group['low']} to {group['high']})"}
+            for name, group in worst.items()
+        ],
+    }
+
+
+def _data(evidence: Mapping[str, Mapping[str, Any]], reference: str) -> Facts:
+    raw, stats = evidence["raw"], evidence["stats"]
+    digests = {f"file.{name}.sha256": file["sha256"] for name, file in raw["files"].items()}
+    digests |= {f"split.{name}.digest": split["digest"] for name, split in stats["splits"].items()}
+    return {
+        "type": "data",
+        "bom-ref": reference,
+        "name": stats["dataset"],
+        "description": stats["title"],
+        "licenses": [{"license": {"name": stats["licence"]}}],
+        "data": [
+            {
+                "type": "dataset",
+                "name": stats["title"],
+                "contents": {"properties": _properties(digests)},
+                "classification": "public",
+                **({"sensitiveData": list(stats["sensitive"])} if stats.get("sensitive") else {}),
+            }
+        ],
+    }
+
+
+def _library(name: str, version: str, scope: str) -> Facts:
+    return {
+        "type": "library",
+        "bom-ref": _purl(name, version),
+        "name": name,
+        "version": version,
+        "scope": scope,
+        "licenses": _declared(name),
+        "purl": _purl(name, version),
+    }
+
+
+def _purl(name: str, version: str) -> str:
+    """The package URL; for PyPI the name is in its normal form."""
+    return f"pkg:pypi/{re.sub(r'[-_.]+', '-', name).lower()}@{version}"
+
+
+def _declared(name: str) -> list[Facts]:
+    """The licence as the installed distribution declares it: an SPDX expression, else its text on it, else its classifiers."""
+    about = metadata.metadata(name)
+    text = (about.get("License-Expression") or about.get("License") or "").strip()
+    if text and "\n" not in text:
+        return [_licence(text)]
+    classifiers = [line.rsplit(" :: ", 1)[-1] for line in about.get_all("Classifier") or [] if line.startswith("License :: ")]
+    return [{"license": {"name": line}} for line in classifiers] or [{"license": {"name": "not declared"}}]
+
+
+def _licence(text: str) -> Facts:
+    try:
+        return {"expression": str(canonicalize_license_expression(text))}
+    except InvalidLicenseExpression:
+        return {"license": {"name": text}}
+
+
+def _dependencies(itself: str, model: str, data: str, direct: Collection[str], libraries: Mapping[str, str]) -> list[Facts]:
+    """Who needs whom, of those named here."""
+    references = {name: _purl(name, version) for name, version in libraries.items()}
+    needs = {name: set(_needed(name)) for name in libraries}
+    return [
+        {"ref": itself, "dependsOn": [model, *sorted(references[name] for name in direct)]},
+        {"ref": model, "dependsOn": [data]},
+        {"ref": data},
+        *(
+            {"ref": references[name], "dependsOn": sorted(references[need] for need in needs[name] & references.keys())}
+            for name in libraries
+        ),
+    ]
+
+
+def _needed(name: str) -> Iterator[str]:
+    for text in metadata.requires(name) or []:
+        need = Requirement(text)
+        if need.marker is None or need.marker.evaluate({"extra": ""}):
+            yield need.name
+
+
+def _properties(values: Mapping[str, Any]) -> list[Facts]:
+    return [{"name": f"duli:{name}", "value": str(value)} for name, value in values.items()]
