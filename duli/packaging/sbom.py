@@ -186,7 +186,8 @@ def _purl(name: str, version: str) -> str:
 def _declared(name: str) -> list[Facts]:
     """The licence as the installed distribution declares it: an SPDX expression, else its text on it, else its classifiers."""
     about = metadata.metadata(name)
-    text = (about.get("License-Expression") or about.get("License") or "").strip()
+    (text, *_) = about.get_all("License-Expression") or about.get_all("License") or [""]
+    text = text.strip()
     if text and "\n" not in text:
         return [_licence(text)]
     classifiers = [line.rsplit(" :: ", 1)[-1] for line in about.get_all("Classifier") or [] if line.startswith("License :: ")]

@@ -22,6 +22,7 @@ MODEL = "duli.model_id"  # of the logged model: MLflow's database does not keep 
 RELEASED = "duli.version"  # of the release that was logged last with the model
 ALIASES = "`challenger` was logged last. `champion` is in use and `previous` was before it: `duli promote` and `duli rollback` move them."
 VERSIONS = "mlflow.modelVersions"  # MLflow's own: the page of a logged model links to its versions by it
+CARD = "MODEL_CARD.md"  # in the model's folder
 REQUIREMENTS = ("mlflow", "numpy", "onnx", "onnxruntime")
 
 
@@ -35,9 +36,16 @@ class Registered:
 
 
 def register(
-    client: "MlflowClient", name: str, model: Path, experiment_id: str, run_id: str, description: str, tags: Mapping[str, str]
+    client: "MlflowClient",
+    name: str,
+    model: Path,
+    card: str,
+    experiment_id: str,
+    run_id: str,
+    description: str,
+    tags: Mapping[str, str],
 ) -> Registered:
-    """The version of the model `name` that has the bytes of the file `model`; it is made if there is none.
+    """The version of the model `name` that has the bytes of the file `model`; it is made if there is none, with its `card` beside it.
 
     `description` and `tags` say which release has it now: several do where only prices changed. Whoever calls holds the store's lock. A
     crash at any place leaves nothing that a second call does not use or remove.
@@ -49,7 +57,7 @@ def register(
         return Registered(int(version.version), str(version.tags.get(MODEL, "")), created=False)
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name, description=ALIASES)
-    logged = _log(client, name, model, digest, experiment_id, run_id)
+    logged = _log(client, name, model, card, digest, experiment_id, run_id)
     version = client.create_model_version(
         # The place, not models:/<id>: that one MLflow would look up in the process's default store.
         name,
@@ -78,7 +86,7 @@ def _describe(client: "MlflowClient", version: "ModelVersion", description: str,
         client.set_model_version_tag(version.name, version.version, key, value)
 
 
-def _log(client: "MlflowClient", name: str, model: Path, digest: str, experiment_id: str, run_id: str) -> "LoggedModel":
+def _log(client: "MlflowClient", name: str, model: Path, card: str, digest: str, experiment_id: str, run_id: str) -> "LoggedModel":
     """A model in the experiment, complete: one that a crash left half-made is removed."""
     for found in client.search_logged_models([experiment_id], f"tags.`{SHA256}` = '{digest}'"):
         if str(found.status) == "READY":
@@ -87,6 +95,8 @@ def _log(client: "MlflowClient", name: str, model: Path, digest: str, experiment
     logged = client.create_logged_model(experiment_id, name, run_id, {SHA256: digest})
     with tempfile.TemporaryDirectory(prefix="duli-model-") as folder:
         _save(model, Path(folder) / "model", logged, run_id)
+        # Of the release that brought the model; the description of the version is of the one that has it now.
+        (Path(folder) / "model" / CARD).write_text(card, encoding="utf-8")
         client.log_model_artifacts(logged.model_id, f"{folder}/model")
     return client.finalize_logged_model(logged.model_id, "READY")
 

@@ -136,7 +136,9 @@ def _log(client: "MlflowClient", store: Store, release: Release, content: _Conte
     finished = [run for run in runs if run.info.status == "FINISHED"]
     run = finished[0] if finished else _start(client, experiment_id, release, content, runs)
     run_id = str(run.info.run_id)
-    registered = registry.register(client, release.name, release.model, experiment_id, run_id, content.description, content.tags)
+    registered = registry.register(
+        client, release.name, release.model, release.card, experiment_id, run_id, content.description, content.tags
+    )
     if not finished:
         _fill(client, run, release, content, registered.model_id)
         run_id = _finish(client, experiment_id, release, run_id)

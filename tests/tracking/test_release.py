@@ -1,6 +1,11 @@
 import contextlib
+import http.client
 import json
 import math
+import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +18,7 @@ import pytest
 
 from duli.errors import DataError, DuliError
 from duli.files import sha256
-from duli.tracking import registry, release, view
+from duli.tracking import registry, release, ui, view
 from duli.tracking.release import Logged, Release
 from duli.tracking.store import Store
 from stages import track
@@ -263,6 +268,43 @@ def test_the_registered_model_is_the_released_one_and_predicts(store: Store, mad
     assert sha256(folder / "model.onnx") == sha256(made.model)
     assert json.loads((folder / "input_example.json").read_text()) is not None
     assert "onnxruntime==" in (folder / "requirements.txt").read_text()
+    assert (folder / registry.CARD).read_text() == made.card
+    described = mlflow.models.Model.load(str(folder))
+    assert set(described.flavors) == {"onnx", "python_function"}
+    assert [(spec.name, spec.shape) for spec in described.signature.inputs] == [("images", (-1, 1, 1, 2))]
+    assert [(spec.name, spec.shape) for spec in described.signature.outputs] == [("logits", (-1, 3))]
+
+
+@pytest.mark.slow
+def test_mlflow_serves_the_registered_model(store: Store, made: Release) -> None:
+    """With the command that its customers type, on the example that the model brings with it."""
+    release.log(store, made)
+    port = ui._free_port(0)
+    command = ["mlflow", "models", "serve", "-m", "models:/digits@challenger", "--env-manager", "local", "-h", ui.HOST, "-p", str(port)]
+    environment = {
+        **ui._environment(),
+        "MLFLOW_TRACKING_URI": store.tracking_uri,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),  # where it looks for its own server
+    }
+    with tempfile.TemporaryFile("w+") as log:
+        server = subprocess.Popen(command, env=environment, start_new_session=True, stdout=log, stderr=log)
+        try:
+            ui._wait(server, port, log)
+            code, answer = _asked(port, {"inputs": {"images": [[[[1, 2]]], [[[0, 200]]]]}})
+            assert code == 200
+            expected = np.array([[1, 2], [0, 200]], np.float32) @ np.arange(6.0, dtype=np.float32).reshape(2, 3) + 1
+            assert np.array_equal(answer["predictions"]["logits"], expected)
+            assert _asked(port, {"inputs": {"images": [[[["a", "b"]]]]}})[0] == 400
+        finally:
+            ui._stop(server)
+
+
+def _asked(port: int, body: Any) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection(ui.HOST, port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("POST", "/invocations", json.dumps(body), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
 
 
 @pytest.fixture
