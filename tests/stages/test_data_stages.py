@@ -40,6 +40,8 @@ def test_fetch_verifies_and_asks_nobody_again(line: Path, own: Path, alone: None
     make_line(line, own)
     fetch.main()
     assert raw(line) == sorted([*mnist.FILES, "dataset.json"])
+    described = files.read_json(line / "data/raw/dataset.json")
+    assert (described["licence"], described["terms"]["spdx"], described["sources"]) == (mnist.LICENCE, "CC-BY-SA-3.0", [])
     shutil.rmtree(own)
     fetch.main()
     assert "already there" in capsys.readouterr().out

@@ -79,7 +79,12 @@ def test_identity_is_the_result_not_params_sidecars_or_the_clock(made: Path) -> 
         assert changed != first, name
         first = changed
     (made / "dist/digits.whl").write_bytes(b"wheel")
-    assert track.gather(made, {}).digest != first
+    first, before = track.gather(made, {}).digest, first
+    assert first != before
+    for name in ("dist/model.sig", "dist/provenance.intoto.json"):  # a random number, and the commit
+        (made / name).write_text("1")
+        assert track.gather(made, {}).digest == first
+    assert made / "dist/provenance.intoto.json" in track.gather(made, {}).artifacts["dist"]
 
 
 @pytest.mark.parametrize(
