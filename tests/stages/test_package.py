@@ -1,5 +1,6 @@
 """Only a wheel that reproduces its card is released; of anything else nothing stays."""
 
+import email
 import io
 import json
 import os
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
 
 from duli.errors import DataError, DuliError, GateError, ParamsError
 from duli.files import sha256
@@ -76,6 +78,12 @@ def test_a_release(temporary: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert packed[f"bright_row/{paper}"] == Path("dist", paper).read_bytes()
     assert manifest["beside"] == {name: sha256(Path("dist", name)) for name in RELEASED - {"manifest.json", "provenance.intoto.json"}}
     assert packed["bright_row/model.onnx"] == tiny.model()
+    described = email.message_from_bytes(packed["bright_row-1.2.0rc1.dist-info/METADATA"])
+    assert described.get_all("Provides-Extra") == sorted(package.EXTRAS)
+    asked = [Requirement(text) for text in described.get_all("Requires-Dist") or []]
+    assert {one.name for one in asked if one.marker is None} == set(package.RUNTIME)
+    libraries = {one["name"]: one.get("scope") for one in json.loads(packed["bright_row/sbom.cdx.json"])["components"] if "purl" in one}
+    assert {one.name for one in asked if one.marker} <= {name for name, scope in libraries.items() if scope == "optional"}
     about = json.loads(packed["bright_row/release.json"])
     assert (about["classes"], about["model"]["variant"]) == (tiny.CLASSES, "int8")
     assert about["temperature"] == 0.5
