@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,12 @@ DIST = Path("dist")
 MODELS = Path("models")
 TEST = Path("data/prepared/test.parquet")
 MODEL, RELEASE, CARD, MANIFEST = "model.onnx", "release.json", "MODEL_CARD.md", "manifest.json"
+CODE = ("*.py", "page.*")  # of duli/serving/
 RUNTIME = ("numpy", "onnxruntime")
+EXTRAS = {  # what a command asks for that most customers never run
+    "serve": {"httptools": "", "uvloop": "platform_system != 'Windows'"},
+    "jpeg": {"pillow": ""},
+}
 ROWS = 4096  # test images in one file that the wheel's command is given
 
 
@@ -47,10 +53,11 @@ def main() -> dict[str, object]:
     model = files.verified(MODELS / shipped["file"], shipped["sha256"])
 
     page = card.render(release, wheel.file_name(release), **evidence, signer=signer)
-    contents = {path.name: path.read_bytes() for path in sorted(Path(command.__file__).parent.glob("*.py"))}
+    code = Path(command.__file__).parent
+    contents = {path.name: path.read_bytes() for pattern in CODE for path in sorted(code.glob(pattern))}
     contents |= {MODEL: model, CARD: page.encode(), RELEASE: _release(release, variant, evidence, signer)}
     contents[MANIFEST] = manifest.of_package(release.name, release.version, contents)
-    packed = wheel.build(release, contents, page, _requirements())
+    packed = wheel.build(release, contents, page, _requirements(RUNTIME), {name: _requirements(needed) for name, needed in EXTRAS.items()})
 
     pins = environment.closure(*RUNTIME)
     with tempfile.TemporaryDirectory(prefix="duli-package-") as name:
@@ -128,6 +135,8 @@ def _release(release: Release, variant: str, evidence: dict[str, Any], signer: d
         "input": {key: stats[key] for key in ("channels", "height", "width")},
         "model": {"file": MODEL, "variant": variant, "sha256": quantization["variants"][variant]["sha256"]},
         "temperature": evidence["evaluation"]["temperature"]["value"],
+        "threshold": evidence["evaluation"]["confidence_threshold"],
+        "dataset": stats["dataset"],
         "test_digest": stats["splits"]["test"]["digest"],
         "numbers": {
             "shipped": quantization["variants"][variant],
@@ -139,9 +148,15 @@ def _release(release: Release, variant: str, evidence: dict[str, Any], signer: d
     return (json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def _requirements() -> tuple[str, ...]:
-    """What the wheel asks for: at least the versions it is proved with, and no next major one."""
-    return tuple(f"{name}>={metadata.version(name)},<{int(metadata.version(name).split('.')[0]) + 1}" for name in RUNTIME)
+def _requirements(names: Iterable[str] | Mapping[str, str]) -> tuple[str, ...]:
+    """What the wheel asks for: at least the versions it is proved with, and no next major one; a mapping says where."""
+    markers = names if isinstance(names, Mapping) else dict.fromkeys(names, "")
+
+    def required(name: str, marker: str) -> str:
+        version = metadata.version(name)
+        return f"{name}>={version},<{int(version.split('.')[0]) + 1}" + (f"; {marker}" if marker else "")
+
+    return tuple(required(name, marker) for name, marker in markers.items())
 
 
 def _reproduce(folder: Path, program: Path, promised: dict[str, Any], classes: list[str]) -> tuple[int, int]:

@@ -35,9 +35,16 @@ def file_name(release: Release) -> str:
     return f"{release.package}-{release.version}-py3-none-any.whl"
 
 
-def build(release: Release, contents: Mapping[str, bytes], readme: str, requirements: tuple[str, ...]) -> Wheel:
+def build(
+    release: Release,
+    contents: Mapping[str, bytes],
+    readme: str,
+    requirements: tuple[str, ...],
+    extras: Mapping[str, tuple[str, ...]] | None = None,
+) -> Wheel:
     """The wheel of a package with the files `contents` (by path within it), whose `__main__.py` is its console command.
 
+    `extras` are what it asks for only where that is asked for: `pip install NAME[EXTRA]`.
     hatchling builds it in a temporary folder, offline, in a process of its own: it takes the time stamp from the environment.
     """
     with tempfile.TemporaryDirectory(prefix="duli-wheel-") as name:
@@ -47,7 +54,7 @@ def build(release: Release, contents: Mapping[str, bytes], readme: str, requirem
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
         (folder / "README.md").write_text(readme, encoding="utf-8")
-        (folder / "pyproject.toml").write_text(_project(release, requirements), encoding="utf-8")
+        (folder / "pyproject.toml").write_text(_project(release, requirements, extras or {}), encoding="utf-8")
         built = subprocess.run(
             [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", "out"],
             cwd=folder,
@@ -64,12 +71,13 @@ def build(release: Release, contents: Mapping[str, bytes], readme: str, requirem
     return wheel
 
 
-def _project(release: Release, requirements: tuple[str, ...]) -> str:
+def _project(release: Release, requirements: tuple[str, ...], extras: Mapping[str, tuple[str, ...]]) -> str:
     """The pyproject.toml; text goes through JSON, whose strings are TOML's as long as nothing is unprintable."""
 
     def quoted(value: str | tuple[str, ...]) -> str:
         return json.dumps(value, ensure_ascii=False)
 
+    optional = "".join(f"{name} = {quoted(needed)}\n" for name, needed in sorted(extras.items()))
     return f"""\
 [build-system]
 requires = ["hatchling"]
@@ -86,6 +94,8 @@ license-files = []
 authors = [{{ name = {quoted(release.publisher)} }}]
 dependencies = {quoted(requirements)}
 
+[project.optional-dependencies]
+{optional}
 [project.scripts]
 {quoted(release.name)} = {quoted(f"{release.package}.__main__:main")}
 

@@ -11,6 +11,10 @@ from pathlib import Path
 from .errors import InputError, IntegrityError, ReleaseError
 from .integrity import CARD, MANIFEST, RELEASE, verify
 
+SERVE = (
+    "Open Inference Protocol v2, POST /predict, MLflow's /invocations, Prometheus /metrics, OpenAPI, and a page at /. "
+    "Nothing is loaded unless every file of this package is as released. SIGTERM ends it once all it has taken is answered."
+)
 FOLDER = Path(__file__).resolve().parent
 DIGITS = 6  # decimal places of a probability
 INPUT_WRONG, PACKAGE_DAMAGED, INTERRUPTED = 2, 3, 130
@@ -53,6 +57,12 @@ def _parser(program: str) -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="show the model card and its numbers")
     info.add_argument("--json", action="store_true", help="the numbers alone, as JSON")
     info.set_defaults(run=_info)
+    serve = commands.add_parser("serve", help="answer over HTTP, with a page to try the model", description=SERVE)
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine alone)")
+    serve.add_argument("--port", type=_port, default=8080, help="0 chooses a free one (default: %(default)s)")
+    serve.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="also answer requests for this Host; repeatable")
+    serve.add_argument("--workers", type=_count, default=1, metavar="N", help="calls of the model at once, a core each (default: 1)")
+    serve.set_defaults(run=_serve)
     commands.add_parser("verify", help="compare every file of this package with its manifest").set_defaults(run=_verify)
     return parser
 
@@ -95,6 +105,27 @@ def _verify(_: argparse.Namespace) -> None:
             f"this finds damage, not forgery; the signature is the file {release['signature']['file']} beside the wheel, "
             f"`{FOLDER.name.replace('_', '-')} info` says how to check it"
         )
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from .predictor import Predictor
+
+    try:
+        from .server import Options, serve
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"the server needs {error.name}, which an extra brings: pip install '{FOLDER.name.replace('_', '-')}[serve]'"
+        ) from None
+    predictor = Predictor(FOLDER, threads=1)
+    signature = predictor.release["signature"]
+    vouched = f"signed beside the wheel ({signature['file']})" if signature else "UNSIGNED"
+    serve(predictor, vouched, Options(options.host, options.port, tuple(options.allow_host), options.workers))
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; give 0 to 65535")
+    return int(text)
 
 
 def _count(text: str) -> int:

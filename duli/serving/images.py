@@ -1,4 +1,4 @@
-"""Reads images of files nobody vouches for: .npy, IDX and plain 8-bit PNG, each also as .gz; what a file is, its bytes say.
+"""Reads images of files nobody vouches for: .npy, IDX, JPEG and plain 8-bit PNG, each also as .gz; what a file is, its bytes say.
 
 Nothing is allocated before the size a header claims is compared with the bytes that are there, nothing is unpickled,
 and no more than MAX_BYTES come out of a compressed file.
@@ -10,6 +10,7 @@ import io
 import math
 import struct
 import sys
+import warnings
 import zlib
 from pathlib import Path
 from typing import BinaryIO
@@ -24,10 +25,10 @@ MAX_BYTES = 256 * 2**20  # of one file, compressed or not: 340,000 images of 28 
 MAX_NPY_HEADER = 10_000  # bytes, numpy's own limit
 MAX_DIMENSIONS = 4
 NUMPY_TYPES = {"b1": "bool", **{f"{kind[0]}{size}": f"{kind}{8 * size}" for kind in ("int", "uint", "float") for size in (1, 2, 4, 8)}}
-NPY, PNG, GZIP = b"\x93NUMPY", b"\x89PNG\r\n\x1a\n", b"\x1f\x8b"
+NPY, PNG, JPEG, GZIP = b"\x93NUMPY", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"\x1f\x8b"
 PNG_HEADER = struct.Struct(">IIBBBBB")  # width, height, depth, colour, compression, filter, interlace
-FORMATS = "a .npy, IDX or PNG file (or one of them as .gz)"
-OTHERS = {b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"BM": "BMP", b"PK\x03\x04": "ZIP or .npz", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
+FORMATS = "a .npy, IDX, PNG or JPEG file (or one of them as .gz)"
+OTHERS = {b"GIF8": "GIF", b"BM": "BMP", b"PK\x03\x04": "ZIP or .npz", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
 
 Images = NDArray[np.uint8]
 Shape = tuple[int, int, int]  # channels, height, width
@@ -36,8 +37,11 @@ Shape = tuple[int, int, int]  # channels, height, width
 def load(source: str, shape: Shape) -> Images:
     """The images of the file `source` ("-": standard input) for a model that takes `shape`; raises `InputError`."""
     content = _content(source)
-    if content.startswith(GZIP):
-        content = _gunzip(content)
+    return decode(_gunzip(content) if content.startswith(GZIP) else content, shape)
+
+
+def decode(content: bytes, shape: Shape) -> Images:
+    """The images of a file's content that is not compressed as a whole."""
     if not content:
         raise InputError("is empty; give " + FORMATS)
     if content.startswith(NPY):
@@ -46,6 +50,8 @@ def load(source: str, shape: Shape) -> Images:
         return _png(content, shape)[None]
     if content.startswith(b"\0\0"):
         return _idx(content)
+    if content.startswith(JPEG):
+        return _jpeg(content, shape)[None]
     kind = next((name for magic, name in OTHERS.items() if content.startswith(magic)), None)
     raise InputError(f"is {f'a {kind} file' if kind else 'of no known kind'}; convert it to {FORMATS}")
 
@@ -119,6 +125,26 @@ def _pixels(content: bytes, start: int, shape: tuple[int, ...], order: str = "C"
         what = "truncated" if there < claimed else "longer than its header says"
         raise InputError(f"is {what}: the header claims {list(shape)} = {claimed:,} pixels, {there:,} follow; copy or save it again")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape, order="F" if order == "F" else "C")
+
+
+def _jpeg(content: bytes, shape: Shape) -> Images:
+    """One image [channels, height, width]; Pillow, which an extra of the wheel brings, decodes it once its size is the model's."""
+    try:
+        from PIL import Image
+    except ImportError:
+        raise InputError(
+            f"is a JPEG, which needs Pillow: pip install '{__package__.replace('_', '-')}[jpeg]', or convert it to PNG"
+        ) from None
+    channels, height, width = shape
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of sizes that are refused below
+            image = Image.open(io.BytesIO(content), formats=["JPEG"])
+        if image.size == (width, height):
+            pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"), np.uint8)
+            return pixels.reshape(height, width, channels).transpose(2, 0, 1)
+    except (OSError, ValueError, SyntaxError, TypeError, struct.error, Image.DecompressionBombError):
+        raise InputError("is a damaged JPEG; save it again") from None
+    raise InputError(f"is a JPEG of {image.size[0]} x {image.size[1]} pixels; resize it to {width} x {height}")
 
 
 def _png(content: bytes, shape: Shape) -> Images:
