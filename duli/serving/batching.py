@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 LATENCY_SECONDS = 0.005  # that a batch of several requests may take
 MAX_QUEUED = 4096  # images that wait for the model; 0.1 s for one core and digits
+INLINE_SECONDS = 0.001  # a call this short is made on the event loop: to hand it to a thread and back costs more than it delays
 WAIT_SECONDS = 1.0  # after which a request that still waits is given up
 
 Probabilities = NDArray[np.float32]  # [images, classes]
@@ -75,9 +76,17 @@ class Batcher:
     def _dispatch(self) -> None:
         self._scheduled = False
         while self.idle and self._queue:
-            if batch := self._batch():
-                self.idle -= 1
-                self._work.put(batch)
+            batch = self._batch()
+            if not batch:
+                continue
+            if self._per_image * sum(len(item.images) for item in batch) < INLINE_SECONDS:
+                self._deliver(batch, *self._called(batch))
+                if self._queue and not self._scheduled:  # not at once: what the loop has to read and write comes first
+                    self._scheduled = True
+                    self._loop.call_soon(self._dispatch)
+                return
+            self.idle -= 1
+            self._work.put(batch)
 
     def _batch(self) -> list[_Item]:
         """The next requests, as many as are answered in time, and always one."""
@@ -99,26 +108,33 @@ class Batcher:
     def _serve(self) -> None:
         """A thread of the model."""
         while (batch := self._work.get()) is not None:
-            began = time.perf_counter()
-            outcome: Outcome
+            outcome, seconds = self._called(batch)
             try:
-                images = batch[0].images if len(batch) == 1 else np.concatenate([item.images for item in batch])
-                outcome = self._call(images)
-            except Exception as error:  # noqa: BLE001 -- it belongs to those who asked
-                outcome = error
-            seconds = time.perf_counter() - began
-            try:
-                self._loop.call_soon_threadsafe(self._deliver, batch, outcome, seconds)
+                self._loop.call_soon_threadsafe(self._returned, batch, outcome, seconds)
             except RuntimeError:  # the loop has been closed: nobody waits any more
                 return
 
-    def _deliver(self, batch: list[_Item], outcome: Any, seconds: float) -> None:
+    def _called(self, batch: list[_Item]) -> tuple[Outcome, float]:
+        """The model's answer to a batch, and the seconds it took."""
+        began = time.perf_counter()
+        outcome: Outcome
+        try:
+            images = batch[0].images if len(batch) == 1 else np.concatenate([item.images for item in batch])
+            outcome = self._call(images)
+        except Exception as error:  # noqa: BLE001 -- it belongs to those who asked
+            outcome = error
+        return outcome, time.perf_counter() - began
+
+    def _returned(self, batch: list[_Item], outcome: Outcome, seconds: float) -> None:
+        """A thread has the answer to a batch; it gets the next before this one is sent out."""
         self.idle += 1
+        self._dispatch()
+        self._deliver(batch, outcome, seconds)
+
+    def _deliver(self, batch: list[_Item], outcome: Any, seconds: float) -> None:
         size = sum(len(item.images) for item in batch)
         self._observed(size)
         self._per_image += 0.1 * (seconds / size - self._per_image)
-        if self._queue:
-            self._dispatch()
         start = 0
         for item in batch:
             end = start + len(item.images)

@@ -36,8 +36,22 @@ Shape = tuple[int, int, int]  # channels, height, width
 
 def load(source: str, shape: Shape) -> Images:
     """The images of the file `source` ("-": standard input) for a model that takes `shape`; raises `InputError`."""
+    return decode(content_of(source), shape)
+
+
+def content_of(source: str) -> bytes:
+    """The bytes of the file `source` ("-": standard input), unpacked if it is a .gz; raises `InputError`."""
     content = _content(source)
-    return decode(_gunzip(content) if content.startswith(GZIP) else content, shape)
+    return _gunzip(content) if content.startswith(GZIP) else content
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The files in `folder` and in the folders in it, in the order of their paths; hidden ones are left out."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        if not path.name.startswith("."):
+            found += files_below(path) if path.is_dir() and not path.is_symlink() else [path]
+    return found
 
 
 def decode(content: bytes, shape: Shape) -> Images:
@@ -100,6 +114,17 @@ def _idx(content: bytes) -> Images:
 
 
 def _npy(content: bytes) -> Images:
+    kind, fortran, shape, start = npy_header(content)
+    if "O" in kind:
+        raise InputError("holds Python objects (a pickle), which are never opened; save an array of uint8")
+    code = kind.lstrip("<>|=")
+    if code != "u1":
+        raise InputError(wrong_type(NUMPY_TYPES.get(code, "of another kind")))
+    return _pixels(content, start, shape, "F" if fortran else "C")
+
+
+def npy_header(content: bytes) -> tuple[str, bool, tuple[int, ...], int]:
+    """Of a .npy file: type, whether the first axis varies fastest, shape, and where the values start; raises `InputError`."""
     width = 2 if content[6:7] == b"\x01" else 4
     start = 8 + width + int.from_bytes(content[8 : 8 + width], "little")
     try:
@@ -111,12 +136,7 @@ def _npy(content: bytes) -> Images:
             raise ValueError
     except (ValueError, SyntaxError, TypeError, KeyError, AttributeError, MemoryError, RecursionError):
         raise InputError("is a damaged .npy file: its header makes no sense; save it again with numpy.save") from None
-    if "O" in str(kind):
-        raise InputError("holds Python objects (a pickle), which are never opened; save an array of uint8")
-    code = str(kind).lstrip("<>|=")
-    if code != "u1":
-        raise InputError(wrong_type(NUMPY_TYPES.get(code, "of another kind")))
-    return _pixels(content, start, tuple(shape), "F" if fortran else "C")
+    return str(kind), bool(fortran), tuple(shape), start
 
 
 def _pixels(content: bytes, start: int, shape: tuple[int, ...], order: str = "C") -> Images:

@@ -71,7 +71,7 @@ def read(body: bytes, head: bytes | None, shape: Shape) -> tuple[Question, NDArr
 
 
 def _question(body: bytes, shape: Shape) -> Question:
-    asked = document(body)
+    asked, truths, _ = document(body)
     inputs = asked.get("inputs")
     if not isinstance(inputs, list) or len(inputs) != 1 or not isinstance(inputs[0], dict):
         raise InputError(f'give exactly one input: "inputs": [{{"name": "{INPUT}", ...}}]')
@@ -102,7 +102,7 @@ def _question(body: bytes, shape: Shape) -> Question:
     if not isinstance(data, list):
         raise InputError(f'the input "{INPUT}" has no data; give a list, or a binary tensor with binary_data_size')
     nested = bool(data) and isinstance(data[0], list)
-    images = pixels(data, shape, "data") if nested else flat_pixels(data, sizes, shape, "data")
+    images = pixels(data, shape, "data", truths=truths) if nested else flat_pixels(data, sizes, shape, "data", truths=truths)
     if nested and images.size != prod(sizes):
         raise InputError(f"data holds {images.size:,} numbers, its shape {sizes} asks for {prod(sizes):,}")
     return Question(identity, abstain, outputs, images, ())
@@ -144,23 +144,38 @@ def answer(
     name: str, version: str, question: Question, probabilities: NDArray[np.float32], labels: list[str | None]
 ) -> tuple[bytes, int | None]:
     """The body, and the length of its JSON part where binary tensors follow; a label withheld is the empty string."""
-    outputs, tail = [], b""
+    contents: list[bytes] = []
     for output, binary in question.outputs:
-        of_labels = output == "label"
-        facts: dict[str, Any] = {"name": output, "datatype": "BYTES" if of_labels else "FP32"}
-        facts["shape"] = [len(labels)] if of_labels else list(probabilities.shape)
         if binary:
-            content = _packed(labels) if of_labels else probabilities.astype("<f4", copy=False).tobytes()
-            facts["parameters"] = {"binary_data_size": len(content)}
-            tail += content
+            contents.append(_packed(labels) if output == "label" else probabilities.astype("<f4", copy=False).tobytes())
         else:
-            facts["data"] = [label or "" for label in labels] if of_labels else probabilities.ravel().tolist()
-        outputs.append(facts)
-    head: dict[str, Any] = {"model_name": name, "model_version": version, "outputs": outputs}
-    if question.identity is not None:
-        head["id"] = question.identity
-    text = json.dumps(head).encode()
+            data = [label or "" for label in labels] if output == "label" else probabilities.ravel().tolist()
+            contents.append(json.dumps(data).encode())
+    sizes = tuple(map(len, contents))
+    identity = b"" if question.identity is None else b', "id": ' + json.dumps(question.identity).encode()
+    pieces = _pieces(name, version, question.outputs, probabilities.shape, sizes)
+    tail, text = b"", pieces[0] + identity
+    for (_, binary), piece, content in zip(question.outputs, pieces[1:], contents, strict=True):
+        if binary:
+            text, tail = text + piece, tail + content
+        else:
+            text += piece + content + b"}"
+    text += b"]}"
     return text + tail, len(text) if tail else None
+
+
+@lru_cache(maxsize=1024)
+def _pieces(name: str, version: str, outputs: tuple[tuple[str, bool], ...], shape: tuple[int, int], sizes: tuple[int, ...]) -> list[bytes]:
+    """The JSON part without its data: what stands before the outputs, and each output up to its data."""
+    pieces = [json.dumps({"model_name": name, "model_version": version})[:-1].encode()]
+    opening = ', "outputs": [{'
+    for (output, binary), size in zip(outputs, sizes, strict=True):
+        of_labels = output == "label"
+        text = f'{opening}"name": "{output}", "datatype": "{"BYTES" if of_labels else "FP32"}", '
+        text += f'"shape": {[shape[0]] if of_labels else list(shape)}, '
+        pieces.append((text + (f'"parameters": {{"binary_data_size": {size}}}}}' if binary else '"data": ')).encode())
+        opening = ", {"
+    return pieces
 
 
 def _packed(labels: list[str | None]) -> bytes:

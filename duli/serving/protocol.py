@@ -121,6 +121,7 @@ class Connection(asyncio.Protocol):
         "busy",
         "closing",
         "deadline",
+        "full",
         "head",
         "headers",
         "keep",
@@ -144,6 +145,7 @@ class Connection(asyncio.Protocol):
         self.parser = httptools.HttpRequestParser(self)
         self.pending: deque[Request] = deque()
         self.busy = self.closing = self.paused = self.starting = False
+        self.full = False  # whether so many requests wait that no more are read
         self.request: Request | None = None
         self.last: Response | None = None  # a refusal, to be sent after the answers that are owed
         self.deadline = inf
@@ -184,7 +186,8 @@ class Connection(asyncio.Protocol):
             self._refuse(400, "this is no HTTP/1.1 request; use an HTTP client")
         if self.head and self.received > MAX_HEAD:
             self._refuse(431, f"the head of the request is longer than {MAX_HEAD:,} bytes; send fewer or shorter headers")
-        if len(self.pending) > MAX_PIPELINED and not self.closing and self.transport.is_reading():
+        if len(self.pending) > MAX_PIPELINED and not self.closing and not self.full:
+            self.full = True
             self.transport.pause_reading()
 
     @property
@@ -302,7 +305,8 @@ class Connection(asyncio.Protocol):
             self._next()
         elif self.last:
             self._dismiss(self.last)
-        if not self.transport.is_reading() and len(self.pending) <= MAX_PIPELINED and not self.closing:
+        if self.full and len(self.pending) <= MAX_PIPELINED and not self.closing:
+            self.full = False
             self.transport.resume_reading()
 
     def _rest(self) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from . import openinference
 from .batching import Batcher, Outcome, Overloaded
-from .bodies import MAX_IMAGES, document, pixels
+from .bodies import MAX_IMAGES, Document, asked, batch, pixels
 from .errors import InputError, ReleaseError
 from .images import decode
 from .integrity import CARD
@@ -144,8 +144,7 @@ class Application:
         abstain = _abstain(request)
         kind = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if kind == JSON:
-            asked = document(request.body)
-            images, abstain = self._asked(asked, ("images", "image"), abstain)
+            images, abstain = self._asked(asked(request.body, self.predictor.shape), ("images", "image"), abstain)
         elif kind in FILES:
             try:
                 images = decode(request.body, self.predictor.shape)
@@ -165,30 +164,34 @@ class Application:
         if request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != JSON:
             reply(failure(415, "this Content-Type is not read; send application/json"))
             return
-        asked = document(request.body)
-        params = asked.pop("params", None)
+        found = asked(request.body, self.predictor.shape)
+        values = found.values
+        params = values.pop("params", None)
         if isinstance(params, dict) and "abstain" in params:
-            asked["abstain"] = params["abstain"]
-        if isinstance(frame := asked.get("dataframe_split"), dict):
-            asked["dataframe_split"] = frame.get("data")
-        images, abstain = self._asked(asked, ("inputs", "instances", "dataframe_split"), abstain)
+            values["abstain"] = params["abstain"]
+        if isinstance(frame := values.get("dataframe_split"), dict):
+            values["dataframe_split"] = frame.get("data")
+        images, abstain = self._asked(found, ("inputs", "instances", "dataframe_split"), abstain)
         self.batcher.submit(images, partial(self._answer, reply, abstain))
 
-    def _asked(self, asked: dict[str, Any], names: tuple[str, ...], abstain: bool) -> tuple[NDArray[np.uint8], bool]:
+    def _asked(self, given: Document, names: tuple[str, ...], abstain: bool) -> tuple[NDArray[np.uint8], bool]:
         """The images that stand under one of `names`, and whether an unsure answer is to be withheld."""
-        found = [name for name in names if name in asked]
+        values, shape = given.values, self.predictor.shape
+        found = [name for name in names if name in values]
         if len(found) != 1:
             raise InputError(f'give the images under one of the keys {", ".join(names)}, such as {{"{names[0]}": [...]}}')
         (name,) = found
-        given, shape = asked[name], self.predictor.shape
-        if isinstance(given, dict):  # as MLflow names the tensors of a model
-            given = given.get(openinference.INPUT)
-        if name == "instances" and isinstance(given, list):
-            given = [one.get(openinference.INPUT) if isinstance(one, dict) else one for one in given]
-        wish = asked.get("abstain", abstain)
+        nested = values[name]
+        if isinstance(nested, dict):  # as MLflow names the tensors of a model
+            nested = nested.get(openinference.INPUT)
+        wish = values.get("abstain", abstain)
         if not isinstance(wish, bool):
             raise InputError('"abstain" is true or false')
-        return pixels([given] if name == "image" else given, shape, name), wish
+        if given.block is not None and nested == []:
+            return batch(given.block, shape, name, single=name == "image"), wish
+        if name == "instances" and isinstance(nested, list):
+            nested = [one.get(openinference.INPUT) if isinstance(one, dict) else one for one in nested]
+        return pixels([nested] if name == "image" else nested, shape, name, truths=given.truths), wish
 
     def _answer(self, reply: Reply, abstain: bool, outcome: Outcome) -> None:
         if isinstance(outcome, Exception):
