@@ -27,9 +27,7 @@ def pipeline() -> dict[str, dict[str, set[str]]]:
     with Repo(str(ROOT)) as repo:
         return {
             stage.name: {
-                "code": {
-                    os.path.normpath(dep.def_path) for dep in stage.deps if dep.def_path.endswith((".py", ".j2", ".css", ".html", ".js"))
-                },
+                "code": {name for dep in stage.deps if (name := os.path.normpath(dep.def_path)).startswith(("duli/", "stages/"))},
                 "params": {key for dep in stage.params for key in dep.params},
             }
             for stage in repo.stage.collect("dvc.yaml")

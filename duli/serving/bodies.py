@@ -68,7 +68,7 @@ def asked(body: bytes, shape: Shape) -> Document:
 
 
 def _block(text: bytes, shape: Shape) -> NDArray[np.uint8] | None:
-    """The images in a JSON list of numbers; None where it is anything but what the slow way would take, too."""
+    """The images in a JSON list of numbers; None where it is anything that the slow way would refuse, leading zeros apart."""
     if text.translate(None, b"0123456789,[] \n\r\t"):
         return None
     frame = text.translate(None, b"0123456789 \n\r\t")

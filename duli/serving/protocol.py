@@ -212,7 +212,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self.state = "head"
-        if not self.busy:
+        if not (self.busy or self.paused):
             self.deadline = self.service.loop.time() + HEAD_SECONDS
 
     def on_url(self, url: bytes) -> None:
@@ -241,7 +241,7 @@ class Connection(asyncio.Protocol):
             self._refuse(415, "compressed requests are not read; send the body as it is, without Content-Encoding")
         else:
             self.state = "body"
-            if not self.busy:
+            if not (self.busy or self.paused):
                 self.deadline = self.service.loop.time() + BODY_SECONDS
             if headers.get(b"expect", b"").lower() == b"100-continue" and not self.busy:
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

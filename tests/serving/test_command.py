@@ -67,7 +67,7 @@ def test_verify_does_not_claim_the_signature_that_lies_beside_the_wheel(
     monkeypatch.setattr(command, "FOLDER", tiny.package(tmp_path / "bright_row", signature={"file": "model.sig"}))
     assert command.main(["verify"]) == 0
     told = capsys.readouterr().out
-    assert "this finds damage, not forgery; the signature is the file model.sig beside the wheel, `bright-row info` says how" in told
+    assert "this finds damage, not forgery; the signature is the file model.sig beside the wheel, check it with --release" in told
     assert "UNSIGNED" not in told
 
 
