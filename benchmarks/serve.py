@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MODEL = ROOT / "models/model.int8.onnx"
 IMAGES = ROOT / "data/raw/t10k-images-idx3-ubyte"
 CLIENTS, ROUNDS, SECONDS = 16, 7, 2  # of each contestant in a round
-FUZZED, SLOW, STOPS, FLIPS = 50_000, 200, 100, 10_000
+FUZZED, SLOW, STOPS = 50_000, 200, 100
 JSON, BINARY = "/invocations", "/v2/models/digits/infer"
 LIMITS = {"fuzz": 600.0, "stop": 600.0, "bytes": 300.0}  # seconds a part may take; what was done by then counts, and is said
 
@@ -58,8 +58,8 @@ class Load(NamedTuple):
 
 def speed() -> Results:
     """Requests a second and their 99th percentile at 16 clients: ours, its rivals, and our own protocol answering a constant."""
-    with tempfile.TemporaryDirectory(prefix="duli-serve-") as name, ExitStack() as stack:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(prefix="duli-serve-") as place, ExitStack() as stack:
+        folder = Path(place)
         package = _unpacked(folder)
         scripts = {"json": _script(folder / "json.lua", *_json_body()), "binary": _script(folder / "binary.lua", *_binary_body())}
         ours = stack.enter_context(_ours(package))
@@ -108,11 +108,11 @@ def speed() -> Results:
 def fuzz() -> Results:
     """Requests made wrong, by schemathesis from /openapi.json and by mutating good ones: answers of 5xx but 503, seconds, and memory."""
     with tempfile.TemporaryDirectory(prefix="duli-serve-") as name, _ours(_unpacked(Path(name))) as ours:
-        good = [_request(path, body, headers) for path, (body, headers) in ((JSON, _json_body()), (BINARY, _binary_body()))]
+        good = [request(path, body, headers) for path, (body, headers) in ((JSON, _json_body()), (BINARY, _binary_body()))]
         _flood(ours.port, good, 500, random.Random(1))  # noqa: S311 -- nothing secret; memory counts from a warm server on
         before = _rss_mb(ours.pid)
         began = time.monotonic()
-        by_schema = _schemathesis(ours.port)
+        by_schema = schemathesis(ours.port)
         found = _flood(ours.port, good, FUZZED, random.Random(0), began + LIMITS["fuzz"])  # noqa: S311
         grown = _rss_mb(ours.pid) - before
     return [
@@ -190,9 +190,9 @@ def flips() -> Results:
             path.write_bytes(contents[path])
             done += 1
         served = 0
-        for path in contents:
+        for path, content in contents.items():
             changes = {
-                "flipped": lambda path=path: path.write_bytes(bytes([contents[path][0] ^ 1 if contents[path] else 0]) + contents[path][1:]),
+                "flipped": lambda path=path, content=content: path.write_bytes(content[:-1] + bytes([content[-1] ^ 1 if content else 0])),
                 "deleted": path.unlink,
                 "renamed": lambda path=path: path.rename(path.with_name(f"{path.name}.bak")),
                 "linked": lambda path=path: (path.rename(package.parent / "elsewhere"), path.symlink_to(package.parent / "elsewhere")),
@@ -205,7 +205,7 @@ def flips() -> Results:
                 for extra in (path.with_name(f"{path.name}.bak"), path.with_name(f"{path.name}.new")):
                     extra.unlink(missing_ok=True)
                 path.unlink(missing_ok=True)
-                path.write_bytes(contents[path])
+                path.write_bytes(content)
         for path in (package / "model.onnx", package / "release.json", package / "page.js", package / "manifest.json"):
             path.write_bytes(contents[path][:-3] + bytes([contents[path][-3] ^ 4]) + contents[path][-2:])
             command = [sys.executable, "-m", "digits", "serve", "--port", "0"]
@@ -362,32 +362,32 @@ def _rss_mb(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def _request(path: str, body: bytes, headers: dict[str, str]) -> bytes:
+def request(path: str, body: bytes, headers: dict[str, str]) -> bytes:
     lines = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}", *(f"{k}: {v}" for k, v in headers.items())]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 def _flood(port: int, good: list[bytes], n: int, chance: random.Random, until: float = float("inf")) -> dict[str, Any]:
     """`n` mutated requests, and after each ten a good one whose answer has to stay what it was."""
-    expected = [_once(port, one)[1] for one in good]
+    expected = [once(port, one)[1] for one in good]
     statuses: dict[str, int] = {}
     sent = wrong = valid = 0
     slowest = 0.0
     while sent < n and time.monotonic() < until:
         began = time.monotonic()
-        status, _ = _once(port, _mutated(chance.choice(good), chance))
+        status, _ = once(port, mutated(chance.choice(good), chance))
         slowest = max(slowest, time.monotonic() - began)
         statuses[status] = statuses.get(status, 0) + 1
         sent += 1
         if sent % 10 == 0:
             index = chance.randrange(len(good))
             valid += 1
-            wrong += _once(port, good[index])[1] != expected[index]
+            wrong += once(port, good[index])[1] != expected[index]
     errors = sum(count for status, count in statuses.items() if status.startswith("5") and status != "503")
     return {"sent": sent, "statuses": statuses, "server_errors": errors, "slowest": slowest, "wrong": wrong, "valid": valid}
 
 
-def _once(port: int, content: bytes) -> tuple[str, bytes]:
+def once(port: int, content: bytes) -> tuple[str, bytes]:
     """Status and body of what is answered to these bytes, after which nothing more is sent."""
     with socket.create_connection(("127.0.0.1", port), timeout=20) as one:
         try:
@@ -401,11 +401,11 @@ def _once(port: int, content: bytes) -> tuple[str, bytes]:
     return (answer[9:12].decode(), answer.partition(b"\r\n\r\n")[2]) if answer else ("none", b"")
 
 
-def _mutated(request: bytes, chance: random.Random) -> bytes:
+def mutated(good: bytes, chance: random.Random) -> bytes:
     """A request with bytes changed, lost, doubled or put in; half of them keep a length that fits, to get past the head."""
-    head, _, body = request.partition(b"\r\n\r\n")
+    head, _, body = good.partition(b"\r\n\r\n")
     whole = chance.random() < 0.3
-    text = bytearray(request if whole else body)
+    text = bytearray(good if whole else body)
     for _ in range(chance.choice((1, 1, 2, 5, 50))):
         start = chance.randrange(len(text) + 1)
         stop = start + chance.choice((0, 1, 1, 4, 64))
@@ -438,11 +438,11 @@ SPICE = (
 )
 
 
-def _schemathesis(port: int) -> dict[str, int]:
+def schemathesis(port: int, examples: int = 150, phases: str = "examples,coverage,fuzzing") -> dict[str, int]:
     """What schemathesis finds, which makes requests up from the document: it looks for 5xx."""
     address = f"http://127.0.0.1:{port}"
     command = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{address}/openapi.json", "--url", address]
-    command += ["--checks", "not_a_server_error", "--phases", "examples,coverage,fuzzing", "--max-examples", "150", "--seed", "0"]
+    command += ["--checks", "not_a_server_error", "--phases", phases, "--max-examples", str(examples), "--seed", "0"]
     with tempfile.TemporaryDirectory(prefix="duli-fuzz-") as name:
         told = subprocess.run(command, cwd=name, capture_output=True, text=True, check=False, timeout=300)
     made = re.search(r"(\d[\d,]*) generated", told.stdout)

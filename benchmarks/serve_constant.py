@@ -1,4 +1,4 @@
-"""The protocol of our server with nothing behind it: reads a request whole and answers the same bytes. `python -m benchmarks.serve_constant PORT`."""
+"""Our server's protocol with nothing behind it: takes a request, gives the same bytes back. `python -m benchmarks.serve_constant PORT`."""
 
 import asyncio
 import sys

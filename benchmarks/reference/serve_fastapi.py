@@ -1,4 +1,4 @@
-"""What people write: FastAPI with pydantic in front of onnxruntime, one image list in, one answer out. `python serve_fastapi.py MODEL PORT`."""
+"""What people write: FastAPI with pydantic in front of onnxruntime. `python -m benchmarks.reference.serve_fastapi MODEL PORT`."""
 
 import sys
 

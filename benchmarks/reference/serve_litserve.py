@@ -1,4 +1,4 @@
-"""LitServe in front of onnxruntime, batching as its documentation shows. `python serve_litserve.py MODEL PORT`."""
+"""LitServe in front of onnxruntime, batching as its documentation shows. `python -m benchmarks.reference.serve_litserve MODEL PORT`."""
 
 import sys
 from typing import Any
@@ -17,13 +17,13 @@ class Digits(litserve.LitAPI):
         options.intra_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(sys.argv[1], options, ["CPUExecutionProvider"])
 
-    def decode_request(self, request: Any, **_: Any) -> Any:
+    def decode_request(self, request: dict[str, Any]) -> Any:
         return np.array(request["inputs"]["images"][0], np.uint8)
 
     def batch(self, inputs: list[Any]) -> Any:
         return np.stack(inputs)
 
-    def predict(self, x: Any, **_: Any) -> Any:
+    def predict(self, x: Any) -> Any:
         return self.session.run(None, {"images": x})[0]
 
     def unbatch(self, output: Any) -> Any:

@@ -92,7 +92,7 @@ class Service:
         sweeper = self.loop.create_task(self._sweep())
         started()
         await stop.wait()
-        await asyncio.sleep(0)  # what the kernel has accepted is ours: take it in before the door closes
+        await asyncio.sleep(0.001)  # what the kernel has accepted is ours: take it in before the door closes
         for server in servers:
             server.close()
         self.draining = True
@@ -165,6 +165,8 @@ class Connection(asyncio.Protocol):
             return
         service.connections.add(self)
         self.deadline = service.loop.time() + HEAD_SECONDS
+        if service.draining:
+            self.drain()
 
     def connection_lost(self, _: Exception | None) -> None:
         self.closing = True
