@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,18 +181,34 @@ def test_what_is_no_picture(page: "Page") -> None:
     page.get_by_text("This is no picture that the browser can read").wait_for()
 
 
+@pytest.fixture
+def another(opened: "Page") -> "Iterator[Callable[..., Page]]":
+    """Opens further pages of the same browser, each with settings of its own."""
+    pages: list[Page] = []
+
+    def new(**settings: Any) -> "Page":
+        assert opened.context.browser
+        pages.append(opened.context.browser.new_page(**settings))
+        return pages[-1]
+
+    yield new
+    for page in pages:
+        page.close()
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
-def test_nothing_sticks_out(served: Served, width: int, scheme: Any) -> None:
-    with browser.page(width=width, height=800, color_scheme=scheme) as page:
-        page.goto(f"http://127.0.0.1:{served.port}/")
-        page.wait_for_selector("body[data-ready]")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 27)"
-        assert dark == (scheme == "dark")
+def test_nothing_sticks_out(served: Served, another: "Callable[..., Page]", width: int, scheme: Any) -> None:
+    page = another(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page.goto(f"http://127.0.0.1:{served.port}/")
+    page.wait_for_selector("body[data-ready]")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 27)"
+    assert dark == (scheme == "dark")
 
 
-def test_other_models_get_pictures_alone(tmp_path: Path) -> None:
-    with serving(package=tiny.package(tmp_path / "bright_row")) as one, browser.page() as page:
+def test_other_models_get_pictures_alone(tmp_path: Path, another: "Callable[..., Page]") -> None:
+    with serving(package=tiny.package(tmp_path / "bright_row")) as one:
+        page = another()
         page.goto(f"http://127.0.0.1:{one.port}/")
         page.wait_for_selector("body[data-ready]")
         assert page.locator("#drawing").is_hidden()

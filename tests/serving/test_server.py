@@ -164,6 +164,7 @@ def test_metrics_count(package: Path) -> None:
     assert samples["model_info", ("name", "bright-row"), ("version", "1.2.0rc1")] == 1
 
 
+@pytest.mark.slow
 def test_openapi_is_valid_and_complete(served: Served) -> None:
     from jsonschema import Draft202012Validator
 
@@ -378,3 +379,29 @@ def test_a_port_that_is_taken_and_a_damaged_package(package: Path, tmp_path: Pat
     ended = serve(damaged, 0)
     assert (ended.returncode, ended.stdout) == (3, "")
     assert "page.js is changed" in ended.stderr
+
+
+def test_several_workers_answer_each_their_own(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "INLINE_SECONDS", 0)
+    with serving(package=package, workers=2) as one:
+        found: dict[int, Any] = {}
+
+        def ask(index: int) -> None:
+            found[index] = labels(one.ask("POST", "/predict", {"images": IMAGES[index % 4 : index % 4 + 1].tolist()})[1])
+
+        asking = [threading.Thread(target=ask, args=(index,)) for index in range(24)]
+        for thread in asking:
+            thread.start()
+        for thread in asking:
+            thread.join(10)
+    assert found == {index: [tiny.CLASSES[index % 4 % 3]] for index in range(24)}
+
+
+@pytest.mark.slow
+def test_a_name_that_is_allowed(package: Path) -> None:
+    with process(package, "--allow-host", "Model.Example") as (_, port):
+        for host, expected in (("model.example:80", 200), ("localhost", 200), ("other.example", 421)):
+            connection = HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request("GET", "/ping", headers={"Host": host})
+            assert connection.getresponse().status == expected
+            connection.close()
