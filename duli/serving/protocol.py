@@ -121,6 +121,7 @@ class Connection(asyncio.Protocol):
         "busy",
         "closing",
         "deadline",
+        "ended",
         "full",
         "head",
         "headers",
@@ -145,6 +146,7 @@ class Connection(asyncio.Protocol):
         self.parser = httptools.HttpRequestParser(self)
         self.pending: deque[Request] = deque()
         self.busy = self.closing = self.paused = self.starting = False
+        self.ended = False  # whether the client has said that it sends no more
         self.full = False  # whether so many requests wait that no more are read
         self.request: Request | None = None
         self.last: Response | None = None  # a refusal, to be sent after the answers that are owed
@@ -199,6 +201,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """A client that has sent all may still wait for answers."""
+        self.ended = True
         return (self.busy or bool(self.pending)) and not self.closing
 
     def pause_writing(self) -> None:
@@ -296,7 +299,7 @@ class Connection(asyncio.Protocol):
         service.finished(request, response.status, service.loop.time() - request.started)
         if self.closing:
             return
-        close = not self.pending and self.last is None and (not request.keep or service.draining)
+        close = not self.pending and self.last is None and (not request.keep or self.ended or service.draining)
         self.transport.write(_written(response, close=close, body=request.method != b"HEAD"))
         if close:
             self._leave()

@@ -127,6 +127,16 @@ def test_a_refused_request_does_not_cost_the_ones_before_it() -> None:
     assert answers.index(b"HTTP/1.1 400") > answers.rindex(b"fine")
 
 
+def test_a_client_that_sends_no_more_is_answered_and_then_closed() -> None:
+    held: list[Reply] = []
+    with serving(lambda _, reply: held.append(reply)) as one, client(one.port) as two:
+        two.sendall(GET)
+        two.shutdown(socket.SHUT_WR)
+        wait(lambda: bool(held) and any(connection.ended for connection in one.service.connections))
+        one.service.loop.call_soon_threadsafe(held.pop(), Response(200, b"fine"))
+        assert everything(two).endswith(b"fine")
+
+
 def wait(condition: object, seconds: float = 10) -> None:
     until = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
