@@ -187,8 +187,11 @@ def _serve(options: argparse.Namespace) -> None:
     except ModuleNotFoundError as error:
         name = FOLDER.name.replace("_", "-")
         raise InputError(f"the server needs {error.name}, which an extra brings: pip install '{name}[serve]'") from None
-    predictor = Predictor(FOLDER, threads=1)
-    vouched = _vouched(options, predictor.release, predictor.contents)
+    contents = verify(FOLDER)
+    vouched = _vouched(options, json.loads(contents[RELEASE]), contents)
+    predictor = Predictor(FOLDER, threads=1)  # not before its signature is known to hold
+    if predictor.contents != contents:
+        raise IntegrityError("the package was changed while it was loaded; verify it, and start again")
     serve(predictor, vouched, Options(options.host, options.port, tuple(options.allow_host), options.workers))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from duli.packaging import keys, signing
+from duli.serving import __main__ as command
 from duli.serving.errors import InputError, IntegrityError
 from duli.serving.integrity import verify
 from duli.serving.signature import installed, vouched
@@ -113,3 +114,20 @@ def test_what_is_no_signature(release: tuple[Path, Path, Path], content: bytes) 
     (release[1] / "model.sig").write_bytes(content)
     with pytest.raises(IntegrityError, match="is damaged, or no signature"):
         check(*release)
+
+
+def test_the_command_verifies_with_the_key(
+    release: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package, folder, key = release
+    monkeypatch.setattr(command, "FOLDER", package)
+    arguments = ["--release", str(folder), "--key", str(key)]
+    assert command.main(["verify", *arguments]) == 0
+    fingerprint = keys.fingerprint(key.read_bytes())
+    assert f"signed by the key with the fingerprint {fingerprint}, and installed from the wheel that it signed" in capsys.readouterr().out
+    (folder / "MODEL_CARD.md").write_text("forged")
+    for name in ("verify", "serve"):
+        assert command.main([name, *arguments]) == 3
+        out, error = capsys.readouterr()
+        assert "MODEL_CARD.md changed, added or missing" in error
+        assert "answers at" not in out
