@@ -47,6 +47,7 @@ RUNTIME = ("numpy", "onnxruntime")
 EXTRAS = {  # what a command asks for that most customers never run
     "serve": {"httptools": "", "uvloop": "platform_system != 'Windows'"},
     "jpeg": {"pillow": ""},
+    "verify": {"cryptography": ""},
 }
 ROWS = 4096  # test images in one file that the wheel's command is given
 

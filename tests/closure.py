@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CANNOT_CHANGE_RESULTS = {"stages.sections"}
 
 TEMPLATES = tuple(sorted(ROOT.glob("duli/*/templates")))
+BESIDE = (".html", ".css", ".js")  # files that a module names and that lie beside it
 
 
 def closure(stage: str, named: dict[str, str]) -> set[str]:
@@ -85,6 +86,7 @@ def _runtime_nodes(node: ast.AST) -> Iterator[ast.AST]:
 def _templates(module: str) -> set[Path]:
     names = {node.value for node in ast.walk(_tree(module)) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     todo = [folder / name for folder in TEMPLATES for name in names if name.endswith(".j2") and (folder / name).is_file()]
+    beside = {path(module).parent / name for name in names if name.endswith(BESIDE) and "/" not in name}
     seen: set[Path] = set()
     while todo:
         template = todo.pop()
@@ -92,4 +94,4 @@ def _templates(module: str) -> set[Path]:
             seen.add(template)
             used = re.findall(r"""{%-?\s*(?:extends|include|import|from)\s+["']([^"']+)["']""", template.read_text(encoding="utf-8"))
             todo += [template.parent / name for name in used]
-    return seen
+    return seen | {file for file in beside if file.is_file()}

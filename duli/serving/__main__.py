@@ -1,4 +1,7 @@
-"""The release's own command: predict, info, verify. Exit codes: 0 fine, 2 the input is wrong, 3 the package is damaged."""
+"""The release's own command: predict, evaluate, serve, info, verify.
+
+Exit codes: 0 fine, 2 the input is wrong, 3 the package is damaged or not the publisher's, 4 the card's accuracy is not reproduced.
+"""
 
 import argparse
 import io
@@ -7,13 +10,19 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from .errors import InputError, IntegrityError, ReleaseError
+from .errors import CardError, InputError, IntegrityError, ReleaseError
 from .integrity import CARD, MANIFEST, RELEASE, verify
 
+SERVE = (
+    "Open Inference Protocol v2, POST /predict, MLflow's /invocations, Prometheus /metrics, OpenAPI, and a page at /. "
+    "Nothing is loaded unless every file of this package is as released. SIGTERM ends it once all it has taken is answered."
+)
 FOLDER = Path(__file__).resolve().parent
 DIGITS = 6  # decimal places of a probability
-INPUT_WRONG, PACKAGE_DAMAGED, INTERRUPTED = 2, 3, 130
+INPUT_WRONG, PACKAGE_DAMAGED, CARD_WRONG, INTERRUPTED = 2, 3, 4, 130
+CODES = {IntegrityError: PACKAGE_DAMAGED, CardError: CARD_WRONG}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(end="", flush=True)
     except ReleaseError as error:
         print(f"{program}: {error}", file=sys.stderr)
-        return PACKAGE_DAMAGED if isinstance(error, IntegrityError) else INPUT_WRONG
+        return CODES.get(type(error), INPUT_WRONG)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered has nowhere to go
         if isinstance(error, BrokenPipeError):  # the reader (`| head`) has what it wanted
@@ -46,15 +55,36 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(program, description="A released model: ask it, read its card, verify its files.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     predict = commands.add_parser("predict", help="say what the images of files show")
-    predict.add_argument("files", nargs="+", metavar="FILE", help=".npy, IDX or PNG, each also as .gz; - for standard input")
+    predict.add_argument(
+        "files", nargs="+", metavar="FILE", help="PNG, JPEG, .npy or IDX, each also as .gz; a folder of them; - for standard input"
+    )
     predict.add_argument("--json", action="store_true", help="one object a line, with the probabilities of all classes")
     predict.add_argument("--threads", type=_count, default=0, metavar="N", help="use at most N cores (default: all)")
     predict.set_defaults(run=_predict)
+    predict.add_argument("--abstain", action="store_true", help="no answer where the model is less sure than the release's threshold")
+    evaluate = commands.add_parser("evaluate", help="measure the accuracy on labelled images and compare it with the card's")
+    evaluate.add_argument("data", nargs="+", metavar="DATA", help="a folder with a subfolder a class, IMAGES LABELS (IDX), or an .npz")
+    evaluate.add_argument("--threads", type=_count, default=0, metavar="N", help="use at most N cores (default: all)")
+    evaluate.set_defaults(run=_evaluate)
     info = commands.add_parser("info", help="show the model card and its numbers")
     info.add_argument("--json", action="store_true", help="the numbers alone, as JSON")
     info.set_defaults(run=_info)
-    commands.add_parser("verify", help="compare every file of this package with its manifest").set_defaults(run=_verify)
+    serve = commands.add_parser("serve", help="answer over HTTP, with a page to try the model", description=SERVE)
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine alone)")
+    serve.add_argument("--port", type=_port, default=8080, help="0 chooses a free one (default: %(default)s)")
+    serve.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="also answer requests for this Host; repeatable")
+    serve.add_argument("--workers", type=_count, default=1, metavar="N", help="calls of the model at once, a core each (default: 1)")
+    _signed(serve)
+    serve.set_defaults(run=_serve)
+    check = commands.add_parser("verify", help="compare every file of this package with its manifest, and the release with its signature")
+    _signed(check)
+    check.set_defaults(run=_verify)
     return parser
+
+
+def _signed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--release", type=Path, metavar="FOLDER", help="the folder the wheel came in, with its signature")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="the publisher's public key, which you have by another way")
 
 
 def _predict(options: argparse.Namespace) -> None:
@@ -62,21 +92,23 @@ def _predict(options: argparse.Namespace) -> None:
     from .predictor import Predictor
 
     predictor = Predictor(FOLDER, options.threads)
-    width = max(len("file"), *(len(_shown(name)) for name in options.files))
+    names = _named(options.files)
+    width = max(len("file"), *(len(_shown(name)) for name in names))
     heading = "" if options.json else f"{'file':<{width}}  {'image':>6}  {'answer':<10}  probability\n"
-    for name in options.files:
+    for name in names:
         try:
             labels, probabilities = predictor.predict(load(name, predictor.shape))
         except InputError as error:
             raise InputError(f"{'standard input' if name == '-' else _shown(name)}: {error}") from None
         print(end=heading)
         heading = ""
-        for index, (label, row) in enumerate(zip(labels, probabilities.tolist(), strict=True)):
+        for index, (best, row) in enumerate(zip(labels, probabilities.tolist(), strict=True)):
+            label = None if options.abstain and not max(row) >= predictor.threshold else best
             if options.json:
                 by_class = {known: round(value, DIGITS) for known, value in zip(predictor.classes, row, strict=True)}
                 print(json.dumps({"file": name, "image": index, "label": label, "probabilities": by_class}))
             else:
-                print(f"{_shown(name):<{width}}  {index:>6}  {label:<10}  {max(row):.4f}")
+                print(f"{_shown(name):<{width}}  {index:>6}  {label or '-':<10}  {max(row):.4f}")
 
 
 def _info(options: argparse.Namespace) -> None:
@@ -84,17 +116,89 @@ def _info(options: argparse.Namespace) -> None:
     print(contents[RELEASE if options.json else CARD].decode("utf-8"), end="")
 
 
-def _verify(_: argparse.Namespace) -> None:
+def _named(files: list[str]) -> list[str]:
+    """The files named, and in the place of a folder those in it."""
+    from .images import files_below
+
+    names: list[str] = []
+    for name in files:
+        if name != "-" and Path(name).is_dir():
+            found = [str(path) for path in files_below(Path(name))]
+            if not found:
+                raise InputError(f"{_shown(name)}: is an empty folder; name one with images in it")
+            names += found
+        else:
+            names.append(name)
+    return names
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from .labelled import load
+    from .predictor import Predictor
+
+    predictor = Predictor(FOLDER, options.threads)
+    data = load(options.data, predictor.shape, predictor.classes)
+    answers = predictor.predict(data.images).probabilities.argmax(axis=1)
+    right, n = int((answers == data.labels).sum()), len(data.labels)
+    card = predictor.release["numbers"]["evaluation"]["accuracy"]
+    promised = round(card["value"] * card["n"])
+    print(f"{right:,} of {n:,} right: {right / n:.2%}")
+    print(f"the card says {promised:,} of {card['n']:,}: {card['value']:.2%} (95 % interval {card['low']:.2%} to {card['high']:.2%})")
+    if data.digest() != predictor.release["test_digest"]:
+        inside = card["low"] <= right / n <= card["high"]
+        print(
+            f"these are other images than the card's, or in another order; the accuracy lies {'in' if inside else 'OUT'}side its interval"
+        )
+    elif (right, n) != (promised, card["n"]):
+        raise CardError("these are the card's own test images, but the answers are others; compare the versions of onnxruntime and numpy")
+    else:
+        print("these are the card's own test images: it MATCHES")
+
+
+def _verify(options: argparse.Namespace) -> None:
     contents = verify(FOLDER)
     release = json.loads(contents[RELEASE])
     print(f"{release['name']} {release['version']}: all {len(contents)} files are as listed in {FOLDER / MANIFEST}")
+    print(_vouched(options, release, contents))
+
+
+def _vouched(options: argparse.Namespace, release: dict[str, Any], contents: dict[str, bytes]) -> str:
+    """What is known of the signature, which covers the wheel and so cannot lie in it; raises `IntegrityError` where it does not hold."""
+    if (options.release is None) != (options.key is None):
+        raise InputError("--release and --key belong together: the folder with the signature, and the key you trust; give both or none")
+    if options.release:
+        from .signature import installed, vouched
+
+        fingerprint = vouched(options.release, options.key, installed(FOLDER, contents), FOLDER.name)
+        return f"signed by the key with the fingerprint {fingerprint}, and installed from the wheel that it signed"
     if release["signature"] is None:
-        print("UNSIGNED: this finds damage, not forgery; compare the wheel's SHA-256 with the one its publisher gave you")
-    else:  # it covers the wheel, so it cannot lie in it
-        print(
-            f"this finds damage, not forgery; the signature is the file {release['signature']['file']} beside the wheel, "
-            f"`{FOLDER.name.replace('_', '-')} info` says how to check it"
-        )
+        return "UNSIGNED: this finds damage, not forgery; compare the wheel's SHA-256 with the one its publisher gave you"
+    return (
+        f"this finds damage, not forgery; the signature is the file {release['signature']['file']} beside the wheel, "
+        "check it with --release FOLDER --key FILE"
+    )
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from .predictor import Predictor
+
+    try:
+        from .server import Options, serve
+    except ModuleNotFoundError as error:
+        name = FOLDER.name.replace("_", "-")
+        raise InputError(f"the server needs {error.name}, which an extra brings: pip install '{name}[serve]'") from None
+    contents = verify(FOLDER)
+    vouched = _vouched(options, json.loads(contents[RELEASE]), contents)
+    predictor = Predictor(FOLDER, threads=1)  # not before its signature is known to hold
+    if predictor.contents != contents:
+        raise IntegrityError("the package was changed while it was loaded; verify it, and start again")
+    serve(predictor, vouched, Options(options.host, options.port, tuple(options.allow_host), options.workers))
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; give 0 to 65535")
+    return int(text)
 
 
 def _count(text: str) -> int:

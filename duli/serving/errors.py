@@ -2,7 +2,8 @@
 
 ReleaseError (a ValueError)
 ├── InputError      the images, a file or the command line: mend the input
-└── IntegrityError  this package is not what was released: install it anew
+├── IntegrityError  this package is not what was released: install it anew
+└── CardError       this package does not do here what its card says
 """
 
 
@@ -16,3 +17,7 @@ class InputError(ReleaseError):
 
 class IntegrityError(ReleaseError):
     """A file of this package is changed, missing or not listed."""
+
+
+class CardError(ReleaseError):
+    """A number on the card is not reproduced."""

@@ -1,4 +1,4 @@
-"""Reads images of files nobody vouches for: .npy, IDX and plain 8-bit PNG, each also as .gz; what a file is, its bytes say.
+"""Reads images of files nobody vouches for: .npy, IDX, JPEG and plain 8-bit PNG, each also as .gz; what a file is, its bytes say.
 
 Nothing is allocated before the size a header claims is compared with the bytes that are there, nothing is unpickled,
 and no more than MAX_BYTES come out of a compressed file.
@@ -10,6 +10,7 @@ import io
 import math
 import struct
 import sys
+import warnings
 import zlib
 from pathlib import Path
 from typing import BinaryIO
@@ -24,10 +25,10 @@ MAX_BYTES = 256 * 2**20  # of one file, compressed or not: 340,000 images of 28 
 MAX_NPY_HEADER = 10_000  # bytes, numpy's own limit
 MAX_DIMENSIONS = 4
 NUMPY_TYPES = {"b1": "bool", **{f"{kind[0]}{size}": f"{kind}{8 * size}" for kind in ("int", "uint", "float") for size in (1, 2, 4, 8)}}
-NPY, PNG, GZIP = b"\x93NUMPY", b"\x89PNG\r\n\x1a\n", b"\x1f\x8b"
+NPY, PNG, JPEG, GZIP = b"\x93NUMPY", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"\x1f\x8b"
 PNG_HEADER = struct.Struct(">IIBBBBB")  # width, height, depth, colour, compression, filter, interlace
-FORMATS = "a .npy, IDX or PNG file (or one of them as .gz)"
-OTHERS = {b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"BM": "BMP", b"PK\x03\x04": "ZIP or .npz", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
+FORMATS = "a .npy, IDX, PNG or JPEG file (or one of them as .gz)"
+OTHERS = {b"GIF8": "GIF", b"BM": "BMP", b"PK\x03\x04": "ZIP or .npz", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
 
 Images = NDArray[np.uint8]
 Shape = tuple[int, int, int]  # channels, height, width
@@ -35,9 +36,26 @@ Shape = tuple[int, int, int]  # channels, height, width
 
 def load(source: str, shape: Shape) -> Images:
     """The images of the file `source` ("-": standard input) for a model that takes `shape`; raises `InputError`."""
+    return decode(content_of(source), shape)
+
+
+def content_of(source: str) -> bytes:
+    """The bytes of the file `source` ("-": standard input), unpacked if it is a .gz; raises `InputError`."""
     content = _content(source)
-    if content.startswith(GZIP):
-        content = _gunzip(content)
+    return _gunzip(content) if content.startswith(GZIP) else content
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The files in `folder` and in the folders in it, in the order of their paths; hidden ones are left out."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        if not path.name.startswith("."):
+            found += files_below(path) if path.is_dir() and not path.is_symlink() else [path]
+    return found
+
+
+def decode(content: bytes, shape: Shape) -> Images:
+    """The images of a file's content that is not compressed as a whole."""
     if not content:
         raise InputError("is empty; give " + FORMATS)
     if content.startswith(NPY):
@@ -46,6 +64,8 @@ def load(source: str, shape: Shape) -> Images:
         return _png(content, shape)[None]
     if content.startswith(b"\0\0"):
         return _idx(content)
+    if content.startswith(JPEG):
+        return _jpeg(content, shape)[None]
     kind = next((name for magic, name in OTHERS.items() if content.startswith(magic)), None)
     raise InputError(f"is {f'a {kind} file' if kind else 'of no known kind'}; convert it to {FORMATS}")
 
@@ -94,6 +114,17 @@ def _idx(content: bytes) -> Images:
 
 
 def _npy(content: bytes) -> Images:
+    kind, fortran, shape, start = npy_header(content)
+    if "O" in kind:
+        raise InputError("holds Python objects (a pickle), which are never opened; save an array of uint8")
+    code = kind.lstrip("<>|=")
+    if code != "u1":
+        raise InputError(wrong_type(NUMPY_TYPES.get(code, "of another kind")))
+    return _pixels(content, start, shape, "F" if fortran else "C")
+
+
+def npy_header(content: bytes) -> tuple[str, bool, tuple[int, ...], int]:
+    """Of a .npy file: type, whether the first axis varies fastest, shape, and where the values start; raises `InputError`."""
     width = 2 if content[6:7] == b"\x01" else 4
     start = 8 + width + int.from_bytes(content[8 : 8 + width], "little")
     try:
@@ -105,12 +136,7 @@ def _npy(content: bytes) -> Images:
             raise ValueError
     except (ValueError, SyntaxError, TypeError, KeyError, AttributeError, MemoryError, RecursionError):
         raise InputError("is a damaged .npy file: its header makes no sense; save it again with numpy.save") from None
-    if "O" in str(kind):
-        raise InputError("holds Python objects (a pickle), which are never opened; save an array of uint8")
-    code = str(kind).lstrip("<>|=")
-    if code != "u1":
-        raise InputError(wrong_type(NUMPY_TYPES.get(code, "of another kind")))
-    return _pixels(content, start, tuple(shape), "F" if fortran else "C")
+    return str(kind), bool(fortran), tuple(shape), start
 
 
 def _pixels(content: bytes, start: int, shape: tuple[int, ...], order: str = "C") -> Images:
@@ -119,6 +145,26 @@ def _pixels(content: bytes, start: int, shape: tuple[int, ...], order: str = "C"
         what = "truncated" if there < claimed else "longer than its header says"
         raise InputError(f"is {what}: the header claims {list(shape)} = {claimed:,} pixels, {there:,} follow; copy or save it again")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape, order="F" if order == "F" else "C")
+
+
+def _jpeg(content: bytes, shape: Shape) -> Images:
+    """One image [channels, height, width]; Pillow, which an extra of the wheel brings, decodes it once its size is the model's."""
+    try:
+        from PIL import Image
+    except ImportError:
+        raise InputError(
+            f"is a JPEG, which needs Pillow: pip install '{__package__.replace('_', '-')}[jpeg]', or convert it to PNG"
+        ) from None
+    channels, height, width = shape
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of sizes that are refused below
+            image = Image.open(io.BytesIO(content), formats=["JPEG"])
+        if image.size == (width, height):
+            pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"), np.uint8)
+            return pixels.reshape(height, width, channels).transpose(2, 0, 1)
+    except (OSError, ValueError, SyntaxError, TypeError, struct.error, Image.DecompressionBombError):
+        raise InputError("is a damaged JPEG; save it again") from None
+    raise InputError(f"is a JPEG of {image.size[0]} x {image.size[1]} pixels; resize it to {width} x {height}")
 
 
 def _png(content: bytes, shape: Shape) -> Images:

@@ -16,7 +16,8 @@ SHOWN = 3  # differences named in an error; the rest is counted
 def verify(folder: Path) -> dict[str, bytes]:
     """The content of every listed file of the package in `folder`, by its path relative to it.
 
-    Raises `IntegrityError` where a file is changed, missing, a link, or not listed. Whoever uses a file uses these bytes,
+    Raises `IntegrityError` where a file is changed, missing, a link, or not listed, and where the manifest, which cannot list itself,
+    is not byte for byte the one that follows from the files. Whoever uses a file uses these bytes,
     so that nothing can change between the check and the use. Python's own caches of listed modules are let pass.
     """
     listed = _listed(folder)
@@ -32,7 +33,17 @@ def verify(folder: Path) -> dict[str, bytes]:
     if differences:
         rest = f" and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
         raise IntegrityError(f"this package is not as released: {'; '.join(differences[:SHOWN])}{rest} (in {folder}); {_remedy(folder)}")
+    if (folder / MANIFEST).read_bytes() != _manifest(contents):
+        raise IntegrityError(f"this package is not as released: {MANIFEST} is changed (in {folder}); {_remedy(folder)}")
     return contents
+
+
+def _manifest(contents: dict[str, bytes]) -> bytes:
+    """The manifest of these files, as it was written when they were released."""
+    release = json.loads(contents[RELEASE])
+    digests = {name: hashlib.sha256(contents[name]).hexdigest() for name in sorted(contents)}
+    facts = {"name": release["name"], "version": release["version"], "files": digests}
+    return (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _listed(folder: Path) -> dict[str, str]:

@@ -34,10 +34,11 @@ class Predictor:
     """
 
     def __init__(self, folder: Path = PACKAGE, threads: int = 0) -> None:
-        contents = verify(folder)
+        self.contents = contents = verify(folder)  # every file of the package, by name
         self.release: dict[str, Any] = json.loads(contents[RELEASE])
         self.classes: list[str] = self.release["classes"]
         self.temperature: float = self.release["temperature"]  # of the softmax; without it the probabilities are not calibrated
+        self.threshold: float = self.release["threshold"]  # of the most probable class; below it the model had better abstain
         size = self.release["input"]
         self.shape: tuple[int, int, int] = (size["channels"], size["height"], size["width"])
         options = onnxruntime.SessionOptions()
@@ -51,16 +52,21 @@ class Predictor:
         `images` are pixels 0..255 (uint8) as [n, channels, height, width], or [n, height, width] for one channel.
         Raises `InputError` for anything else: nothing is cast, scaled, resized or reordered silently.
         """
-        batch = self._checked(images)
+        probabilities = self.probabilities(self.checked(images))
+        return Prediction([self.classes[index] for index in probabilities.argmax(axis=1)], probabilities)
+
+    def probabilities(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """[n, classes] for `batch`, which has to be contiguous and of the model's shape."""
         probabilities = np.empty((len(batch), len(self.classes)), np.float32)
         for start in range(0, len(batch), BATCH):
             (logits,) = self._session.run(["logits"], {"images": batch[start : start + BATCH]})
             probabilities[start : start + BATCH] = _softmax(logits / self.temperature)
         if not np.isfinite(probabilities).all():
             raise ReleaseError("the model answered with a number that is not finite; tell the publisher of this release, with the input")
-        return Prediction([self.classes[index] for index in probabilities.argmax(axis=1)], probabilities)
+        return probabilities
 
-    def _checked(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def checked(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """`images` as the model takes them; raises `InputError`."""
         channels, height, width = self.shape
         expected = f"[n, {channels}, {height}, {width}]" + (f" or [n, {height}, {width}]" if channels == 1 else "")
         if not isinstance(images, np.ndarray):

@@ -80,3 +80,14 @@ def test_a_file_that_the_builder_leaves_out_is_noticed(elsewhere: Path) -> None:
     with pytest.raises(AssertionError, match=r"bright_row/__init__.py"):
         build(**{"__pycache__/a.pyc": b"never packed"})
     assert list(elsewhere.iterdir()) == []
+
+
+def test_extras_are_asked_for_by_name() -> None:
+    made = wheel.build(
+        tiny.release(), CONTENTS, "# Card\n", REQUIREMENTS, {"serve": ("httptools>=0.9", "uvloop>=0.23; platform_system != 'Windows'")}
+    )
+    described = email.message_from_bytes(made.contents()["bright_row-1.2.0rc1.dist-info/METADATA"])
+    assert described.get_all("Provides-Extra") == ["serve"]
+    needed = described.get_all("Requires-Dist") or []
+    assert len(needed) == 4
+    assert [text for text in needed if "httptools" in text] == ["httptools>=0.9; extra == 'serve'"]

@@ -37,18 +37,24 @@ def release(**changes: Any) -> Release:
     return Release.model_validate_json(json.dumps({**RELEASE, **changes}))
 
 
-def model(axes: tuple[int, int] = (1, 3), scale: float = 0.1, channels: int = 1, bias: float = 0.0) -> bytes:
-    """ONNX bytes; a negative `scale` makes a model that names the darkest row, NaN one without answers, `bias` one that likes the top."""
+def model(
+    axes: tuple[int, int] = (1, 3), scale: float = 0.1, channels: int = 1, bias: float = 0.0, size: tuple[int, int] = SHAPE[1:]
+) -> bytes:
+    """ONNX bytes; a negative `scale` makes a model that names the darkest row, NaN one without answers, `bias` one that likes the top.
+
+    There is a class for each row of the images' `size`.
+    """
+    rows = size[0]
     constants = [helper.make_tensor("scale", TensorProto.FLOAT, [], [scale]), helper.make_tensor("axes", TensorProto.INT64, [2], axes)]
-    constants += [helper.make_tensor("bias", TensorProto.FLOAT, [len(CLASSES)], [bias, 0.0, 0.0])]
+    constants += [helper.make_tensor("bias", TensorProto.FLOAT, [rows], [bias, *[0.0] * (rows - 1)])]
     nodes = [
         helper.make_node("Cast", ["images"], ["pixels"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["pixels", "axes"], ["means"], keepdims=0),
         helper.make_node("Mul", ["means", "scale"], ["scaled"]),
         helper.make_node("Add", ["scaled", "bias"], ["logits"]),
     ]
-    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", channels, *SHAPE[1:]])
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(CLASSES)])
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", channels, *size])
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", rows])
     graph = helper.make_graph(nodes, "tiny", [images], [logits], constants)
     return bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10).SerializeToString())
 
@@ -61,9 +67,14 @@ def images(n: int) -> "np.ndarray[Any, np.dtype[np.uint8]]":
 
 
 def package(
-    folder: Path, content: bytes | None = None, channels: int = 1, temperature: float = 1.0, signature: dict[str, str] | None = None
+    folder: Path,
+    content: bytes | None = None,
+    channels: int = 1,
+    temperature: float = 1.0,
+    signature: dict[str, str] | None = None,
+    **changes: Any,
 ) -> Path:
-    """An installed package of the release, with the code of duli/serving."""
+    """An installed package of the release, with the code of duli/serving; `changes` are made to its release.json."""
     content = model(channels=channels) if content is None else content
     folder.mkdir(parents=True)
     facts = {
@@ -74,8 +85,16 @@ def package(
         "input": {"channels": channels, "height": SHAPE[1], "width": SHAPE[2]},
         "model": {"file": "model.onnx"},
         "temperature": temperature,
+        "threshold": 0.9,
+        "dataset": "rows",
+        "title": RELEASE["title"],
+        "publisher": RELEASE["publisher"],
+        "licence": RELEASE["licence"],
+        "test_digest": DIGEST,
+        "numbers": {"evaluation": {"accuracy": share(60, 60)}},
+        **changes,
     }
-    contents = {path.name: path.read_bytes() for path in Path(serving.__path__[0]).glob("*.py")}
+    contents = {path.name: path.read_bytes() for path in Path(serving.__path__[0]).iterdir() if path.is_file()}
     contents |= {"model.onnx": content, "release.json": json.dumps(facts).encode(), "MODEL_CARD.md": b"# A card\n"}
     contents["manifest.json"] = manifest.of_package("bright-row", "1.2.0rc1", contents)
     for name, bytes_ in contents.items():

@@ -5,12 +5,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from duli.serving import __main__ as command
+from duli.serving.labelled import load
 from tests.packaging import tiny
 
 
@@ -67,7 +69,7 @@ def test_verify_does_not_claim_the_signature_that_lies_beside_the_wheel(
     monkeypatch.setattr(command, "FOLDER", tiny.package(tmp_path / "bright_row", signature={"file": "model.sig"}))
     assert command.main(["verify"]) == 0
     told = capsys.readouterr().out
-    assert "this finds damage, not forgery; the signature is the file model.sig beside the wheel, `bright-row info` says how" in told
+    assert "this finds damage, not forgery; the signature is the file model.sig beside the wheel, check it with --release" in told
     assert "UNSIGNED" not in told
 
 
@@ -141,3 +143,82 @@ def test_output_that_cannot_be_written(package: Path, tmp_path: Path) -> None:
         ["bash", "-o", "pipefail", "-c", f"{shell} | head -1"], env=environment, capture_output=True, text=True, check=False
     )
     assert (head.returncode, head.stderr) == (0, "")
+
+
+def test_predict_takes_a_folder(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("folder/b").mkdir(parents=True)
+    for place, image in (("folder/a.npy", 1), ("folder/b/c.npy", 2), ("folder/.hidden", None)):
+        if image is None:
+            Path(place).write_text("hidden")
+        else:
+            np.save(place, tiny.images(3)[image : image + 1])
+    assert command.main(["predict", "--json", "folder"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(answer["file"], answer["label"]) for answer in answers] == [("folder/a.npy", "middle"), ("folder/b/c.npy", "bottom")]
+    Path("nothing").mkdir()
+    assert command.main(["predict", "nothing"]) == 2
+    assert "nothing: is an empty folder" in capsys.readouterr().err
+
+
+def test_predict_abstains_when_told_to(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("unsure.npy", np.full((1, 3, 4), 7, np.uint8))
+    assert command.main(["predict", "--json", "unsure.npy"]) == 0
+    assert json.loads(capsys.readouterr().out)["label"] == "top"
+    assert command.main(["predict", "--json", "--abstain", "unsure.npy"]) == 0
+    assert json.loads(capsys.readouterr().out)["label"] is None
+    assert command.main(["predict", "--abstain", "unsure.npy"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == ["unsure.npy", "0", "-", "0.3333"]
+
+
+def labelled(n: int) -> None:
+    np.savez("data.npz", images=tiny.images(n)[:, 0], labels=np.arange(n) % 3)
+
+
+def test_evaluate_matches_the_card_on_its_own_images(
+    tmp_path: Path, package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labelled(60)
+    digest = load(["data.npz"], tiny.SHAPE, tiny.CLASSES).digest()
+    monkeypatch.setattr(command, "FOLDER", tiny.package(tmp_path / "matches", test_digest=digest))
+    assert command.main(["evaluate", "data.npz"]) == 0
+    out = capsys.readouterr().out
+    assert "60 of 60 right: 100.00%" in out
+    assert "these are the card's own test images: it MATCHES" in out
+    monkeypatch.setattr(command, "FOLDER", tiny.package(tmp_path / "other", tiny.model(scale=-0.1), test_digest=digest))
+    assert command.main(["evaluate", "data.npz"]) == 4
+    out, error = capsys.readouterr()
+    assert "0 of 60 right" in out
+    assert "the card's own test images, but the answers are others" in error
+
+
+def test_evaluate_says_that_images_are_others(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labelled(30)
+    assert command.main(["evaluate", "data.npz"]) == 0
+    assert "other images than the card's, or in another order; the accuracy lies inside its interval" in capsys.readouterr().out
+    np.savez("data.npz", images=tiny.images(30)[:, 0], labels=np.arange(1, 31) % 3)
+    assert command.main(["evaluate", "data.npz"]) == 0
+    assert "lies OUTside its interval" in capsys.readouterr().out
+
+
+def test_release_and_key_belong_together(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["verify", "--key", "signing.pub"]) == 2
+    assert "give both or none" in capsys.readouterr().err
+
+
+def test_the_server_says_what_it_needs(package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("server", "protocol"):
+        monkeypatch.delitem(sys.modules, f"duli.serving.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "httptools", None)
+    assert command.main(["serve"]) == 2
+    assert "pip install 'bright-row[serve]'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_first_answer_takes_less_than_a_second(package: Path, tmp_path: Path) -> None:
+    run("predict", "images.npy", cwd=tmp_path)
+    seconds = []
+    for _ in range(3):
+        began = time.perf_counter()
+        assert run("predict", "images.npy", cwd=tmp_path).returncode == 0
+        seconds.append(time.perf_counter() - began)
+    assert min(seconds) < 1

@@ -4,6 +4,7 @@ import gzip
 import io
 import pickle
 import struct
+import sys
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -116,6 +117,31 @@ def test_png_of_pillow_and_its_grey() -> None:
     assert (read(saved(smooth), (3, 28, 28))[0] == np.asarray(smooth)).all()
 
 
+def jpeg(image: "Image.Image") -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("mode", "shape"), [("L", (1, 28, 28)), ("RGB", (3, 28, 28))])
+def test_jpeg_is_what_pillow_reads(mode: str, shape: tuple[int, int, int]) -> None:
+    content = jpeg(Image.linear_gradient("L").resize((28, 28)).convert(mode))
+    expected = np.asarray(Image.open(io.BytesIO(content)).convert(mode)).reshape(28, 28, shape[0]).transpose(2, 0, 1)
+    assert (read(content, shape)[0] == expected).all()
+
+
+def test_jpeg_of_another_size_is_not_decoded() -> None:
+    with pytest.raises(InputError, match=r"is a JPEG of 30 x 28 pixels; resize it to 28 x 28"):
+        read(jpeg(Image.new("L", (30, 28))))
+
+
+def test_jpeg_without_pillow_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = jpeg(Image.new("L", (28, 28)))
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(InputError, match=r"is a JPEG, which needs Pillow: pip install '.*\[jpeg\]', or convert it to PNG"):
+        read(content)
+
+
 IMAGE = PIXELS[0]
 HEADER = struct.pack(">IIBBBBB", 28, 28, 8, 0, 0, 0, 0)
 
@@ -128,7 +154,7 @@ BAD = {
     "empty": (b"", "is empty"),
     "empty gz": (gzip.compress(b""), "is empty"),
     "text": (b"hello", "of no known kind; convert it"),
-    "jpeg": (b"\xff\xd8\xff\xe0...", "a JPEG file; convert it"),
+    "jpeg": (b"\xff\xd8\xff\xe0...", "a damaged JPEG; save it again"),
     "npz": (b"PK\x03\x04...", r"ZIP or \.npz"),
     "pickle": (pickle.dumps(PIXELS), "of no known kind"),
     "gz cut off": (gzip.compress(idx(PIXELS))[:-200], r"truncated \.gz"),

@@ -41,6 +41,19 @@ def test_every_flipped_byte_of_every_file_is_found(package: Path) -> None:
     verify(package)
 
 
+def test_every_flipped_byte_of_the_manifest_is_found(package: Path) -> None:
+    path = package / "manifest.json"
+    content = path.read_bytes()
+    for position in range(len(content)):
+        changed = bytearray(content)
+        changed[position] ^= 1
+        path.write_bytes(changed)
+        with pytest.raises(IntegrityError):
+            verify(package)
+    path.write_bytes(content)
+    verify(package)
+
+
 def _renamed(package: Path) -> None:
     (package / "model.onnx").rename(package / "other.onnx")
 

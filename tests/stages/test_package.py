@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,8 @@ def test_a_release(temporary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (about["classes"], about["model"]["variant"]) == (tiny.CLASSES, "int8")
     assert about["temperature"] == 0.5
     assert about["signature"] is None
+    assert (about["threshold"], about["dataset"]) == (0.9, "rows")
+    assert {"bright_row/page.html", "bright_row/page.css", "bright_row/page.js"} <= set(packed)
     assert "> **UNSIGNED.**" in Path("dist/MODEL_CARD.md").read_text()
     assert about["numbers"]["shipped"] == facts["quantization"]["variants"]["int8"]
     assert not [name for name in packed if name.endswith((".pkl", ".pt", ".pyc"))]
@@ -412,7 +415,9 @@ def test_the_wheel_in_a_bare_environment(temporary: Path) -> None:
     """Installed as a customer would: it predicts, verifies, and refuses itself once a byte is changed."""
     tiny.write_line(Path(), n=5000, right=5000)
     package.main()
-    environment.install(Path("venv").absolute(), Path("dist", WHEEL).absolute(), environment.closure("numpy", "onnxruntime"))
+    environment.install(
+        Path("venv").absolute(), Path("dist", WHEEL).absolute(), environment.closure("numpy", "onnxruntime", *package.EXTRAS["serve"])
+    )
     program = Path("venv/bin/bright-row").absolute()
 
     def run(*arguments: str, feed: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
@@ -427,6 +432,13 @@ def test_the_wheel_in_a_bare_environment(temporary: Path) -> None:
         assert [json.loads(line)["label"] for line in answered.stdout.splitlines()] == [tiny.CLASSES[index % 3] for index in range(7)]
         assert b"UNSIGNED" in run("verify").stdout
     assert run("info").stdout == Path("dist/MODEL_CARD.md").read_bytes()
+    with subprocess.Popen([program, "serve", "--port", "0"], cwd="/", stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        address = server.stdout.readline().split()[4]
+        with urllib.request.urlopen(f"{address}/v2/models/bright-row/ready", timeout=10) as ready:
+            assert ready.status == 200
+        server.terminate()
+        assert server.wait(20) == 0
     duli = subprocess.run(["venv/bin/python", "-I", "-c", "import duli"], capture_output=True, check=False)
     assert b"No module named 'duli'" in duli.stderr
 

@@ -1,0 +1,25 @@
+"""Our server's protocol with nothing behind it: takes a request, gives the same bytes back. `python -m benchmarks.serve_constant PORT`."""
+
+import asyncio
+import sys
+
+import uvloop
+
+from duli.serving.protocol import Reply, Request, Response, Service
+from duli.serving.server import _listen
+
+ANSWER = Response(200, bytes(300), b"application/octet-stream", b"inference-header-content-length: 255\r\n")  # as long as a real one
+
+
+def handle(_: Request, reply: Reply) -> None:
+    """Answers."""
+    reply(ANSWER)
+
+
+async def serve() -> None:
+    service = Service(handle, lambda *_: None, 2**21)
+    await service.run(_listen("127.0.0.1", int(sys.argv[1])), asyncio.Event(), lambda: None)
+
+
+if __name__ == "__main__":
+    uvloop.run(serve())

@@ -1,0 +1,111 @@
+"""Reads images together with what they show: a folder with a subfolder for each class, two IDX files, or an .npz."""
+
+import hashlib
+import io
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+from .images import MAX_BYTES, NPY, Images, Shape, content_of, decode, files_below, npy_header
+
+PAIRS = (("images", "labels"), ("x_test", "y_test"), ("x", "y"))  # names in an .npz, the first that are there
+FORMS = "a folder with a subfolder for each class, IMAGES and LABELS as two IDX files, or an .npz with images and labels"
+
+
+class Labelled(NamedTuple):
+    """n images and the index of the class of each."""
+
+    images: Images  # [n, ...], as the model's `predict` takes them
+    labels: NDArray[np.int64]  # [n]
+
+    def digest(self) -> str:
+        """SHA-256 over every image's own and its label, in order: what the card calls the digest of a split."""
+        whole = hashlib.sha256()
+        for image, label in zip(self.images, self.labels.tolist(), strict=True):
+            whole.update(f"{hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()} {label}\n".encode())
+        return whole.hexdigest()
+
+
+def load(sources: list[str], shape: Shape, classes: list[str]) -> Labelled:
+    """What `sources` name, one of `FORMS`, for a model of these `classes`; raises `InputError`."""
+    if len(sources) == 2:
+        images, labels = decode(content_of(sources[0]), shape), _idx_labels(content_of(sources[1]), sources[1])
+    elif len(sources) == 1 and Path(sources[0]).is_dir():
+        return _folders(Path(sources[0]), shape, classes)
+    elif len(sources) == 1:
+        images, labels = _npz(sources[0], shape)
+    else:
+        raise InputError(f"{len(sources)} files are no labelled data; give {FORMS}")
+    if len(images) != len(labels):
+        raise InputError(f"there are {len(images):,} images and {len(labels):,} labels; give those that belong together")
+    if not len(labels):
+        raise InputError("there is no image in it; give at least one")
+    if labels.min() < 0 or labels.max() >= len(classes):
+        raise InputError(f"a label is {int(labels.min())} or {int(labels.max())}; the model knows 0 to {len(classes) - 1}")
+    return Labelled(images, labels)
+
+
+def _folders(folder: Path, shape: Shape, classes: list[str]) -> Labelled:
+    subfolders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if unknown := [path.name for path in subfolders if path.name not in classes]:
+        raise InputError(f"{folder} has the subfolder {unknown[0]!a}, which is no class; the classes are {', '.join(classes)}")
+    if not subfolders:
+        raise InputError(f"{folder} has no subfolders; give {FORMS}")
+    images: list[Images] = []
+    labels: list[int] = []
+    for subfolder in subfolders:
+        for file in files_below(subfolder):
+            try:
+                found = decode(content_of(str(file)), shape)
+            except InputError as error:
+                raise InputError(f"{file}: {error}") from None
+            found = found[:, None] if found.ndim == 3 else found
+            if found.shape[1:] != shape:
+                raise InputError(f"{file}: holds images of the shape {list(found.shape[1:])}; the model takes {list(shape)}")
+            images.append(found)
+            labels += [classes.index(subfolder.name)] * len(found)
+    if not images:
+        raise InputError(f"{folder} holds no files; give {FORMS}")
+    return Labelled(np.concatenate(images), np.array(labels))
+
+
+def _idx_labels(content: bytes, name: str) -> NDArray[np.int64]:
+    if content[:4] != b"\0\0\x08\x01" or len(content) < 8:
+        raise InputError(f"{name} is no IDX file of labels (unsigned bytes, one dimension); give IMAGES and then LABELS")
+    if int.from_bytes(content[4:8], "big") != len(content) - 8:
+        raise InputError(f"{name} holds another number of labels than its header says; copy or download it again")
+    return np.frombuffer(content, np.uint8, offset=8).astype(np.int64)
+
+
+def _npz(source: str, shape: Shape) -> tuple[Images, NDArray[np.int64]]:
+    content = content_of(source)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
+            pair = next((pair for pair in PAIRS if set(pair) <= set(sizes)), None)
+            if pair is None:
+                named = " or ".join(f"{first} and {second}" for first, second in PAIRS)
+                raise InputError(f"{source} has no arrays {named}; save them with numpy.savez(FILE, images=..., labels=...)")
+            if any(sizes[name] > MAX_BYTES for name in pair):
+                raise InputError(f"{source} holds more than {MAX_BYTES // 2**20} MiB; split it")
+            images, labels = (archive.read(f"{name}.npy") for name in pair)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, EOFError, NotImplementedError, RuntimeError):
+        raise InputError(f"{source} is no .npz file; give {FORMS}") from None
+    if not images.startswith(NPY) or not labels.startswith(NPY):
+        raise InputError(f"{source} does not hold arrays; save them with numpy.savez")
+    try:
+        return decode(images, shape), _npy_labels(labels)
+    except InputError as error:
+        raise InputError(f"{source}: an array {error}") from None
+
+
+def _npy_labels(content: bytes) -> NDArray[np.int64]:
+    code, _, sizes, start = npy_header(content)
+    kind = np.dtype(code) if code[1:2] in "iu" and code[2:] in ("1", "2", "4", "8") else None
+    if kind is None or len(sizes) != 1 or kind.itemsize * sizes[0] != len(content) - start:
+        raise InputError("of labels is not one row of whole numbers; save it as such")
+    return np.frombuffer(content, kind, offset=start).astype(np.int64)

@@ -1,0 +1,177 @@
+"""Describes the server's addresses as OpenAPI 3.1, from what the release itself says."""
+
+from math import prod
+from typing import Any
+
+
+def describe(release: dict[str, Any], most: int) -> dict[str, Any]:
+    """The document of /openapi.json; `most` is how many images a request may have."""
+    classes, size = release["classes"], release["input"]
+    shape = [size["channels"], size["height"], size["width"]]
+    model = f"/v2/models/{release['name']}"
+    images = {"$ref": "#/components/schemas/Images"}
+    predicted = _answers("the answers, in the order of the images", {"$ref": "#/components/schemas/Predictions"})
+    ok = {
+        "200": {"description": "yes", "content": {"application/json": {"schema": {"type": "object"}}}},
+        "503": _refusal("the server stops"),
+    }
+    tensor = {
+        "type": "object",
+        "required": ["name", "shape", "datatype", "data"],
+        "properties": {
+            "name": {"const": "images"},
+            "datatype": {"const": "UINT8"},
+            "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 2, "maxItems": 4},
+            "data": {"type": "array"},
+            "parameters": {"type": "object"},
+        },
+    }
+    infer = {
+        "type": "object",
+        "required": ["inputs"],
+        "properties": {
+            "id": {"type": "string"},
+            "parameters": {"type": "object", "properties": {"abstain": {"type": "boolean"}, "binary_data_output": {"type": "boolean"}}},
+            "inputs": {"type": "array", "items": tensor, "minItems": 1, "maxItems": 1},
+            "outputs": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": 2,
+                "items": {"type": "object", "required": ["name"], "properties": {"name": {"enum": ["probabilities", "label"]}}},
+            },
+        },
+    }
+    inferred = _answers("output tensors", {"type": "object", "required": ["model_name", "outputs"]})
+    inferred["200"]["content"]["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
+    one_of = [
+        {"type": "object", "required": [name], "properties": {name: inner, "abstain": {"type": "boolean"}}}
+        for name, inner in (("images", images), ("image", {"$ref": "#/components/schemas/Image"}))
+    ]
+    file = {"schema": {"type": "string", "format": "binary"}}
+    frame = {"type": "object", "required": ["data"], "properties": {"columns": {"type": "array"}, "data": images}}
+    invocations = [
+        {"type": "object", "required": [name], "properties": {name: inner, "params": {"type": "object"}}}
+        for name, inner in (("inputs", images), ("instances", images), ("dataframe_split", frame))
+    ]
+    paths = {
+        "/predict": {
+            "post": {
+                "operationId": "predict",
+                "summary": "What the images show.",
+                "parameters": [_abstain()],
+                "requestBody": {
+                    "required": True,
+                    "content": {
+                        "application/json": {"schema": {"oneOf": one_of}},
+                        **dict.fromkeys(("image/png", "image/jpeg", "application/x-npy", "application/octet-stream"), file),
+                    },
+                },
+                "responses": predicted,
+            }
+        },
+        "/invocations": {
+            "post": {
+                "operationId": "invocations",
+                "summary": "The same, as MLflow's scoring server is asked.",
+                "parameters": [_abstain()],
+                "requestBody": {"required": True, "content": {"application/json": {"schema": {"oneOf": invocations}}}},
+                "responses": predicted,
+            }
+        },
+        f"{model}/infer": {
+            "post": {
+                "operationId": "infer",
+                "summary": "The same in the Open Inference Protocol; binary tensors follow the JSON part.",
+                "parameters": [_abstain()],
+                "requestBody": {"required": True, "content": {"application/json": {"schema": infer}}},
+                "responses": inferred,
+            }
+        },
+        **{
+            path: {"get": {"operationId": name, "summary": summary, "responses": ok}}
+            for path, name, summary in (
+                ("/v2", "serverMetadata", "Name, version and extensions."),
+                ("/v2/health/live", "live", "Whether the server runs."),
+                ("/v2/health/ready", "ready", "Whether it takes requests."),
+                (model, "modelMetadata", "Input and outputs of the model."),
+                (f"{model}/ready", "modelReady", "Whether the model takes requests."),
+                ("/about", "about", "The release: classes, headline, threshold, integrity."),
+                ("/ping", "ping", "As MLflow's scoring server says that it is ready."),
+            )
+        },
+        **{
+            path: {"get": {"operationId": name, "summary": summary, "responses": {"200": _text(summary, kind)}}}
+            for path, name, summary, kind in (
+                ("/card", "card", "The model card in Markdown.", "text/plain"),
+                ("/metrics", "metrics", "Counters and histograms for Prometheus.", "text/plain"),
+            )
+        },
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": release.get("title") or release["name"], "version": release["version"], "summary": "A released model."},
+        "paths": paths,
+        "components": {"schemas": _schemas(classes, shape, most)},
+    }
+
+
+def _schemas(classes: list[str], shape: list[int], most: int) -> dict[str, Any]:
+    channels, height, width = shape
+    pixel = {"type": "integer", "minimum": 0, "maximum": 255}
+
+    def lists(*sizes: int) -> dict[str, Any]:
+        schema: dict[str, Any] = pixel
+        for size in reversed(sizes):
+            schema = {"type": "array", "items": schema, "minItems": size, "maxItems": size}
+        return schema
+
+    forms = [lists(*shape), lists(prod(shape)), *([lists(height, width)] if channels == 1 else [])]
+    probability = {"type": "number", "minimum": 0, "maximum": 1}
+    return {
+        "Image": {"anyOf": forms, "description": f"Pixels 0..255: {channels} x {height} x {width}."},
+        "Images": {"anyOf": [{"type": "array", "items": form, "minItems": 1, "maxItems": most} for form in forms]},
+        "Prediction": {
+            "type": "object",
+            "required": ["label", "probability", "abstains", "probabilities"],
+            "properties": {
+                "label": {"enum": [*classes, None], "description": "null: withheld, because abstain was asked for"},
+                "probability": probability,
+                "abstains": {"type": "boolean", "description": "the probability is below the release's threshold"},
+                "probabilities": {"type": "object", "properties": dict.fromkeys(classes, probability), "required": classes},
+            },
+        },
+        "Predictions": {
+            "type": "object",
+            "required": ["predictions"],
+            "properties": {"predictions": {"type": "array", "items": {"$ref": "#/components/schemas/Prediction"}}},
+        },
+        "Failure": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}},
+    }
+
+
+def _abstain() -> dict[str, Any]:
+    return {
+        "name": "abstain",
+        "in": "query",
+        "description": "Withhold the label where the model is less sure than the release's threshold.",
+        "schema": {"type": "string", "enum": ["true", "false"]},
+    }
+
+
+def _answers(what: str, schema: dict[str, Any]) -> dict[str, Any]:
+    refusals = {
+        "400": "the request is wrong",
+        "413": "the body is too long",
+        "415": "this Content-Type is not read",
+        "503": "the server has too much to do; Retry-After says when to come again",
+    }
+    answered = {"200": {"description": what, "content": {"application/json": {"schema": schema}}}}
+    return answered | {status: _refusal(reason) for status, reason in refusals.items()}
+
+
+def _refusal(why: str) -> dict[str, Any]:
+    return {"description": why, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}}
+
+
+def _text(what: str, kind: str) -> dict[str, Any]:
+    return {"description": what, "content": {kind: {"schema": {"type": "string"}}}}

@@ -1,0 +1,184 @@
+"""The Open Inference Protocol, version 2 (KServe's and Triton's REST), with the extension for binary tensors."""
+
+import json
+import struct
+from collections.abc import Sequence
+from functools import lru_cache
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bodies import MAX_IMAGES, document, flat_pixels, pixels
+from .errors import InputError
+
+INPUT, OUTPUTS = "images", ("probabilities", "label")
+MAX_CACHED = 64 * 1024  # bytes of a JSON part that may be remembered
+EXTENSIONS = ["binary_tensor_data"]
+
+Shape = tuple[int, int, int]  # channels, height, width
+
+
+class Question(NamedTuple):
+    """What a JSON part asks for, apart from the images."""
+
+    identity: str | None
+    abstain: bool
+    outputs: tuple[tuple[str, bool], ...]  # name, and whether it goes out as bytes
+    images: NDArray[np.uint8] | None  # None: they follow as bytes
+    sizes: tuple[int, ...]  # of the images that follow
+
+
+def server(name: str, version: str) -> dict[str, Any]:
+    """What the server says of itself."""
+    return {"name": name, "version": version, "extensions": EXTENSIONS}
+
+
+def model(name: str, version: str, shape: Shape, classes: int) -> dict[str, Any]:
+    """What the server says of the model."""
+    return {
+        "name": name,
+        "versions": [version],
+        "platform": "onnxruntime_onnx",
+        "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, *shape]}],
+        "outputs": [
+            {"name": "probabilities", "datatype": "FP32", "shape": [-1, classes]},
+            {"name": "label", "datatype": "BYTES", "shape": [-1]},
+        ],
+    }
+
+
+def read(body: bytes, head: bytes | None, shape: Shape) -> tuple[Question, NDArray[np.uint8]]:
+    """The question and its images; `head` is the header Inference-Header-Content-Length. Raises `InputError`."""
+    if head is None:
+        question = _question(body, shape)
+        if question.images is None:
+            raise InputError("the tensor is said to be binary, but the header Inference-Header-Content-Length is missing; send it")
+        return question, question.images
+    if not head.isdigit() or len(head) > 9 or int(head) > len(body):
+        raise InputError("Inference-Header-Content-Length is no length within the body; give the number of bytes of its JSON part")
+    length = int(head)
+    part = body[:length]
+    question = _remembered(part, shape) if length <= MAX_CACHED else _question(part, shape)
+    if question.images is not None:
+        if length != len(body):
+            raise InputError(f"{len(body) - length:,} bytes follow the JSON part, which has no binary tensor; set binary_data_size")
+        return question, question.images
+    if len(body) - length != prod(question.sizes):
+        raise InputError(f"the tensor asks for {prod(question.sizes):,} bytes, {len(body) - length:,} follow the JSON part")
+    return question, np.frombuffer(body, np.uint8, offset=length).reshape(-1, *shape)
+
+
+def _question(body: bytes, shape: Shape) -> Question:
+    asked, truths, _ = document(body)
+    inputs = asked.get("inputs")
+    if not isinstance(inputs, list) or len(inputs) != 1 or not isinstance(inputs[0], dict):
+        raise InputError(f'give exactly one input: "inputs": [{{"name": "{INPUT}", ...}}]')
+    tensor = inputs[0]
+    if tensor.get("name") != INPUT:
+        raise InputError(f'the model has one input, "{INPUT}"; correct its name')
+    if tensor.get("datatype") != "UINT8":
+        raise InputError(f'the input "{INPUT}" is of datatype UINT8; send pixels 0..255 as such')
+    sizes = tensor.get("shape")
+    if not isinstance(sizes, list) or not all(type(size) is int for size in sizes):
+        raise InputError(f'the input "{INPUT}" needs a shape, a list of whole numbers')
+    parameters = _object(tensor, "parameters")
+    identity = asked.get("id")
+    if identity is not None and not isinstance(identity, str):
+        raise InputError("the id is no string; send one, or none")
+    general = _object(asked, "parameters")
+    abstain = general.get("abstain", False)
+    if not isinstance(abstain, bool):
+        raise InputError('the parameter "abstain" is true or false')
+    outputs = _outputs(asked.get("outputs"), general.get("binary_data_output") is True)
+    length = parameters.get("binary_data_size")
+    if length is not None:
+        if "data" in tensor or type(length) is not int or not 0 < len(sizes) <= 4 or length != prod(sizes):
+            raise InputError("binary_data_size has to be the number of pixels that the shape asks for, and no data may stand beside it")
+        flat_sizes(sizes, shape)
+        return Question(identity, abstain, outputs, None, tuple(sizes))
+    data = tensor.get("data")
+    if not isinstance(data, list):
+        raise InputError(f'the input "{INPUT}" has no data; give a list, or a binary tensor with binary_data_size')
+    nested = bool(data) and isinstance(data[0], list)
+    images = pixels(data, shape, "data", truths=truths) if nested else flat_pixels(data, sizes, shape, "data", truths=truths)
+    if nested and images.size != prod(sizes):
+        raise InputError(f"data holds {images.size:,} numbers, its shape {sizes} asks for {prod(sizes):,}")
+    return Question(identity, abstain, outputs, images, ())
+
+
+_remembered = lru_cache(maxsize=128)(_question)  # clients send the same JSON part with every binary tensor
+
+
+def flat_sizes(sizes: Sequence[int], shape: Shape) -> None:
+    """Raises `InputError` unless an array of `sizes` is images of `shape`."""
+    if tuple(sizes[1:]) not in ({shape, (prod(shape),)} | ({shape[1:]} if shape[0] == 1 else set())) or not 0 < sizes[0] <= MAX_IMAGES:
+        raise InputError(f"the shape is {list(sizes)}; the model takes [n, {', '.join(map(str, shape))}], 1 to {MAX_IMAGES} images at once")
+
+
+def _outputs(wanted: Any, binary: bool) -> tuple[tuple[str, bool], ...]:
+    if wanted is None:
+        return tuple((name, binary) for name in OUTPUTS)
+    if not isinstance(wanted, list) or not 0 < len(wanted) <= len(OUTPUTS) or not all(isinstance(one, dict) for one in wanted):
+        raise InputError(f"outputs is no list of one or two outputs; the model has {' and '.join(OUTPUTS)}")
+    found = {}
+    for one in wanted:
+        name, parameters = one.get("name"), _object(one, "parameters")
+        if name not in OUTPUTS:
+            raise InputError(f"the model has the outputs {' and '.join(OUTPUTS)}; correct the name")
+        if parameters.get("classification"):
+            raise InputError(f'the extension "classification" is not spoken here; ask for {" and ".join(OUTPUTS)}')
+        found[str(name)] = parameters.get("binary_data", binary) is True
+    return tuple(found.items())
+
+
+def _object(parent: dict[str, Any], key: str) -> dict[str, Any]:
+    value = parent.get(key)
+    if value is not None and not isinstance(value, dict):
+        raise InputError(f"{key} is no object; correct or leave it out")
+    return value or {}
+
+
+def answer(
+    name: str, version: str, question: Question, probabilities: NDArray[np.float32], labels: list[str | None]
+) -> tuple[bytes, int | None]:
+    """The body, and the length of its JSON part where binary tensors follow; a label withheld is the empty string."""
+    contents: list[bytes] = []
+    for output, binary in question.outputs:
+        if binary:
+            contents.append(_packed(labels) if output == "label" else probabilities.astype("<f4", copy=False).tobytes())
+        else:
+            data = [label or "" for label in labels] if output == "label" else probabilities.ravel().tolist()
+            contents.append(json.dumps(data).encode())
+    sizes = tuple(map(len, contents))
+    identity = b"" if question.identity is None else b', "id": ' + json.dumps(question.identity).encode()
+    pieces = _pieces(name, version, question.outputs, probabilities.shape, sizes)
+    tail, text = b"", pieces[0] + identity
+    for (_, binary), piece, content in zip(question.outputs, pieces[1:], contents, strict=True):
+        if binary:
+            text, tail = text + piece, tail + content
+        else:
+            text += piece + content + b"}"
+    text += b"]}"
+    return text + tail, len(text) if tail else None
+
+
+@lru_cache(maxsize=1024)
+def _pieces(name: str, version: str, outputs: tuple[tuple[str, bool], ...], shape: tuple[int, int], sizes: tuple[int, ...]) -> list[bytes]:
+    """The JSON part without its data: what stands before the outputs, and each output up to its data."""
+    pieces = [json.dumps({"model_name": name, "model_version": version})[:-1].encode()]
+    opening = ', "outputs": [{'
+    for (output, binary), size in zip(outputs, sizes, strict=True):
+        of_labels = output == "label"
+        text = f'{opening}"name": "{output}", "datatype": "{"BYTES" if of_labels else "FP32"}", '
+        text += f'"shape": {[shape[0]] if of_labels else list(shape)}, '
+        pieces.append((text + (f'"parameters": {{"binary_data_size": {size}}}}}' if binary else '"data": ')).encode())
+        opening = ", {"
+    return pieces
+
+
+def _packed(labels: list[str | None]) -> bytes:
+    """Strings of the protocol: each after its length in four bytes, lowest first."""
+    contents = [(label or "").encode() for label in labels]
+    return b"".join(struct.pack("<I", len(content)) + content for content in contents)

@@ -1,0 +1,391 @@
+"""HTTP/1.1 for one kind of client, the one nobody vouches for: httptools parses, this bounds bytes, time and connections.
+
+An ASGI server hands a request over when its head is complete, so no application can hurry a client that sends none; here every
+connection has a deadline in every state. Requests of one connection are answered in their order, one at a time.
+"""
+
+import asyncio
+import json
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable
+from functools import lru_cache
+from http import HTTPStatus
+from math import inf
+from typing import Any, NamedTuple
+
+import httptools
+
+MAX_HEAD = 16 * 1024  # bytes of a request line and its headers
+MAX_CONNECTIONS = 1000
+MAX_PIPELINED = 64  # requests that wait on one connection before it is read no further
+HEAD_SECONDS, BODY_SECONDS = 5.0, 10.0  # from the first byte of a request to the last of its head; from there to its end
+IDLE_SECONDS = 60.0  # between two requests of a connection
+WRITE_SECONDS = 10.0  # for a client to take what it was sent
+LINGER_SECONDS = 1.0  # in which what a refused client still sends is thrown away, so that it can read why
+SWEEP_SECONDS = 0.25  # between two looks at all deadlines
+QUIET_SECONDS = 0.3  # that an idle connection is kept while the server stops: a request may be on its way
+DRAIN_SECONDS = 30.0  # for everything begun to end once the server stops
+LOOPBACK = frozenset((b"localhost", b"127.0.0.1", b"[::1]"))
+WANTED = frozenset((b"host", b"content-type", b"content-length", b"content-encoding", b"expect", b"inference-header-content-length"))
+
+
+class Response(NamedTuple):
+    """What a request is answered with; `head` is further header lines, each ended by CR LF."""
+
+    status: int
+    body: bytes
+    kind: bytes = b"application/json"
+    head: bytes = b""
+
+
+class Request:
+    """A complete request; `route` is for the one who answers, who may name in it what was asked for."""
+
+    __slots__ = ("body", "headers", "keep", "method", "path", "query", "route", "started")
+
+    def __init__(self, method: bytes, url: bytes, headers: dict[bytes, bytes], body: bytes, keep: bool, started: float) -> None:
+        self.method, self.headers, self.body, self.keep, self.started = method, headers, body, keep, started
+        self.path, _, query = url.partition(b"?")
+        self.query = query.partition(b"#")[0]
+        self.route = "other"
+
+
+Reply = Callable[[Response], None]
+
+
+def failure(status: int, message: str, head: bytes = b"") -> Response:
+    """A refusal: one line that says what was wrong and what to do."""
+    return Response(status, json.dumps({"error": message}).encode(), head=head)
+
+
+@lru_cache(maxsize=256)
+def _opening(status: int, kind: bytes) -> bytes:
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nserver: duli\r\nx-content-type-options: nosniff\r\n".encode() + (
+        b"content-type: " + kind + b"\r\ncontent-length: "
+    )
+
+
+class Service:
+    """All connections of a server. `handle(request, reply)` has to call `reply` exactly once, at once or later.
+
+    `finished(request, status, seconds)` is told of every answer.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[[Request, Reply], None],
+        finished: Callable[[Request | None, int, float], None],
+        max_body: int,
+        hosts: frozenset[bytes] = frozenset(),
+    ) -> None:
+        self.handle, self.finished, self.max_body = handle, finished, max_body
+        self.connections: set[Connection] = set()
+        self.draining = False
+        self.loop = asyncio.get_running_loop()
+        self.allowed = lru_cache(maxsize=64)(lambda host: _name(host) in LOOPBACK | hosts)
+
+    async def run(self, sockets: list[Any], stop: asyncio.Event, started: Callable[[], None]) -> None:
+        """Serves on the listening `sockets` until `stop`, then answers what was begun and returns."""
+        servers = [await self.loop.create_server(lambda: Connection(self), sock=one, backlog=1024) for one in sockets]
+        sweeper = self.loop.create_task(self._sweep())
+        started()
+        await stop.wait()
+        await asyncio.sleep(0.001)  # what the kernel has accepted is ours: take it in before the door closes
+        for server in servers:
+            server.close()
+        self.draining = True
+        until = self.loop.time() + DRAIN_SECONDS
+        for connection in list(self.connections):
+            connection.drain()
+        while self.connections and self.loop.time() < until:
+            await asyncio.sleep(0.01)
+        sweeper.cancel()
+        for connection in list(self.connections):
+            connection.abort()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS if not self.draining else SWEEP_SECONDS / 5)
+            now = self.loop.time()
+            for connection in [one for one in self.connections if one.deadline < now]:
+                connection.expire()
+
+
+class Connection(asyncio.Protocol):
+    """One client."""
+
+    __slots__ = (
+        "body",
+        "busy",
+        "closing",
+        "deadline",
+        "ended",
+        "full",
+        "head",
+        "headers",
+        "keep",
+        "last",
+        "method",
+        "parser",
+        "paused",
+        "pending",
+        "received",
+        "request",
+        "service",
+        "size",
+        "starting",
+        "state",
+        "transport",
+        "url",
+    )
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.parser = httptools.HttpRequestParser(self)
+        self.pending: deque[Request] = deque()
+        self.busy = self.closing = self.paused = self.starting = False
+        self.ended = False  # whether the client has said that it sends no more
+        self.full = False  # whether so many requests wait that no more are read
+        self.request: Request | None = None
+        self.last: Response | None = None  # a refusal, to be sent after the answers that are owed
+        self.deadline = inf
+        self.head = True  # whether the next byte belongs to the head of a request
+        self.received = 0  # bytes of that head
+        self.state = "idle"  # or head, body: of the request that is arriving
+        self._forget()
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        service = self.service
+        if len(service.connections) >= MAX_CONNECTIONS:
+            service.finished(None, 503, 0.0)
+            transport.write(_written(failure(503, "too many connections; try again in a second", b"retry-after: 1\r\n"), close=True))
+            transport.close()
+            self.closing = True
+            return
+        service.connections.add(self)
+        self.deadline = service.loop.time() + HEAD_SECONDS
+        if service.draining:
+            self.drain()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.closing = True
+        self.pending.clear()
+        self.service.connections.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.refused:
+            return
+        if self.head:
+            self.received += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:  # an offer, which may be ignored
+            self.parser = httptools.HttpRequestParser(self)
+            if rest := data[upgrade.args[0] :]:
+                self.data_received(rest)
+        except httptools.HttpParserError:
+            self._refuse(400, "this is no HTTP/1.1 request; use an HTTP client")
+        if self.head and self.received > MAX_HEAD:
+            self._refuse(431, f"the head of the request is longer than {MAX_HEAD:,} bytes; send fewer or shorter headers")
+        if len(self.pending) > MAX_PIPELINED and not self.closing and not self.full:
+            self.full = True
+            self.transport.pause_reading()
+
+    @property
+    def refused(self) -> bool:
+        """Whether nothing more is taken from this client."""
+        return self.closing or self.last is not None
+
+    def eof_received(self) -> bool:
+        """A client that has sent all may still wait for answers."""
+        self.ended = True
+        return (self.busy or bool(self.pending)) and not self.closing
+
+    def pause_writing(self) -> None:
+        self.paused = True
+        self.deadline = self.service.loop.time() + WRITE_SECONDS
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        self._rest()
+        self._next()
+
+    # What the parser calls, in this order.
+
+    def on_message_begin(self) -> None:
+        self.state = "head"
+        if not (self.busy or self.paused):
+            self.deadline = self.service.loop.time() + HEAD_SECONDS
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name in WANTED:
+            if name in self.headers:
+                self._refuse(400, f"the header {name.decode()} is there twice; send it once")
+            self.headers[name] = value
+
+    def on_headers_complete(self) -> None:
+        if self.refused:
+            return
+        self.head = False
+        self.received = 0
+        headers = self.headers
+        self.method = self.parser.get_method()
+        self.keep = self.parser.should_keep_alive()
+        if not self.service.allowed(headers.get(b"host", b"")):
+            self._refuse(421, "this server does not answer to that Host; start it with --allow-host NAME, or ask for localhost")
+        elif int(headers.get(b"content-length", 0)) > self.service.max_body:
+            self._too_long()
+        elif headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            self._refuse(415, "compressed requests are not read; send the body as it is, without Content-Encoding")
+        else:
+            self.state = "body"
+            if not (self.busy or self.paused):
+                self.deadline = self.service.loop.time() + BODY_SECONDS
+            if headers.get(b"expect", b"").lower() == b"100-continue" and not self.busy:
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, data: bytes) -> None:
+        if self.refused:
+            return
+        self.size += len(data)
+        if self.size > self.service.max_body:
+            self._too_long()
+        else:
+            self.body.append(data)
+
+    def on_message_complete(self) -> None:
+        if self.refused:
+            return
+        body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
+        request = Request(self.method, self.url, self.headers, body, self.keep, self.service.loop.time())
+        self._forget()
+        self.head = True
+        self.state = "idle"
+        self.pending.append(request)
+        self._next()
+
+    # Answers.
+
+    def _next(self) -> None:
+        """Lets the requests that wait be answered, one after the other."""
+        if self.starting:
+            return
+        self.starting = True
+        while self.pending and not (self.busy or self.paused or self.closing):
+            self.busy = True
+            self.deadline = inf
+            self.request = request = self.pending.popleft()
+            try:
+                self.service.handle(request, self.answer)
+            except Exception:  # noqa: BLE001 -- a mistake of ours must cost one answer, not the server
+                traceback.print_exc(file=sys.stderr)
+                self.answer(failure(500, "this is a fault of the server; its own output says which"))
+        self.starting = False
+
+    def answer(self, response: Response) -> None:
+        """Sends the answer to the request at work and takes up the next."""
+        request = self.request
+        if not self.busy or request is None:
+            return
+        self.busy = False
+        service = self.service
+        service.finished(request, response.status, service.loop.time() - request.started)
+        if self.closing:
+            return
+        close = not self.pending and self.last is None and (not request.keep or self.ended or service.draining)
+        self.transport.write(_written(response, close=close, body=request.method != b"HEAD"))
+        if close:
+            self._leave()
+            return
+        if not self.paused:
+            self._rest()
+        if self.pending:
+            self._next()
+        elif self.last:
+            self._dismiss(self.last)
+        if self.full and len(self.pending) <= MAX_PIPELINED and not self.closing:
+            self.full = False
+            self.transport.resume_reading()
+
+    def _rest(self) -> None:
+        """The deadline of a connection that owes no answer."""
+        now = self.service.loop.time()
+        self.deadline = now + {"idle": IDLE_SECONDS, "head": HEAD_SECONDS, "body": BODY_SECONDS}[self.state]
+
+    # Ends.
+
+    def expire(self) -> None:
+        """Its deadline has passed."""
+        if self.closing or self.paused:
+            self.abort()
+        elif self.state == "idle":
+            self._leave()
+        else:
+            self._refuse(408, f"the request did not arrive within {HEAD_SECONDS:g} + {BODY_SECONDS:g} seconds; send it faster or in parts")
+
+    def drain(self) -> None:
+        """The server stops: what has begun is answered, what has not is given a moment to arrive."""
+        if not self.busy and not self.pending and self.state == "idle":
+            self.deadline = min(self.deadline, self.service.loop.time() + QUIET_SECONDS)
+
+    def abort(self) -> None:
+        self.closing = True
+        self.transport.abort()
+
+    def _leave(self) -> None:
+        self.closing = True
+        self.deadline = self.service.loop.time() + WRITE_SECONDS
+        self.transport.close()
+
+    def _too_long(self) -> None:
+        self._refuse(413, f"the body is longer than {self.service.max_body:,} bytes; send fewer images at once")
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answers in the place of a request that is not taken, after those that are owed, and reads no further."""
+        if self.refused:
+            return
+        self.service.finished(None, status, 0.0)
+        self.last = failure(status, message)
+        if not self.busy and not self.pending:
+            self._dismiss(self.last)
+
+    def _dismiss(self, last: Response) -> None:
+        """Closed at once, the connection would be reset by what the client still sends, and `last` lost."""
+        self.closing = True
+        self.transport.write(_written(last, close=True))
+        self.transport.write_eof()
+        self.deadline = self.service.loop.time() + LINGER_SECONDS
+
+    def _forget(self) -> None:
+        """Makes room for the next request."""
+        self.url = b""
+        self.headers: dict[bytes, bytes] = {}
+        self.body: list[bytes] = []
+        self.size = 0
+        self.received = 0
+
+
+def _written(response: Response, *, close: bool, body: bool = True) -> bytes:
+    return b"".join(
+        (
+            _opening(response.status, response.kind),
+            b"%d\r\n" % len(response.body),
+            response.head,
+            b"connection: close\r\n\r\n" if close else b"\r\n",
+            response.body if body else b"",
+        )
+    )
+
+
+def _name(host: bytes) -> bytes:
+    """A Host header's name without its port."""
+    name = host.strip().lower()
+    end = name.find(b"]") if name.startswith(b"[") else name.find(b":") - 1
+    return name[: end + 1] if end >= 0 else name

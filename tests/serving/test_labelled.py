@@ -1,0 +1,105 @@
+"""Labelled images are read in three forms, and whatever does not fit together is refused in one line."""
+
+import io
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from duli.preparation import summary
+from duli.serving.errors import InputError
+from duli.serving.labelled import load
+from tests.packaging import tiny
+
+N = 7
+IMAGES, LABELS = tiny.images(N)[:, 0], np.arange(N) % 3
+
+
+def idx(array: Any) -> bytes:
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.astype(np.uint8).tobytes()
+
+
+def folders() -> list[str]:
+    for index, image in enumerate(IMAGES):
+        folder = Path("data", tiny.CLASSES[LABELS[index]])
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / f"{index}.npy", image[None])
+    return ["data"]
+
+
+def pair() -> list[str]:
+    Path("images").write_bytes(idx(IMAGES))
+    Path("labels").write_bytes(idx(LABELS))
+    return ["images", "labels"]
+
+
+def npz(**changes: Any) -> list[str]:
+    np.savez("data.npz", **{"images": IMAGES, "labels": LABELS, **changes})
+    return ["data.npz"]
+
+
+def keras() -> list[str]:
+    np.savez_compressed("mnist.npz", x_train=IMAGES[:1], y_train=LABELS[:1], x_test=IMAGES, y_test=LABELS.astype(">i4"))
+    return ["mnist.npz"]
+
+
+@pytest.mark.parametrize("form", [pair, npz, keras, folders])
+def test_every_form(line: Path, form: Callable[[], list[str]]) -> None:
+    found = load(form(), tiny.SHAPE, tiny.CLASSES)
+    order = np.lexsort((np.arange(N), [sorted(tiny.CLASSES).index(tiny.CLASSES[label]) for label in LABELS]))
+    expected = (IMAGES[order], LABELS[order]) if form is folders else (IMAGES, LABELS)
+    assert (found.images.reshape(expected[0].shape) == expected[0]).all()
+    assert (found.labels == expected[1]).all()
+
+
+def test_the_digest_is_that_of_the_card(line: Path) -> None:
+    table = pa.table({"content": [image.tobytes() for image in IMAGES], "label": LABELS})
+    assert load(pair(), tiny.SHAPE, tiny.CLASSES).digest() == summary.digest(table)
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        (lambda: npz(labels=LABELS[:-1]), "there are 7 images and 6 labels"),
+        (lambda: npz(labels=LABELS + 1), "a label is 1 or 3; the model knows 0 to 2"),
+        (lambda: npz(labels=LABELS - 1), "a label is -1 or 1"),
+        (lambda: npz(labels=LABELS / 2), "is not one row of whole numbers"),
+        (lambda: npz(labels=LABELS.astype(object)), "is not one row of whole numbers"),
+        (lambda: npz(images=IMAGES / 255), "the pixels are float64"),
+        (lambda: npz(images=IMAGES[:0], labels=LABELS[:0]), "there is no image in it"),
+        (lambda: [*pair(), "third"], "3 files are no labelled data"),
+        (lambda: pair()[::-1], "labels"),
+        (lambda: [pair()[0], pair()[0]], "is no IDX file of labels"),
+        (lambda: ["missing.npz"], "does not exist"),
+        (lambda: [str(Path("empty").mkdir() or "empty")], "has no subfolders"),
+    ],
+)
+def test_what_does_not_fit_is_refused(line: Path, sources: Callable[[], list[str]], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load(sources(), tiny.SHAPE, tiny.CLASSES)
+
+
+def test_folders_that_are_no_classes(line: Path) -> None:
+    folders()
+    Path("data/left").mkdir()
+    with pytest.raises(InputError, match="has the subfolder 'left', which is no class; the classes are top, middle, bottom"):
+        load(["data"], tiny.SHAPE, tiny.CLASSES)
+
+
+@pytest.mark.parametrize("names", [(), ("images.npy",), ("images.npy", "labels.npy")])
+def test_zips_that_hold_something_else(line: Path, names: tuple[str, ...]) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"no array")
+    Path("data.npz").write_bytes(buffer.getvalue())
+    with pytest.raises(InputError, match=r"has no arrays images and labels or x_test and y_test|does not hold arrays"):
+        load(["data.npz"], tiny.SHAPE, tiny.CLASSES)
+    Path("data.npz").write_bytes(buffer.getvalue()[:-30])
+    with pytest.raises(InputError, match=r"is no \.npz file"):
+        load(["data.npz"], tiny.SHAPE, tiny.CLASSES)
