@@ -6,6 +6,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from duli import files
@@ -19,14 +22,26 @@ from tests.reporting.test_charts import labels
 PARAMS = """
 report:
   market: market
-  as_of: "2026-11-23"
+  as_of: "2026-11-24"
   stale_days: 180
+  currency: USD
   price_per_1000: 1.2
+  licence: 20000
+  day_rate: 1200
+  mix: {subscription: 0.6, one_time: 0.2, services: 0.2}
   below_threshold: review
   volume_per_month: 10000000
   compute: compute.aws_c7i_large
   instances: 2
   utilisation: 0.3
+  slo_ms: 10
+  horizon_months: 24
+  discount_rate: 0.15
+  draws: 200
+  seed: 0
+  market_size: size.ocr
+  carbon: carbon.usa
+  electricity: electricity.us_commercial
 gates:
   require:
     accuracy: {measure: business.accuracy.low, min: 0.99}
@@ -66,7 +81,7 @@ def measurements() -> dict[str, Any]:
         },
         "reports/benchmark.json": {
             "shipped": "int8", "variants": {"fp32": variant(480_000, 0.61, 3100.0), "int8": variant(131_000, 0.34, 7200.0)},
-            "hardware": {"cpu": "Model 8488C", "cores": 2, "flags": ["avx2"]}, "versions": {"onnxruntime": "1.32.0"},
+            "hardware": {"cpu": "Model 8488C", "cores": 2, "flags": ["avx2"], "memory_gib": 16.0}, "versions": {"onnxruntime": "1.32.0"},
         },
         "reports/validation.json": {"success": True},
         "reports/resources/train.json": {"stage": "train", "seconds": 41.7, "device": "cpu"},
@@ -76,6 +91,15 @@ def measurements() -> dict[str, Any]:
         },
         "champion.json": {"champion": None},
     }  # fmt: skip
+
+
+def predictions(path: Path) -> None:
+    """Answers of both files to 10,000 examples: 9,871 are as sure as the threshold, and 16 of these are wrong, as measured above."""
+    sure, wrong = np.full(10_000, 0.95), np.zeros(10_000, bool)
+    sure[9871:], wrong[:16], wrong[9871:9914] = 0.6, True, True
+    columns = np.stack([sure, 1 - sure], axis=1).astype(np.float32)
+    answers = pa.FixedSizeListArray.from_arrays(pa.array(columns.ravel()), 2)
+    pq.write_table(pa.table({"label": pa.array(wrong.astype(np.int16)), "fp32": answers, "int8": answers}), path)
 
 
 class Line:
@@ -109,6 +133,7 @@ class Line:
         for path, content in self.files.items():
             (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / path).write_text(json.dumps(content))
+        predictions(self.folder / "reports/predictions.parquet")
         report.main()
         return self
 
@@ -246,7 +271,7 @@ def test_anything_but_true_is_unsigned(release: Line, signed: object) -> None:
 
 
 def test_the_same_input_gives_the_same_bytes(release: Line) -> None:
-    names = ("business.json", "gates.json", "report.html", "report.md")
+    names = ("business.json", "assumptions.csv", "gates.json", "report.html", "report.md")
     first = [(release.run().folder / "reports" / name).read_bytes() for name in names]
     assert [(release.run().folder / "reports" / name).read_bytes() for name in names] == first
 
@@ -338,7 +363,7 @@ def test_every_input_stands_in_the_register_with_its_source_or_as_assumed(releas
 
 
 def test_stale_facts_are_flagged_at_the_day_of_the_params(release: Line) -> None:
-    release.params = PARAMS.replace("2026-11-23", "2027-11-23")
+    release.params = PARAMS.replace("2026-11-24", "2027-11-24")
     release.run()
     assert "Stale" in release.page
     assert "stale" in next(entry for entry in release.business["services"] if entry["id"] == "service.amazon_rekognition")["flags"]
