@@ -19,7 +19,7 @@ CORRUPTIONS = (
 ONNX = ("fp32", "int8")
 DRAWN = ("value", "p10", "p50", "p90")
 MODELS = ("subscription", "one_time", "services")
-WORTH = ("npv_usd", "irr_per_year", "payback_months", "revenue_usd", "funding_usd", "compute_usd")
+WORTH = ("npv_usd", "irr_per_year", "payback_months", "revenue_usd", "funding_usd", "build_usd", "compute_usd")
 CUSTOMER = (
     *("arpa_usd_per_month", "contribution_margin", "ltv_usd", "ltv_discounted_usd"),
     *("cac_usd", "ltv_to_cac", "cac_to_first_year_revenue", "cac_payback_months"),

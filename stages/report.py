@@ -137,8 +137,12 @@ def _apply_rules(found: dict[str, Any], facts: market.Market, plan: Report, repo
     numbers = gates.measures({**reports, "manifest": manifest, "business": found}) | strategy.thresholds(facts)
     found["strategy"] = strategy.judge(numbers)
     fit = strategy.fit(found["strategy"], facts.under("need", "share"))
-    for row in found["market"]["segments"]:
+    segments = found["market"]["segments"]
+    for row in segments:
         row["needs_met"] = fit.get(row["segment"])
+    best = max(segments, key=lambda row: (row["needs_met"] or 0) * row["som_usd_per_year"])
+    for row in segments:
+        row["enter_first"] = row is best  # the most that can be won, weighed by the share of its needs that is met
     limits = {risk.name: facts.row(f"risk.{risk.name}", risk.unit) for risk in risks.RISKS if risk.measure}
     found["risks"] = risks.judge(numbers, limits)
     found["legal_dates"] = risks.dates(facts.under("legal", "yyyymmdd"), plan.as_of)
@@ -147,7 +151,10 @@ def _apply_rules(found: dict[str, Any], facts: market.Market, plan: Report, repo
 def _assumptions(made: Business, facts: market.Market, plan: Report) -> str:
     """The register as resolved, and after it every other market fact, as CSV."""
     used = {entry["id"] for entry in made.register}
+    apart = set(market.conflicting(facts.rows.values()))
     rest = [register.entry(row.id, row, plan) for row in facts.rows.values() if row.id not in used]
+    for entry in rest:
+        entry["flags"] += ["conflicting"] * (entry["id"] in apart)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([register.COLUMNS, *register.table([*made.register, *rest])])
     return text.getvalue()

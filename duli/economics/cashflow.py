@@ -14,6 +14,8 @@ from duli.economics import cost
 from duli.economics.cost import HOURS_PER_MONTH, MILLION, SECONDS_PER_HOUR, Mode
 
 MONTHS_PER_YEAR = 12
+LEAST_RETURN = -0.999  # a year: below it all is lost, and a double no longer tells how fast
+MOST_A_MONTH = 100.0
 
 Floats = NDArray[np.float64]
 Number = float | Floats
@@ -164,13 +166,16 @@ def monthly_rate(yearly: float) -> float:
 
 def npv(yearly: float, net: Floats) -> Floats:
     """Net present value of monthly flows [months + 1, ...]: sum of CF_t / (1 + r)^t, where t = 0 is the first."""
-    return np.asarray(np.tensordot((1 + monthly_rate(yearly)) ** -np.arange(len(net), dtype=float), net, axes=1))
+    worth = (1 + monthly_rate(yearly)) ** -np.arange(len(net), dtype=float)
+    # Row by row, not by BLAS, whose order of summation follows the number of its threads.
+    return np.asarray(np.sum(worth.reshape(-1, *(1 for _ in net.shape[1:])) * net, axis=0))
 
 
 def irr(net: Floats) -> Floats:
     """Interest a year at which flows [months + 1, ...] are worth nothing, [...]; nan where they have no such rate, or may have several.
 
-    Money goes out first and comes back later with one change of sign: then there is exactly one rate above -100 % (Descartes).
+    Money goes out first and comes back later with one change of sign: then there is exactly one rate above -100 % (Descartes). One
+    below -99.9 %, or so high that money grows a hundredfold in a month, counts as none.
     """
     from scipy.optimize.elementwise import find_root
 
@@ -185,7 +190,9 @@ def irr(net: Floats) -> Floats:
             powers = np.where(rate >= 0, -months[:, None], len(net) - months[:, None])
             return np.asarray(np.sum(columns[:, place.astype(int)] * (1 + rate) ** powers, axis=0))
 
-        found = find_root(worth, (np.full(len(chosen), -0.99), np.full(len(chosen), 100.0)), args=(chosen.astype(float),))
+        found = find_root(
+            worth, (np.full(len(chosen), monthly_rate(LEAST_RETURN)), np.full(len(chosen), MOST_A_MONTH)), args=(chosen.astype(float),)
+        )
         rates[chosen] = np.where(found.success, (1 + found.x) ** MONTHS_PER_YEAR - 1, np.nan)
     return rates.reshape(net.shape[1:])
 

@@ -176,7 +176,9 @@ def _summary(plan: Plan, of: Flows) -> dict[str, Floats]:
         "irr_per_year": np.where(np.isnan(rate), -np.inf, rate),
         "payback_months": cashflow.payback(net),
         "revenue_usd": of.revenue.sum(axis=0),
+        # The most money that is out at one time.
         "funding_usd": -np.minimum(np.cumsum(net, axis=0).min(axis=0), 0.0),
+        "build_usd": of.build.sum(axis=0),
         "compute_usd": of.machines.sum(axis=0),
     }
 
