@@ -77,7 +77,7 @@ def business(plan: Report, facts: Market, run: Run) -> Business:
         "price_usd_per_thousand": plan.price_per_1000,
         "slo_ms": plan.slo_ms,
         "stale_days": plan.stale_days,
-        "facts": _quality(facts, plan),
+        "market_facts": _quality(facts, plan),
         "currency_per_usd": _currency(facts, plan),
         **run.measured,
         "training_seconds": run.training_seconds,
@@ -97,8 +97,6 @@ def business(plan: Report, facts: Market, run: Run) -> Business:
         "register": everything,
     }
     _add(found, _worth(plan, register.uncertain([*of_cost, *of_plan]), [*of_cost, *of_plan], register.segments(facts)))
-    for key in [key for key, value in found["variants"].items() if value is None]:
-        del found["variants"][key]
     return Business(found, kinds, everything)
 
 
@@ -163,16 +161,18 @@ def _taken(figure: Any, name: str) -> list[dict[str, str]]:
 
 def _variants(inputs: cost.Inputs, plan: Report, run: Run) -> dict[str, Any]:
     """The unit cost with each file of the run in place of the shipped one, and with the champion's figures at the prices of today."""
-    found: dict[str, Any] = {}
     shipped = run.variants[run.shipped].throughput
-    for name, variant in run.variants.items():
-        coverage, accuracy = threshold.at(run.measured["confidence_threshold"], variant.confidence, variant.correct)
-        found[name] = _variant(inputs, plan, inputs.throughput * variant.throughput / shipped, coverage, accuracy)
+    at = {
+        name: (variant.throughput, *threshold.at(run.measured["confidence_threshold"], variant.confidence, variant.correct))
+        for name, variant in run.variants.items()
+    }
     past = [run.champion.get(f"business.{key}.value") for key in ("throughput_per_second", "coverage", "accuracy_of_accepted")]
     if all(number is not None for number in past):
         speed, coverage, accuracy = (float(number or 0) for number in past)
-        found["champion"] = _variant(inputs, plan, inputs.throughput * speed / shipped, coverage, accuracy)
-    return found
+        at["champion"] = (speed, coverage, accuracy)
+    # The rented machine is another than the measured one, by the same factor for all.
+    found = {name: _variant(inputs, plan, inputs.throughput * speed / shipped, *rest) for name, (speed, *rest) in at.items()}
+    return {name: costs for name, costs in found.items() if costs is not None}
 
 
 def _variant(inputs: cost.Inputs, plan: Report, throughput: float, coverage: float, accuracy: float) -> dict[str, float] | None:

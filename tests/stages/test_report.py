@@ -1,5 +1,6 @@
 """The report from made-up measurements: what it computes, what it says, what it refuses, and that no number is its own."""
 
+import csv
 import json
 import re
 from html.parser import HTMLParser
@@ -11,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from duli import files
+from duli import files, gates
+from duli.economics import market
 from duli.errors import DataError
 from duli.reporting import wording
 from duli.reporting.pages import lookup
@@ -362,6 +364,53 @@ def test_every_input_stands_in_the_register_with_its_source_or_as_assumed(releas
         assert entry["low"] <= entry["value"] <= entry["high"], entry
 
 
+def test_the_assumptions_are_a_table_of_every_input_and_every_fact_once(release: Line) -> None:
+    business = release.run().business
+    with (release.folder / "reports/assumptions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = [row["id"] for row in rows]
+    assert len(set(names)) == len(names)
+    facts = market.read({path.name: path.read_bytes() for path in (release.folder / "market").glob("*.csv")})
+    assert {*facts.rows, *(entry["id"] for entry in business["register"])} == set(names)
+    by_id = {row["id"]: row for row in rows}
+    for entry in business["register"]:
+        assert [float(by_id[entry["id"]][end]) for end in ("value", "low", "high")] == [entry[end] for end in ("value", "low", "high")]
+    assert "conflicting" in by_id["size.ocr.2024.by_imarc"]["flags"]
+    assert all(row["source"] or row["kind"] == "assumed" for row in rows)
+
+
+def test_rules_rest_on_numbers_of_this_run_and_the_market(release: Line) -> None:
+    """Each side of a rule is looked up once more in the files, so a rule cannot argue with a number that nobody measured."""
+    business = release.run().business
+    files_of_run = {name: release.files[f"reports/{name}.json"] for name in report.REPORTS} | {"business": business}
+    numbers = gates.measures({**files_of_run, "manifest": release.files["dist/manifest.json"]})
+    for rule in business["strategy"]:
+        for side in ("left", "right"):
+            if rule[side].startswith(("business.", "evaluation.", "manifest.")):
+                assert rule[f"{side}_value"] == numbers.get(rule[side]), rule
+    assert sum(rule["holds"] is not None for rule in business["strategy"]) >= 15
+    assert [row["enter_first"] for row in business["market"]["segments"]].count(True) == 1
+
+
+def test_risks_are_low_high_or_not_measured_by_this_run(release: Line) -> None:
+    release.set("reports/evaluation.json", "calibration_error", score(0.2))
+    release.set("reports/evaluation.json", "slices", {"class": {"ratio": 0.9}, "ink": {"ratio": 0.7}})
+    risks = {row["risk"]: row for row in release.run().business["risks"]}
+    assert (risks["false_sureness"]["level"], risks["false_sureness"]["value"]) == ("high", 0.2)
+    assert (risks["weaker_for_some"]["level"], risks["weaker_for_some"]["value"]) == ("high", 0.7)
+    assert risks["forged_release"]["level"] == "high"
+    assert risks["training_energy"]["level"] == "low"
+    assert risks["spoilt_input"]["level"] == "not measured"  # these made-up reports have no robustness
+    assert "evaluation.robustness.mean.value" in risks["spoilt_input"]["reason"]
+
+
+def test_answers_of_the_shipped_file_have_to_be_there(release: Line) -> None:
+    release.files["reports/benchmark.json"]["variants"]["int4"] = variant(60_000, 0.2, 9000.0)
+    release.set("reports/benchmark.json", "shipped", "int4")
+    with pytest.raises(DataError, match=r"predictions\.parquet holds no answers of 'int4'.*--force evaluate"):
+        release.run()
+
+
 def test_stale_facts_are_flagged_at_the_day_of_the_params(release: Line) -> None:
     release.params = PARAMS.replace("2026-11-24", "2027-11-24")
     release.run()
@@ -409,6 +458,10 @@ def test_a_measurement_that_is_missing_or_no_number_stops_the_report(release: Li
         ("assumptions.csv", "fx.cny_per_usd", "fx.cny", "no row 'fx.cny_per_usd'"),
         ("services.csv", "service.", "api.", "no row 'service.*'"),
         ("compute.csv", "compute.aws_c7i_large.vcpu", "compute.aws.vcpu", "no row 'compute.aws_c7i_large.vcpu'"),
+        ("segments.csv", "segment.education.win", "segment.education.won", "no row 'segment.education.win'"),
+        ("size.csv", "size.ocr.", "size.text.", "no row 'size.ocr.*'"),
+        ("risks.csv", "risk.idle_machines", "risk.idle", "no row 'risk.idle_machines'"),
+        ("energy.csv", "carbon.usa", "carbon.us", "no row 'carbon.usa' (g per kWh)"),
         ("compute.csv", "0.08925,0.08925,0.1197,per hour", "0.08925,0.08925,0.1197,per item", "needed is 'per hour'"),
     ],
 )
