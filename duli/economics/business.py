@@ -84,7 +84,6 @@ def business(plan: Report, facts: Market, run: Run) -> Business:
         "training_usd": run.training_usd,
         "service_usd_per_million": _middle([one["usd_per_million"] for one in services]),
         "variants": _variants(inputs, plan, run),
-        "modes": _modes(inputs),
         "threshold": _threshold(inputs, plan, run),
         "market": _market(facts, plan, of_plan),
         "competitors": _competitors(facts, {one["id"]: one["usd_per_million"] for one in services}),
@@ -96,6 +95,7 @@ def business(plan: Report, facts: Market, run: Run) -> Business:
         "conflicts": conflicting(facts.rows.values()),
         "register": everything,
     }
+    _add(found, {"modes": _modes(inputs)})
     _add(found, _worth(plan, register.uncertain([*of_cost, *of_plan]), [*of_cost, *of_plan], register.segments(facts)))
     return Business(found, kinds, everything)
 
@@ -188,10 +188,11 @@ def _variant(inputs: cost.Inputs, plan: Report, throughput: float, coverage: flo
 
 def _modes(inputs: cost.Inputs) -> dict[str, Any]:
     """The unit cost of both ways to treat what the model is not sure of; never both at once."""
-    modes: tuple[cost.Mode, ...] = ("review", "abstain")
-    return {
-        mode: {"unit_cost_usd_per_million": cost.unit_cost(inputs, mode).total} for mode in modes if mode == "review" or inputs.coverage > 0
-    }
+    review = {"unit_cost_usd_per_million": cost.unit_cost(inputs, "review").total}
+    if inputs.coverage > 0:
+        return {"review": review, "abstain": {"unit_cost_usd_per_million": cost.unit_cost(inputs, "abstain").total}}
+    why = {"key": "unit_cost_usd_per_million", "reason": "no answer is sure enough, so there is none to pay for"}
+    return {"review": review, "abstain": {"unit_cost_usd_per_million": None, "reasons": [why]}}
 
 
 def _threshold(inputs: cost.Inputs, plan: Report, run: Run) -> dict[str, float]:

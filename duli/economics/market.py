@@ -257,6 +257,8 @@ class _Reader:
             self.wrong("low", "is 0, which a lognormal never reaches", "give a positive number, or another dist")
         if high > 1 and (dist == "beta" or unit in SHARES):
             self.wrong("high", f"is above 1, which a {'beta' if dist == 'beta' else 'share'} never reaches", "give a share from 0 to 1")
+        if dist == "lognormal" and unit in (*SHARES, "share per year"):
+            self.wrong("dist", "has no upper end, and a share has one", "use triangular, beta or point")
         if unit == "yes or no" and value not in (0, 1):
             self.wrong("value", "is neither yes nor no", "write 1 for yes, 0 for no")
 

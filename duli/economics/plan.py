@@ -15,6 +15,7 @@ from duli.economics.required import Needed, at_zero, rising
 
 MODELS = {"subscription": (1.0, 0.0, 0.0), "one_time": (0.0, 1.0, 0.0), "services": (0.0, 0.0, 1.0)}
 PER_POINT = 8  # draws for each point of the variance indices, which take a run for every input at each point
+MOST_POINTS = 4096  # a power of two; more would take gigabytes and tell nothing new
 CHUNK = 8192  # draws at a time: the flows of a month then stay in the processor's cache
 DEAREST = 1e9  # USD per million, or USD a customer: above any price that is meant
 
@@ -144,8 +145,8 @@ def sensitivity(plan: Plan, inputs: Mapping[str, Uncertain], assumed: Sequence[s
     def model(figures: Draws) -> Floats:
         return worth(plan, figures)
 
-    points = 2 ** int(math.log2(plan.draws / PER_POINT))
-    share = draws.variance_share(model, inputs, assumed, plan.draws, plan.seed)
+    points = min(2 ** int(math.log2(plan.draws / PER_POINT)), MOST_POINTS)
+    share = draws.variance_share(model, inputs, assumed, points * PER_POINT, plan.seed)
     return {
         "tornado": draws.tornado(model, inputs),
         "sobol": draws.sobol(model, inputs, points, plan.seed),

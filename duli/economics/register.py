@@ -69,7 +69,7 @@ def venture(plan: Report, facts: Market, training_usd: float | None, sources: So
         _planned("licence", plan.licence, "USD per licence", sources),
         _planned("day_rate", plan.day_rate, "USD per day", sources),
         training,
-        *(entry(name, _in_usd(facts, row, unit) if unit in market.PRICES else facts.row(row, unit), plan) for name, row, unit in FACTS),
+        *(entry(name, _fact(facts, row, unit), plan) for name, row, unit in FACTS),
         *(
             entry(f"{segment}.{figure}", facts.row(f"{segment}.{figure}", unit), plan)
             for segment in segments(facts)
@@ -163,6 +163,16 @@ def _in_usd(facts: Market, name: str, unit: str) -> Row:
     row = facts.row(name, unit)
     if row.currency != "USD":
         raise DataError(f"{row.place}, column currency: '{row.id}' is in {row.currency}, the unit cost in USD; convert it")
+    return row
+
+
+def _fact(facts: Market, name: str, unit: str) -> Row:
+    if unit in market.PRICES:
+        return _in_usd(facts, name, unit)
+    row = facts.row(name, unit)
+    # Growth of a market may be more than a whole a year; what customers do, or pay of a price, may not.
+    if unit == "share per year" and row.high > 1:
+        raise DataError(f"{row.place}, column high: '{row.id}' is above 1, and nobody can do more than all of it; give a share from 0 to 1")
     return row
 
 

@@ -5,6 +5,8 @@ import math
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from duli.economics import business as module
 from duli.economics.business import business
@@ -34,6 +36,27 @@ def test_every_number_that_is_missing_has_its_reason_and_no_other(usual: dict[st
     assert missing == {entry["key"] for entry in usual["reasons"]}
     assert missing  # this plan loses money, so there is something to explain
     assert all(math.isfinite(leaf) for leaf in leaves(usual).values() if isinstance(leaf, float))
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    mode=st.sampled_from(["review", "abstain"]), months=st.integers(1, 60), rate=st.floats(0, 1), price=st.floats(1e-3, 100),
+    licence=st.floats(1, 1e7), days=st.floats(1, 1e5), utilisation=st.floats(0.01, 1), instances=st.integers(0, 50),
+    subscription=st.floats(0, 1), draws=st.integers(100, 300), volume=st.floats(1, 1e12),
+)  # fmt: skip
+def test_whatever_is_planned_every_number_is_finite_or_explained(
+    mode: str, months: int, rate: float, price: float, licence: float, days: float, utilisation: float, instances: int,
+    subscription: float, draws: int, volume: float,
+) -> None:  # fmt: skip
+    found = figures(
+        below_threshold=mode, horizon_months=months, discount_rate=rate, price_per_1000=price, licence=licence, day_rate=days,
+        utilisation=utilisation, instances=instances, draws=draws, volume_per_month=volume,
+        mix={"subscription": subscription, "one_time": 1 - subscription, "services": 0.0},
+    )  # fmt: skip
+    missing = {name for name, leaf in leaves(found).items() if leaf is None}
+    assert missing == {entry["key"] for entry in found["reasons"]}
+    assert all(math.isfinite(leaf) for leaf in leaves(found).values() if isinstance(leaf, int | float))
+    json.dumps({key: value for key, value in found.items() if isinstance(value, list)}, allow_nan=False)
 
 
 def test_percentiles_are_in_order(usual: dict[str, Any]) -> None:
@@ -138,6 +161,9 @@ def test_the_shipped_variant_costs_what_the_release_does(usual: dict[str, Any]) 
 def test_where_nothing_is_accepted_a_price_for_accepting_is_refused() -> None:
     nothing = run()
     nothing.measured["coverage"].update(value=0.0, low=0.0, high=0.001)  # type: ignore[index]
+    reviewing = business(plan(), FACTS, nothing).figures
+    assert reviewing["modes"]["abstain"]["unit_cost_usd_per_million"] is None
+    assert "modes.abstain.unit_cost_usd_per_million" in {entry["key"] for entry in reviewing["reasons"]}
     with pytest.raises(DataError, match="no prediction is accepted"):
         business(plan(below_threshold="abstain"), FACTS, nothing)
 

@@ -71,6 +71,7 @@ def test_a_good_row_is_read_as_it_stands() -> None:
         ({"dist": "beta"}, "high", "from 0 to 1"),
         ({"unit": "share", "currency": ""}, "high", "from 0 to 1"),
         ({"unit": "yes or no", "currency": "", "value": "0.5", "low": "0", "high": "1"}, "value", "1 for yes"),
+        ({"dist": "lognormal", "unit": "share per year", "currency": ""}, "dist", "use triangular"),
         ({"dist": "normal"}, "dist", "use one of"),
         ({"unit": "per thousand"}, "unit", "use one of"),
         ({"currency": ""}, "currency", "use one of"),

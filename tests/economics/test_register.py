@@ -48,6 +48,7 @@ def test_every_input_has_a_source_or_is_assumed_and_can_be_drawn() -> None:
         ("assumptions", "customer.cac", "customer.cost", "no row 'customer.cac' (per customer)"),
         ("segments", "segment.education.win", "segment.education.wins", "no row 'segment.education.win' (share)"),
         ("staff", "services.day_cost,500,300,800,per day,USD", "services.day_cost,500,300,800,per day,CNY", "is in CNY"),
+        ("saas", "0.085,0.07,0.1,share per year", "0.085,0.07,1.1,share per year", "column high: 'saas.logo_churn' is above 1"),
         ("saas", "saas.logo_churn", "saas.churn", "no row 'saas.logo_churn'"),
         ("staff", "team.upkeep,0.5,0.3,0.8,share", "team.upkeep,0.5,0.3,0.8,ratio", "needed is 'share'; convert it"),
     ],
