@@ -87,7 +87,6 @@ def business(plan: Report, facts: Market, run: Run) -> Business:
         "threshold": _threshold(inputs, plan, run),
         "market": _market(facts, plan, of_plan),
         "competitors": _competitors(facts, {one["id"]: one["usd_per_million"] for one in services}),
-        "energy": _energy(facts, plan, run),
         "movers": summary.movers(inputs, ranges, mode),
         "services": services,
         "language_models": _language_models(facts, plan),
@@ -95,7 +94,7 @@ def business(plan: Report, facts: Market, run: Run) -> Business:
         "conflicts": conflicting(facts.rows.values()),
         "register": everything,
     }
-    _add(found, {"modes": _modes(inputs)})
+    _add(found, {"modes": _modes(inputs), "energy": _energy(facts, plan, run)})
     _add(found, _worth(plan, register.uncertain([*of_cost, *of_plan]), [*of_cost, *of_plan], register.segments(facts)))
     return Business(found, kinds, everything)
 
@@ -288,8 +287,15 @@ def _energy(facts: Market, plan: Report, run: Run) -> dict[str, Any]:
         numbers = kwh | {"training_co2_g": kwh["training_kwh"] * of_carbon, "co2_g_per_million": kwh["kwh_per_million"] * of_carbon}
         for name, number in numbers.items():
             found.setdefault(name, {})[end] = number
-    if electricity.currency == "USD":
-        found["electricity_usd_per_million"] = found["kwh_per_million"]["value"] * electricity.value
+    if electricity.currency != "USD":
+        raise DataError(
+            f"{electricity.place}, column currency: '{electricity.id}' is in {electricity.currency}, the report in USD; convert it"
+        )
+    found["electricity_usd_per_million"] = found["kwh_per_million"]["value"] * electricity.value
+    if run.training_usd is None:  # it ran on something else than these cores
+        names = [f"training_{what}.{end}" for what in ("kwh", "co2_g") for end in ("value", "low", "high")]
+        found |= {f"training_{what}": dict.fromkeys(("value", "low", "high")) for what in ("kwh", "co2_g")}
+        found["reasons"] = [{"key": name, "reason": "the model was trained on a device whose power is not known"} for name in names]
     return found
 
 
