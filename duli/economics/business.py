@@ -12,8 +12,8 @@ from duli.economics.params import Report
 from duli.errors import DataError
 
 OFFERS = {"on_premise": "yes or no", "open_weights": "yes or no", "latency": "ms"}  # what is known of a competitor, and its unit
-LIFETIME_REVENUE = 4  # times what computing costs over a lifetime (Sequoia 2023 and 2024): half is margin, half of the rest is chips
-# Inputs of which only the point matters here: how they are called where they have to be true.
+LIFETIME_REVENUE = 4  # times what computing costs: twice for what stands around the chips, twice for the margin (Sequoia 2023 and 2024)
+# Inputs that may have to be true: how the report calls each, and whether more or less of it is better.
 CONDITIONS = {
     "price": ("price_usd_per_million", "more"), "accuracy": ("accuracy_of_accepted", "more"), "accounts": ("som_accounts", "more"),
     "cac": ("cac_usd", "less"), "error": ("error_usd", "less"), "review": ("review_usd", "less"),
