@@ -1,7 +1,7 @@
 # One list of commands for people, hooks and CI. Everything runs in .venv, which is built from requirements.lock.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help venv repro report ui test test-fast browser lint format lock bench-line bench-train bench-ablation bench-transfer bench-evaluate bench-compression bench-serve screenshots clean
+.PHONY: help venv repro report ui test test-fast browser lint format lock bench-line bench-train bench-ablation bench-transfer bench-evaluate bench-compression bench-serve bench-report screenshots clean
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -85,6 +85,9 @@ bench-compression: venv ## measure the file that ships against torch and float32
 
 bench-serve: venv ## measure the server against others and against bad clients; writes benchmarks/results/serve.json
 	@python -m benchmarks.serve
+
+bench-report: venv ## measure the business report; writes benchmarks/results/report.json
+	@python -m benchmarks.report
 
 screenshots: venv browser ## take the pictures of docs/mlflow.md from the releases in mlruns/
 	@python -m benchmarks.screenshots

@@ -17,6 +17,17 @@ CORRUPTIONS = (
     *("shot_noise", "impulse_noise", "glass_blur", "motion_blur", "shear", "scale", "rotate", "brightness", "translate", "stripe"),
     *("fog", "spatter", "dotted_line", "zigzag", "canny_edges"),
 )
+DRAWN = ("value", "p10", "p50", "p90")
+MODELS = ("subscription", "one_time", "services")
+WORTH = ("npv_usd", "irr_per_year", "payback_months", "revenue_usd", "funding_usd", "build_usd", "compute_usd")
+CUSTOMER = (
+    *("arpa_usd_per_month", "contribution_margin", "ltv_usd", "ltv_discounted_usd"),
+    *("cac_usd", "ltv_to_cac", "cac_to_first_year_revenue", "cac_payback_months"),
+)
+VARIANT = (
+    *("throughput_per_second", "coverage", "accuracy_of_accepted", "gross_margin"),
+    *(f"{part}_usd_per_million" for part in ("unit_cost", "compute", "errors", "review")),
+)
 
 
 def catalogue(params: Params) -> Catalogue:
@@ -82,5 +93,33 @@ def _rows(evaluate: Evaluate, quantize: Quantize) -> list[tuple[tuple[str, ...],
         (("business",), ("unit_cost_usd_per_million", "gross_margin", "break_even_price_with_team_usd_per_million"), RANGE),
         (("business",), ("break_even_answers_per_month", "break_even_with_team_answers_per_month"), RANGE),
         (("business",), ("cost_usd_per_million",), ("compute", "idle", "review", "errors", "support")),
-        (("business",), ("assumed_share_of_cost", "price_usd_per_million", "price_usd_per_thousand", "stale_days")),
+        (("business",), ("assumed_share_of_cost", "idle_share_of_cost", "worst_slice_ratio")),
+        (("business",), ("price_usd_per_million", "price_usd_per_thousand", "slo_ms", "stale_days")),
+        (("business",), ("service_usd_per_million",), ("low", "median", "high")),
+        (("business",), ("market_facts",), ("rows", "assumed", "stale", "undated", "wide", "conflicting")),
+        (("business",), ("currency_per_usd",), RANGE),
+        (("business",), ("variants",), ("fp32", "shipped", "champion"), VARIANT),
+        (("business",), ("modes",), ("review", "abstain"), ("unit_cost_usd_per_million",)),
+        (("business",), ("threshold",), ("in_use", "cheapest", "coverage", "accuracy_of_accepted")),
+        (("business",), ("threshold",), tuple(f"{one}_usd_per_million" for one in ("in_use", "cheapest", "cheapest_cross_fitted"))),
+        (("business",), ("market",), ("som_accounts", "som_usd_per_year", "sam_usd_per_year", "largest_segment_share")),
+        (("business",), ("market",), ("contradicting_publishers",)),
+        (("business",), ("market",), ("tam_usd_per_year",), ("low", "high")),
+        (("business",), ("competitors",), ("n", "on_premise_share", "open_weights_share")),
+        (("business",), ("energy",), ("training_kwh", "training_co2_g", "kwh_per_million", "co2_g_per_million"), RANGE),
+        (("business",), ("energy",), ("electricity_usd_per_million",)),
+        (("business",), ("investment",), WORTH, DRAWN),
+        (("business",), ("investment",), ("npv_usd",), ("mean",)),
+        (("business",), ("investment",), ("npv_positive_probability", "npv_variance_from_assumed", "required_revenue_usd")),
+        (("business",), ("models",), MODELS, WORTH, DRAWN),
+        (("business",), ("models",), MODELS, ("npv_usd",), ("mean",)),
+        (("business",), ("models",), MODELS, ("npv_positive_probability",)),
+        (("business",), ("models",), ("best_npv_usd",)),
+        (("business",), ("subscription",), CUSTOMER, DRAWN),
+        (("business",), ("break_even",), ("subscribers", "licences_per_month", "clients")),
+        (
+            ("business",),
+            ("required",),
+            ("price_usd_per_million", "accuracy_of_accepted", "som_accounts", "cac_usd", "error_usd", "review_usd"),
+        ),
     ]

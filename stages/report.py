@@ -1,12 +1,14 @@
 """Prices the release from its own measurements and dated market facts, judges the gates, and writes one page."""
 
+import csv
+import io
 import math
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from duli import files, gates
-from duli.economics import cost, market, summary
+from duli.economics import market, register, risks, strategy
+from duli.economics.business import FULL, SHIPPED, Business, Run, Variant, business
 from duli.economics.params import Report
 from duli.errors import DataError
 from duli.params import Params
@@ -17,6 +19,8 @@ from duli.tracking.headline import headline
 
 REPORTS = ("train", "evaluation", "quantization", "benchmark", "validation")
 COUNTS = ("n", "batch", "threads", "bytes")
+SPEED = "machine_throughput"  # of a variant in benchmark.json: what one machine gives
+SOURCES = register.Sources("reports/benchmark.json", "reports/evaluation.json", "reports/resources/train.json", "params.yaml, report")
 SCORES = ("value", "low", "high", "n")
 
 
@@ -30,31 +34,25 @@ def main() -> None:
     champion = load(Path("champion.json")).champion
     training = files.read_json("reports/resources/train.json")
 
-    measured = _measured(reports, manifest)
-    register = _register(plan, facts, measured)
-    inputs = cost.Inputs(**{entry["input"]: entry["value"] for entry in register})
-    ranges = {entry["input"]: (entry["low"], entry["high"]) for entry in register if entry["low"] < entry["high"]}
-    price = plan.price_per_1000 * 1000
-    services, fx = _services(facts, plan)
-    team = _in_usd(facts, "team.per_month", "per month")
-    kinds = summary.kinds({entry["input"]: entry["kind"] for entry in register})
-    business = summary.economics(inputs, ranges, plan.below_threshold, price, (team.value, team.low, team.high))
-    business |= {
-        "assumed_share_of_cost": summary.assumed_share(business["cost_usd_per_million"], kinds),
-        "price_usd_per_million": price,
-        "price_usd_per_thousand": plan.price_per_1000,
-        "stale_days": plan.stale_days,
-        **measured,
-        "training_seconds": training["seconds"],
-        "training_usd": _training_usd(training, inputs.price_per_hour),
-        # Lists hold what the page shows and what is no metric: `dvc metrics` leaves lists out.
-        "movers": summary.movers(inputs, ranges, plan.below_threshold),
-        "services": services,
-        "register": [*register, _entry("team", team, plan), *fx],
-    }
-    business["beside_champion"] = _beside(champion, gates.measures({"business": business}))
-    judged = gates.summary(gates.judge(required, gates.measures({**reports, "manifest": manifest, "business": business})))
-    business |= {
+    numbers = gates.measures(reports)
+    hardware = _pick(numbers, "benchmark.hardware", ("cores", "memory_gib"))
+    run = Run(
+        measured=_measured(reports, manifest),
+        variants=_variants(reports, "reports/predictions.parquet"),
+        slo_ms=_pick(numbers, "benchmark", ("slo_ms",))["slo_ms"],
+        training_seconds=training["seconds"],
+        training_usd=_training_usd(training, facts.row(plan.compute, "per hour").value),
+        cores=hardware["cores"],
+        memory_gib=hardware["memory_gib"],
+        sources=SOURCES,
+        champion=champion.measures if champion else {},
+    )
+    made = business(plan, facts, run)
+    found = made.figures
+    _apply_rules(found, facts, plan, reports, manifest)
+    found["beside_champion"] = _beside(champion, gates.measures({"business": found}))
+    judged = gates.summary(gates.judge(required, gates.measures({**reports, "manifest": manifest, "business": found})))
+    found |= {
         "verdict": judged["verdict"],
         "gates": judged["gates"],
         "gates_refused": judged["refused"],
@@ -62,8 +60,8 @@ def main() -> None:
     }
 
     page = {
-        "facts": business,
-        "kinds": kinds,
+        "facts": found,
+        "kinds": made.kinds,
         "plan": plan,
         "manifest": manifest,
         "dataset": reports["evaluation"].get("dataset", manifest["name"]),
@@ -73,19 +71,20 @@ def main() -> None:
         "versions": _one_line(reports["benchmark"]["versions"]),
         "test_digest": reports["evaluation"]["test_digest"],
         "training": training,
-        "waterfall": charts.waterfall(_parts(business, plan), "Unit cost", price, "USD per million answers"),
-        "positions": charts.positions(*_dots(business), "USD per million predictions, logarithmic"),
+        "waterfall": charts.waterfall(_parts(found, plan), "Unit cost", found["price_usd_per_million"], "USD per million answers"),
+        "positions": charts.positions(*_dots(found), "USD per million predictions, logarithmic"),
     }
-    files.write_json("reports/business.json", business)
+    files.write_json("reports/business.json", found)
+    files.write_text("reports/assumptions.csv", _assumptions(made, facts, plan))
     files.write_json("reports/gates.json", judged)
     # The dozen numbers that `dvc metrics diff` and `dvc exp show` have room for.
-    files.write_json("reports/headline.json", headline({**reports, "business": business, "resources": {"train": training}}))
+    files.write_json("reports/headline.json", headline({**reports, "business": found, "resources": {"train": training}}))
     files.write_text("reports/report.html", render("report.html.j2", **page))
     files.write_text("reports/report.md", render("report.md.j2", **page))
 
     for reason in judged["reasons"]:
         print(f"gate refused: {reason}")
-    unit_cost, margin = business["unit_cost_usd_per_million"]["value"], business["gross_margin"]["value"]
+    unit_cost, margin = found["unit_cost_usd_per_million"]["value"], found["gross_margin"]["value"]
     print(f"{judged['verdict']}: a million answers cost {wording.money(unit_cost)} USD to serve, gross margin {wording.percent(margin)}")
     print("the page is reports/report.html")
 
@@ -101,98 +100,91 @@ def _measured(reports: dict[str, Any], manifest: dict[str, Any]) -> dict[str, An
         "accuracy_of_accepted": _pick(numbers, "evaluation.accuracy_of_accepted", SCORES),
         "confidence_threshold": _pick(numbers, "evaluation", ("confidence_threshold",))["confidence_threshold"],
         "latency_ms": _pick(numbers, f"{speed}.latency_ms", ("value", "p95", "p99", "n")),
-        "throughput_per_second": _pick(numbers, f"{speed}.machine_throughput", ("value", "spread", "n", "batch", "threads")),
+        "throughput_per_second": _pick(numbers, f"{speed}.{SPEED}", ("value", "spread", "n", "batch", "threads")),
         "model_bytes": _pick(numbers, speed, ("bytes",))["bytes"],
         "wheel_bytes": _pick(numbers, "manifest.wheel", ("bytes",))["bytes"],
     }
     for name in ("throughput_per_second", "latency_ms"):
-        if measured[name]["value"] <= 0:
-            raise DataError(f"reports/benchmark.json: {name} is {measured[name]['value']}; repeat `dvc repro --force benchmark`")
+        _positive(name, measured[name]["value"])
     return measured
 
 
-def _register(plan: Report, facts: market.Market, measured: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every input of the unit cost with its range and its source, in the order a reader asks for them."""
-    speed = measured["throughput_per_second"]
-    # The rented machine is not the one that was measured; threads are what both have, so the speed goes by threads.
-    scale = facts.row(f"{plan.compute}.vcpu", "vCPU").value / speed["threads"]
-    slowest, typical, fastest = (speed["value"] * scale * (1 + sign * min(speed["spread"], 0.9)) for sign in (-1, 0, 1))
-    return [
-        _entry("price_per_hour", _in_usd(facts, plan.compute, "per hour"), plan),
-        _own("throughput", typical, slowest, fastest, "per second", "benchmark"),
-        _planned("utilisation", plan.utilisation, "share"),
-        _planned("instances", plan.instances, "machines"),
-        _planned("volume", plan.volume_per_month, "per month"),
-        _own("coverage", *_interval(measured["coverage"]), "share", "evaluation"),
-        _own("accuracy", *_interval(measured["accuracy_of_accepted"]), "share", "evaluation"),
-        _entry("review", _in_usd(facts, "review.per_item", "per item"), plan),
-        _entry("error", _in_usd(facts, "error.per_item", "per item"), plan),
-        _entry("tickets", facts.row("support.tickets_per_million", "tickets per million"), plan),
-        _entry("ticket", _in_usd(facts, "support.per_ticket", "per ticket"), plan),
-    ]
+def _positive(name: str, value: float) -> float:
+    if value <= 0:
+        raise DataError(f"reports/benchmark.json: {name} is {value}; repeat `dvc repro --force benchmark`")
+    return value
 
 
-def _entry(name: str, row: market.Row, plan: Report) -> dict[str, Any]:
-    """A market fact as an entry of the register."""
-    return {
-        "input": name, "id": row.id, "value": row.value, "low": row.low, "high": row.high, "unit": f"{row.currency} {row.unit}".strip(),
-        "kind": row.kind, "source": row.source_title, "url": row.source_url, "as_of": _day(row.as_of), "retrieved": _day(row.retrieved),
-        "confidence": row.confidence, "note": row.note, "flags": market.flags(row, plan.as_of, plan.stale_days),
-    }  # fmt: skip
+def _variants(reports: dict[str, Any], path: str) -> dict[str, Variant]:
+    """Speed, sureness and right answers of the float export and of the file that ships; raises `DataError` where those are missing."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    predictions = pq.read_table(path)
+    label = predictions["label"].to_numpy()
+    numbers = gates.measures(reports)
+    shipped = reports["benchmark"]["shipped"]
+    if shipped not in predictions.column_names or shipped not in reports["benchmark"]["variants"]:
+        raise DataError(f"{path} holds no answers of '{shipped}', the file that ships; repeat `dvc repro --force evaluate`")
+    found = {}
+    for key, name in {FULL: FULL, SHIPPED: shipped}.items():
+        if name in predictions.column_names:
+            speed = _positive(f"variants.{name}.{SPEED}", _pick(numbers, f"benchmark.variants.{name}.{SPEED}", ("value",))["value"])
+            answers = predictions[name].combine_chunks()
+            probability = answers.values.to_numpy(zero_copy_only=False).reshape(len(answers), -1)
+            correct = (probability.argmax(axis=1) == label).astype(np.float64)
+            found[key] = Variant(speed, probability.max(axis=1), correct)
+    return found
 
 
-def _own(name: str, value: float, low: float, high: float, unit: str, report: str) -> dict[str, Any]:
-    """A measurement of this run as an entry of the register."""
-    return _plain(name, value, low, high, unit, "measured", f"reports/{report}.json")
+def _apply_rules(found: dict[str, Any], facts: market.Market, plan: Report, reports: dict[str, Any], manifest: dict[str, Any]) -> None:
+    """Adds what follows from the numbers by stated rules: strategy, how well each segment is served, and the risks."""
+    ratios = [one["ratio"] for one in reports["evaluation"].get("slices", {}).values() if "ratio" in one]
+    if ratios:
+        found["worst_slice_ratio"] = min(ratios)  # weakest group over strongest, of the property where they differ most
+    else:
+        found["reasons"].append({"key": "worst_slice_ratio", "reason": "no part of the test split was judged by itself"})
+    numbers = gates.measures({**reports, "manifest": manifest, "business": found}) | strategy.thresholds(facts)
+    found["strategy"] = strategy.judge(numbers)
+    fit = strategy.fit(found["strategy"], facts.under("need", "share"))
+    segments = found["market"]["segments"]
+    for row in segments:
+        row["needs_met"] = fit.get(row["segment"])
+    best = max(segments, key=lambda row: (row["needs_met"] or 0) * row["som_usd_per_year"])
+    for row in segments:
+        row["enter_first"] = row is best  # the most that can be won, weighed by the share of its needs that is met
+    limits = {risk.name: facts.row(f"risk.{risk.name}", risk.unit) for risk in risks.RISKS if risk.measure}
+    found["risks"] = risks.judge(numbers, limits)
+    found["legal_dates"] = risks.dates(facts.under("legal", "yyyymmdd"), plan.as_of)
 
 
-def _planned(name: str, value: float, unit: str) -> dict[str, Any]:
-    """A number of the plan as an entry of the register: assumed until it has happened."""
-    return _plain(name, value, value, value, unit, "assumed", "params.yaml, report")
+def _assumptions(made: Business, facts: market.Market, plan: Report) -> str:
+    """The register as resolved, and after it every other market fact, as CSV."""
+    used = {entry["id"] for entry in made.register}
+    apart = set(market.conflicting(facts.rows.values()))
+    rest = [register.entry(row.id, row, plan) for row in facts.rows.values() if row.id not in used]
+    for entry in rest:
+        entry["flags"] += ["conflicting"] * (entry["id"] in apart)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([register.COLUMNS, *register.table([*made.register, *rest])])
+    return text.getvalue()
 
 
-def _plain(name: str, value: float, low: float, high: float, unit: str, kind: str, source: str) -> dict[str, Any]:
-    return {
-        "input": name, "id": name, "value": value, "low": low, "high": high, "unit": unit, "kind": kind, "source": source, "url": "",
-        "as_of": "", "retrieved": "", "confidence": "", "note": "", "flags": [],
-    }  # fmt: skip
-
-
-def _in_usd(facts: market.Market, name: str, unit: str) -> market.Row:
-    row = facts.row(name, unit)
-    if row.currency != "USD":
-        raise DataError(f"{row.place}, column currency: '{row.id}' is in {row.currency}, the unit cost in USD; convert it")
-    return row
-
-
-def _services(facts: market.Market, plan: Report) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Public services with their list prices in USD per million, and what converted them."""
-    rows = facts.under("service", "per 1000")
-    if not rows:
-        raise DataError(f"{plan.market} has no row 'service.*' (per 1000) to compare the price with; add one")
-    fx = None if all(row.currency == "USD" for row in rows) else facts.row("fx.cny_per_usd", "CNY per USD")
-    services = []
-    for row in rows:
-        usd = (f"usd_per_million{end}" for end in ("", "_low", "_high"))
-        services.append(_entry(row.id, row, plan) | dict(zip(usd, (1000 * price for price in market.to_usd(row, fx)), strict=True)))
-    return services, [_entry("fx", fx, plan)] if fx else []
-
-
-def _dots(business: dict[str, Any]) -> tuple[list[charts.Dot], charts.Dot]:
-    price = business["price_usd_per_million"]
+def _dots(found: dict[str, Any]) -> tuple[list[charts.Dot], charts.Dot]:
+    price = found["price_usd_per_million"]
     dots = [
         charts.Dot(
             wording.title(service["id"]), service["usd_per_million"], service["usd_per_million_low"], service["usd_per_million_high"]
         )
-        for service in business["services"]
+        for service in found["services"]
     ]
     return dots, charts.Dot("This release", price, price, price)
 
 
-def _parts(business: dict[str, Any], plan: Report) -> dict[str, float]:
+def _parts(found: dict[str, Any], plan: Report) -> dict[str, float]:
     """The parts of the unit cost as the chart calls them; nobody reviews where the model abstains."""
     names = {"compute": "Compute", "idle": "Idle capacity", "review": "Human review", "errors": "Errors", "support": "Support"}
-    parts = business["cost_usd_per_million"]
+    parts = found["cost_usd_per_million"]
     return {label: parts[name] for name, label in names.items() if name != "review" or plan.below_threshold == "review"}
 
 
@@ -219,10 +211,6 @@ def _pick(numbers: dict[str, float], name: str, keys: tuple[str, ...]) -> dict[s
 
 def _interval(score: dict[str, float]) -> tuple[float, float, float]:
     return score["value"], score["low"], score["high"]
-
-
-def _day(day: date | None) -> str:
-    return day.isoformat() if day else ""
 
 
 def _one_line(facts: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ economics; where a source is named, it is the one that publishes the formula or 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
 from duli.errors import DataError
 
@@ -16,6 +16,7 @@ SECONDS_PER_HOUR = 3600
 HOURS_PER_MONTH = 365 * 24 / 12
 
 Mode = Literal["review", "abstain"]
+Amount = Any  # one number, or an array of them with one a draw
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class UnitCost:
         return self.compute + self.idle + self.review + self.errors + self.support
 
 
-def compute(price_per_hour: float, throughput: float, utilisation: float) -> float:
+def compute(price_per_hour: Amount, throughput: Amount, utilisation: Amount) -> Amount:
     """USD of machine time per million predictions: price_per_h / (throughput * 3600 * utilisation) * 1e6.
 
     The same formula gives USD per million tokens where `throughput` is tokens a second (10 USD/h at 1,000 tokens/s and
@@ -70,12 +71,12 @@ def idle(price_per_hour: float, throughput: float, utilisation: float, instances
     return max(instances * HOURS_PER_MONTH - needed, 0.0) * price_per_hour / volume * MILLION
 
 
-def review(coverage: float, per_item: float) -> float:
+def review(coverage: Amount, per_item: Amount) -> Amount:
     """USD per million predictions for people who decide what the model was not sure of: (1 - coverage) * cost * 1e6."""
     return (1 - coverage) * per_item * MILLION
 
 
-def errors(coverage: float, accuracy: float, per_item: float) -> float:
+def errors(coverage: Amount, accuracy: Amount, per_item: Amount) -> Amount:
     """USD per million predictions for accepted answers that are wrong: coverage * (1 - accuracy_of_accepted) * cost * 1e6."""
     return coverage * (1 - accuracy) * per_item * MILLION
 
@@ -98,6 +99,15 @@ def unit_cost(inputs: Inputs, mode: Mode) -> UnitCost:
         errors=errors(inputs.coverage, inputs.accuracy, inputs.error) / accepted,
         support=inputs.tickets * inputs.ticket / accepted,
     )
+
+
+def language_model(tokens_in: float, tokens_out: float, price_in: float, price_out: float) -> float:
+    """USD per million answers of a language model that is paid by the token; prices are USD per million tokens.
+
+    A million answers take a million times the tokens of one, so the millions cancel. For a model on a machine of one's own
+    the price of a token is `compute` with tokens a second as its throughput.
+    """
+    return tokens_in * price_in + tokens_out * price_out
 
 
 def gross_margin(price: float, cost: float) -> float:

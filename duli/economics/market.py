@@ -4,7 +4,7 @@ import csv
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -19,10 +19,18 @@ KINDS = ("measured", "cited", "assumed")
 DISTRIBUTIONS = ("triangular", "lognormal", "beta", "point")
 CURRENCIES = ("USD", "CNY")
 CONFIDENCES = ("A", "A-", "B+", "B", "B-", "C+", "C", "C-", "D")  # A best
-PRICES = ("per hour", "per 1000", "per item", "per ticket", "per month")  # these need a currency, the other units have none
-QUANTITIES = ("vCPU", "tickets per million", "CNY per USD")
-DIVISORS = ("vCPU", "CNY per USD")  # zero would be nonsense, and is divided by
+# Prices need a currency, the other units have none.
+PRICES = (
+    "per hour", "per 1000", "per item", "per ticket", "per month", "per day", "per customer", "per million tokens", "per kWh", "billion",
+)  # fmt: skip
+SHARES = ("share", "yes or no")  # from 0 to 1; a yes is 1, a no is 0
+QUANTITIES = (
+    *SHARES, "share per year", "vCPU", "tickets per million", "CNY per USD", "ratio", "days", "months", "accounts",
+    "predictions per month", "tokens", "ms", "W", "W per GiB", "g per kWh", "kWh", "g", "yyyymmdd",
+)  # fmt: skip
+DIVISORS = ("vCPU", "CNY per USD", "billion")  # zero would be nonsense, and is divided by
 WIDE = 0.2  # a cited range wider than this share of its value: the sources (or the tiers) disagree
+CONFLICT = 0.2  # the same fact told by two sources that lie further apart than this share of the lower one
 
 MAX_BYTES = 1_000_000
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -69,6 +77,13 @@ class Market:
             raise DataError(f"{row.place}, column unit: '{name}' is in '{row.unit}', needed is '{unit}'; convert it")
         return row
 
+    def group(self, prefix: str) -> list[Row]:
+        """The rows whose id starts with `prefix` and a dot, in whatever unit; raises `DataError` where there are none."""
+        found = [row for name, row in self.rows.items() if name.startswith(f"{prefix}.")]
+        if not found:
+            raise DataError(f"the market facts have no row '{prefix}.*'; add one to a file of the market folder")
+        return found
+
     def under(self, prefix: str, unit: str) -> list[Row]:
         """The rows whose id starts with `prefix` and a dot, in order of the files; all of them have to be in `unit`."""
         return [self.row(name, unit) for name in self.rows if name.startswith(f"{prefix}.")]
@@ -108,6 +123,21 @@ def flags(row: Row, as_of: date, stale_days: int) -> list[str]:
     if row.kind == "cited" and row.high - row.low > WIDE * row.value:
         found.append("wide")
     return found
+
+
+def conflicting(rows: Iterable[Row]) -> list[str]:
+    """The ids of rows that tell one fact and lie more than a fifth apart; `<fact>.by_<source>` names who tells it."""
+    told: dict[str, list[Row]] = {}
+    for row in rows:
+        fact, by, _ = row.id.partition(".by_")
+        if by:
+            told.setdefault(fact, []).append(row)
+    apart = (same for same in told.values() if _apart([row.value for row in same]))
+    return [row.id for same in apart for row in same]
+
+
+def _apart(values: list[float]) -> bool:
+    return max(values) - min(values) > CONFLICT * min(values)
 
 
 def to_usd(row: Row, fx: Row | None) -> tuple[float, float, float]:
@@ -225,8 +255,12 @@ class _Reader:
             self.wrong("dist", f"does not fit the range {low:g} to {high:g}", "'point' is for low = value = high, and only for that")
         if dist == "lognormal" and low == 0:
             self.wrong("low", "is 0, which a lognormal never reaches", "give a positive number, or another dist")
-        if dist == "beta" and high > 1:
-            self.wrong("high", "is above 1, which a beta never reaches", "give a share between 0 and 1, or another dist")
+        if high > 1 and (dist == "beta" or unit in SHARES):
+            self.wrong("high", f"is above 1, which a {'beta' if dist == 'beta' else 'share'} never reaches", "give a share from 0 to 1")
+        if dist == "lognormal" and unit in (*SHARES, "share per year"):
+            self.wrong("dist", "has no upper end, and a share has one", "use triangular, beta or point")
+        if unit == "yes or no" and value not in (0, 1):
+            self.wrong("value", "is neither yes nor no", "write 1 for yes, 0 for no")
 
     def _source(self, kind: str) -> None:
         if kind == "assumed":

@@ -13,7 +13,15 @@ RESTORE = 'restore it from git, or write {"champion": null} to begin anew'
 # Figures that the business report sets beside those of a new release.
 FIGURES = tuple(
     f"business.{name}.value"
-    for name in ("accuracy", "coverage", "latency_ms", "throughput_per_second", "unit_cost_usd_per_million", "gross_margin")
+    for name in (
+        "accuracy",
+        "accuracy_of_accepted",
+        "coverage",
+        "latency_ms",
+        "throughput_per_second",
+        "unit_cost_usd_per_million",
+        "gross_margin",
+    )
 )
 
 

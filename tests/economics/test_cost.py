@@ -47,6 +47,14 @@ def test_golden_values_of_always_on_capacity_and_of_review() -> None:
     assert cost.errors(0.98, 0.999, 0.1) == pytest.approx(98)
 
 
+def test_a_language_model_costs_its_tokens_whatever_the_number_of_answers() -> None:
+    """1,000 tokens in at 3 USD and 200 out at 15 USD per million tokens: 0.006 USD an answer."""
+    assert cost.language_model(1000, 200, 3, 15) == pytest.approx(0.006 * 1e6)
+    # On a machine of one's own at 200 tokens/s and 1 USD/h a token costs what the golden value says, in and out alike.
+    own = cost.compute(1, 200, 1)
+    assert cost.language_model(1000, 200, own, own) == pytest.approx(1200 * 1.3889, rel=1e-4)
+
+
 @given(amounts, st.floats(0.1, 1e6), shares)
 def test_doubled_throughput_halves_compute(price_per_hour: float, throughput: float, utilisation: float) -> None:
     once, twice = (cost.compute(price_per_hour, factor * throughput, utilisation) for factor in (1, 2))
@@ -115,7 +123,7 @@ def test_break_even_rises_with_fixed_cost_and_falls_with_price(fixed: float, var
 def test_at_the_break_even_volume_profit_is_zero(given_inputs: Inputs, mode: Mode, above: float, fixed: float) -> None:
     """Whether the always-on machines suffice there or not; checked against the bill, not against the formula."""
     parts = cost.unit_cost(given_inputs, mode)
-    price = (parts.total - parts.idle) * above
+    price = (parts.compute + parts.review + parts.errors + parts.support) * above
     answers = cost.break_even_answers(given_inputs, mode, price, fixed)
     assert answers is not None
     there = replace(given_inputs, volume=answers / (given_inputs.coverage if mode == "abstain" else 1))

@@ -63,11 +63,15 @@ def test_a_good_row_is_read_as_it_stands() -> None:
         ({"low": "1.6"}, "low", "low <= value <= high"),
         ({"high": "1.4"}, "high", "low <= value <= high"),
         ({"low": "-1"}, "low", "positive"),
+        ({"value": "-3", "low": "-3", "high": "-3", "dist": "point"}, "low", "positive"),
         ({"unit": "vCPU", "currency": "", "low": "0"}, "low", "positive"),
         ({"dist": "point"}, "dist", "low = value = high"),
         ({"low": "1.5", "high": "1.5"}, "dist", "low = value = high"),
         ({"dist": "lognormal", "low": "0"}, "low", "positive"),
-        ({"dist": "beta"}, "high", "between 0 and 1"),
+        ({"dist": "beta"}, "high", "from 0 to 1"),
+        ({"unit": "share", "currency": ""}, "high", "from 0 to 1"),
+        ({"unit": "yes or no", "currency": "", "value": "0.5", "low": "0", "high": "1"}, "value", "1 for yes"),
+        ({"dist": "lognormal", "unit": "share per year", "currency": ""}, "dist", "use triangular"),
         ({"dist": "normal"}, "dist", "use one of"),
         ({"unit": "per thousand"}, "unit", "use one of"),
         ({"currency": ""}, "currency", "use one of"),
@@ -203,9 +207,55 @@ def test_converting_keeps_the_order_of_the_ends(amounts: list[float], rates: lis
     assert market.to_usd(made(*amounts, "USD"), None) == (amounts[1], amounts[0], amounts[2])
 
 
+def told(by: str, value: str) -> str:
+    return row(id=f"size.ocr.2024.{by}", value=value, low=value, high=value, dist="point")
+
+
+@pytest.mark.parametrize(("values", "apart"), [(("10", "12"), False), (("10", "12.1"), True), (("10",), False), (("10", "11", "13"), True)])
+def test_sources_that_lie_more_than_a_fifth_apart_are_in_conflict(values: tuple[str, ...], apart: bool) -> None:
+    lines = [told(f"by_{place}", value) for place, value in enumerate(values)]
+    found = read(*lines, row(id="size.ocr.2025", value="90", low="90", high="90", dist="point"))
+    assert market.conflicting(found.rows.values()) == ([f"size.ocr.2024.by_{place}" for place in range(len(values))] if apart else [])
+
+
+def test_a_group_is_whole_words_in_any_unit_and_never_empty() -> None:
+    facts = read(row(id="segment.a.b"), row(id="segment.c", unit="share", currency="", value="1", low="1", high="1", dist="point"))
+    assert [found.id for found in facts.group("segment")] == ["segment.a.b", "segment.c"]
+    with pytest.raises(DataError, match=r"no row 'segments\.\*'; add one"):
+        facts.group("segments")
+
+
+WELL = f"{HEADER}\n{row()}\n{row(id='service.b', note='x, y')}\n".encode()
+
+
+@given(st.data())
+def test_whatever_is_done_to_a_file_it_is_read_or_refused_with_file_and_place(data: st.DataObject) -> None:
+    """Bytes replaced, inserted and cut anywhere: never another error than ours, and no row that breaks its own rules."""
+    content = bytearray(WELL)
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(content)))
+        content[place : place + data.draw(st.integers(0, 3))] = data.draw(
+            st.binary(max_size=3) | st.sampled_from([b";", b'"', b"\n", b"-", b"nan"])
+        )
+    rows, said = _outcome(bytes(content))
+    assert all("a.csv" in line for line in said)
+    assert bool(said) is not bool(rows)
+    for one in rows:
+        assert 0 <= one.low <= one.value <= one.high < float("inf")
+        assert one.source_url or one.kind == "assumed"
+
+
+def _outcome(content: bytes) -> tuple[list[market.Row], list[str]]:
+    try:
+        return list(market.read({"a.csv": content}).rows.values()), []
+    except DataError as error:
+        return [], str(error).splitlines()
+
+
 def test_the_facts_that_ship_are_sound() -> None:
     facts = market.read({path.name: path.read_bytes() for path in sorted(Path(ROOT / "data/market").glob("*.csv"))})
     assert len(facts.under("service", "per 1000")) >= 3
     for found in facts.rows.values():
         assert found.source_url or found.kind == "assumed"
         assert found.low < found.high or found.unit == "vCPU" or found.note, f"{found.id}: a point without a range needs its reason"
+        assert found.confidence in ("C", "D") or found.kind != "assumed", f"{found.id}: an assumption is no better than a guess"

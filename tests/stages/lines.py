@@ -30,6 +30,7 @@ def make_line(folder: Path, mnist: Path, **knobs: Any) -> Path:
             "pgd": {"epsilons": [8, 40], "steps": 3, "examples": 60},
         },
         "benchmark__seconds": 0.5,
+        "report__draws": 200,
     }
     for key, value in {**small, **knobs}.items():
         section, name = key.split("__", 1)

@@ -1,14 +1,19 @@
 """The report from made-up measurements: what it computes, what it says, what it refuses, and that no number is its own."""
 
+import csv
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from duli import files
+from duli import files, gates
+from duli.economics import market
 from duli.errors import DataError
 from duli.reporting import wording
 from duli.reporting.pages import lookup
@@ -19,14 +24,25 @@ from tests.reporting.test_charts import labels
 PARAMS = """
 report:
   market: market
-  as_of: "2026-11-23"
+  as_of: "2026-11-24"
   stale_days: 180
+  currency: USD
   price_per_1000: 1.2
+  licence: 20000
+  day_rate: 1200
+  mix: {subscription: 0.6, one_time: 0.2, services: 0.2}
   below_threshold: review
   volume_per_month: 10000000
   compute: compute.aws_c7i_large
   instances: 2
   utilisation: 0.3
+  horizon_months: 24
+  discount_rate: 0.15
+  draws: 200
+  seed: 0
+  market_size: size.ocr
+  carbon: carbon.usa
+  electricity: electricity.us_commercial
 gates:
   require:
     accuracy: {measure: business.accuracy.low, min: 0.99}
@@ -65,8 +81,8 @@ def measurements() -> dict[str, Any]:
             "variants": {"fp32": {"bytes": 480_000}, "int8": {"bytes": 131_000}},
         },
         "reports/benchmark.json": {
-            "shipped": "int8", "variants": {"fp32": variant(480_000, 0.61, 3100.0), "int8": variant(131_000, 0.34, 7200.0)},
-            "hardware": {"cpu": "Model 8488C", "cores": 2, "flags": ["avx2"]}, "versions": {"onnxruntime": "1.32.0"},
+            "shipped": "int8", "slo_ms": 10.0, "variants": {"fp32": variant(480_000, 0.61, 3100.0), "int8": variant(131_000, 0.34, 7200.0)},
+            "hardware": {"cpu": "Model 8488C", "cores": 2, "flags": ["avx2"], "memory_gib": 16.0}, "versions": {"onnxruntime": "1.32.0"},
         },
         "reports/validation.json": {"success": True},
         "reports/resources/train.json": {"stage": "train", "seconds": 41.7, "device": "cpu"},
@@ -76,6 +92,15 @@ def measurements() -> dict[str, Any]:
         },
         "champion.json": {"champion": None},
     }  # fmt: skip
+
+
+def predictions(path: Path) -> None:
+    """Answers of both files to 10,000 examples: 9,871 are as sure as the threshold, and 16 of these are wrong, as measured above."""
+    sure, wrong = np.full(10_000, 0.95), np.zeros(10_000, bool)
+    sure[9871:], wrong[:16], wrong[9871:9914] = 0.6, True, True
+    columns = np.stack([sure, 1 - sure], axis=1).astype(np.float32)
+    answers = pa.FixedSizeListArray.from_arrays(pa.array(columns.ravel()), 2)
+    pq.write_table(pa.table({"label": pa.array(wrong.astype(np.int16)), "fp32": answers, "int8": answers}), path)
 
 
 class Line:
@@ -109,6 +134,7 @@ class Line:
         for path, content in self.files.items():
             (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / path).write_text(json.dumps(content))
+        predictions(self.folder / "reports/predictions.parquet")
         report.main()
         return self
 
@@ -246,7 +272,7 @@ def test_anything_but_true_is_unsigned(release: Line, signed: object) -> None:
 
 
 def test_the_same_input_gives_the_same_bytes(release: Line) -> None:
-    names = ("business.json", "gates.json", "report.html", "report.md")
+    names = ("business.json", "assumptions.csv", "gates.json", "report.html", "report.md")
     first = [(release.run().folder / "reports" / name).read_bytes() for name in names]
     assert [(release.run().folder / "reports" / name).read_bytes() for name in names] == first
 
@@ -337,8 +363,55 @@ def test_every_input_stands_in_the_register_with_its_source_or_as_assumed(releas
         assert entry["low"] <= entry["value"] <= entry["high"], entry
 
 
+def test_the_assumptions_are_a_table_of_every_input_and_every_fact_once(release: Line) -> None:
+    business = release.run().business
+    with (release.folder / "reports/assumptions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = [row["id"] for row in rows]
+    assert len(set(names)) == len(names)
+    facts = market.read({path.name: path.read_bytes() for path in (release.folder / "market").glob("*.csv")})
+    assert {*facts.rows, *(entry["id"] for entry in business["register"])} == set(names)
+    by_id = {row["id"]: row for row in rows}
+    for entry in business["register"]:
+        assert [float(by_id[entry["id"]][end]) for end in ("value", "low", "high")] == [entry[end] for end in ("value", "low", "high")]
+    assert "conflicting" in by_id["size.ocr.2024.by_imarc"]["flags"]
+    assert all(row["source"] or row["kind"] == "assumed" for row in rows)
+
+
+def test_rules_rest_on_numbers_of_this_run_and_the_market(release: Line) -> None:
+    """Each side of a rule is looked up once more in the files, so a rule cannot argue with a number that nobody measured."""
+    business = release.run().business
+    files_of_run = {name: release.files[f"reports/{name}.json"] for name in report.REPORTS} | {"business": business}
+    numbers = gates.measures({**files_of_run, "manifest": release.files["dist/manifest.json"]})
+    for rule in business["strategy"]:
+        for side in ("left", "right"):
+            if rule[side].startswith(("business.", "evaluation.", "manifest.")):
+                assert rule[f"{side}_value"] == numbers.get(rule[side]), rule
+    assert sum(rule["holds"] is not None for rule in business["strategy"]) >= 15
+    assert [row["enter_first"] for row in business["market"]["segments"]].count(True) == 1
+
+
+def test_risks_are_low_high_or_not_measured_by_this_run(release: Line) -> None:
+    release.set("reports/evaluation.json", "calibration_error", score(0.2))
+    release.set("reports/evaluation.json", "slices", {"class": {"ratio": 0.9}, "ink": {"ratio": 0.7}})
+    risks = {row["risk"]: row for row in release.run().business["risks"]}
+    assert (risks["false_sureness"]["level"], risks["false_sureness"]["value"]) == ("high", 0.2)
+    assert (risks["weaker_for_some"]["level"], risks["weaker_for_some"]["value"]) == ("high", 0.7)
+    assert risks["forged_release"]["level"] == "high"
+    assert risks["training_energy"]["level"] == "low"
+    assert risks["spoilt_input"]["level"] == "not measured"  # these made-up reports have no robustness
+    assert "evaluation.robustness.mean.value" in risks["spoilt_input"]["reason"]
+
+
+def test_answers_of_the_shipped_file_have_to_be_there(release: Line) -> None:
+    release.files["reports/benchmark.json"]["variants"]["int4"] = variant(60_000, 0.2, 9000.0)
+    release.set("reports/benchmark.json", "shipped", "int4")
+    with pytest.raises(DataError, match=r"predictions\.parquet holds no answers of 'int4'.*--force evaluate"):
+        release.run()
+
+
 def test_stale_facts_are_flagged_at_the_day_of_the_params(release: Line) -> None:
-    release.params = PARAMS.replace("2026-11-23", "2027-11-23")
+    release.params = PARAMS.replace("2026-11-24", "2027-11-24")
     release.run()
     assert "Stale" in release.page
     assert "stale" in next(entry for entry in release.business["services"] if entry["id"] == "service.amazon_rekognition")["flags"]
@@ -359,6 +432,8 @@ def test_lists_hold_what_is_no_metric(release: Line) -> None:
     [
         ("reports/benchmark.json", "variants.int8.machine_throughput.value", None, "repeat `dvc repro --force benchmark`"),
         ("reports/benchmark.json", "variants.int8.machine_throughput.value", 0, "throughput_per_second is 0"),
+        ("reports/benchmark.json", "variants.fp32.machine_throughput.value", 0, "variants.fp32.machine_throughput is 0"),
+        ("reports/benchmark.json", "hardware.memory_gib", None, "no finite number at hardware.memory_gib"),
         ("reports/benchmark.json", "variants.int8.latency_ms.p95", float("nan"), "no finite number at variants.int8.latency_ms.p95"),
         ("reports/benchmark.json", "shipped", "int4", "no finite number"),
         ("reports/evaluation.json", "coverage.value", float("inf"), "repeat `dvc repro --force evaluate`"),
@@ -384,6 +459,10 @@ def test_a_measurement_that_is_missing_or_no_number_stops_the_report(release: Li
         ("assumptions.csv", "fx.cny_per_usd", "fx.cny", "no row 'fx.cny_per_usd'"),
         ("services.csv", "service.", "api.", "no row 'service.*'"),
         ("compute.csv", "compute.aws_c7i_large.vcpu", "compute.aws.vcpu", "no row 'compute.aws_c7i_large.vcpu'"),
+        ("segments.csv", "segment.education.win", "segment.education.won", "no row 'segment.education.win'"),
+        ("size.csv", "size.ocr.", "size.text.", "no row 'size.ocr.*'"),
+        ("risks.csv", "risk.idle_machines", "risk.idle", "no row 'risk.idle_machines'"),
+        ("energy.csv", "carbon.usa", "carbon.us", "no row 'carbon.usa' (g per kWh)"),
         ("compute.csv", "0.08925,0.08925,0.1197,per hour", "0.08925,0.08925,0.1197,per item", "needed is 'per hour'"),
     ],
 )

@@ -1,0 +1,95 @@
+"""The risks a buyer asks for, each tied to a number of this run and its limit, or said to be not measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+from duli.economics.market import Row
+from duli.economics.strategy import compare
+
+
+@dataclass(frozen=True)
+class Risk:
+    """What may go wrong and the number that tells; without a `measure`, why there is none."""
+
+    name: str  # the limit is the row risk.<name>, in `unit`
+    topic: Literal["privacy", "compute and energy", "fairness and transparency", "legal"]
+    what: str
+    measure: str = ""
+    relation: Literal["at least", "at most"] = "at most"  # how the number stands to its limit where all is well
+    unit: str = ""
+    not_measured: str = ""
+
+
+RISKS = (
+    Risk("memorised_examples", "privacy", "The model tells who was in its training data.", not_measured="no membership attack was run"),
+    Risk(
+        "personal_data", "privacy", "What customers send holds personal data.",
+        not_measured="the test data are public, a customer's are not",
+    ),
+    Risk(
+        "data_on_the_wire", "privacy", "Data leave the customer's machines.",
+        not_measured="the wheel works without a network; whether a subscription is served from elsewhere is not part of this run",
+    ),
+    Risk("training_energy", "compute and energy", "Training takes much energy.", "business.energy.training_kwh.value", "at most", "kWh"),
+    Risk("serving_carbon", "compute and energy", "Answers emit much carbon.", "business.energy.co2_g_per_million.value", "at most", "g"),
+    Risk("idle_machines", "compute and energy", "Machines wait for customers.", "business.idle_share_of_cost", "at most", "share"),
+    Risk("slow_answers", "compute and energy", "The slowest answers come too late.", "business.latency_ms.p99", "at most", "ms"),
+    Risk(
+        "weaker_for_some", "fairness and transparency", "Some groups of examples are answered worse than others.",
+        "business.worst_slice_ratio", "at least", "share",
+    ),
+    Risk(
+        "people_treated_unequally", "fairness and transparency", "People are treated unequally by a protected attribute.",
+        not_measured="the data say nothing of the people behind them",
+    ),
+    Risk(
+        "false_sureness", "fairness and transparency", "The model is surer than it is right.",
+        "evaluation.calibration_error.value", "at most", "share",
+    ),
+    Risk(
+        "spoilt_input", "fairness and transparency", "Accuracy breaks down on noisy, moved or badly lit input.",
+        "evaluation.robustness.mean.value", "at least", "share",
+    ),
+    Risk(
+        "attacked_input", "fairness and transparency", "Somebody changes an image so that it is read wrongly.",
+        "evaluation.robustness.pgd.8_of_255.shipped.value", "at least", "share",
+    ),
+    Risk("forged_release", "legal", "A customer cannot tell the release from a forgery.", "manifest.signed", "at least", "yes or no"),
+    Risk(
+        "rights_in_the_data", "legal", "The training data may not be used in this way.",
+        not_measured="nobody has read their licence for this use",
+    ),
+    Risk(
+        "high_risk_use", "legal", "A customer's use falls under rules for high-risk systems.",
+        not_measured="it depends on the use, not on the model",
+    ),
+)  # fmt: skip
+
+
+def judge(numbers: Mapping[str, float], limits: Mapping[str, Row]) -> list[dict[str, Any]]:
+    """Every risk: low or high by its limit (by risk name), or not measured, with the reason."""
+    return [_judge(risk, numbers, limits) for risk in RISKS]
+
+
+def dates(rows: list[Row], as_of: date) -> list[dict[str, Any]]:
+    """Legal dates (rows in yyyymmdd), and whether they have come at the day `as_of`; no legal advice."""
+    day = int(as_of.strftime("%Y%m%d"))
+    return [
+        {"id": row.id, "day": int(row.value), "in_force": row.value <= day, "note": row.note, "source": row.source_title, "kind": row.kind}
+        for row in rows
+    ]
+
+
+def _judge(risk: Risk, numbers: Mapping[str, float], limits: Mapping[str, Row]) -> dict[str, Any]:
+    value = numbers.get(risk.measure) if risk.measure else None
+    limit = limits[risk.name].value if risk.measure else None
+    if value is None or limit is None:
+        level, reason = "not measured", risk.not_measured or f"this run has no {risk.measure}"
+    else:
+        level, reason = ("low" if compare(value, risk.relation, limit) else "high"), ""
+    return {
+        "risk": risk.name, "topic": risk.topic, "what": risk.what, "measure": risk.measure, "value": value,
+        "relation": risk.relation if risk.measure else "", "limit": limit, "level": level, "reason": reason,
+    }  # fmt: skip

@@ -1,0 +1,185 @@
+"""Entry, price and differentiation from stated rules: which numbers are compared, how, and what follows either way."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from duli.economics.market import Market, Row
+from duli.errors import DataError
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Two numbers and what follows from their order; `right` is the name of a number, or the number itself."""
+
+    name: str
+    topic: Literal["price", "entry", "differentiation", "investment"]
+    left: str
+    relation: Literal["at least", "at most"]
+    right: str | float
+    follows: str  # where it holds
+    otherwise: str
+
+
+RULES = (
+    Rule(
+        "price_pays", "price", "business.gross_margin.value", "at least", 0.0,
+        "The price pays for an answer, so every further customer helps.",
+        "An answer costs more than it sells for: raise the price, or lower review and error cost, before selling.",
+    ),
+    Rule(
+        "price_pays_at_the_worst", "price", "business.gross_margin.low", "at least", 0.0,
+        "The price pays even with every input at its worst end, so a fixed price can be promised.",
+        "At the worst ends the price does not pay: promise no fixed price for longer than the inputs are known.",
+    ),
+    Rule(
+        "cheaper_than_every_service", "price", "business.price_usd_per_million", "at most", "business.service_usd_per_million.low",
+        "Cheaper than every public service listed: price is an argument.",
+        "A public service is as cheap: price alone wins nobody.",
+    ),
+    Rule(
+        "cheaper_than_the_middle", "price", "business.price_usd_per_million", "at most", "business.service_usd_per_million.median",
+        "Below the middle of the public services: room to raise the price.",
+        "Above the middle of the public services: the difference has to be earned by what they lack.",
+    ),
+    Rule(
+        "margin_of_software", "price", "business.gross_margin.value", "at least", "market.saas.gross_margin.low",
+        "The margin is that of software: it can be financed and valued as such.",
+        "The margin is below that of software: plan it as a service, and work on what costs most.",
+    ),
+    Rule(
+        "on_the_customers_machines", "differentiation", "business.competitors.on_premise_share", "at most", 0.5,
+        "Fewer than half of the competitors run on the customer's own machines; the wheel does: lead with it.",
+        "Most competitors run on the customer's own machines too: it is expected, no argument.",
+    ),
+    Rule(
+        "open_weights", "differentiation", "business.competitors.open_weights_share", "at most", 0.5,
+        "Fewer than half of the competitors hand over the weights: a licence is an offer they do not make.",
+        "Most competitors hand over their weights: a licence has to sell support.",
+    ),
+    Rule(
+        "fast_enough_to_promise", "differentiation", "business.latency_ms.p99", "at most", "business.slo_ms",
+        "The slowest in a hundred is within the latency objective: promise it in the contract.",
+        "The slowest in a hundred misses the latency objective: promise no latency.",
+    ),
+    Rule(
+        "accurate_enough", "differentiation", "business.accuracy.low", "at least", "market.requirement.accuracy",
+        "All of the interval of the accuracy is above what buyers would ask for.",
+        "The accuracy may be below what buyers would ask for: sell it with review, or improve it first.",
+    ),
+    Rule(
+        "signed", "differentiation", "manifest.signed", "at least", 1.0,
+        "The release is signed, so a customer can check what he got.",
+        "The release is not signed: sign it before a customer with a security review asks.",
+    ),
+    Rule(
+        "one_segment_first", "entry", "business.market.largest_segment_share", "at least", 0.5,
+        "One segment holds most of what can be won: enter there, with its needs alone.",
+        "No segment holds most of what can be won: enter where the needs are met best, and test a second.",
+    ),
+    Rule(
+        "subscribers_can_carry_it", "entry", "business.break_even.subscribers", "at most", "business.market.som_accounts",
+        "Fewer subscribers than can be won pay for the team: a subscription can carry it alone.",
+        "More subscribers are needed than can be won: a subscription alone never pays for the team.",
+    ),
+    Rule(
+        "lead_with_subscription", "entry", "business.models.subscription.npv_usd.value", "at least", "business.models.best_npv_usd",
+        "Of the three ways to sell, the subscription is worth most: lead with it.",
+        "Another way to sell is worth more than the subscription.",
+    ),
+    Rule(
+        "lead_with_one_time", "entry", "business.models.one_time.npv_usd.value", "at least", "business.models.best_npv_usd",
+        "Of the three ways to sell, the licence is worth most: lead with it.",
+        "Another way to sell is worth more than the licence.",
+    ),
+    Rule(
+        "lead_with_services", "entry", "business.models.services.npv_usd.value", "at least", "business.models.best_npv_usd",
+        "Of the three ways to sell, services are worth most: lead with them, and let the model open the door.",
+        "Another way to sell is worth more than services.",
+    ),
+    Rule(
+        "likely_to_pay", "investment", "business.investment.npv_positive_probability", "at least", 0.5,
+        "More than half of the draws pay back with interest.",
+        "More than half of the draws lose money: do not invest on this plan.",
+    ),
+    Rule(
+        "customers_are_worth_it", "investment", "business.subscription.ltv_to_cac.value", "at least", "market.saas.ltv_to_cac",
+        "A subscriber brings back what he costs as often as investors ask.",
+        "A subscriber does not bring back what he costs often enough: lower the cost of winning him, or keep him longer.",
+    ),
+    Rule(
+        "customers_pay_soon", "investment", "business.subscription.cac_payback_months.value", "at most", "market.saas.cac_payback",
+        "What a subscriber cost to win is back as soon as investors ask.",
+        "What a subscriber cost to win takes longer to come back than investors ask: it has to be financed.",
+    ),
+    Rule(
+        "selling_is_efficient", "investment", "business.subscription.cac_to_first_year_revenue.value", "at most",
+        "market.saas.new_cac_ratio",
+        "Winning revenue costs no more than it does at the median company.",
+        "Winning revenue costs more than it does at the median company.",
+    ),
+    Rule(
+        "known_well_enough", "investment", "business.investment.npv_variance_from_assumed", "at most", 0.5,
+        "Less than half of the uncertainty comes from assumptions: the decision rests on facts.",
+        "Most of the uncertainty comes from assumptions: ask customers and measure before investing.",
+    ),
+)  # fmt: skip
+
+# Which rule tells whether a need of a segment, `need.<segment>.<need>`, is met.
+NEEDS = {
+    "price": "cheaper_than_the_middle", "accuracy": "accurate_enough", "latency": "fast_enough_to_promise",
+    "on_premise": "on_the_customers_machines",
+}  # fmt: skip
+
+
+def judge(numbers: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Every rule against the numbers by dotted name; where one is missing the rule is not known, which is no reason to go on."""
+    return [_judge(rule, numbers) for rule in RULES]
+
+
+def thresholds(facts: Market) -> dict[str, float]:
+    """The market facts as numbers that rules can name: market.<id>, and its ends market.<id>.low and .high."""
+    return {
+        name: number
+        for row in facts.rows.values()
+        for name, number in ((f"market.{row.id}", row.value), (f"market.{row.id}.low", row.low), (f"market.{row.id}.high", row.high))
+    }
+
+
+def fit(judged: Sequence[Mapping[str, Any]], needs: Sequence[Row]) -> dict[str, float]:
+    """By segment: the share of its needs, by weight, that the judged rules say are met; what is not known counts as not met.
+
+    Raises `DataError` for a need that no rule judges.
+    """
+    holds = {rule["rule"]: rule["holds"] for rule in judged}
+    weights: dict[str, list[tuple[float, bool]]] = {}
+    for row in needs:
+        _, segment, need = row.id.split(".") if row.id.count(".") == 2 else ("", "", "")
+        if need not in NEEDS:
+            raise DataError(f"{row.place}, column id: '{row.id}' is no need.<segment>.<need>; the needs are {', '.join(NEEDS)}")
+        weights.setdefault(f"segment.{segment}", []).append((row.value, holds.get(NEEDS[need]) is True))
+    totals = {name: sum(weight for weight, _ in pairs) for name, pairs in weights.items()}
+    return {name: sum(w for w, met in pairs if met) / totals[name] if totals[name] else 0.0 for name, pairs in weights.items()}
+
+
+def compare(left: float, relation: str, right: float) -> bool:
+    """Whether `left` is at least, or at most, `right`."""
+    return left >= right if relation == "at least" else left <= right
+
+
+def _judge(rule: Rule, numbers: Mapping[str, float]) -> dict[str, Any]:
+    left = numbers.get(rule.left)
+    right = numbers.get(rule.right) if isinstance(rule.right, str) else rule.right
+    holds = None if left is None or right is None else compare(left, rule.relation, right)
+    missing = rule.left if left is None else rule.right
+    return {
+        "rule": rule.name,
+        "topic": rule.topic,
+        "left": rule.left,
+        "left_value": left,
+        "relation": rule.relation,
+        "right": rule.right if isinstance(rule.right, str) else "",
+        "right_value": right,
+        "holds": holds,
+        "follows": f"Not known: there is no {missing}." if holds is None else rule.follows if holds else rule.otherwise,
+    }

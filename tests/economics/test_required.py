@@ -1,0 +1,44 @@
+"""What would have to be true: roots that are roots, and a reason wherever there is none."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duli.economics.required import at_zero, rising
+
+
+@given(st.floats(0.01, 1e3), st.floats(0.01, 1e3), st.sampled_from(["more", "less"]))
+def test_at_the_needed_value_the_plan_is_worth_nothing(slope: float, root: float, better: str) -> None:
+    def worth(value: float) -> float:
+        return (slope if better == "more" else -slope) * (value - root)
+
+    found = at_zero(worth, 0.0, 2 * root, better, "price")  # type: ignore[arg-type]
+    assert found.value == pytest.approx(root, rel=1e-9)
+    assert found.reason == ""
+
+
+@pytest.mark.parametrize(
+    ("slope", "offset", "better", "said"),
+    [
+        (1, -100, "more", "loses money whatever price is"),
+        (1, 100, "more", "pays whatever price is"),
+        (-1, -100, "less", "loses money whatever price is"),
+        (-1, 100, "less", "pays whatever price is"),
+        (0, 5, "more", "price does not change what the plan is worth"),
+        (0, -5, "less", "price does not change what the plan is worth"),
+        (math.nan, 0, "more", "not finite"),
+    ],
+)
+def test_where_there_is_no_such_value_there_is_a_reason(slope: float, offset: float, better: str, said: str) -> None:
+    found = at_zero(lambda value: slope * value + offset, 0.0, 10.0, better, "price")  # type: ignore[arg-type]
+    assert found.value is None
+    assert said in found.reason
+    assert not any(letter.isdigit() for letter in found.reason)  # a page writes its numbers from the JSON
+
+
+def test_the_upper_end_is_looked_for_by_doubling_and_never_beyond_the_most() -> None:
+    assert rising(lambda value: value - 100, 1.0, 1e6) == 128
+    assert rising(lambda _: -1.0, 1.0, 1000.0) == 1000
+    assert rising(lambda _: 1.0, 5.0, 1000.0) == 5
