@@ -1,6 +1,7 @@
 """JSON becomes pixels exactly, fast or slowly, or is refused in one line."""
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def test_what_the_fast_way_takes_the_slow_way_takes_too(position: int, cut: int,
     body = BODY[:position] + put + BODY[position + cut :]
     fast, slow = taken(body, slow=False), taken(body, slow=True)
     # Of numbers with leading zeros alone the fast way is the more generous one.
-    assert fast == slow or (b"0" in body and slow is InputError and isinstance(fast, list))
+    assert fast == slow or (re.search(rb"\b0\d", body) and slow is InputError and isinstance(fast, list))
 
 
 @pytest.mark.parametrize(
