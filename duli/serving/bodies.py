@@ -17,6 +17,7 @@ from .predictor import wrong_type
 MAX_DEPTH = 16  # brackets within brackets; a batch of images has 7
 MAX_IMAGES = 256  # in one request
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+BLANKS = bytes.maketrans(b"[]", b"  ")  # in the place of brackets, or a number that stands outside of them would join one inside
 NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
 
 Shape = tuple[int, int, int]  # channels, height, width
@@ -68,10 +69,13 @@ def asked(body: bytes, shape: Shape) -> Document:
 
 
 def _block(text: bytes, shape: Shape) -> NDArray[np.uint8] | None:
-    """The images in a JSON list of numbers; None where it is anything that the slow way would refuse, leading zeros apart."""
+    """The images in a JSON list of numbers; None where it is anything that the slow way would refuse."""
     if text.translate(None, b"0123456789,[] \n\r\t"):
         return None
-    frame = text.translate(None, b"0123456789 \n\r\t")
+    dense = text.translate(None, b" \n\r\t")
+    if any(gap in dense for gap in (b",,", b"[,", b",]", b"[]")):  # numpy takes a missing number for 0
+        return None
+    frame = dense.translate(None, b"0123456789")
     n, rest = divmod(frame.count(b",") + 1, prod(shape))
     if rest:
         return None
@@ -81,10 +85,13 @@ def _block(text: bytes, shape: Shape) -> NDArray[np.uint8] | None:
         return None
     try:
         with warnings.catch_warnings(action="error"):  # numpy warns of text that is no number and gives what it has read so far
-            numbers = np.fromstring(text.translate(None, b"[]"), np.int64, sep=",")
+            numbers = np.fromstring(text.translate(BLANKS), np.int64, sep=",")
     except (DeprecationWarning, ValueError):
         return None
     if len(numbers) != n * prod(shape) or numbers.max() > 255:
+        return None
+    digits = len(numbers) + np.count_nonzero(numbers > 9) + np.count_nonzero(numbers > 99)
+    if digits != len(dense) - len(frame):  # numbers with leading zeros, which JSON has not
         return None
     return numbers.astype(np.uint8).reshape(sizes)
 

@@ -41,15 +41,14 @@ def taken(body: bytes, *, slow: bool) -> Any:
 BODY = json.dumps({"images": PIXELS.tolist()}).encode()
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=800, deadline=None, derandomize=True)
 @given(
     st.integers(0, len(BODY)), st.integers(0, 3), st.sampled_from([b"", b"0", b"9", b",", b"[", b"]", b" ", b"-", b"1e9", b"true", b"256"])
 )
 def test_what_the_fast_way_takes_the_slow_way_takes_too(position: int, cut: int, put: bytes) -> None:
     body = BODY[:position] + put + BODY[position + cut :]
     fast, slow = taken(body, slow=False), taken(body, slow=True)
-    # Of numbers with leading zeros alone the fast way is the more generous one.
-    assert fast == slow or (b"0" in body and slow is InputError and isinstance(fast, list))
+    assert fast == slow
 
 
 @pytest.mark.parametrize(
