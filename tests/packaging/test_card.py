@@ -91,7 +91,7 @@ def test_every_number_comes_from_the_run() -> None:
         "lost 2 right answers of the trained model",
         "a drop of 0.0137 points (95 % interval -0.0211 to\n0.0523)",
         "| int8 | 291 | 89.47 % | 88.24 % to 89.92 % | 19 | 9.417 points | 0.4871 | in this wheel |",
-        "the cheapest ships. int8 is the cheapest.\n\n- `int8_dynamic` was not made: no multiplication of matrices in it",
+        "the cheapest ships. Here int8 is the cheapest.\n\n- `int8_dynamic` was not made: no multiplication of matrices in it",
         "This wheel's model is 6.173 times as fast as the trained network in PyTorch",
         "0.0517 ms | 0.0613 ms | 0.0719 ms | 1,009 | 50,021 (spread 1.7 %) | 90,018 (spread 4.3 %) | 71.3 MB |",
         "cpu Xeon, cores 2, flags avx2, memory_gib 7.8, system Linux x86_64",

@@ -211,7 +211,7 @@ def evidence(content: bytes, right: int, n: int) -> dict[str, Any]:
             "hardware": {"cpu": "Xeon", "cores": 2, "flags": ["avx2"], "memory_gib": 7.8, "system": "Linux x86_64"},
             "versions": {"python": "3.11.7", "onnxruntime": "1.32.0"},
             "variants": {"fp32": speed, "int8": speed},
-            "reason": "int8 is the cheapest.",
+            "reason": "int8 is the cheapest",
             "speedup": 6.173,
             "slo_ms": 10.0,
             "noisy": False,
