@@ -109,8 +109,8 @@ RULES = (
         "business.slo_ms",
         "The slowest in a hundred is within the latency objective: promise it in the contract.",
         "The slowest in a hundred misses the latency objective: promise no latency.",
-        "第 99 百分位延迟在目标之内：可以写进合同。",
-        "第 99 百分位延迟超出目标：不要对延迟作任何承诺。",
+        "最慢的百分之一仍在延迟目标之内：可以写进合同。",
+        "最慢的百分之一超出延迟目标：不要对延迟作任何承诺。",
     ),
     Rule(
         "accurate_enough",

@@ -9,6 +9,9 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from duli.reporting import wording
+from duli.reporting.speech import Speech
+
+_ENDS = ("value", "low", "high", "p10", "p50", "p90")  # of a measure: the last part of a key
 
 
 def render(template: str, **values: Any) -> str:
@@ -30,13 +33,41 @@ def lookup(facts: Mapping[str, Any], key: str) -> Any:
 
 @pass_context
 def _number(context: Context, key: str, style: str) -> Markup | str:
+    speech = _speech(context)
     value = lookup(context["facts"], key)
-    text = "none" if value is None else wording.STYLES[style](value)
+    text = str(speech.say("none")) if value is None else speech.write(value, style)
     if not context.eval_ctx.autoescape:
         return text
     if value is None:
-        return Markup('<span class="none">{}</span>').format(text)
+        return Markup('<span class="none" data-key="{}">{}</span>').format(key, text)
     return Markup('<data value="{}" data-key="{}">{}</data>').format(float(value), key, text)
+
+
+@pass_context
+def _why(context: Context, *keys: str) -> Markup:
+    """Why numbers under these keys are missing, each reason once, as a note; nothing where none is."""
+    speech = _speech(context)
+    found: dict[str, None] = {}
+    for entry in context["facts"]["reasons"]:
+        if any(f"{entry['key']}.".startswith(f"{key}.") for key in keys):
+            *parents, last = entry["key"].split(".")
+            measure = parents[-1] if last in _ENDS else last
+            found[str(speech.say("because", what=speech.name(measure), reason=speech.reason(entry["reason"])))] = None
+    return Markup('<p class="note">{}</p>').format(Markup("<br>").join(map(Markup, found))) if found else Markup("")
+
+
+def _speech(context: Context) -> Speech:
+    return context.get("speech") or Speech()
+
+
+@pass_context
+def _say(context: Context, key: str, **values: Any) -> Markup:
+    return _speech(context).say(key, **values)
+
+
+@pass_context
+def _name(context: Context, of: str) -> str:
+    return _speech(context).name(of)
 
 
 def _cell(text: object) -> str:
@@ -52,7 +83,7 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-_ENVIRONMENT.globals["number"] = _number
+_ENVIRONMENT.globals |= {"number": _number, "say": _say, "name": _name, "why": _why}
 _ENVIRONMENT.filters["cell"] = _cell
 _ENVIRONMENT.filters["count"] = wording.count
 _ENVIRONMENT.filters["label"] = wording.title
