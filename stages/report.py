@@ -81,7 +81,7 @@ def main() -> None:
     files.write_json("reports/headline.json", headline({**reports, "business": found, "resources": {"train": training}}))
     for language, path in PAGES.items():
         speech = Speech(language, plan.currency, found["currency_per_usd"]["value"])
-        charts = charts_report.draw(found, plan.below_threshold == "review", speech)
+        charts = charts_report.draw(found, speech, review=plan.below_threshold == "review")
         files.write_text(path, render("report.html.j2", **page, speech=speech, charts=charts))
     files.write_text("reports/report.md", render("report.md.j2", **page))
 

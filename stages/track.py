@@ -21,7 +21,7 @@ HISTORY = "models/history.csv"
 METRICS = ("validation", "train", "evaluation", "quantization", "benchmark", "business", "gates")
 TABLES = tuple(f"reports/{name}.csv" for name in ("per_class", "confusion", "reliability", "risk_coverage", "slices", "robustness"))
 PREDICTIONS = "reports/predictions.parquet"  # what a later release is compared with, example by example
-PAGES = ("reports/report.html", "reports/report.md", "reports/evaluation.html")
+PAGES = ("reports/report.html", "reports/report.zh.html", "reports/report.md", "reports/evaluation.html")
 CONTEXTS = {"train": "training", "validation": "validation", "test": "evaluation"}
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
 
@@ -71,7 +71,11 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
             if (facts := stats["splits"].get(split))
         ],
         artifacts={
-            "": [line / "reports/report.html", line / "reports/evaluation.html", line / "dist/MODEL_CARD.md", line / "dist/manifest.json"],
+            "": [
+                *(line / page for page in PAGES if page.endswith(".html")),
+                line / "dist/MODEL_CARD.md",
+                line / "dist/manifest.json",
+            ],
             "evaluation": [line / table for table in TABLES],
             "reports": [*(line / f"reports/{name}.json" for name in METRICS), line / PREDICTIONS],
             "dist": [line / path for path in _dist(line)],

@@ -43,14 +43,15 @@ def waterfall(parts: Mapping[str, float], total: float, price: float, speech: Sp
 def positions(services: Sequence[Row], price: float, speech: Speech) -> str:
     """List prices of public services with their ranges beside ours, cheapest first, on a logarithmic axis; USD per million."""
     keys = ("usd_per_million", "usd_per_million_low", "usd_per_million_high")
-    dots = [(speech.name(service["id"]), *(speech.amount(service[key]) for key in keys), False) for service in services]
-    dots = sorted([*dots, (speech.plain("chart.ours"), *[speech.amount(price)] * 3, True)], key=lambda dot: (dot[1], dot[0]))
-    rows = [
+    dots = [(speech.name(service["id"]), [service[key] for key in keys], False) for service in services]
+    dots = sorted([*dots, (speech.plain("chart.ours"), [price] * 3, True)], key=lambda dot: (dot[1][0], dot[0]))
+    rows: list[dict[str, Any]] = [
         {
-            "label": label, "value": value, "low": low, "high": high, "text": speech.write(value / speech.per_usd, "money"),
+            "label": label, "text": speech.write(usd[0], "money"),
+            **dict(zip(("value", "low", "high"), map(speech.amount, usd), strict=True)),
             "colour": ACCENT if ours else INK, "shape": "diamond" if ours else "circle", "size": 150 if ours else 80,
         }
-        for label, value, low, high, ours in dots
+        for label, usd, ours in dots
     ]  # fmt: skip
     scale = {"type": "log", "nice": False, "padding": 12}
     axis = {"format": ",~f", "values": ticks(min(row["low"] for row in rows), max(row["high"] for row in rows))}
@@ -95,9 +96,15 @@ def break_even(lines: Sequence[Row], needed: float | None, of: str, speech: Spee
         for key, colour, dash in (("cost_usd", COST, [5, 3]), ("revenue_usd", ACCENT, [1, 0]))
         for row in lines
     ]
-    x = {"field": "customers", "type": "quantitative", "title": speech.name(of), "axis": {"tickCount": 4, "format": ",~f", "labelFlush": False}}
+    x = {
+        "field": "customers",
+        "type": "quantitative",
+        "title": speech.name(of),
+        "axis": {"tickCount": 4, "format": ",~f", "labelFlush": False},
+    }
     y = {
-        "field": "amount", "type": "quantitative", "title": speech.plain("chart.large_a_month"), "axis": {"tickCount": 4, "format": ",~f"},
+        "field": "amount", "type": "quantitative", "title": speech.plain("chart.large_a_month"),
+        "axis": {"tickCount": 4, "format": ",~f", "titlePadding": 10},
     }  # fmt: skip
     meeting = [
         {"customers": row["customers"], "amount": speech.large(row["revenue_usd"])}
@@ -150,5 +157,3 @@ def _bar(label: str, start: float, end: float, amount: float, colour: str, speec
 def _told(what: str, pairs: Any) -> str:
     """What a screen reader says."""
     return f"{what}: " + "; ".join(f"{label} {text}" for label, text in pairs)
-
-

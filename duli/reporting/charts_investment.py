@@ -8,7 +8,7 @@ from duli.reporting.speech import Speech
 
 MOST = 8  # inputs that a chart names; the register names all
 LONG = 178  # px for the names of inputs
-PLOT = 320  # px
+PLOT, HEIGHT = 320, 170  # px
 Row = Mapping[str, Any]
 
 
@@ -18,15 +18,16 @@ def distribution(npv: Mapping[str, float], bars: Sequence[Row], speech: Speech) 
         {"low": speech.large(bar["low"]), "high": speech.large(bar["high"]), "draws": bar["draws"], "colour": _side(bar, ACCENT, COST)}
         for bar in bars
     ]
-    x = {"field": "low", "type": "quantitative", "title": f"{speech.plain('chart.npv')}{speech.plain('chart.large')}"}
+    x: dict[str, Any] = {"field": "low", "type": "quantitative", "title": f"{speech.plain('chart.npv')}{speech.plain('chart.large')}"}
     x |= {"axis": {"tickCount": 5, "format": ",~f"}, "scale": {"zero": False, "nice": False}}
     marks = [{"low": speech.large(npv[f"p{share}"]), "text": f"P{share}", "row": row} for row, share in enumerate((10, 50, 90))]
+    row = {"field": "row", "type": "quantitative", "scale": {"domain": [2, 0], "range": [-6, -36]}, "axis": None}
     told = "; ".join(f"{mark['text']} {speech.write(npv[str(mark['text']).lower()], 'big')}" for mark in marks)
     return svg(
         {
             "description": f"{speech.plain('chart.distribution')}: {told}",
             "width": PLOT,
-            "height": 170,
+            "height": HEIGHT,
             "layer": [
                 {
                     "data": {"values": values},
@@ -34,7 +35,12 @@ def distribution(npv: Mapping[str, float], bars: Sequence[Row], speech: Speech) 
                     "encoding": {
                         "x": x,
                         "x2": {"field": "high"},
-                        "y": {"field": "draws", "type": "quantitative", "title": speech.plain("chart.draws"), "axis": {"tickCount": 4}},
+                        "y": {
+                            "field": "draws",
+                            "type": "quantitative",
+                            "title": speech.plain("chart.draws"),
+                            "axis": {"tickCount": 4, "titlePadding": 10},
+                        },
                         "y2": {"datum": 0},
                         "color": {"field": "colour", "type": "nominal", "scale": None},
                     },
@@ -42,7 +48,7 @@ def distribution(npv: Mapping[str, float], bars: Sequence[Row], speech: Speech) 
                 {
                     "data": {"values": marks},
                     "mark": {"type": "rule", "strokeDash": [4, 3]},
-                    "encoding": {"x": x, "color": {"value": INK}},
+                    "encoding": {"x": x, "y": row, "y2": {"value": HEIGHT}, "color": {"value": INK}},
                 },
                 # One row a percentile, above the plot: however close they lie, their names do not meet.
                 {
@@ -50,7 +56,7 @@ def distribution(npv: Mapping[str, float], bars: Sequence[Row], speech: Speech) 
                     "mark": {"type": "text", "align": "left", "dx": 4, "fontSize": 11},
                     "encoding": {
                         "x": x,
-                        "y": {"field": "row", "type": "quantitative", "scale": {"domain": [2.5, -0.5], "range": [2, -40]}, "axis": None},
+                        "y": row,
                         "text": {"field": "text"},
                     },
                 },
@@ -71,7 +77,7 @@ def tornado(bars: Sequence[Row], npv: float, speech: Speech) -> str:
         for bar in bars[:MOST]
         for end in ("low", "high")
     ]  # fmt: skip
-    x = {"field": "base", "type": "quantitative", "title": f"{speech.plain('chart.npv')}{speech.plain('chart.large')}"}
+    x: dict[str, Any] = {"field": "base", "type": "quantitative", "title": f"{speech.plain('chart.npv')}{speech.plain('chart.large')}"}
     x |= {"axis": {"tickCount": 4, "format": ",~f"}, "scale": {"zero": False}}
     order = [speech.name(bar["input"]) for bar in bars[:MOST]]
     return svg(
@@ -95,9 +101,7 @@ def tornado(bars: Sequence[Row], npv: float, speech: Speech) -> str:
 
 def shares(rows: Sequence[Row], speech: Speech) -> str:
     """Each input's share of the NPV's variance: alone (in colour), and with what it does together with others (grey)."""
-    values = [
-        {**row, "label": speech.name(row["input"]), "text": speech.write(max(row["total"], 0.0), "share")} for row in rows[:MOST]
-    ]
+    values = [{**row, "label": speech.name(row["input"]), "text": speech.write(max(row["total"], 0.0), "share")} for row in rows[:MOST]]
     axis = {"format": "~%", "tickCount": 4}
     x = {"field": "total", "type": "quantitative", "title": speech.plain("chart.variance"), "axis": axis, "scale": {"domainMin": 0}}
     return svg(
@@ -123,15 +127,24 @@ def shares(rows: Sequence[Row], speech: Speech) -> str:
 
 
 def cash(rows: Sequence[Row], speech: Speech) -> str:
-    """All that has come in less all that went out, by month: as planned (line), in the middle of the draws (dashed), and P10 to P90 (band)."""
+    """All that came in less all that went out, by month: as planned (line), the middle of the draws (dashed), P10 to P90 (band)."""
     values = [
         {"month": row["month"]}
         | {key: speech.large(row[f"cumulative{end}"]) for key, end in (("plan", ""), ("low", "_p10"), ("middle", "_p50"), ("high", "_p90"))}
         for row in rows
     ]
-    x = {"field": "month", "type": "quantitative", "title": speech.plain("chart.month"), "axis": {"tickCount": 6, "format": "d"}}
+    x: dict[str, Any] = {
+        "field": "month",
+        "type": "quantitative",
+        "title": speech.plain("chart.month"),
+        "axis": {"tickCount": 6, "format": "d"},
+    }
     x |= {"scale": {"nice": False}}
-    y = {"type": "quantitative", "title": f"{speech.plain('chart.cumulative')}{speech.plain('chart.large')}", "axis": {"format": ",~f"}}
+    y = {
+        "type": "quantitative",
+        "title": f"{speech.plain('chart.cumulative')}{speech.plain('chart.large')}",
+        "axis": {"format": ",~f", "titlePadding": 12},
+    }
     last = rows[-1]
     return svg(
         {
@@ -144,12 +157,19 @@ def cash(rows: Sequence[Row], speech: Speech) -> str:
                     "mark": {"type": "area", "opacity": 1},
                     "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": {"value": TINT}},
                 },
-                {"data": {"values": [{"zero": 0}]}, "mark": {"type": "rule"}, "encoding": {"y": {**y, "field": "zero"}, "color": {"value": SOFT}}},
+                {
+                    "data": {"values": [{"zero": 0}]},
+                    "mark": {"type": "rule"},
+                    "encoding": {"y": {**y, "field": "zero"}, "color": {"value": SOFT}},
+                },
                 {
                     "mark": {"type": "line", "strokeWidth": 1.5, "strokeDash": [5, 3]},
                     "encoding": {"x": x, "y": {**y, "field": "middle"}, "color": {"value": INK}},
                 },
-                {"mark": {"type": "line", "strokeWidth": 2.5}, "encoding": {"x": x, "y": {**y, "field": "plan"}, "color": {"value": ACCENT}}},
+                {
+                    "mark": {"type": "line", "strokeWidth": 2.5},
+                    "encoding": {"x": x, "y": {**y, "field": "plan"}, "color": {"value": ACCENT}},
+                },
             ],
         },
         "cash",

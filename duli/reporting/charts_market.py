@@ -70,7 +70,10 @@ def adoption(rows: Sequence[Row], speech: Speech) -> str:
                     "field": "month", "type": "quantitative", "title": speech.plain("chart.month"), "scale": {"nice": False},
                     "axis": {"tickCount": 6, "format": "d"},
                 },
-                "y": {"field": "customers", "type": "quantitative", "title": speech.plain("chart.customers"), "stack": "zero"},
+                "y": {
+                    "field": "customers", "type": "quantitative", "title": speech.plain("chart.customers"), "stack": "zero",
+                    "axis": {"titlePadding": 10},
+                },
                 "color": {"field": "colour", "type": "nominal", "scale": None},
                 "order": {"field": "order", "type": "quantitative"},
             },
@@ -101,11 +104,11 @@ def positioning(competitors: Sequence[Row], price: float, speech: Speech) -> str
             looks = {"colour": ACCENT if us else INK, "shape": "diamond" if us else "circle", "size": 150 if us else 80}
             values.append({"row": len(values), "value": value, ("left" if value > middle else "right"): name, **looks})
     scale = {"type": "log", "nice": False, "padding": 14}
-    x = {"field": "value", "type": "quantitative", "scale": scale}
+    x: dict[str, Any] = {"field": "value", "type": "quantitative", "scale": scale}
     x |= {"title": f"{speech.plain('chart.per_million')}{speech.plain('chart.logarithmic')}"}
     x |= {"axis": {"format": ",~f", "grid": False, "values": ticks(min(prices), max(prices))}}
     start = {"x": {"value": 0}}
-    texts: list[tuple[str, str, int, dict[str, Any], str]] = [
+    texts: list[tuple[str, str, int, Any, str]] = [
         ("left", "right", -11, {"x": x}, INK), ("right", "left", 11, {"x": x}, INK),
         ("unpriced", "left", 10, start, INK), ("head", "left", 0, start, SOFT),
     ]  # fmt: skip
@@ -125,7 +128,7 @@ def positioning(competitors: Sequence[Row], price: float, speech: Speech) -> str
                 *(
                     {
                         "transform": [{"filter": f"isValid(datum.{field})"}],
-                        "mark": {"type": "text", "align": align, "dx": shift, **({"fontWeight": "bold"} if field == "head" else {})},
+                        "mark": {"type": "text", "align": align, "dx": shift, "fontWeight": "bold" if field == "head" else "normal"},
                         "encoding": {**place, "text": {"field": field}, "color": {"value": colour}},
                     }
                     for field, align, shift, place, colour in texts

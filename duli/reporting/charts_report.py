@@ -9,7 +9,7 @@ from duli.reporting.speech import Speech
 BREAK_EVEN = ("subscribers", "licences_per_month", "clients")
 
 
-def draw(facts: Mapping[str, Any], review: bool, speech: Speech) -> dict[str, str]:
+def draw(facts: Mapping[str, Any], speech: Speech, *, review: bool) -> dict[str, str]:
     """SVGs by name; `review`: a person decides what the model is not sure of, so that this is a part of the cost."""
     parts = {part: amount for part, amount in facts["cost_usd_per_million"].items() if review or part != "review"}
     price, lines, investment = facts["price_usd_per_million"], facts["break_even"]["lines"], facts["investment"]

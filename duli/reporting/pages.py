@@ -9,7 +9,6 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from duli.reporting import wording
-from duli.reporting.speech import Speech
 
 _ENDS = ("value", "low", "high", "p10", "p50", "p90")  # of a measure: the last part of a key
 
@@ -18,7 +17,8 @@ def render(template: str, **values: Any) -> str:
     """The page made of `template` (a file of templates/) and `values`; a value it asks for and does not get is an error.
 
     Templates write numbers with `number(key, style)`: the value at the dotted `key` of the mapping `facts`, inside a
-    <data> element that names the key, so that every figure of a page can be traced to the JSON beside it.
+    <data> element that names the key, so that every figure of a page can be traced to the JSON beside it. With a `speech`
+    among the values (duli/reporting/speech.py) a page is written in its language: `say(phrase)`, `name(of)`, `why(keys)`.
     """
     return _ENVIRONMENT.get_template(template).render(**values)
 
@@ -33,9 +33,12 @@ def lookup(facts: Mapping[str, Any], key: str) -> Any:
 
 @pass_context
 def _number(context: Context, key: str, style: str) -> Markup | str:
-    speech = _speech(context)
+    speech = context.get("speech")
     value = lookup(context["facts"], key)
-    text = str(speech.say("none")) if value is None else speech.write(value, style)
+    if value is None:
+        text = str(speech.say("none")) if speech else "none"
+    else:
+        text = speech.write(value, style) if speech else wording.STYLES[style](value)
     if not context.eval_ctx.autoescape:
         return text
     if value is None:
@@ -46,7 +49,7 @@ def _number(context: Context, key: str, style: str) -> Markup | str:
 @pass_context
 def _why(context: Context, *keys: str) -> Markup:
     """Why numbers under these keys are missing, each reason once, as a note; nothing where none is."""
-    speech = _speech(context)
+    speech = context["speech"]
     found: dict[str, None] = {}
     for entry in context["facts"]["reasons"]:
         if any(f"{entry['key']}.".startswith(f"{key}.") for key in keys):
@@ -56,18 +59,14 @@ def _why(context: Context, *keys: str) -> Markup:
     return Markup('<p class="note">{}</p>').format(Markup("<br>").join(map(Markup, found))) if found else Markup("")
 
 
-def _speech(context: Context) -> Speech:
-    return context.get("speech") or Speech()
-
-
 @pass_context
 def _say(context: Context, key: str, **values: Any) -> Markup:
-    return _speech(context).say(key, **values)
+    return Markup(context["speech"].say(key, **values))  # noqa: S704 - it escapes what fills the phrase
 
 
 @pass_context
 def _name(context: Context, of: str) -> str:
-    return _speech(context).name(of)
+    return str(context["speech"].name(of))
 
 
 def _cell(text: object) -> str:

@@ -60,7 +60,10 @@ PHRASES = {
     "margin_of": ("gross margin {margin}", "毛利率 {margin}"),
     "price_to_break_even": ("Break-even price", "盈亏平衡价格"),
     "with_team_at": ("the team paid, at {volume} answers a month; NPV zero from {zero}", "含团队，月调用量 {volume}；净现值为零需 {zero}"),
-    "with_team_never": ("the team paid, at {volume} answers a month; no price makes the NPV zero", "含团队，月调用量 {volume}；任何价格都不能使净现值为零"),
+    "with_team_never": (
+        "the team paid, at {volume} answers a month; no price makes the NPV zero",
+        "含团队，月调用量 {volume}；任何价格都不能使净现值为零",
+    ),
     "npv": ("Net present value", "净现值（NPV）"),
     "npv_middle": (
         "middle of {draws} draws over {months} months; " + _P10.format("P10–P90") + " {range}",
@@ -92,7 +95,10 @@ PHRASES = {
     "coverage_small": ("answers at a confidence of at least {threshold}", "置信度不低于 {threshold} 的回答"),
     "accuracy_of_accepted": ("Accuracy of the accepted", "采纳结果的准确率"),
     "latency": ("Latency", "延迟"),
-    "latency_small": ("one image, one thread, median; slowest in twenty to slowest in a hundred", "单张图像、单线程，中位数；区间为最慢的二十分之一至百分之一"),
+    "latency_small": (
+        "one image, one thread, median; slowest in twenty to slowest in a hundred",
+        "单张图像、单线程，中位数；区间为最慢的二十分之一至百分之一",
+    ),
     "ms": ("{value} ms", "{value} 毫秒"),
     "throughput": ("Throughput", "吞吐量"),
     "throughput_small": ("{threads} threads, batches of {batch}", "{threads} 线程，批大小 {batch}"),
@@ -103,14 +109,19 @@ PHRASES = {
     "unit_cost": ("Unit cost", "单位成本"),
     "gross_margin": ("Gross margin", "毛利率"),
     "p10_p90": (_P10.format("P10–P90"), _P10_ZH.format("P10–P90")),
-    "p10_p90_short": ("P10 to P90", "P10 至 P90"),
     "scorecard_note": (
         "Shipped file <code>{file}</code>, measured on <code>{machine}</code> with <code>{versions}</code>. Ranges of measured shares are Wilson intervals; those of unit cost and margin put every input at its best and at its worst end at once, which is no probability; those of NPV, IRR and payback are percentiles of the draws.",
         "发布文件为 <code>{file}</code>，测于 <code>{machine}</code>，软件为 <code>{versions}</code>。实测比例的区间为 Wilson 置信区间；单位成本与毛利率的区间是所有输入同取最好或最坏值，并非概率；净现值、内部收益率与回收期的区间为模拟的百分位数。",
     ),
-    "no_champion": ("Nothing has been promoted yet, so there is no champion to compare with.", "尚未晋升过任何版本，因此没有冠军版本可比。"),
+    "no_champion": (
+        "Nothing has been promoted yet, so there is no champion to compare with.",
+        "尚未晋升过任何版本，因此没有冠军版本可比。",
+    ),
     "champion_is": ("The champion is version <code>{version}</code>.", "冠军版本为 <code>{version}</code>。"),
-    "champion_bare": ("The champion carries none of the figures of this page, so they cannot be compared.", "冠军版本没有本页的任何指标，无法比较。"),
+    "champion_bare": (
+        "The champion carries none of the figures of this page, so they cannot be compared.",
+        "冠军版本没有本页的任何指标，无法比较。",
+    ),
     # charts of the first page
     "what_it_costs": ("What a million answers cost", "每百万次的成本构成"),
     "most_and_least": ("{most} takes most of it, {least} least.", "占比最大的是{most}，最小的是{least}。"),
@@ -138,7 +149,6 @@ PHRASES = {
         "Point values; a subscription's revenue is answers times price, a licence's is {licence} {usd} once, a day of services sells for {day} {usd}. Against them stand machines, review, errors, support, acquisition (licences) and the days worked.",
         "均为点估计。订阅收入为调用量乘以价格；授权一次性收取 {licence} {usd}；服务每人天售价 {day} {usd}。对应成本为机器、复核、错误、支持、获客（授权）与人天。",
     ),
-    "by_volume": ("By volume and price", "按销量与价格"),
     "what_is_paid": ("What has to be paid", "需覆盖的成本"),
     "needed": ("Needed", "所需"),
     "unit": ("Unit", "单位"),
@@ -149,8 +159,8 @@ PHRASES = {
     # what would have to be true
     "conditions": ("What would have to be true", "成立条件"),
     "conditions_lead": (
-        "The plan has a net present value of nought where one of these holds and all else stays as planned.",
-        "其余各项按计划不变时，满足下列任一条，计划的净现值即为零。",
+        "The plan just pays (its net present value is nought) where any one of these holds and all else stays as planned.",
+        "其余各项按计划不变时，满足下列任一条，计划恰好保本（净现值为零）。",
     ),
     "condition": ("Condition", "条件"),
     "at_least": ("at least {value}", "不低于 {value}"),
@@ -184,13 +194,16 @@ PHRASES = {
     ),
     "return": ("R&amp;D investment against return", "研发投入与回报"),
     "return_lead": (
-        "Over {months} months at {rate} a year, in real {usd} before taxes. The middle of the draws, with " + _P10.format("P10–P90") + " below; the mix is {subscription} subscription, {one_time} one-time purchase and {services} value-added services.",
-        "期限 {months} 个月，年折现率 {rate}，不变价、税前，单位{usd}。所列为模拟的中位数，下方为 " + _P10_ZH.format("P10–P90") + "；计划组合为订阅制 {subscription}、一次性购买 {one_time}、增值服务 {services}。",
+        "Over {months} months at {rate} a year, in real {usd} before taxes. The middle of the draws, with "
+        + _P10.format("P10–P90")
+        + " below; the mix is {subscription} subscription, {one_time} one-time purchase and {services} value-added services.",
+        "期限 {months} 个月，年折现率 {rate}，不变价、税前，单位{usd}。所列为模拟的中位数，下方为 "
+        + _P10_ZH.format("P10–P90")
+        + "；计划组合为订阅制 {subscription}、一次性购买 {one_time}、增值服务 {services}。",
     ),
     "npv_mean": ("Net present value, mean", "净现值均值"),
     "chance_row": ("Chance that the NPV is positive", "净现值为正的概率"),
     "as_planned": ("Net present value as planned", "按计划取值的净现值"),
-    "months": ("{value} months", "{value} 个月"),
     "sanity": (
         "A rule of thumb asks for revenue of four times what computing costs over a lifetime: {needed} {usd} here (Sequoia).",
         "经验法则要求全周期收入达到算力支出的四倍，此处为 {needed} {usd}（红杉资本）。",
@@ -267,7 +280,6 @@ PHRASES = {
         "Each line follows from two numbers by a rule that was written down beforehand.",
         "每条结论都由两个数值按事先写定的规则得出。",
     ),
-    "conclusion": ("Conclusion", "结论"),
     "rule": ("Rule", "规则"),
     "rule_holds": ("Holds", "成立"),
     "rule_fails": ("Does not hold", "不成立"),
@@ -282,10 +294,8 @@ PHRASES = {
     "why": ("Why", "原因"),
     "legal": ("Legal dates", "法规生效日期"),
     "legal_note": ("From secondary pages; no legal advice.", "来自二手资料，不构成法律意见。"),
-    "day": ("Day", "日期"),
     "in_force": ("in force", "已生效"),
     "to_come": ("to come", "尚未生效"),
-    "says": ("What it says", "内容"),
     # choices
     "choices": ("What else could ship", "可选的发布文件"),
     "choices_lead": (
@@ -305,7 +315,10 @@ PHRASES = {
         "Two ways to treat the rest: {review} {usd} per million if a person decides it, {abstain} if the model abstains.",
         "对其余部分有两种处理方式：人工判定时 {review} {usd}／百万次，不作答时 {abstain} {usd}。",
     ),
-    "modes_review_only": ("If a person decides the rest, a million cost {review} {usd}.", "其余部分由人工判定时，成本 {review} {usd}／百万次。"),
+    "modes_review_only": (
+        "If a person decides the rest, a million cost {review} {usd}.",
+        "其余部分由人工判定时，成本 {review} {usd}／百万次。",
+    ),
     "training": ("Training and energy", "训练与能耗"),
     "training_text": ("One training took {seconds} s", "一次训练用时 {seconds} 秒"),
     "training_priced": (", worth {cost} {usd} on the rented machine.", "，按租用机器计价为 {cost} {usd}。"),
@@ -325,19 +338,25 @@ PHRASES = {
     "whole_interval": ("all of its interval", "整个置信区间"),
     # what was not measured
     "not_measured": ("What was not measured", "未测量的内容"),
-    "not_demand": ("Demand: nobody was asked what they would pay, so there is no demand curve here.", "需求：未询问任何人的付费意愿，因此没有需求曲线。"),
+    "not_demand": (
+        "Demand: nobody was asked what they would pay, so there is no demand curve here.",
+        "需求：未询问任何人的付费意愿，因此没有需求曲线。",
+    ),
     "not_machine": (
         "The rented machine <code>{machine}</code>: throughput was measured on the machine named above and scaled by its hardware threads.",
         "租用机器 <code>{machine}</code>：吞吐量测于上述机器，再按硬件线程数折算。",
     ),
-    "not_data": ("Your own data: accuracy holds for the public test set <code>{digest}</code>, drawn like the training data.", "您自己的数据：准确率仅对公开测试集 <code>{digest}</code> 成立，其分布与训练数据相同。"),
+    "not_data": (
+        "Your own data: accuracy holds for the public test set <code>{digest}</code>, drawn like the training data.",
+        "您自己的数据：准确率仅对公开测试集 <code>{digest}</code> 成立，其分布与训练数据相同。",
+    ),
     "not_network": ("The network, and requests that queue: latency is that of the model alone.", "网络与排队：延迟仅指模型本身。"),
     "not_energy": ("Energy and carbon: no meter was read.", "能耗与碳排放：未接电表。"),
     # register
     "register": ("Assumption register", "假设登记表"),
     "register_lead": (
         "Every number that unit cost and plan follow from. Of {rows} market facts {assumed} are assumed, {stale} stale (older than {days} days), {undated} undated, {wide} wide, and {conflicting} contradict another.",
-        "单位成本与计划所依据的全部数值。{rows} 条市场数据中，{assumed} 条为假设，{stale} 条过期（超过 {days} 天），{undated} 条无日期，{wide} 条区间过宽，{conflicting} 条互相矛盾。",
+        "单位成本与计划所依据的全部数值。{rows} 条市场数据中，{assumed} 条为假设，{stale} 条过期（超过 {days} 天），{undated} 条无日期，{wide} 条区间过宽，{conflicting} 条互相矛盾。备注为登记原文。",
     ),
     "input": ("Input", "输入"),
     "assumed_by_us": ("assumed", "假设"),
@@ -347,7 +366,6 @@ PHRASES = {
     "public_services": ("Public services", "公开服务"),
     "service": ("Service", "服务"),
     "per_thousand": ("List price per thousand", "每千次标价"),
-    "run": ("This run", "本次运行"),
     "wheel": ("Wheel", "安装包"),
     "wheel_digest": ("SHA of the wheel", "安装包 SHA"),
     "model_digest": ("SHA of the model", "模型 SHA"),

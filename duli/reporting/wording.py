@@ -38,14 +38,14 @@ def share(part: float) -> str:
 def about(number: float) -> str:
     """A number known only roughly, to three digits: 55,700,000."""
     digits = 2 - math.floor(math.log10(abs(number))) if number else 0
-    return _signed(f"{round(number, digits):,.0f}") if abs(number) >= 100 else _signed(f"{number:.3g}")
+    return _signed(f"{round(number, digits):,.0f}") if abs(number) >= 100 else quantity(number)
 
 
 def big(amount: float) -> str:
     """An amount known only roughly, to three digits: 593,000, 1.13 million, 12.2 billion."""
     for height, unit in ((1e9, "billion"), (1e6, "million")):
         if abs(amount) >= height:
-            return f"{about(amount / height)} {unit}"
+            return _signed(f"{amount / height:,.3g} {unit}")
     return about(amount) if abs(amount) >= 100 else money(amount)
 
 
