@@ -1,7 +1,7 @@
 # One list of commands for people, hooks and CI. Everything runs in .venv, which is built from requirements.lock.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help venv repro report ui test test-fast browser lint format lock bench-line bench-train bench-ablation bench-transfer bench-evaluate bench-compression screenshots clean
+.PHONY: help venv repro report ui test test-fast browser lint format lock bench-line bench-train bench-ablation bench-transfer bench-evaluate bench-compression bench-report screenshots clean
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -81,6 +81,9 @@ bench-evaluate: venv ## measure evaluate, and its measures against other program
 
 bench-compression: venv ## measure the compressed files against torch and float32; writes benchmarks/results/compression.json
 	@python -m benchmarks.compression
+
+bench-report: venv ## measure the business report; writes benchmarks/results/report.json
+	@python -m benchmarks.report
 
 screenshots: venv browser ## take the pictures of docs/mlflow.md from the releases in mlruns/
 	@python -m benchmarks.screenshots

@@ -20,6 +20,7 @@ from duli.tracking.headline import headline
 
 REPORTS = ("train", "evaluation", "quantization", "benchmark", "validation")
 COUNTS = ("n", "batch", "threads", "bytes")
+SPEED = "throughput_all_cores"  # of a variant in benchmark.json: what one machine gives
 SOURCES = register.Sources("reports/benchmark.json", "reports/evaluation.json", "reports/resources/train.json", "params.yaml, report")
 PAGES: dict[Language, str] = {"en": "reports/report.html", "zh": "reports/report.zh.html"}
 SCORES = ("value", "low", "high", "n")
@@ -35,14 +36,15 @@ def main() -> None:
     champion = load(Path("champion.json")).champion
     training = files.read_json("reports/resources/train.json")
 
+    hardware = _pick(gates.measures(reports), "benchmark.hardware", ("cores", "memory_gib"))
     run = Run(
         measured=_measured(reports, manifest),
         variants=_variants(reports, "reports/predictions.parquet"),
         shipped=str(reports["benchmark"]["shipped"]),
         training_seconds=training["seconds"],
         training_usd=_training_usd(training, facts.row(plan.compute, "per hour").value),
-        cores=reports["benchmark"]["hardware"]["cores"],
-        memory_gib=reports["benchmark"]["hardware"]["memory_gib"],
+        cores=hardware["cores"],
+        memory_gib=hardware["memory_gib"],
         sources=SOURCES,
         champion=champion.measures if champion else {},
     )
@@ -103,14 +105,19 @@ def _measured(reports: dict[str, Any], manifest: dict[str, Any]) -> dict[str, An
         "accuracy_of_accepted": _pick(numbers, "evaluation.accuracy_of_accepted", SCORES),
         "confidence_threshold": _pick(numbers, "evaluation", ("confidence_threshold",))["confidence_threshold"],
         "latency_ms": _pick(numbers, f"{speed}.latency_ms", ("value", "p95", "p99", "n")),
-        "throughput_per_second": _pick(numbers, f"{speed}.throughput_all_cores", ("value", "spread", "n", "batch", "threads")),
+        "throughput_per_second": _pick(numbers, f"{speed}.{SPEED}", ("value", "spread", "n", "batch", "threads")),
         "model_bytes": _pick(numbers, speed, ("bytes",))["bytes"],
         "wheel_bytes": _pick(numbers, "manifest.wheel", ("bytes",))["bytes"],
     }
     for name in ("throughput_per_second", "latency_ms"):
-        if measured[name]["value"] <= 0:
-            raise DataError(f"reports/benchmark.json: {name} is {measured[name]['value']}; repeat `dvc repro --force benchmark`")
+        _positive(name, measured[name]["value"])
     return measured
+
+
+def _positive(name: str, value: float) -> float:
+    if value <= 0:
+        raise DataError(f"reports/benchmark.json: {name} is {value}; repeat `dvc repro --force benchmark`")
+    return value
 
 
 def _variants(reports: dict[str, Any], path: str) -> dict[str, Variant]:
@@ -120,13 +127,15 @@ def _variants(reports: dict[str, Any], path: str) -> dict[str, Variant]:
 
     predictions = pq.read_table(path)
     label = predictions["label"].to_numpy()
+    numbers = gates.measures(reports)
     found = {}
-    for name, measured in reports["benchmark"]["variants"].items():
+    for name in reports["benchmark"]["variants"]:
         if name in predictions.column_names:
+            speed = _positive(f"variants.{name}.{SPEED}", _pick(numbers, f"benchmark.variants.{name}.{SPEED}", ("value",))["value"])
             answers = predictions[name].combine_chunks()
             probability = answers.values.to_numpy(zero_copy_only=False).reshape(len(answers), -1)
             correct = (probability.argmax(axis=1) == label).astype(np.float64)
-            found[name] = Variant(measured["throughput_all_cores"]["value"], probability.max(axis=1), correct)
+            found[name] = Variant(speed, probability.max(axis=1), correct)
     shipped = reports["benchmark"]["shipped"]
     if shipped not in found:
         raise DataError(f"{path} holds no answers of '{shipped}', the file that ships; repeat `dvc repro --force evaluate`")

@@ -12,8 +12,8 @@ from duli.economics.params import Report
 from duli.errors import DataError
 
 OFFERS = {"on_premise": "yes or no", "open_weights": "yes or no", "latency": "ms"}  # what is known of a competitor, and its unit
-LIFETIME_REVENUE = 4  # times what computing costs over a lifetime (Sequoia 2023 and 2024): half is margin, half of the rest is chips
-# Inputs of which only the point matters here: how they are called where they have to be true.
+LIFETIME_REVENUE = 4  # times what computing costs: twice for what stands around the chips, twice for the margin (Sequoia 2023 and 2024)
+# Inputs that may have to be true: how the report calls each, and whether more or less of it is better.
 CONDITIONS = {
     "price": ("price_usd_per_million", "more"), "accuracy": ("accuracy_of_accepted", "more"), "accounts": ("som_accounts", "more"),
     "cac": ("cac_usd", "less"), "error": ("error_usd", "less"), "review": ("review_usd", "less"),
@@ -88,7 +88,6 @@ def business(plan: Report, facts: Market, run: Run) -> Business:
         "threshold": _threshold(inputs, plan, run),
         "market": _market(facts, plan, of_plan),
         "competitors": _competitors(facts, {one["id"]: one["usd_per_million"] for one in services}),
-        "energy": _energy(facts, plan, run),
         "movers": summary.movers(inputs, ranges, mode),
         "services": services,
         "language_models": _language_models(facts, plan),
@@ -96,7 +95,7 @@ def business(plan: Report, facts: Market, run: Run) -> Business:
         "conflicts": conflicting(facts.rows.values()),
         "register": everything,
     }
-    _add(found, {"modes": _modes(inputs)})
+    _add(found, {"modes": _modes(inputs), "energy": _energy(facts, plan, run)})
     _add(found, _worth(plan, register.uncertain([*of_cost, *of_plan]), [*of_cost, *of_plan], register.segments(facts)))
     return Business(found, kinds, everything)
 
@@ -289,8 +288,15 @@ def _energy(facts: Market, plan: Report, run: Run) -> dict[str, Any]:
         numbers = kwh | {"training_co2_g": kwh["training_kwh"] * of_carbon, "co2_g_per_million": kwh["kwh_per_million"] * of_carbon}
         for name, number in numbers.items():
             found.setdefault(name, {})[end] = number
-    if electricity.currency == "USD":
-        found["electricity_usd_per_million"] = found["kwh_per_million"]["value"] * electricity.value
+    if electricity.currency != "USD":
+        raise DataError(
+            f"{electricity.place}, column currency: '{electricity.id}' is in {electricity.currency}, the report in USD; convert it"
+        )
+    found["electricity_usd_per_million"] = found["kwh_per_million"]["value"] * electricity.value
+    if run.training_usd is None:  # it ran on something else than these cores
+        names = [f"training_{what}.{end}" for what in ("kwh", "co2_g") for end in ("value", "low", "high")]
+        found |= {f"training_{what}": dict.fromkeys(("value", "low", "high")) for what in ("kwh", "co2_g")}
+        found["reasons"] = [{"key": name, "reason": "the model was trained on a device whose power is not known"} for name in names]
     return found
 
 

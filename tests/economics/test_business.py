@@ -198,6 +198,9 @@ def test_a_training_without_a_price_is_taken_as_nothing_and_says_so() -> None:
     entry = next(entry for entry in made.register if entry["input"] == "training")
     assert (entry["value"], entry["kind"]) == (0.0, "assumed")
     assert "no price" in entry["note"]
+    assert made.figures["energy"]["training_kwh"]["value"] is None
+    assert "energy.training_kwh.value" in {reason["key"] for reason in made.figures["reasons"]}
+    assert made.figures["energy"]["kwh_per_million"]["value"] > 0
 
 
 def test_weak_facts_are_counted(usual: dict[str, Any]) -> None:

@@ -42,6 +42,16 @@ def test_every_input_has_a_source_or_is_assumed_and_can_be_drawn() -> None:
     assert drawn["error"].dist == "lognormal"
 
 
+def test_an_entry_says_what_its_fact_says() -> None:
+    for entry in entries():
+        if entry["id"] in FACTS.rows:
+            row = FACTS.rows[entry["id"]]
+            assert (entry["value"], entry["low"], entry["high"], entry["dist"]) == (row.value, row.low, row.high, row.dist), row.id
+            assert (entry["kind"], entry["source"], entry["url"], entry["confidence"]) == (
+                row.kind, row.source_title, row.source_url, row.confidence,
+            )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [

@@ -504,6 +504,8 @@ def test_lists_hold_what_is_no_metric(release: Line) -> None:
     [
         ("reports/benchmark.json", "variants.int8.throughput_all_cores.value", None, "repeat `dvc repro --force benchmark`"),
         ("reports/benchmark.json", "variants.int8.throughput_all_cores.value", 0, "throughput_per_second is 0"),
+        ("reports/benchmark.json", "variants.fp32.throughput_all_cores.value", 0, "variants.fp32.throughput_all_cores is 0"),
+        ("reports/benchmark.json", "hardware.memory_gib", None, "no finite number at hardware.memory_gib"),
         ("reports/benchmark.json", "variants.int8.latency_ms.p95", float("nan"), "no finite number at variants.int8.latency_ms.p95"),
         ("reports/benchmark.json", "shipped", "int4", "no finite number"),
         ("reports/evaluation.json", "coverage.value", float("inf"), "repeat `dvc repro --force evaluate`"),
