@@ -1,4 +1,4 @@
-"""Prices the release from its own measurements and dated market facts, judges the gates, and writes one page."""
+"""Prices the release from its own measurements and dated market facts, judges the gates, and writes its pages."""
 
 import csv
 import io
@@ -12,8 +12,9 @@ from duli.economics.business import FULL, SHIPPED, Business, Run, Variant, busin
 from duli.economics.params import Report
 from duli.errors import DataError
 from duli.params import Params
-from duli.reporting import charts, wording
+from duli.reporting import charts_report, wording
 from duli.reporting.pages import render
+from duli.reporting.speech import Language, Speech
 from duli.tracking.champion import FIGURES, Record, load
 from duli.tracking.headline import headline
 
@@ -21,6 +22,7 @@ REPORTS = ("train", "evaluation", "quantization", "benchmark", "validation")
 COUNTS = ("n", "batch", "threads", "bytes")
 SPEED = "machine_throughput"  # of a variant in benchmark.json: what one machine gives
 SOURCES = register.Sources("reports/benchmark.json", "reports/evaluation.json", "reports/resources/train.json", "params.yaml, report")
+PAGES: dict[Language, str] = {"en": "reports/report.html", "zh": "reports/report.zh.html"}
 SCORES = ("value", "low", "high", "n")
 
 
@@ -59,6 +61,7 @@ def main() -> None:
         "gate_results": judged["results"],
     }
 
+    assumed = {entry["input"] for entry in made.register if entry["kind"] == "assumed"}
     page = {
         "facts": found,
         "kinds": made.kinds,
@@ -71,22 +74,25 @@ def main() -> None:
         "versions": _one_line(reports["benchmark"]["versions"]),
         "test_digest": reports["evaluation"]["test_digest"],
         "training": training,
-        "waterfall": charts.waterfall(_parts(found, plan), "Unit cost", found["price_usd_per_million"], "USD per million answers"),
-        "positions": charts.positions(*_dots(found), "USD per million predictions, logarithmic"),
+        "movers": [place for place, row in enumerate(found["sobol"]) if row["input"] in assumed][:3],
+        "units": {entry["input"]: entry["unit"] for entry in made.register},
     }
     files.write_json("reports/business.json", found)
     files.write_text("reports/assumptions.csv", _assumptions(made, facts, plan))
     files.write_json("reports/gates.json", judged)
     # The dozen numbers that `dvc metrics diff` and `dvc exp show` have room for.
     files.write_json("reports/headline.json", headline({**reports, "business": found, "resources": {"train": training}}))
-    files.write_text("reports/report.html", render("report.html.j2", **page))
+    for language, path in PAGES.items():
+        speech = Speech(language, plan.currency, found["currency_per_usd"]["value"])
+        charts = charts_report.draw(found, speech, review=plan.below_threshold == "review")
+        files.write_text(path, render("report.html.j2", **page, speech=speech, charts=charts))
     files.write_text("reports/report.md", render("report.md.j2", **page))
 
     for reason in judged["reasons"]:
         print(f"gate refused: {reason}")
     unit_cost, margin = found["unit_cost_usd_per_million"]["value"], found["gross_margin"]["value"]
     print(f"{judged['verdict']}: a million answers cost {wording.money(unit_cost)} USD to serve, gross margin {wording.percent(margin)}")
-    print("the page is reports/report.html")
+    print(f"the page is {' or '.join(PAGES.values())}")
 
 
 def _measured(reports: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
@@ -168,24 +174,6 @@ def _assumptions(made: Business, facts: market.Market, plan: Report) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([register.COLUMNS, *register.table([*made.register, *rest])])
     return text.getvalue()
-
-
-def _dots(found: dict[str, Any]) -> tuple[list[charts.Dot], charts.Dot]:
-    price = found["price_usd_per_million"]
-    dots = [
-        charts.Dot(
-            wording.title(service["id"]), service["usd_per_million"], service["usd_per_million_low"], service["usd_per_million_high"]
-        )
-        for service in found["services"]
-    ]
-    return dots, charts.Dot("This release", price, price, price)
-
-
-def _parts(found: dict[str, Any], plan: Report) -> dict[str, float]:
-    """The parts of the unit cost as the chart calls them; nobody reviews where the model abstains."""
-    names = {"compute": "Compute", "idle": "Idle capacity", "review": "Human review", "errors": "Errors", "support": "Support"}
-    parts = found["cost_usd_per_million"]
-    return {label: parts[name] for name, label in names.items() if name != "review" or plan.below_threshold == "review"}
 
 
 def _beside(champion: Record | None, numbers: dict[str, float]) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ TABLES = tuple(
     f"reports/{name}.csv" for name in ("per_class", "confusion", "reliability", "risk_coverage", "slices", "robustness", "pareto")
 )
 PREDICTIONS = "reports/predictions.parquet"  # what a later release is compared with, example by example
-PAGES = ("reports/report.html", "reports/report.md", "reports/evaluation.html", "reports/benchmark.html")
+PAGES = ("reports/report.html", "reports/report.zh.html", "reports/report.md", "reports/evaluation.html", "reports/benchmark.html")
 CONTEXTS = {"train": "training", "validation": "validation", "test": "evaluation"}
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
 

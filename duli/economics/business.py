@@ -80,6 +80,7 @@ def business(plan: Report, facts: Market, run: Run) -> Business:
         "price_usd_per_thousand": plan.price_per_1000,
         "slo_ms": run.slo_ms,
         "stale_days": plan.stale_days,
+        "plan": _decided(plan),
         "market_facts": _quality(facts, plan),
         "currency_per_usd": _currency(facts, plan),
         **run.measured,
@@ -137,7 +138,7 @@ def _worth(
         ],
         "tornado": moved["tornado"],
         "sobol": moved["sobol"],
-        "cashflow": plans.table(decided, inputs),
+        "cashflow": plans.table(decided, inputs, sample),
     }  # fmt: skip
 
 
@@ -323,6 +324,16 @@ def _quality(facts: Market, plan: Report) -> dict[str, int]:
     counts = {flag: flagged.count(flag) for flag in ("stale", "undated", "wide")}
     assumed = sum(row.kind == "assumed" for row in facts.rows.values())
     return {"rows": len(facts.rows), "assumed": assumed, "conflicting": len(conflicting(facts.rows.values())), **counts}
+
+
+def _decided(plan: Report) -> dict[str, float]:
+    """What of the plan is decided and not measured, as numbers a page can show."""
+    return {
+        "draws": plan.draws, "horizon_months": plan.horizon_months, "discount_rate": plan.discount_rate, "licence_usd": plan.licence,
+        "day_rate_usd": plan.day_rate, "volume_per_month": plan.volume_per_month, "instances": plan.instances,
+        "utilisation": plan.utilisation, "mix_subscription": plan.mix.subscription, "mix_one_time": plan.mix.one_time,
+        "mix_services": plan.mix.services,
+    }  # fmt: skip
 
 
 def _currency(facts: Market, plan: Report) -> dict[str, float]:

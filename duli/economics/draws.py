@@ -13,6 +13,7 @@ Draws = dict[str, Floats]
 Model = Callable[[Draws], Floats]  # inputs by name, each [n], to the result, [n]
 
 PERCENTILES = (10, 50, 90)
+BARS = 40  # of a histogram
 NINETIETH = 1.6448536269514722  # the standard normal's 95th percentile: low to high of a lognormal holds 90 %
 
 
@@ -79,6 +80,19 @@ def percentiles(results: Any) -> dict[str, float | None]:
     """
     found = np.quantile(np.asarray(results, float), [share / 100 for share in PERCENTILES], method="lower")
     return {f"p{share}": float(value) if math.isfinite(value) else None for share, value in zip(PERCENTILES, found, strict=True)}
+
+
+def histogram(results: Floats) -> list[dict[str, float]]:
+    """How many of the results [n] lie in each of equally wide bars; the hundredth at either end, far out, has none.
+
+    One bar where all results are the same.
+    """
+    low, high = np.quantile(results, (0.01, 0.99))
+    counts, edges = np.histogram(results, bins=BARS if low < high else 1, range=(low, high))
+    return [
+        {"low": float(below), "high": float(above), "draws": int(count)}
+        for count, below, above in zip(counts, edges[:-1], edges[1:], strict=True)
+    ]
 
 
 def tornado(model: Model, inputs: Mapping[str, Uncertain]) -> list[dict[str, Any]]:

@@ -17,11 +17,14 @@ MODELS = {"subscription": (1.0, 0.0, 0.0), "one_time": (0.0, 1.0, 0.0), "service
 PER_POINT = 8  # draws for each point of the variance indices, which take a run for every input at each point
 MOST_POINTS = 4096  # a power of two; more would take gigabytes and tell nothing new
 CHUNK = 8192  # draws at a time: the flows of a month then stay in the processor's cache
+BAND = 2 * CHUNK  # draws that the band around the cash by month is taken from, however many there are: they stand in memory at once
 DEAREST = 1e9  # USD per million, or USD a customer: above any price that is meant
 
 # What has no number, and why; ends of a range that are missing have the same reason.
 NO_IRR = "the flows do not go from investment to return exactly once, so there is no rate, or no single one"
 NO_PAYBACK = "what was spent does not come back within the horizon"
+NOT_FINITE = "it has no finite value"
+NO_COVER = "the price does not cover the cost that comes with each customer"
 NO_LTV = "an account that costs more than it pays never pays for being won"
 
 
@@ -65,16 +68,22 @@ def investment(plan: Plan, inputs: Mapping[str, Uncertain], sample: Draws, mix: 
     found: dict[str, Any] = {name: {"value": _finite(at[name]), **draws.percentiles(over[name])} for name in at}
     found["npv_usd"]["mean"] = float(over["npv_usd"].mean())
     found["npv_positive_probability"] = float(np.mean(over["npv_usd"] > 0))
+    found["npv_distribution"] = draws.histogram(over["npv_usd"])
     found["reasons"] = _reasons(found, {"irr_per_year": NO_IRR, "payback_months": NO_PAYBACK})
     return found
 
 
-def table(plan: Plan, inputs: Mapping[str, Uncertain]) -> list[dict[str, float]]:
-    """The cash of the plan at the point, one row a month, USD."""
+def table(plan: Plan, inputs: Mapping[str, Uncertain], sample: Draws) -> list[dict[str, Any]]:
+    """The cash of the plan at the point, one row a month, USD; of what has come in till then also P10, P50 and P90 of the draws."""
     one = _flows(plan, draws.point(inputs), None)
+    over = np.cumsum(_flows(plan, {name: column[:BAND] for name, column in sample.items()}, None).net, axis=0)
     columns = {field.name: getattr(one, field.name)[:, 0] for field in fields(one)}
     columns |= {"revenue": one.revenue[:, 0], "net": one.net[:, 0], "cumulative": np.cumsum(one.net[:, 0])}
-    return [{"month": month, **{name: float(column[month]) for name, column in columns.items()}} for month in range(plan.months + 1)]
+    return [
+        {"month": month, **{name: float(column[month]) for name, column in columns.items()}}
+        | {f"cumulative_{share}": amount for share, amount in draws.percentiles(over[month]).items()}
+        for month in range(plan.months + 1)
+    ]
 
 
 def subscription(plan: Plan, inputs: Mapping[str, Uncertain], sample: Draws) -> dict[str, Any]:
@@ -90,7 +99,8 @@ def break_even(plan: Plan, inputs: Mapping[str, Uncertain]) -> dict[str, Any]:
     """Customers from whom a month pays for itself, once the team is that of after the launch, by each way of buying.
 
     subscription: subscribers; one_time: licences sold each month, after the cost of winning their buyers; services: clients on
-    a monthly order. `reasons` where no number of them pays.
+    a monthly order. `lines` are revenue and cost of a month, USD, from no customer to twice those needed (or to all that can be won,
+    where no number of them pays); `reasons` say why there is none.
     """
     at = {name: one.value for name, one in inputs.items()}
     fixed = at["team"] * at["upkeep"]
@@ -99,13 +109,29 @@ def break_even(plan: Plan, inputs: Mapping[str, Uncertain]) -> dict[str, Any]:
     support = volume * at["tickets"] / MILLION * at["ticket"]
     answers = cost.break_even_answers(_unit(of, volume), plan.mode, at["price"], fixed)
     accepted = volume * (at["coverage"] if plan.mode == "abstain" else 1.0)
-    customers = {
+    needed = {
         "subscribers": answers / accepted if answers is not None and accepted else None,
         "licences_per_month": cost.break_even_volume(fixed, at["licence"], at["cac"] + support),
         "clients": cost.break_even_volume(fixed, at["day_rate"] * at["days_per_month"], at["day_cost"] * at["days_per_month"]),
     }
-    why = "the price does not cover the cost that comes with each customer"
-    return {**customers, "reasons": [{"key": name, "reason": why} for name, number in customers.items() if number is None]}
+
+    def subscribers(number: float) -> tuple[float, float]:
+        sold = number * accepted / MILLION
+        return sold * at["price"], sold * cost.unit_cost(_unit(of, number * volume), plan.mode).total if sold else 0.0
+
+    def licences(number: float) -> tuple[float, float]:
+        return number * at["licence"], number * (at["cac"] + support)
+
+    def clients(number: float) -> tuple[float, float]:
+        return number * at["days_per_month"] * at["day_rate"], number * at["days_per_month"] * at["day_cost"]
+
+    lines = []
+    for (name, most), month in zip(needed.items(), (subscribers, licences, clients), strict=True):
+        for step in (0.0, 0.5, 1.0, 1.5, 2.0):
+            number = step * (most if most is not None else float(of.accounts) / 2)
+            revenue, spent = month(number)
+            lines.append({"of": name, "customers": number, "revenue_usd": revenue, "cost_usd": fixed + spent})
+    return {**needed, "lines": lines, "reasons": [{"key": name, "reason": NO_COVER} for name, number in needed.items() if number is None]}
 
 
 def required(plan: Plan, inputs: Mapping[str, Uncertain]) -> dict[str, Needed]:
@@ -215,7 +241,7 @@ def _unit(of: Venture, volume: float) -> cost.Inputs:
 
 def _reasons(found: Mapping[str, Any], why: Mapping[str, str]) -> list[dict[str, str]]:
     return [
-        {"key": f"{name}.{end}", "reason": why.get(name, "it has no finite value")}
+        {"key": f"{name}.{end}", "reason": why.get(name, NOT_FINITE)}
         for name, figure in found.items()
         if isinstance(figure, Mapping)
         for end, number in figure.items()

@@ -18,7 +18,7 @@ CONFIG: dict[str, Any] = {
     "view": {"stroke": None},
     "axis": {
         "labelColor": SOFT, "titleColor": SOFT, "gridColor": LINE, "domainColor": LINE, "tickColor": LINE,
-        "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelPadding": 6,
+        "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelPadding": 6, "labelSeparation": 8, "titlePadding": 9,
     },
     "text": {"fontSize": 12, "color": INK},
 }  # fmt: skip
@@ -27,9 +27,9 @@ LABELS = 126  # px for the names at the left; longer ones are cut off with an el
 STEP = 30  # px a row
 
 
-def labels(order: list[str]) -> dict[str, Any]:
-    """The encoding of the field `label` as names at the left, in this order from the top."""
-    axis = {"title": None, "ticks": False, "domain": False, "labelColor": INK, "minExtent": LABELS, "labelLimit": LABELS - 6}
+def labels(order: list[str], width: int = LABELS) -> dict[str, Any]:
+    """The encoding of the field `label` as names at the left, `width` px, in this order from the top."""
+    axis = {"title": None, "ticks": False, "domain": False, "labelColor": INK, "minExtent": width, "labelLimit": width - 6}
     return {"field": "label", "type": "nominal", "sort": order, "axis": axis}
 
 

@@ -10,12 +10,15 @@ from markupsafe import Markup
 
 from duli.reporting import wording
 
+_ENDS = ("value", "low", "high", "p10", "p50", "p90")  # of a measure: the last part of a key
+
 
 def render(template: str, **values: Any) -> str:
     """The page made of `template` (a file of templates/) and `values`; a value it asks for and does not get is an error.
 
     Templates write numbers with `number(key, style)`: the value at the dotted `key` of the mapping `facts`, inside a
-    <data> element that names the key, so that every figure of a page can be traced to the JSON beside it.
+    <data> element that names the key, so that every figure of a page can be traced to the JSON beside it. With a `speech`
+    among the values (duli/reporting/speech.py) a page is written in its language: `say(phrase)`, `name(of)`, `why(keys)`.
     """
     return _ENVIRONMENT.get_template(template).render(**values)
 
@@ -30,13 +33,40 @@ def lookup(facts: Mapping[str, Any], key: str) -> Any:
 
 @pass_context
 def _number(context: Context, key: str, style: str) -> Markup | str:
+    speech = context.get("speech")
     value = lookup(context["facts"], key)
-    text = "none" if value is None else wording.STYLES[style](value)
+    if value is None:
+        text = str(speech.say("none")) if speech else "none"
+    else:
+        text = speech.write(value, style) if speech else wording.STYLES[style](value)
     if not context.eval_ctx.autoescape:
         return text
     if value is None:
-        return Markup('<span class="none">{}</span>').format(text)
+        return Markup('<span class="none" data-key="{}">{}</span>').format(key, text)
     return Markup('<data value="{}" data-key="{}">{}</data>').format(float(value), key, text)
+
+
+@pass_context
+def _why(context: Context, *keys: str) -> Markup:
+    """Why numbers under these keys are missing, each reason once, as a note; nothing where none is."""
+    speech = context["speech"]
+    found: dict[str, None] = {}
+    for entry in context["facts"]["reasons"]:
+        if any(f"{entry['key']}.".startswith(f"{key}.") for key in keys):
+            *parents, last = entry["key"].split(".")
+            measure = parents[-1] if last in _ENDS else last
+            found[str(speech.say("because", what=speech.name(measure), reason=speech.reason(entry["reason"])))] = None
+    return Markup('<p class="note">{}</p>').format(Markup("<br>").join(map(Markup, found))) if found else Markup("")
+
+
+@pass_context
+def _say(context: Context, key: str, **values: Any) -> Markup:
+    return Markup(context["speech"].say(key, **values))  # noqa: S704 - it escapes what fills the phrase
+
+
+@pass_context
+def _name(context: Context, of: str) -> str:
+    return str(context["speech"].name(of))
 
 
 def _cell(text: object) -> str:
@@ -52,7 +82,7 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-_ENVIRONMENT.globals["number"] = _number
+_ENVIRONMENT.globals |= {"number": _number, "say": _say, "name": _name, "why": _why}
 _ENVIRONMENT.filters["cell"] = _cell
 _ENVIRONMENT.filters["count"] = wording.count
 _ENVIRONMENT.filters["label"] = wording.title

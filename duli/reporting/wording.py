@@ -41,6 +41,23 @@ def about(number: float) -> str:
     return _signed(f"{round(number, digits):,.0f}") if abs(number) >= 100 else quantity(number)
 
 
+def big(amount: float) -> str:
+    """An amount known only roughly, to three digits: 593,000, 1.13 million, 12.2 billion."""
+    for height, unit in ((1e9, "billion"), (1e6, "million")):
+        if abs(amount) >= height:
+            return _signed(f"{amount / height:,.3g} {unit}")
+    return about(amount) if abs(amount) >= 100 else money(amount)
+
+
+def chinese(value: float, style: str) -> str:
+    """A number in that style for Chinese readers: rough ones count in 万 (10^4) and 亿 (10^8), and % stands close."""
+    if style in ("about", "big") and abs(value) >= 1e4:
+        height, unit = (1e8, "亿") if abs(value) >= 1e8 else (1e4, "万")
+        rounded = round(value, 2 - math.floor(math.log10(abs(value)))) / height
+        return f"{_signed(f'{rounded:,.10g}')} {unit}"
+    return STYLES[style](value).replace("under ", "低于 ").replace("over ", "高于 ").replace(" %", "%")
+
+
 def count(number: float) -> str:
     """A count: 10,000."""
     return _signed(f"{number:,.0f}")
@@ -68,9 +85,11 @@ def _signed(text: str) -> str:
     return text
 
 
-_ACRONYMS = {"ai": "AI", "aws": "AWS", "ilivedata": "iLiveData", "iocr": "iOCR", "ocr": "OCR"}
+_ACRONYMS = {"ai": "AI", "aws": "AWS", "gpt": "GPT", "ilivedata": "iLiveData", "iocr": "iOCR", "ocr": "OCR"}
 STYLES = {
     "money": money,
+    "price": money,  # in whatever currency it is listed
+    "big": big,
     "percent": percent,
     "points": points,
     "share": share,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from duli.reporting import charts_benchmark as charts
 from duli.reporting.charts_benchmark import Variant
-from tests.reporting.test_charts import labels
+from tests.reporting.charts import labels
 
 VARIANTS = [
     Variant("fp32", 1.0, 0.0, 0.0, 0.0, "allowed", front=False),

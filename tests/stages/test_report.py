@@ -17,9 +17,10 @@ from duli.economics import market
 from duli.errors import DataError
 from duli.reporting import wording
 from duli.reporting.pages import lookup
+from duli.reporting.speech import Speech
 from stages import report
 from tests.closure import ROOT
-from tests.reporting.test_charts import labels
+from tests.reporting.charts import labels
 
 PARAMS = """
 report:
@@ -146,6 +147,10 @@ class Line:
     def page(self) -> str:
         return (self.folder / "reports/report.html").read_text()
 
+    @property
+    def chinese(self) -> str:
+        return (self.folder / "reports/report.zh.html").read_text()
+
 
 @pytest.fixture
 def release(line: Path) -> Line:
@@ -179,6 +184,10 @@ def with_champion(release: Line) -> None:
 def signed_on_a_gpu(release: Line) -> None:
     release.files["dist/manifest.json"]["signed"] = True
     release.set("reports/resources/train.json", "device", "cuda")
+
+
+def in_yuan(release: Line) -> None:
+    release.params = PARAMS.replace("currency: USD", "currency: CNY")
 
 
 CASES = [abstaining, held, missing_gate, never_paying, with_champion, signed_on_a_gpu]
@@ -238,14 +247,14 @@ def test_a_gate_on_a_measure_that_is_not_there_holds_the_release(release: Line) 
 def test_abstaining_pays_for_no_review(release: Line) -> None:
     abstaining(release)
     assert release.run().business["cost_usd_per_million"]["review"] == 0
-    assert "Human review" not in release.page.split("<svg")[1]
+    assert "Human review" not in release.page.split("<svg")[1].split("</svg>")[0]
     assert "the model abstains" in release.page
 
 
 def test_a_price_that_never_pays_has_no_volume_but_a_reason(release: Line) -> None:
     never_paying(release)
     assert release.run().business["break_even_answers_per_month"]["value"] is None
-    assert "no volume breaks even" in release.page
+    assert "No volume breaks even" in release.page
     assert "so no volume pays" in release.page
     assert "no volume breaks even" in (release.folder / "reports/report.md").read_text()
     assert "none to" not in release.page + (release.folder / "reports/report.md").read_text()
@@ -272,7 +281,7 @@ def test_anything_but_true_is_unsigned(release: Line, signed: object) -> None:
 
 
 def test_the_same_input_gives_the_same_bytes(release: Line) -> None:
-    names = ("business.json", "assumptions.csv", "gates.json", "report.html", "report.md")
+    names = ("business.json", "assumptions.csv", "gates.json", "report.html", "report.zh.html", "report.md")
     first = [(release.run().folder / "reports" / name).read_bytes() for name in names]
     assert [(release.run().folder / "reports" / name).read_bytes() for name in names] == first
 
@@ -286,7 +295,7 @@ def test_a_changed_price_changes_the_margin(release: Line) -> None:
 class Page(HTMLParser):
     """Collects the numbers of a page: those that name their key, and the digits that do not."""
 
-    QUOTED = ("code", "cite", "time", "style", "svg", "title")  # names, versions, digests, quotes and days are no figures
+    QUOTED = ("abbr", "code", "cite", "time", "style", "svg", "title")  # names, versions, digests, quotes and days are no figures
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -320,26 +329,86 @@ class Page(HTMLParser):
 
 def as_number(text: str) -> float:
     """The number a reader sees; 'under 1 %' counts as half a percent."""
-    text = text.replace("under 1 %", "0.5 %").replace("over 99 %", "99.5 %").replace("−", "-").replace(",", "")
-    factor = 0.01 if text.endswith("%") else 1e6 if text.endswith("MB") else 1e3 if text.endswith("kB") else 1
-    return float(text.rstrip("%MBk ")) * factor
+    for vague, number in (("under 1 %", "0.5%"), ("低于 1%", "0.5%"), ("over 99 %", "99.5%"), ("高于 99%", "99.5%"), ("−", "-"), (",", "")):
+        text = text.replace(vague, number)
+    units = {"%": 0.01, "kB": 1e3, "MB": 1e6, "million": 1e6, "billion": 1e9, "万": 1e4, "亿": 1e8}
+    number, unit = re.fullmatch(r"(\S*?) ?([^\d\s]*)", text).groups()  # type: ignore[union-attr]
+    return float(number) * (units[unit] if unit else 1)
+
+
+@pytest.mark.parametrize("case", [None, *CASES, in_yuan])
+def test_every_number_of_both_pages_is_a_key_of_the_json(release: Line, case: Any) -> None:
+    if case:
+        case(release)
+    english, chinese, business = Page(release.run().page), Page(release.chinese), release.business
+    assert english.strays == chinese.strays == []
+    assert sorted(key for key, _, _ in english.figures) == sorted(key for key, _, _ in chinese.figures)
+    assert len(english.figures) > 300
+    rate = business["currency_per_usd"]["value"]
+    for key, value, text in [*english.figures, *chinese.figures]:
+        assert lookup(business, key) == pytest.approx(value, rel=1e-12), key
+        shown = as_number(text)
+        assert any(shown == pytest.approx(factor * value, rel=0.006, abs=0.006 if "%" in text else 1e-12) for factor in {1.0, rate}), (
+            key,
+            text,
+        )
 
 
 @pytest.mark.parametrize("case", [None, *CASES])
-def test_every_number_of_the_page_is_a_key_of_the_json(release: Line, case: Any) -> None:
+def test_where_no_number_stands_the_reason_does(release: Line, case: Any) -> None:
     if case:
         case(release)
-    page, business = Page(release.run().page), release.business
-    assert page.strays == []
-    assert len(page.figures) > 100
-    for key, value, text in page.figures:
-        assert lookup(business, key) == pytest.approx(value, rel=1e-12), key
-        assert as_number(text) == pytest.approx(value, rel=0.006, abs=0.006 if "%" in text else 1e-12), key
+    release.run()
+    reasons = {entry["key"]: entry["reason"] for entry in release.business["reasons"]}
+    for page, speech in ((release.page, Speech("en")), (release.chinese, Speech("zh"))):
+        for key in re.findall(r'class="none" data-key="([^"]*)"', page):
+            assert str(speech.reason(reasons[key])) in page, key
+    assert '<span lang="en">' not in release.chinese  # a reason that has no Chinese counterpart
+
+
+def test_a_missing_number_is_never_a_nought(release: Line) -> None:
+    never_paying(release)
+    release.run()
+    assert lookup(release.business, "break_even.subscribers") is None
+    assert '<span class="none" data-key="break_even.subscribers">none</span>' in release.page
+    assert '<span class="none" data-key="break_even.subscribers">无</span>' in release.chinese
+
+
+def test_the_first_page_answers_what_it_costs_at_what_price_it_pays_and_what_matters_most(release: Line) -> None:
+    page = release.run().page.split("Scorecard")[0]
+    keys = [key for key, _, _ in Page(page).figures]
+    assert {
+        "unit_cost_usd_per_million.value", "break_even_price_with_team_usd_per_million.value", "investment.npv_usd.p10",
+        "investment.npv_positive_probability", "investment.npv_variance_from_assumed",
+    } <= set(keys)  # fmt: skip
+    assumed = {entry["input"] for entry in release.business["register"] if entry["kind"] == "assumed"}
+    ranked = [place for place, row in enumerate(release.business["sobol"]) if row["input"] in assumed]
+    assert [key for key in keys if key.startswith("sobol.")] == [f"sobol.{place}.total" for place in ranked[:3]]
+
+
+def test_both_pages_say_which_language_they_are_and_the_same_charts(release: Line) -> None:
+    assert '<html lang="en">' in release.run().page
+    assert '<html lang="zh-CN">' in release.chinese
+    assert release.page.count("<svg") == release.chinese.count("<svg") == 12
+    for term in ("单位成本", "毛利率", "盈亏平衡", "订阅制", "一次性购买", "增值服务", "净现值", "内部收益率", "敏感性", "假设登记表"):
+        assert term in release.chinese, term
+
+
+def test_amounts_are_in_the_currency_of_the_plan(release: Line) -> None:
+    before = release.run().business
+    in_yuan(release)
+    after = release.run().business
+    assert after["unit_cost_usd_per_million"] == before["unit_cost_usd_per_million"]  # the JSON stays in USD
+    shown = {key: text for key, _, text in Page(release.page).figures}
+    cost = before["unit_cost_usd_per_million"]["value"] * after["currency_per_usd"]["value"]
+    assert shown["unit_cost_usd_per_million.value"] == wording.money(cost)
+    assert "CNY per million" in release.page
+    assert "元／百万次" in release.chinese
 
 
 def test_every_number_in_the_charts_is_in_the_json(release: Line) -> None:
     business = release.run().business
-    waterfall, positions = re.findall(r"<svg.*?</svg>", release.page, re.DOTALL)
+    waterfall, positions = re.findall(r"<svg.*?</svg>", release.page, re.DOTALL)[:2]
     costs = [*business["cost_usd_per_million"].values(), business["unit_cost_usd_per_million"]["value"], business["price_usd_per_million"]]
     assert labels(waterfall, "role-mark") == [wording.money(amount) for amount in costs]
     prices = sorted([business["price_usd_per_million"], *(service["usd_per_million"] for service in business["services"])])
@@ -347,8 +416,10 @@ def test_every_number_in_the_charts_is_in_the_json(release: Line) -> None:
 
 
 def test_the_page_asks_nobody_for_anything(release: Line) -> None:
-    assert Page(release.run().page).links == []
-    assert not re.search(r"@import|<script|<link|<iframe|url\(\s*[\"']?(?:https?:)?//", release.page)
+    release.run()
+    for page in (release.page, release.chinese):
+        assert Page(page).links == []
+        assert not re.search(r"@import|<script|<link|<iframe|url\(\s*[\"']?(?:https?:)?//", page)
 
 
 def test_text_of_the_facts_cannot_become_markup(release: Line) -> None:

@@ -50,7 +50,8 @@ def build(folder: Path, *, bias: float = 1.0, accuracy: float = 0.99, cost: floa
     _json(folder / "reports/benchmark.json", {"shipped": "int8", "variants": {"int8": {"bytes": 2500, **speed}}})
     _json(folder / "reports/business.json", {"unit_cost_usd_per_million": {"value": cost}, "gross_margin": {"value": 0.8}})
     _json(folder / "reports/gates.json", {"verdict": "release", "gates": 1, "results": []})
-    for page in ("report.html", "report.md", "evaluation.html", "benchmark.html", *(Path(table).name for table in TABLES)):
+    pages = ("report.html", "report.zh.html", "report.md", "evaluation.html", "benchmark.html")
+    for page in (*pages, *(Path(table).name for table in TABLES)):
         _text(folder / "reports" / page, f"{page} {accuracy} {cost}\n")
     _write(folder / "reports/predictions.parquet", b"predictions %r" % bias)
     _text(folder / "dist/MODEL_CARD.md", "# Digits\n\nReads a digit.\n")

@@ -89,6 +89,7 @@ def _complete(store: Store, made: Release, logged: Logged) -> None:
         "files.json",
         "manifest.json",
         "report.html",
+        "report.zh.html",
         "reports",
         "weights",
     }
