@@ -50,7 +50,7 @@ class Speech:
             if found := re.fullmatch(pattern, text):
                 told = english if self.language == "en" else chinese
                 return escape(told.format(*(self.name(group) for group in found.groups())))
-        return Markup('<span lang="en">{}</span>').format(text)
+        return escape(text) if self.language == "en" else Markup('<span lang="en">{}</span>').format(text)
 
     def own(self, row: dict[str, Any], key: str) -> str:
         """A text that its row holds in both languages, as `key` and as `key`_zh."""
