@@ -27,7 +27,7 @@ class Speech:
         """The phrase of that name, its {places} filled and escaped; {usd} is the currency's name without being given."""
         said = Markup(PHRASES[key][self._place]).format(**{"usd": self.unit, **values})  # noqa: S704 - our own text
         # 万 and 亿 are part of the word that follows: 17.7 万次.
-        return Markup(re.sub(f"([万亿](?:</data>)?) (?={HAN})", r"\1", str(said))) if self.language == "zh" else said  # noqa: S704
+        return Markup(re.sub(f"([万亿](?:</data>)?) (?!至)(?={HAN})", r"\1", str(said))) if self.language == "zh" else said  # noqa: S704
 
     def plain(self, key: str) -> str:
         """A phrase without places but {usd}, for a chart."""
