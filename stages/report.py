@@ -76,6 +76,7 @@ def main() -> None:
         "training": training,
         "movers": [place for place, row in enumerate(found["sobol"]) if row["input"] in assumed][:3],
         "units": {entry["input"]: entry["unit"] for entry in made.register},
+        "names": {entry["input"]: Speech().name(entry["input"]) for entry in made.register},
     }
     files.write_json("reports/business.json", found)
     files.write_text("reports/assumptions.csv", _assumptions(made, facts, plan))

@@ -151,9 +151,9 @@ RULES = (
         "business.break_even.subscribers",
         "at most",
         "business.market.som_accounts",
-        "Fewer subscribers than can be won pay for the team: a subscription can carry it alone.",
+        "Fewer subscribers than can be won would pay for the team: a subscription can carry it, if they come in time.",
         "More subscribers are needed than can be won: a subscription alone never pays for the team.",
-        "养活团队所需的订阅客户少于可获得的客户数：单靠订阅即可支撑。",
+        "养活团队所需的订阅客户少于可获得的客户数：只要客户来得及时，订阅即可支撑。",
         "养活团队所需的订阅客户多于可获得的客户数：单靠订阅永远养不活团队。",
     ),
     Rule(

@@ -71,6 +71,8 @@ NAMES = {
     "licences_per_month": ("Licences a month", "每月授权数"),
     "clients": ("Clients of services", "服务客户数"),
     "npv_variance_from_assumed": ("Share of the variance from assumptions", "来自假设的方差占比"),
+    "training_kwh": ("Energy of the training", "训练耗电"),
+    "training_co2_g": ("Carbon of the training", "训练碳排放"),
     "worst_slice_ratio": ("Weakest group over strongest", "最弱组与最强组之比"),
     # business models
     "investment": ("The plan's mix", "计划组合"),
@@ -173,6 +175,11 @@ REASONS = (
         r"no answer is sure enough, so there is none to pay for",
         "no answer is sure enough, so there is none to pay for",
         "没有任何回答达到阈值，因此没有可计费的调用",
+    ),
+    (
+        r"the model was trained on a device whose power is not known",
+        "the model was trained on a device whose power is not known",
+        "训练所用设备的功率未知",
     ),
     (r"it has no finite value", "it has no finite value", "没有有限的数值"),
     (

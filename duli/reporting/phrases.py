@@ -71,8 +71,8 @@ PHRASES = {
     ),
     "chance": ("Chance that the NPV is positive", "净现值为正的概率"),
     "loss_at_p10": ("NPV at " + _P10.format("P10") + ": {npv} {usd}", _P10_ZH.format("P10") + " 净现值：{npv} {usd}"),
-    "from_assumptions": ("Variance from assumptions", "方差来自假设的比例"),
-    "of_npv_and_cost": ("of the NPV; of the unit cost {share} rests on assumptions", "就净现值而言；单位成本中 {share} 依赖假设"),
+    "from_assumptions": ("NPV variance from assumptions", "净现值方差来自假设的比例"),
+    "of_npv_and_cost": ("of the unit cost {share} rests on assumptions", "单位成本中 {share} 依赖假设"),
     "three_movers": ("The three assumptions that matter most", "影响最大的三项假设"),
     "three_movers_note": (
         "Share of the NPV's variance, with all an input does together with others (Sobol): find these out first.",
@@ -96,8 +96,8 @@ PHRASES = {
     "accuracy_of_accepted": ("Accuracy of the accepted", "采纳结果的准确率"),
     "latency": ("Latency", "延迟"),
     "latency_small": (
-        "one image, one thread, median; slowest in twenty to slowest in a hundred",
-        "单张图像、单线程，中位数；区间为最慢的二十分之一至百分之一",
+        "one example, one thread, median; slowest in twenty to slowest in a hundred",
+        "单个样本、单线程，中位数；区间为最慢的二十分之一至百分之一",
     ),
     "ms": ("{value} ms", "{value} 毫秒"),
     "throughput": ("Throughput", "吞吐量"),
@@ -124,7 +124,7 @@ PHRASES = {
     ),
     # charts of the first page
     "what_it_costs": ("What a million answers cost", "每百万次的成本构成"),
-    "most_and_least": ("{most} takes most of it, {least} least.", "占比最大的是{most}，最小的是{least}。"),
+    "most_and_least": ("Most goes into {most}, least into {least}.", "占比最大的是{most}，最小的是{least}。"),
     "per_accepted": ("{usd} per million accepted answers; {rest}", "单位：{usd}／百万次采纳结果；{rest}"),
     "rest_review": ("a person decides what the model is not sure of.", "模型没有把握的部分由人工判定。"),
     "rest_abstain": ("the model abstains where it is not sure, and nobody pays for that.", "模型没有把握时不作答，也不收费。"),

@@ -11,6 +11,7 @@ from duli.reporting.names import CURRENCIES, NAMES, REASONS
 from duli.reporting.phrases import PHRASES
 
 Language = Literal["en", "zh"]
+HAN = "[\u4e00-\u9fff]"
 CONVERTED = ("money", "big")  # styles of amounts that business.json holds in USD
 
 
@@ -24,9 +25,9 @@ class Speech:
 
     def say(self, key: str, **values: Any) -> Markup:
         """The phrase of that name, its {places} filled and escaped; {usd} is the currency's name without being given."""
-        return Markup(PHRASES[key][self._place]).format(  # noqa: S704 - our own text
-            **{"usd": self.unit, **values}
-        )
+        said = Markup(PHRASES[key][self._place]).format(**{"usd": self.unit, **values})  # noqa: S704 - our own text
+        # 万 and 亿 are part of the word that follows: 17.7 万次.
+        return Markup(re.sub(f"([万亿](?:</data>)?) (?!至)(?={HAN})", r"\1", str(said))) if self.language == "zh" else said  # noqa: S704
 
     def plain(self, key: str) -> str:
         """A phrase without places but {usd}, for a chart."""
@@ -50,7 +51,7 @@ class Speech:
             if found := re.fullmatch(pattern, text):
                 told = english if self.language == "en" else chinese
                 return escape(told.format(*(self.name(group) for group in found.groups())))
-        return Markup('<span lang="en">{}</span>').format(text)
+        return escape(text) if self.language == "en" else Markup('<span lang="en">{}</span>').format(text)
 
     def own(self, row: dict[str, Any], key: str) -> str:
         """A text that its row holds in both languages, as `key` and as `key`_zh."""

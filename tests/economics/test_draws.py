@@ -134,3 +134,14 @@ def test_a_result_that_does_not_vary_has_no_shares() -> None:
 
     assert draws.sobol(constant, INPUTS, 16, 0) == []
     assert draws.variance_share(constant, INPUTS, ["a"], 16, 0) is None
+
+
+def test_a_histogram_counts_all_but_the_hundredth_at_either_end() -> None:
+    bars = draws.histogram(np.arange(10_000.0))
+    assert len(bars) == draws.BARS
+    assert sum(bar["draws"] for bar in bars) == 9800
+    assert [bar["high"] for bar in bars[:-1]] == [bar["low"] for bar in bars[1:]]
+    assert max(bar["draws"] for bar in bars) - min(bar["draws"] for bar in bars) <= 2
+    [one] = draws.histogram(np.full(50, 3.0))
+    assert one["draws"] == 50
+    assert one["low"] <= 3 <= one["high"]

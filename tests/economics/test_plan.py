@@ -40,15 +40,37 @@ def test_a_subscriber_by_hand() -> None:
 def test_customers_that_pay_for_the_team_by_hand() -> None:
     """15,000 USD a month: 15 subscribers at 1,000, a licence for each 20,000 - 5,000 - 50, 25 clients at a day of 600."""
     found = plans.break_even(PLAN, inputs())
+    lines = found.pop("lines")
     assert found == {
         "subscribers": pytest.approx(15),
         "licences_per_month": pytest.approx(15_000 / 14_950),
         "clients": pytest.approx(25),
         "reasons": [],
     }
+    drawn = [(line["customers"], line["revenue_usd"], line["cost_usd"]) for line in lines if line["of"] == "subscribers"]
+    numbers = (0, 7.5, 15, 22.5, 30)
+    assert drawn == [pytest.approx((number, number * 1150, 15_000 + number * 150)) for number in numbers]
+    for of in ("licences_per_month", "clients"):
+        [meeting] = [line for line in lines if line["of"] == of and line["customers"] == found[of]]
+        assert meeting["revenue_usd"] == pytest.approx(meeting["cost_usd"])
     nothing = plans.break_even(PLAN, inputs(day_cost=Uncertain(1000, 1000, 1000, "point"), price=Uncertain(10, 10, 10, "point")))
     assert nothing["subscribers"] is nothing["clients"] is None
     assert [entry["key"] for entry in nothing["reasons"]] == ["subscribers", "clients"]
+    assert [line["customers"] for line in nothing["lines"] if line["of"] == "clients"] == [0, 25, 50, 75, 100]  # all that can be won
+
+
+def test_the_cash_by_month_has_the_band_of_its_draws() -> None:
+    """The price alone is open, so each end of the band is the cash at that end of the price."""
+    wide = inputs(price=Uncertain(1150, 900, 1400, "triangular"))
+    sample = plans.drawn(wide, PLAN)
+    rows = plans.table(PLAN, wide, sample)
+    prices = np.quantile(sample["price"], [0.1, 0.5, 0.9], method="lower")
+    for end, price in zip(("p10", "p50", "p90"), prices, strict=True):
+        at = plans.table(PLAN, inputs(price=Uncertain(price, price, price, "point")), sample)
+        assert [row[f"cumulative_{end}"] for row in rows] == pytest.approx([row["cumulative"] for row in at])
+    assert plans.table(PLAN, inputs(), plans.drawn(inputs(), PLAN))[-1]["cumulative_p10"] == pytest.approx(
+        plans.table(PLAN, inputs(), plans.drawn(inputs(), PLAN))[-1]["cumulative"]
+    )
 
 
 def test_an_investment_by_hand() -> None:

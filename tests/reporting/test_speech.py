@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from markupsafe import Markup
 
 from duli.economics import plan, risks, strategy, summary
 from duli.economics.business import CONDITIONS
@@ -134,6 +135,11 @@ def test_amounts_are_converted_and_nothing_else() -> None:
     assert yuan.write(100.0, "price") == "100"
     assert yuan.write(0.5, "percent") == "50.00%"
     assert yuan.say("per_million") == "元／百万次"
+
+
+def test_ten_thousands_stand_close_to_what_they_count() -> None:
+    assert "17.7 万次起" in CHINESE.say("break_even_volume", serving=CHINESE.write(176_924, "about"))
+    assert "17.7 万</data>次起" in CHINESE.say("break_even_volume", serving=Markup("<data>17.7 万</data>"))
 
 
 def test_what_fills_a_phrase_is_escaped() -> None:

@@ -265,6 +265,12 @@ def test_the_champion_stands_beside_its_challenger(release: Line) -> None:
     with_champion(release)
     assert release.run().business["beside_champion"][0] == {"measure": "business.accuracy.value", "this": 0.9941, "champion": 0.993}
     assert "0.0.9" in release.page
+    for page in (release.page, release.chinese):
+        shown = {key: as_number(text) for key, _, text in Page(page.split("<svg")[0]).figures}
+        assert shown["beside_champion.0.champion"] == pytest.approx(0.993)
+    brief = (release.folder / "reports/report.md").read_text()
+    assert "| accuracy of the shipped file | 99.41 % | 99.21 % to 99.51 % | 99.30 % |" in brief
+    assert "| accuracy | `business.accuracy.low` | 0.9921 | 0.99 |  | passed |" in brief
 
 
 def test_a_signed_release_is_not_called_unsigned_and_a_gpu_has_no_price(release: Line) -> None:
