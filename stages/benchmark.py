@@ -216,7 +216,8 @@ def _tell(report: Facts) -> None:
         latency, one, whole = facts["latency_ms"], facts["throughput"], facts["machine_throughput"]
         print(
             f"{name}: {latency['value'] * 1000:.0f} us a call (p99 {latency['p99'] * 1000:.0f}), "
-            f"{one['value']:,.0f} examples/s on one thread at batch {one['batch']}, {whole['value']:,.0f} on the machine at {whole['batch']}, "
+            f"{one['value']:,.0f} examples/s on one thread at batch {one['batch']}, "
+            f"{whole['value']:,.0f} on the machine at {whole['batch']}, "
             f"{facts['peak_mb']['value']:.0f} MB, {facts['bytes'] / 1000:.1f} kB, {facts['cost_ratio']:.2f} of the cost of fp32"
         )
         if not one["within_slo"]:

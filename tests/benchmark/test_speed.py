@@ -1,6 +1,7 @@
 """The arithmetic of the measurement, and real measurements of real sessions."""
 
 import gc
+import json
 import time
 
 import numpy as np
@@ -97,7 +98,9 @@ def test_a_session_is_made_as_the_released_predictor_makes_it(monkeypatch: pytes
         names = (name for name in dir(options) if not name.startswith("_") and not callable(getattr(options, name)))
         made.append(({name: getattr(options, name) for name in names}, providers))
 
-    release = b'{"classes": ["0"], "temperature": 1, "input": {"channels": 1, "height": 2, "width": 2}, "model": {"file": "model.onnx"}}'
+    size = {"channels": 1, "height": 2, "width": 2}
+    facts = {"classes": ["0"], "temperature": 1, "threshold": 0.5, "input": size, "model": {"file": "model.onnx"}}
+    release = json.dumps(facts).encode()
     monkeypatch.setattr(onnxruntime, "InferenceSession", catch)
     monkeypatch.setattr(predictor, "verify", lambda _: {predictor.RELEASE: release, "model.onnx": SMALL})
     predictor.Predictor(threads=3)
