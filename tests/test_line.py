@@ -28,10 +28,10 @@ from tests.stages.lines import make_line
 pytestmark = pytest.mark.slow
 
 # stages.sections stops a stage whose params are wrong, and changes nothing else: no dep, but it has to be importable, and it looks for the
-# architectures that params name.
+# architectures and data sets that params name.
 CHECKS_PARAMS = sorted(
     {str(path(name).relative_to(ROOT)) for name in reachable("stages.sections")}
-    | {str(one.relative_to(ROOT)) for one in (ROOT / "duli/models").glob("[a-z]*.py")}
+    | {str(one.relative_to(ROOT)) for folder in ("models", "datasets") for one in (ROOT / "duli" / folder).glob("*.py")}
 )
 PLOTS = (
     "Confusion_on_the_test_split",
