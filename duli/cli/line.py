@@ -99,7 +99,7 @@ def _numbers(reports: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("verdict", gates["verdict"] + held),
         ("accuracy", f"{accuracy['value']:.2%} ({accuracy['low']:.2%} to {accuracy['high']:.2%}, n = {accuracy['n']:,}, {variant})"),
-        ("size", f"{shipped['bytes'] / 1000:.1f} kB, {reports['train']['parameters']:,} parameters"),
+        ("size", f"{shipped['bytes'] / 1000:.1f} kB, made of a network of {reports['train']['parameters']:,} parameters"),
         ("latency", f"{speed['latency_ms']['value'] * 1000:.0f} us at batch 1, p99 {speed['latency_ms']['p99'] * 1000:.0f} us, one thread"),
         ("throughput", f"{speed['throughput']['value']:,.0f} a second at batch {speed['throughput']['batch']}, one thread"),
         (
