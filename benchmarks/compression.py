@@ -54,7 +54,7 @@ def speed_ratios() -> Results:
 
 
 def size() -> Results:
-    """Bytes of the float32 file over those of int8 and of the file that ships; and the points of accuracy that this loses on the test split."""
+    """Bytes of the float32 file over those of int8 and of the file that ships; and the points that this loses on the test split."""
     facts, quantization = _report("evaluation"), _report("quantization")
     size = {name: one["bytes"] for name, one in quantization["variants"].items()}
     drop = facts["paired"]["drop_points"]
