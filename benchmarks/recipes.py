@@ -4,7 +4,7 @@ import importlib
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -103,17 +103,14 @@ def build(data: Data, settings: Settings) -> tuple[nn.Module, Training]:
         return architecture.build(choice.settings, **data.shape, classes=data.classes), training
 
 
-def run(
-    data: Data, settings: Settings, initial: dict[str, Tensor] | None = None, *, prepare: Callable[[nn.Module], object] = lambda model: None
-) -> Run:
+def run(data: Data, settings: Settings, initial: dict[str, Tensor] | None = None, teacher: nn.Module | None = None) -> Run:
     """One training on the train split, from `initial` weights of other classes or new ones; the test split is looked at afterwards.
 
-    `prepare` is called with the network before it learns.
+    A `teacher` is learned from too, as in `duli.training.loop.fit`.
     """
     model, training = build(data, settings)
     if initial is not None:
         transfer.load(model, initial, same_classes=False)
-    prepare(model)
     device = devices.choose(training.device)
     cpu, wall = time.process_time(), time.perf_counter()
     result = fit(
@@ -126,6 +123,7 @@ def run(
         device=device,
         precision=devices.precision(training.precision, device),
         on_metrics=lambda step, metrics: None,
+        teacher=teacher,
     )
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     _, correct = evaluate(model, data.test, data.normalisation)

@@ -34,7 +34,6 @@ from duli.serving.errors import IntegrityError
 from duli.serving.integrity import verify
 
 ROOT = Path(__file__).resolve().parents[1]
-MODEL = ROOT / "models/model.int8.onnx"
 IMAGES = ROOT / "data/raw/t10k-images-idx3-ubyte"
 CLIENTS, ROUNDS, SECONDS = 16, 7, 2  # of each contestant in a round
 FUZZED, SLOW, STOPS = 50_000, 200, 100
@@ -63,13 +62,14 @@ def speed() -> Results:
         package = _unpacked(folder)
         scripts = {"json": _script(folder / "json.lua", *_json_body()), "binary": _script(folder / "binary.lua", *_binary_body())}
         ours = stack.enter_context(_ours(package))
-        model = _mlflow_model(folder)
+        model = package / "model.onnx"  # the same file for all
+        of_mlflow = _mlflow_model(folder, model)
         ports = {
             "mlflow": stack.enter_context(
-                _started("mlflow", "models", "serve", "-m", str(model), "--env-manager", "local", "-p", "{port}")
+                _started("mlflow", "models", "serve", "-m", str(of_mlflow), "--env-manager", "local", "-p", "{port}")
             ),
-            "fastapi": stack.enter_context(_started(sys.executable, "-m", "benchmarks.reference.serve_fastapi", str(MODEL), "{port}")),
-            "litserve": stack.enter_context(_started(sys.executable, "-m", "benchmarks.reference.serve_litserve", str(MODEL), "{port}")),
+            "fastapi": stack.enter_context(_started(sys.executable, "-m", "benchmarks.reference.serve_fastapi", str(model), "{port}")),
+            "litserve": stack.enter_context(_started(sys.executable, "-m", "benchmarks.reference.serve_litserve", str(model), "{port}")),
             "constant": stack.enter_context(_started(sys.executable, "-m", "benchmarks.serve_constant", "{port}")),
         }
         contestants = {
@@ -278,7 +278,7 @@ def _started(*command: str) -> Iterator[int]:
             process.wait(30)
 
 
-def _mlflow_model(folder: Path) -> Path:
+def _mlflow_model(folder: Path, model: Path) -> Path:
     """The model that ships, as MLflow's registry keeps it."""
     import mlflow.onnx
     import onnx
@@ -288,7 +288,7 @@ def _mlflow_model(folder: Path) -> Path:
     signature = ModelSignature(Schema([TensorSpec(np.dtype(np.uint8), (-1, 1, 28, 28), "images")]))
     place, requirements = folder / "mlflow", ["onnx", "onnxruntime"]
     mlflow.onnx.save_model(
-        onnx.load(MODEL),
+        onnx.load(model),
         str(place),
         signature=signature,
         pip_requirements=requirements,

@@ -16,11 +16,9 @@ from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 import vl_convert
 from scipy.stats import t as student
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
 from benchmarks.recipes import ROOT, Data, Settings, load, run
 from benchmarks.record import Results, result, run_parts
@@ -31,13 +29,13 @@ from duli.evaluation.predict import onnx_logits
 from duli.models._restore import restore
 from duli.params import Params
 from duli.training.feed import Examples
+from duli.training.losses import SOFT, TEMPERATURE
 
 SEEDS = 3
 WORKERS = 2  # trainings at a time, one thread each
 TARGET = 0.992  # accuracy of the int8 files on the test split, mean of the seeds
 # The same on validation, which chooses; its digits are harder: the default recipe reads 99.43 % of them (3 seeds), and 99.56 % of test (5).
 ENOUGH = TARGET - 0.001
-SHARE, TEMPERATURE = 0.9, 1.0  # of the loss, that is the teacher's; of the softmaxes compared
 RECIPE: Settings = {"train.epochs": 16, "train.evaluations": 1}
 
 
@@ -117,7 +115,7 @@ def smallest() -> Results:
     rows = [_row(*variant, trained[at * SEEDS : (at + 1) * SEEDS], test) for at, variant in enumerate(VARIANTS)]
     rows.sort(key=lambda row: (statistics.median(row.kb), -statistics.mean(row.validation)))  # of equal files, the better on validation
     chosen = next((row for row in rows if row.chosen() and row.confirmed()), None)
-    content = (ROOT / "models" / "model.int8.onnx").read_bytes()
+    content = (ROOT / "models/variants/int8.onnx").read_bytes()
     default = {"kb": len(content) / 1000, "test": _right(content, test)}
     seconds = time.perf_counter() - started
     files.write_text(ROOT / "docs/smallest.svg", _plot(rows, default))
@@ -133,7 +131,7 @@ def _train(job: tuple[int, int]) -> Trained:
     net = {"model.fastconv.stem": width.stem, "model.fastconv.blocks": [[wide] for wide in width.blocks]}
     data, settings = _data(), {**RECIPE, **net, **change.settings, "train.seed": seed}
     # The validation split in the place of the test split: that one stays unread until all widths are trained.
-    one = run(data._replace(test=data.validation), settings, prepare=_teach if change.taught else lambda model: None)
+    one = run(data._replace(test=data.validation), settings, teacher=_teacher() if change.taught else None)
     quantize = Params(ROOT / "params.yaml").section("quantize", Quantize)
     rows = int8.draw(data.train.labels.numpy(), quantize.calibration_rows, quantize.seed)
     plain = export.to_onnx(one.model, tuple(data.shape.values()), *data.normalisation)
@@ -142,42 +140,10 @@ def _train(job: tuple[int, int]) -> Trained:
     return Trained(content, parameters, one.validation, _right(content, data.validation), one.cpu_s)
 
 
-def _teach(student: nn.Module) -> None:
-    """Lets the default line's network draw at the logits while `student` learns (Hinton et al., arXiv 1503.02531).
-
-    Both see the same augmented images. A hook, because it concerns no other training: backward, it mixes the gradient of the
-    distance to the teacher's probabilities into the one of the loss.
-    """
+def _teacher() -> nn.Module:
+    """The default line's trained network."""
     description = files.read_json(ROOT / "models/model.json")
-    weights = files.verified(ROOT / "models" / description["weights"]["file"], description["weights"]["sha256"])
-    teacher = restore(description, weights).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def drawn(model: nn.Module, inputs: tuple[Tensor], logits: Tensor) -> Tensor:
-        if not model.training:
-            return logits
-        with torch.no_grad():
-            wanted = teacher(inputs[0])
-        return _Drawn.apply(logits, wanted)
-
-    student.register_forward_hook(drawn)
-
-
-class _Drawn(torch.autograd.Function):
-    """Forward the logits as they are; backward the loss's gradient and the teacher's, mixed.
-
-    The teacher's is of TEMPERATURE^2 times the cross-entropy of the softmaxes at that temperature, mean over the batch, as the loss's.
-    """
-
-    @staticmethod
-    def forward(context: Any, logits: Tensor, wanted: Tensor) -> Tensor:
-        context.save_for_backward(logits, wanted)
-        return logits.clone()
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        logits, wanted = (functional.softmax(saved.float() / TEMPERATURE, dim=1) for saved in context.saved_tensors)
-        teacher = (logits - wanted) * (TEMPERATURE / len(logits))
-        return torch.lerp(gradient.float(), teacher, SHARE).to(gradient.dtype), None
+    return restore(description, files.verified(ROOT / "models" / description["weights"]["file"], description["weights"]["sha256"]))
 
 
 @cache
@@ -287,7 +253,7 @@ it alone would take does not count.
 {chr(10).join(lines)}
 
 What a change wins on the test split, paired over the seeds (same initial weights, same order of the first epoch). Distilled:
-{SHARE:.0%} of the loss is the distance to the probabilities of the default line's network (temperature {TEMPERATURE:g}), which sees
+{SOFT:.0%} of the loss is the distance to the probabilities of the default line's network (temperature {TEMPERATURE:g}), which sees
 the same augmented images.
 
 | Width | Change | Points won | times the CPU |
