@@ -1,6 +1,6 @@
 """Looks for the smallest int8 file that reads 99.2 % of MNIST's test digits: accuracy per byte, narrow networks against each other.
 
-    python -m benchmarks.smallest    12 to 15 CPU minutes, two trainings at a time; writes docs/smallest.md, its plot and a part of
+    python -m benchmarks.smallest    5 minutes on two cores, a training on each; writes docs/smallest.md, its plot and a part of
                                      benchmarks/results/compression.json
 
 Needs the line up to quantize (`dvc repro quantize`): its network is the teacher, its int8 file the one to compare with. A width is chosen
