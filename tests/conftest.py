@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from duli import files
@@ -12,6 +13,9 @@ from stages.__main__ import ENVIRONMENT
 from tests.closure import ROOT
 
 os.environ.update(ENVIRONMENT)
+# The same examples in every run: a failure is then of the change that is tested. HYPOTHESIS_PROFILE=default searches anew.
+hypothesis.settings.register_profile("fixed", derandomize=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
 @pytest.fixture(scope="session")

@@ -237,7 +237,7 @@ def start(rows: Sequence[Score]) -> float:
 def _below(share: float) -> float:
     """A round share below this one: to a tenth of the way to 1, so that a plot of shares near 1 is not all empty."""
     room = 1 - share
-    if room <= 0:
+    if room < 1e-6:  # the digits below would round to 1
         return 0.99
     step = 10.0 ** math.floor(math.log10(room)) / 2
     return max(0.0, round(1 - math.ceil(room / step - 1e-9) * step, 9))

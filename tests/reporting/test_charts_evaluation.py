@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from duli.reporting import charts_evaluation as charts
@@ -90,6 +90,8 @@ def test_a_name_from_the_data_cannot_become_markup() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=5))
+@example([1.0])
+@example([1 - 2**-53])
 def test_an_axis_begins_below_all_intervals_at_a_round_number(lows: list[float]) -> None:
     start = charts.start([Score("", 1, low, 1) for low in lows])
     assert 0 <= start < 1
