@@ -25,7 +25,7 @@ INPUTS = (
     *("params.yaml", "champion.json", "data/market", "dist/manifest.json", "reports/predictions.parquet", "reports/resources/train.json"),
     *(f"reports/{name}.json" for name in ("train", "evaluation", "quantization", "benchmark", "validation")),
 )
-OUTPUTS = ("business.json", "assumptions.csv", "gates.json", "headline.json", "report.html", "report.md")
+OUTPUTS = ("business.json", "assumptions.csv", "gates.json", "headline.json", "report.html", "report.zh.html", "report.md")
 
 
 def main() -> None:

@@ -159,7 +159,9 @@ def _apply_rules(found: dict[str, Any], facts: market.Market, plan: Report, repo
         row["needs_met"] = fit.get(row["segment"])
     best = max(segments, key=lambda row: (row["needs_met"] or 0) * row["som_usd_per_year"])
     for row in segments:
-        row["enter_first"] = row is best  # the most that can be won, weighed by the share of its needs that is met
+        row["enter_first"] = (
+            row is best and row["som_accounts"] > 0
+        )  # the most that can be won, weighed by the share of its needs that is met
     limits = {risk.name: facts.row(f"risk.{risk.name}", risk.unit) for risk in risks.RISKS if risk.measure}
     found["risks"] = risks.judge(numbers, limits)
     found["legal_dates"] = risks.dates(facts.under("legal", "yyyymmdd"), plan.as_of)

@@ -22,6 +22,7 @@ METRICS = ("validation", "train", "evaluation", "quantization", "benchmark", "bu
 TABLES = tuple(
     f"reports/{name}.csv" for name in ("per_class", "confusion", "reliability", "risk_coverage", "slices", "robustness", "pareto")
 )
+ASSUMPTIONS = "reports/assumptions.csv"  # what the business figures rest on, and where it comes from
 PREDICTIONS = "reports/predictions.parquet"  # what a later release is compared with, example by example
 PAGES = ("reports/report.html", "reports/report.zh.html", "reports/report.md", "reports/evaluation.html", "reports/benchmark.html")
 CONTEXTS = {"train": "training", "validation": "validation", "test": "evaluation"}
@@ -75,7 +76,7 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
         artifacts={
             "": [*(line / page for page in PAGES if page.endswith(".html")), line / "dist/MODEL_CARD.md", line / "dist/manifest.json"],
             "evaluation": [line / table for table in TABLES],
-            "reports": [*(line / f"reports/{name}.json" for name in METRICS), line / PREDICTIONS],
+            "reports": [*(line / f"reports/{name}.json" for name in METRICS), line / ASSUMPTIONS, line / PREDICTIONS],
             "dist": [line / path for path in _dist(line)],
             "weights": [line / "models/model.json", line / "models/model.safetensors"],  # for other trainings to start from
         },
@@ -100,7 +101,7 @@ def _identity(line: Path) -> dict[str, str]:
     reports = [f"reports/{name}.json" for name in METRICS]
     volatile = {f"dist/{SIGNATURE}", f"dist/{provenance.FILE}"}
     dist = [path for path in _dist(line) if path not in volatile]
-    return {path: files.sha256(line / path) for path in (*dist, *reports, *TABLES, *PAGES, PREDICTIONS, STATS, HISTORY)}
+    return {path: files.sha256(line / path) for path in (*dist, *reports, *TABLES, *PAGES, ASSUMPTIONS, PREDICTIONS, STATS, HISTORY)}
 
 
 def _dist(line: Path) -> list[str]:

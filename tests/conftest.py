@@ -18,6 +18,11 @@ hypothesis.settings.register_profile("fixed", derandomize=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of the whole line first: they take longest, and a worker that has nothing left takes small ones from the end."""
+    items.sort(key=lambda item: item.path.name != "test_line.py")
+
+
 @pytest.fixture(scope="session")
 def mnist_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the four IDX files of MNIST: the repository's own if they are there, else from the public sources."""

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from sqlite3 import connect
@@ -20,10 +21,13 @@ from ruamel.yaml import YAML
 
 from duli import gates
 from duli.params import Params
+from duli.tracking.store import Store
 from stages.__main__ import STAGES
 from stages.measures import catalogue
 from tests.closure import ROOT, path, reachable
+from tests.shared import copied, once
 from tests.stages.lines import make_line
+from tests.tracking.conftest import fresh, migrated  # noqa: F401
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +84,17 @@ class Clone:
             query = "select run_uuid, status from runs join experiments using (experiment_id) where experiments.name = ?"
             return list(database.execute(query, (experiment,)))
 
+    def copy(self, folder: Path) -> "Clone":
+        """Another one as this, with artifacts of its own."""
+        return Clone(copied(self.folder, folder))
+
+    def forget(self, stage: str) -> None:
+        """Removes what the stage made, here and from DVC's cache, so that nothing but a run brings it back."""
+        shutil.rmtree(self.folder / ".dvc/cache/runs")
+        for out in YAML(typ="safe").load(self.folder / "dvc.lock")["stages"][stage]["outs"]:
+            (self.folder / out["path"]).unlink()
+            (self.folder / ".dvc/cache/files/md5" / out["md5"][:2] / out["md5"][2:]).unlink(missing_ok=True)
+
     def versions(self) -> list[int]:
         with closing(connect(self.folder / "mlruns/mlflow.db")) as database:
             return [row[0] for row in database.execute("select version from model_versions order by version")]
@@ -101,16 +116,18 @@ def make_clone(folder: Path, mnist: Path) -> Clone:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, mnist_folder: Path) -> Clone:
-    """A clone whose line has run once; tests work on copies of it."""
-    clone = make_clone(tmp_path_factory.mktemp("built"), mnist_folder)
-    assert clone.repro() == list(STAGES)
-    return clone
+    """A clone whose line has run once, which tests may read; those that change something work on copies of it."""
+
+    def build(folder: Path) -> None:
+        assert make_clone(folder, mnist_folder).repro() == list(STAGES)
+
+    # The one of all workers is only copied: nothing in it changes while another worker copies it.
+    return Clone(once(tmp_path_factory, "line", build)).copy(tmp_path_factory.mktemp("built") / "line")
 
 
 @pytest.fixture
 def clone(built: Clone, tmp_path: Path) -> Clone:
-    shutil.copytree(built.folder, tmp_path / "clone", symlinks=True)
-    return Clone(tmp_path / "clone")
+    return built.copy(tmp_path / "clone")
 
 
 def test_the_first_run_makes_a_release_whose_gate_holds_it(built: Clone) -> None:
@@ -155,8 +172,13 @@ def test_dvc_plots_compare_two_releases(clone: Clone) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_runs_on_its_deps_alone(built: Clone, tmp_path: Path, stage: str) -> None:
-    """In a folder with nothing but what dvc.yaml lists for it; what only checks params is there as well."""
+def test_a_stage_runs_on_its_deps_alone(
+    built: Clone,
+    tmp_path: Path,
+    stage: str,
+    fresh: Callable[[Path], Store],  # noqa: F811
+) -> None:
+    """In a folder with nothing but what dvc.yaml lists for it; what only checks params is there as well, and an empty MLflow store."""
     alone = Clone(tmp_path)
     with Repo(str(built.folder)) as repo:
         (listed,) = (one for one in repo.index.stages if one.name == stage)
@@ -169,6 +191,7 @@ def test_a_stage_runs_on_its_deps_alone(built: Clone, tmp_path: Path, stage: str
     for folder in ("stages", "duli", *(str(one.relative_to(tmp_path)) for one in (tmp_path / "duli").iterdir() if one.is_dir())):
         (tmp_path / folder / "__init__.py").touch()
     (tmp_path / ".dvc").mkdir()
+    fresh(tmp_path)
     alone.run("env", "PYTHONPATH=.", sys.executable, "-m", "stages", stage)
 
 
@@ -180,9 +203,10 @@ def test_a_further_line_is_a_folder_with_a_link(clone: Clone) -> None:
     params = (clone.folder / "params.yaml").read_text()
     (line / "params.yaml").write_text(params.replace("root: .", "root: ../..").replace("market: data", "market: ../../data"))
     mine = Clone(line)
-    mine.run("dvc", "repro", "train", "evaluate")
-    assert mine.json("reports/evaluation.json") == clone.json("reports/evaluation.json")
-    assert "didn't change" in clone.run("dvc", "repro", "evaluate").stdout
+    mine.run("dvc", "repro", "train")
+    for name in ("reports/validation.json", "models/model.json", "reports/train.json"):
+        assert mine.json(name) == clone.json(name)
+    assert "didn't change" in clone.run("dvc", "repro", "train").stdout
 
 
 def test_each_change_reruns_what_follows_from_it_and_nothing_else(clone: Clone) -> None:
@@ -261,26 +285,46 @@ def test_a_lost_tracking_store_is_rebuilt_from_the_files_once(clone: Clone) -> N
     assert clone.repro() == []
 
 
-@pytest.mark.parametrize("way", ["--temp", "--queue"])
-def test_experiments_log_to_the_repository(clone: Clone, way: str) -> None:
-    """Their working directory is a copy elsewhere; the release runs stand in the repository's store all the same."""
-    before = len(clone.runs("digits"))
+# What experiments change, and what of it runs: a price is decided without a training.
+EXPERIMENTS = [
+    (["--temp", "train"], "train.learning_rate=0.004", ["train"], {"mnist-training": 1, "digits": 0}),
+    (["--queue"], "report.price_per_1000=24", ["report", "track"], {"mnist-training": 0, "digits": 1}),
+]
+
+
+@pytest.mark.parametrize(("way", "change", "stages", "logged"), EXPERIMENTS, ids=["temp", "queue"])
+def test_experiments_log_to_the_repository(clone: Clone, way: list[str], change: str, stages: list[str], logged: dict[str, int]) -> None:
+    """Their working directory is a copy elsewhere; trainings and releases stand in the repository's store all the same."""
+    before = {experiment: clone.runs(experiment) for experiment in logged}
     clone.run("git", "add", "-A")
     clone.run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "built", "--allow-empty")
-    clone.run("dvc", "exp", "run", way, "-S", "train.learning_rate=0.004", "-n", "slower")
-    if way == "--queue":
+    done = clone.run("dvc", "exp", "run", *way, "-S", change, "-n", "other").stdout
+    if "--queue" in way:
         clone.run("dvc", "queue", "start", "-j", "1")
-        done = clone.run("dvc", "queue", "logs", "slower", "-f", check=False).stdout
+        done = clone.run("dvc", "queue", "logs", "other", "-f", check=False).stdout
         _until(lambda: "Success" in clone.run("dvc", "queue", "status").stdout, done)
-    assert len(clone.runs("digits")) == before + 1
-    shown = json.loads(clone.run("dvc", "exp", "show", "--json").stdout)
-    assert "slower" in json.dumps(shown)
+        done = clone.run("dvc", "queue", "logs", "other").stdout
+    assert re.findall(r"Running stage '(\w+)'", done) == stages
+    after = {experiment: clone.runs(experiment) for experiment in logged}
+    assert {experiment: len(after[experiment]) - len(before[experiment]) for experiment in logged} == logged
+    if "price" in change:
+        _ranked_by_margin(clone, before["digits"], after["digits"])
+
+
+def _ranked_by_margin(clone: Clone, before: list[tuple[str, str]], after: list[tuple[str, str]]) -> None:
+    """A dearer answer earns more: DVC shows both margins, and MLflow sorts the releases by them."""
+    diff = json.loads(clone.run("dvc", "exp", "diff", "HEAD", "other", "--json").stdout)["metrics"]["reports/headline.json"]
+    assert diff["gross_margin"]["old"] == clone.json("reports/headline.json")["gross_margin"] < diff["gross_margin"]["new"]
+    query = "order_by=['metrics.gross_margin DESC']).run_id.to_list()"
+    search = f"import mlflow; print(*mlflow.search_runs(experiment_names=['digits'], {query})"
+    ranked = clone.run("env", "MLFLOW_TRACKING_URI=sqlite:///mlruns/mlflow.db", sys.executable, "-c", search).stdout.split()
+    ((own, _),) = before
+    ((other, _),) = set(after) - set(before)
+    assert ranked == [other, own]
 
 
 def test_killed_dvc_leaves_no_writer_and_the_next_run_ends_as_if_nothing_had_happened(clone: Clone) -> None:
-    digest = clone.json("models/model.json")["weights"]["sha256"]
-    shutil.rmtree(clone.folder / ".dvc/cache")
-    shutil.rmtree(clone.folder / "models")
+    clone.forget("train")
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     dvc = subprocess.Popen(["dvc", "repro"], cwd=clone.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     with dvc:
@@ -291,8 +335,7 @@ def test_killed_dvc_leaves_no_writer_and_the_next_run_ends_as_if_nothing_had_hap
         os.kill(dvc.pid, signal.SIGKILL)
         dvc.wait()
         _until(lambda: not _writers(clone.folder), "a stage outlived DVC")
-    clone.repro()
-    assert clone.json("models/model.json")["weights"]["sha256"] == digest
+    assert clone.repro() == ["train", "report", "track"]  # to the same bytes, or more would follow; these two note how long it took
 
 
 def _writers(folder: Path) -> list[str]:

@@ -263,6 +263,7 @@ def _competitors(facts: Market, prices: Mapping[str, float]) -> dict[str, Any]:
                 "source": first.source_title,
                 "url": first.source_url,
                 "note": first.note,
+                "note_zh": first.note_zh,
             }
         )
     counts = {f"{key}_share": _mean([row[key] for row in rows if row[key] is not None]) for key in ("on_premise", "open_weights")}

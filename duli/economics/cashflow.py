@@ -218,10 +218,11 @@ def payback(net: Floats) -> Floats:
 def lifetime_value(arpa: Number, margin: Number, churn: Number, rate: float = 0.0) -> Any:
     """What an account brings: ARPA * margin / churn, with interest ARPA * margin * (1 + r) / (churn + r); all by month.
 
-    Infinite where nobody ever leaves and money has no price.
+    Endless, for better or worse, where nobody ever leaves and money has no price.
     """
     kept, leaving = np.broadcast_arrays(np.asarray(arpa * margin * (1 + rate), float), np.asarray(churn, float) + rate)
-    return np.divide(kept, leaving, out=np.full(leaving.shape, np.inf), where=leaving > 0)
+    endless = np.where(kept == 0, 0.0, np.copysign(np.inf, kept))
+    return np.divide(kept, leaving, out=endless, where=leaving > 0)
 
 
 def cac_payback(cac: Number, arpa: Number, margin: Number) -> Any:

@@ -13,7 +13,7 @@ from duli.errors import DataError
 
 COLUMNS = (
     "id", "value", "low", "high", "unit", "currency", "kind", "dist",
-    "source_title", "source_url", "as_of", "retrieved", "confidence", "note",
+    "source_title", "source_url", "as_of", "retrieved", "confidence", "note", "note_zh",
 )  # fmt: skip
 KINDS = ("measured", "cited", "assumed")
 DISTRIBUTIONS = ("triangular", "lognormal", "beta", "point")
@@ -29,6 +29,7 @@ QUANTITIES = (
     "predictions per month", "tokens", "ms", "W", "W per GiB", "g per kWh", "kWh", "g", "yyyymmdd",
 )  # fmt: skip
 DIVISORS = ("vCPU", "CNY per USD", "billion")  # zero would be nonsense, and is divided by
+LEAST, MOST = 1e-12, 1e15  # beyond them a number is a typing error, and its square no number any more
 WIDE = 0.2  # a cited range wider than this share of its value: the sources (or the tiers) disagree
 CONFLICT = 0.2  # the same fact told by two sources that lie further apart than this share of the lower one
 
@@ -57,6 +58,7 @@ class Row:
     retrieved: date | None  # the day somebody looked
     confidence: str
     note: str
+    note_zh: str  # the same for Chinese readers; may be empty
     place: str  # "file, line n"
 
 
@@ -207,6 +209,13 @@ def _header_mistake(header: list[str] | None) -> str:
     return f"unknown columns: {', '.join(extra)}" if extra else "columns in another order or twice"
 
 
+def _is_day(number: float) -> bool:
+    try:
+        return date.fromisoformat(f"{number:.0f}") is not None and number.is_integer()
+    except ValueError:
+        return False
+
+
 class _Reader:
     """Reads the fields of one line, and notes every mistake with its column and fix."""
 
@@ -241,7 +250,8 @@ class _Reader:
         self._one_of("confidence", CONFIDENCES)
         return Row(
             fields["id"], value, low, high, unit, fields["currency"], kind, dist,  # type: ignore[arg-type]
-            fields["source_title"], fields["source_url"], as_of, retrieved, fields["confidence"], fields["note"], self.place,
+            fields["source_title"], fields["source_url"], as_of, retrieved, fields["confidence"], fields["note"],
+            fields["note_zh"], self.place,
         )  # fmt: skip
 
     def _range(self, value: float, low: float, high: float, unit: str, dist: str) -> None:
@@ -259,6 +269,8 @@ class _Reader:
             self.wrong("high", f"is above 1, which a {'beta' if dist == 'beta' else 'share'} never reaches", "give a share from 0 to 1")
         if dist == "lognormal" and unit in (*SHARES, "share per year"):
             self.wrong("dist", "has no upper end, and a share has one", "use triangular, beta or point")
+        if unit == "yyyymmdd" and not all(map(_is_day, (value, low, high))):
+            self.wrong("value", "is no day", "write it like 20261123")
         if unit == "yes or no" and value not in (0, 1):
             self.wrong("value", "is neither yes nor no", "write 1 for yes, 0 for no")
 
@@ -287,6 +299,8 @@ class _Reader:
         number = float(text) if NUMBER.fullmatch(text) else math.nan
         if not math.isfinite(number):
             self.wrong(column, "is no finite number", "write it like 1234.5, without separators, currency or percent signs")
+        elif number and not LEAST <= abs(number) <= MOST:
+            self.wrong(column, f"is beyond all that is meant ({LEAST:g} to {MOST:g})", "correct it, or convert its unit")
         return number
 
     def _one_of(self, column: str, known: tuple[str, ...]) -> str:

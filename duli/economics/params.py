@@ -9,7 +9,7 @@ from duli.params import Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Id = Annotated[str, Field(min_length=1)]  # of a row of the market facts, or what its id starts with
-Price = Annotated[float, Field(gt=0)]
+Price = Annotated[float, Field(gt=0, le=1e15)]
 
 
 class Mix(Section):
@@ -41,8 +41,8 @@ class Report(Section):
     below_threshold: Literal["review", "abstain"]  # what happens to predictions that are not sure enough
     volume_per_month: Price  # predictions asked for, of the unit cost
     compute: Id  # the machine rented; the row `<id>.vcpu` says its size
-    instances: Annotated[int, Field(ge=0)]  # machines that are always on
-    utilisation: Annotated[float, Field(gt=0, le=1)]  # how full a machine is kept, so that peaks still fit
+    instances: Annotated[int, Field(ge=0, le=1_000_000)]  # machines that are always on
+    utilisation: Annotated[float, Field(ge=0.001, le=1)]  # how full a machine is kept, so that peaks still fit
     horizon_months: Annotated[int, Field(ge=1, le=240)]  # of the cash flow, after the launch
     discount_rate: Annotated[float, Field(ge=0, le=1)]  # a year, real
     draws: Annotated[int, Field(ge=100, le=1_000_000)]  # of the Monte Carlo simulation

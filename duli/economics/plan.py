@@ -26,6 +26,9 @@ NO_PAYBACK = "what was spent does not come back within the horizon"
 NOT_FINITE = "it has no finite value"
 NO_COVER = "the price does not cover the cost that comes with each customer"
 NO_LTV = "an account that costs more than it pays never pays for being won"
+NO_END = "nobody ever leaves, so what a subscriber brings has no end"
+NO_REVENUE = "a subscriber brings no revenue"
+FREE = "winning a subscriber costs nothing, so there is nothing to compare with"
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,16 @@ def subscription(plan: Plan, inputs: Mapping[str, Uncertain], sample: Draws) -> 
     at = {name: float(np.ravel(value)[0]) for name, value in _customer(plan, draws.point(inputs)).items()}
     over = _customer(plan, sample)
     found: dict[str, Any] = {name: {"value": _finite(at[name]), **draws.percentiles(over[name])} for name in at}
-    found["reasons"] = _reasons(found, dict.fromkeys(at, NO_LTV))
+    brings, ends = found["arpa_usd_per_month"]["value"] != 0, found["ltv_usd"]["value"] is not None
+    found["reasons"] = _reasons(
+        found,
+        {
+            **dict.fromkeys(("ltv_usd", "ltv_discounted_usd"), NO_END),
+            "ltv_to_cac": FREE if ends else NO_END,
+            "cac_to_first_year_revenue": NO_REVENUE,
+            "cac_payback_months": NO_LTV if brings else NO_REVENUE,
+        },
+    )
     return found
 
 
@@ -107,7 +119,7 @@ def break_even(plan: Plan, inputs: Mapping[str, Uncertain]) -> dict[str, Any]:
     of = venture(plan, at)
     volume = float(of.account_volume)
     support = volume * at["tickets"] / MILLION * at["ticket"]
-    answers = cost.break_even_answers(_unit(of, volume), plan.mode, at["price"], fixed)
+    answers = cost.break_even_answers(_unit(of, volume or 1.0), plan.mode, at["price"], fixed)  # of whatever volume
     accepted = volume * (at["coverage"] if plan.mode == "abstain" else 1.0)
     needed = {
         "subscribers": answers / accepted if answers is not None and accepted else None,
@@ -131,7 +143,9 @@ def break_even(plan: Plan, inputs: Mapping[str, Uncertain]) -> dict[str, Any]:
             number = step * (most if most is not None else float(of.accounts) / 2)
             revenue, spent = month(number)
             lines.append({"of": name, "customers": number, "revenue_usd": revenue, "cost_usd": fixed + spent})
-    return {**needed, "lines": lines, "reasons": [{"key": name, "reason": NO_COVER} for name, number in needed.items() if number is None]}
+    why = {"subscribers": NO_COVER if accepted else NO_REVENUE}
+    reasons = [{"key": name, "reason": why.get(name, NO_COVER)} for name, number in needed.items() if number is None]
+    return {**needed, "lines": lines, "reasons": reasons}
 
 
 def required(plan: Plan, inputs: Mapping[str, Uncertain]) -> dict[str, Needed]:

@@ -15,6 +15,7 @@ Entry = dict[str, Any]
 
 COLUMNS = (
     "input", "id", "value", "low", "high", "unit", "kind", "dist", "source", "url", "as_of", "retrieved", "confidence", "flags", "note",
+    "note_zh",
 )  # fmt: skip
 # Inputs of the cash flow that are market facts: name, row, unit; prices are in USD.
 FACTS = (
@@ -30,6 +31,8 @@ FACTS = (
     ("upkeep", "team.upkeep", "share"),
     ("build_months", "team.build_months", "months"),
 )
+
+UNPRICED, UNPRICED_ZH = "Trained on a device that no price is given for; taken as nothing", "训练所用设备没有给出价格，按零计"
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def venture(plan: Report, facts: Market, training_usd: float | None, sources: So
     """The further inputs of the cash flow: what is decided, what the market files say, and the segments' figures."""
     training = _plain("training", training_usd or 0.0, "USD", "measured", sources.training)
     if training_usd is None:
-        training |= {"kind": "assumed", "note": "Trained on a device that no price is given for; taken as nothing"}
+        training |= {"kind": "assumed", "note": UNPRICED, "note_zh": UNPRICED_ZH}
     return [
         _planned("price", plan.price_per_1000 * 1000, "USD per million", sources),
         _planned("licence", plan.licence, "USD per licence", sources),
@@ -93,7 +96,7 @@ def entry(name: str, row: Row, plan: Report) -> Entry:
     return {
         "input": name, "id": row.id, "value": row.value, "low": row.low, "high": row.high, "unit": f"{row.currency} {row.unit}".strip(),
         "kind": row.kind, "dist": row.dist, "n": None, "source": row.source_title, "url": row.source_url, "as_of": _day(row.as_of),
-        "retrieved": _day(row.retrieved), "confidence": row.confidence, "note": row.note,
+        "retrieved": _day(row.retrieved), "confidence": row.confidence, "note": row.note, "note_zh": row.note_zh,
         "flags": market.flags(row, plan.as_of, plan.stale_days),
     }  # fmt: skip
 
@@ -155,7 +158,8 @@ def _planned(name: str, value: float, unit: str, sources: Sources) -> Entry:
 def _plain(name: str, value: float, unit: str, kind: str, source: str) -> Entry:
     return {
         "input": name, "id": name, "value": value, "low": value, "high": value, "unit": unit, "kind": kind, "dist": "point", "n": None,
-        "source": source, "url": "", "as_of": "", "retrieved": "", "confidence": "", "note": "", "flags": [],
+        "source": source, "url": "", "as_of": "", "retrieved": "", "confidence": "", "note": "", "note_zh": "",
+        "flags": [],
     }  # fmt: skip
 
 

@@ -31,9 +31,9 @@ def at_zero(worth: Worth, low: float, high: float, better: Literal["more", "less
         return Needed(None, f"{name} does not change what the plan is worth")
     worst, best = (at_low, at_high) if better == "more" else (at_high, at_low)
     if best < 0:
-        return Needed(None, f"the plan loses money whatever {name} is, within all that is possible")
+        return Needed(None, f"the plan is worth less than nothing whatever {name} is, within all that is possible")
     if worst > 0:
-        return Needed(None, f"the plan pays whatever {name} is, within all that is possible")
+        return Needed(None, f"the plan is worth more than nothing whatever {name} is, within all that is possible")
     return Needed(float(brentq(worth, low, high, xtol=1e-12, rtol=1e-12, maxiter=500)), "")
 
 

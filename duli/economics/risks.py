@@ -166,9 +166,12 @@ def dates(rows: list[Row], as_of: date) -> list[dict[str, Any]]:
     """Legal dates (rows in yyyymmdd), and whether they have come at the day `as_of`; no legal advice."""
     day = int(as_of.strftime("%Y%m%d"))
     return [
-        {"id": row.id, "day": int(row.value), "in_force": row.value <= day, "note": row.note, "source": row.source_title, "kind": row.kind}
+        {
+            "id": row.id, "day": int(row.value), "in_force": row.value <= day, "note": row.note, "note_zh": row.note_zh,
+            "source": row.source_title, "kind": row.kind,
+        }
         for row in rows
-    ]
+    ]  # fmt: skip
 
 
 def _judge(risk: Risk, numbers: Mapping[str, float], limits: Mapping[str, Row]) -> dict[str, Any]:
@@ -181,6 +184,6 @@ def _judge(risk: Risk, numbers: Mapping[str, float], limits: Mapping[str, Row]) 
         level, reason, reason_zh = ("low" if compare(value, risk.relation, limit) else "high"), "", ""
     return {
         "risk": risk.name, "topic": risk.topic, "what": risk.what, "what_zh": risk.what_zh, "measure": risk.measure, "value": value,
-        "relation": risk.relation if risk.measure else "", "limit": limit, "level": level, "reason": reason,
+        "unit": risk.unit, "relation": risk.relation if risk.measure else "", "limit": limit, "level": level, "reason": reason,
         "reason_zh": reason_zh,
     }  # fmt: skip

@@ -103,10 +103,18 @@ NAMES = {
     "flag.conflicting": ("Conflicting", "互相矛盾"),
     # files of a run
     "variant.fp32": ("Trained network", "训练所得网络"),
-    "variant.int8": ("Compressed", "压缩后"),
+    "variant.shipped": ("The file that ships", "本次发布的文件"),
     "variant.champion": ("Champion", "冠军版本"),
     "mode.review": ("A person decides the rest", "其余交人工复核"),
     "mode.abstain": ("No answer to the rest", "其余不作答"),
+    # gates of the params shipped
+    "gate.data_valid": ("data valid", "数据有效"),
+    "gate.accuracy": ("accuracy", "准确率"),
+    "gate.quantization_drop": ("quantization drop", "量化损失"),
+    "gate.export_agrees": ("export agrees", "导出一致"),
+    "gate.speedup": ("speedup", "加速比"),
+    "gate.latency": ("latency", "延迟"),
+    "gate.margin": ("margin", "毛利率"),
     # segments and others of the market files shipped
     "segment.form_capture": ("Form capture", "表单录入"),
     "segment.postal_logistics": ("Postal logistics", "邮政物流"),
@@ -142,7 +150,20 @@ NAMES = {
     "unit.accounts": ("accounts", "个客户"),
     "unit.predictions per month": ("predictions per month", "次／月"),
     "unit.CNY per USD": ("CNY per USD", "元／美元"),
+    "unit.ms": ("ms", "毫秒"),
+    "unit.s": ("s", "秒"),
+    "unit.kWh": ("kWh", "千瓦时"),
+    "unit.g": ("g", "克"),
+    "unit.points": ("points", "个百分点"),
+    "unit.bytes": ("bytes", "字节"),
 }
+
+# What a measure is in, by how its dotted name ends: `business.latency_ms.p95` is in ms.
+MEASURED_IN = {
+    "ms": "ms", "seconds": "s", "kwh": "kWh", "co2_g": "g", "g_per_million": "g", "drop_points": "points", "bytes": "bytes",
+    "usd_per_million": "USD per million", "usd_per_month": "USD per month", "usd": "USD", "per_second": "per second",
+    "months": "months",
+}  # fmt: skip
 
 # Why a number is missing: what the economics say (a pattern whose groups are names), and how a page says it in both languages.
 REASONS = (
@@ -172,6 +193,17 @@ REASONS = (
         "客户的成本高于其付费，获客成本永远无法收回",
     ),
     (
+        r"nobody ever leaves, so what a subscriber brings has no end",
+        "nobody ever leaves, so what a subscriber brings has no end",
+        "客户永不流失，其价值没有上限",
+    ),
+    (r"a subscriber brings no revenue", "a subscriber brings no revenue", "订阅客户没有带来收入"),
+    (
+        r"winning a subscriber costs nothing, so there is nothing to compare with",
+        "winning a subscriber costs nothing, so there is nothing to compare with",
+        "获客成本为零，无从比较",
+    ),
+    (
         r"no answer is sure enough, so there is none to pay for",
         "no answer is sure enough, so there is none to pay for",
         "没有任何回答达到阈值，因此没有可计费的调用",
@@ -199,13 +231,13 @@ REASONS = (
     ),
     (r"(\w+) does not change what the plan is worth", "“{}” does not change what the plan is worth", "“{}”不影响计划的净现值"),
     (
-        r"the plan loses money whatever (\w+) is, within all that is possible",
-        "the plan loses money whatever “{}” is; it alone cannot save it",
-        "无论“{}”取何可能的值，计划都亏损，仅改善此项不足以扭亏",
+        r"the plan is worth less than nothing whatever (\w+) is, within all that is possible",
+        "the net present value stays negative whatever “{}” is; it alone cannot save the plan",
+        "无论“{}”取何可能的值，净现值都为负，仅改善此项不足以扭转",
     ),
     (
-        r"the plan pays whatever (\w+) is, within all that is possible",
-        "the plan pays whatever “{}” is",
-        "无论“{}”取何可能的值，计划都盈利",
+        r"the plan is worth more than nothing whatever (\w+) is, within all that is possible",
+        "the net present value stays positive whatever “{}” is",
+        "无论“{}”取何可能的值，净现值都为正",
     ),
 )

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from duli.reporting import wording
 
-_ENDS = ("value", "low", "high", "p10", "p50", "p90")  # of a measure: the last part of a key
+_MIDDLES = ("value", "p50", "mean")  # of a measure: what stands as its number
 
 
 def render(template: str, **values: Any) -> str:
@@ -50,13 +50,18 @@ def _number(context: Context, key: str, style: str) -> Markup | str:
 def _why(context: Context, *keys: str) -> Markup:
     """Why numbers under these keys are missing, each reason once, as a note; nothing where none is."""
     speech = context["speech"]
-    found: dict[str, None] = {}
+    found: dict[tuple[str, str], bool] = {}  # whether it is the number itself that is missing, and not just an end of its range
     for entry in context["facts"]["reasons"]:
         if any(f"{entry['key']}.".startswith(f"{key}.") for key in keys):
             *parents, last = entry["key"].split(".")
-            measure = parents[-1] if last in _ENDS else last
-            found[str(speech.say("because", what=speech.name(measure), reason=speech.reason(entry["reason"])))] = None
-    return Markup('<p class="note">{}</p>').format(Markup("<br>").join(map(Markup, found))) if found else Markup("")
+            measure, end = (parents[-1], last) if last in wording.ENDS else (last, "value")
+            said = measure, entry["reason"]
+            found[said] = found.get(said, False) or end in _MIDDLES
+    notes = [
+        speech.say("because" if whole else "because_end", what=speech.name(measure), reason=speech.reason(reason))
+        for (measure, reason), whole in found.items()
+    ]
+    return Markup('<p class="note">{}</p>').format(Markup("<br>").join(notes)) if notes else Markup("")
 
 
 @pass_context

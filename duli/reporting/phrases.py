@@ -10,12 +10,12 @@ PHRASES = {
     # words
     "none": ("none", "无"),
     "because": ("No number for “{what}”: {reason}.", "“{what}”无数值：{reason}。"),
+    "because_end": ("“{what}” has no number at one end of its range: {reason}.", "“{what}”的区间有一端无数值：{reason}。"),
     "to": ("{low} to {high}", "{low} 至 {high}"),
     "no_volume": ("{low} to no volume at all", "{low} 至任何销量都不够"),
     "yes": ("yes", "是"),
     "no": ("no", "否"),
     "unknown": ("not known", "未知"),
-    "nothing": ("–", "–"),
     "comma": (", ", "、"),
     "colon": (": ", "："),
     "stop": (". ", "。"),
@@ -29,6 +29,10 @@ PHRASES = {
     "release_to": (
         '<strong class="release">Release</strong> to {segment} at {price} {usd} per thousand answers:',
         '<strong class="release">发布</strong>：面向{segment}，每千次 {price} {usd}。',
+    ),
+    "release_to_nobody": (
+        '<strong class="release">Release</strong> at {price} {usd} per thousand answers, though by these numbers no customer can be won:',
+        '<strong class="release">发布</strong>：每千次 {price} {usd}，但按这些数字无法获得任何客户。',
     ),
     "hold_because": (
         '<strong class="hold">Hold:</strong> {refused} of {gates} gates refused ({names}). At {price} {usd} per thousand answers',
@@ -165,15 +169,15 @@ PHRASES = {
     "condition": ("Condition", "条件"),
     "at_least": ("at least {value}", "不低于 {value}"),
     "at_most": ("at most {value}", "不高于 {value}"),
-    "today": ("Today", "现值"),
+    "today": ("Today", "当前值"),
     "holds": ("Holds today?", "目前是否满足"),
     "no_value_helps": ("No value: {reason}.", "不存在：{reason}。"),
     # the evidence
     "evidence": ("The evidence", "论据"),
     "distribution": ("How the plan may end", "净现值分布"),
     "distribution_note": (
-        "{draws} draws of all inputs at once (Latin hypercube); grey loses money. The hundredth at either end is left out.",
-        "对所有输入同时抽样 {draws} 次（拉丁超立方）；灰色为亏损。两端各百分之一未画出。",
+        "{draws} draws of all inputs at once (Latin hypercube); grey does not pay back with interest. The hundredth at either end is left out.",
+        "对所有输入同时抽样 {draws} 次（拉丁超立方）；灰色为净现值为负。两端各百分之一未画出。",
     ),
     "tornado": ("What moves it, one by one", "单因素敏感性（龙卷风图）"),
     "tornado_note": (
@@ -237,6 +241,8 @@ PHRASES = {
     "size_last": ("Last, {usd}", "末年（{usd}）"),
     "growth_stated": ("Growth stated", "声称增长率"),
     "growth_recomputed": ("Recomputed", "重算增长率"),
+    "all_publishers": ("What each publisher says, and its source", "各机构的数据与来源"),
+    "all_competitors": ("All competitors, and their sources", "全部竞品与来源"),
     "contradicts": ("Contradicts itself", "自相矛盾"),
     "not_stated": ("not stated", "未声明"),
     "source": ("Source", "来源"),
@@ -289,13 +295,15 @@ PHRASES = {
         "每项都对应本次运行的一个实测值及其限值，否则注明未测量。",
     ),
     "risk": ("Risk", "风险项"),
+    "no_high_risk": ("No risk that was measured is beyond its limit.", "已测量的风险均未超出限值。"),
+    "other_risks": ("Risks that are low or were not measured", "等级为低或未测量的风险"),
     "level": ("Level", "等级"),
     "limit": ("Limit", "限值"),
     "why": ("Why", "原因"),
     "legal": ("Legal dates", "法规生效日期"),
     "legal_note": ("From secondary pages; no legal advice.", "来自二手资料，不构成法律意见。"),
-    "in_force": ("in force", "已生效"),
-    "to_come": ("to come", "尚未生效"),
+    "in_force": (" (in force) ", "（已生效）"),
+    "to_come": (" (to come) ", "（尚未生效）"),
     # choices
     "choices": ("What else could ship", "可选的发布文件"),
     "choices_lead": (
@@ -331,6 +339,8 @@ PHRASES = {
     "gate": ("Gate", "关卡"),
     "least": ("Least", "下限"),
     "most": ("Most", "上限"),
+    "p95": ('<abbr title="Slowest in twenty">p95</abbr>', '<abbr title="最慢的二十分之一">p95</abbr>'),
+    "p99": ('<abbr title="Slowest in a hundred">p99</abbr>', '<abbr title="最慢的百分之一">p99</abbr>'),
     "outcome": ("Outcome", "结果"),
     "passed": ("Passed", "通过"),
     "refused": ("Refused", "未通过"),
@@ -356,7 +366,7 @@ PHRASES = {
     "register": ("Assumption register", "假设登记表"),
     "register_lead": (
         "Every number that unit cost and plan follow from. Of {rows} market facts {assumed} are assumed, {stale} stale (older than {days} days), {undated} undated, {wide} wide, and {conflicting} contradict another.",
-        "单位成本与计划所依据的全部数值。{rows} 条市场数据中，{assumed} 条为假设，{stale} 条过期（超过 {days} 天），{undated} 条无日期，{wide} 条区间过宽，{conflicting} 条互相矛盾。备注为登记原文。",
+        "单位成本与计划所依据的全部数值。{rows} 条市场数据中，{assumed} 条为假设，{stale} 条过期（超过 {days} 天），{undated} 条无日期，{wide} 条区间过宽，{conflicting} 条互相矛盾。",
     ),
     "input": ("Input", "输入"),
     "assumed_by_us": ("assumed", "假设"),

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from markupsafe import Markup, escape
 
 from duli.reporting import wording
-from duli.reporting.names import CURRENCIES, NAMES, REASONS
+from duli.reporting.names import CURRENCIES, MEASURED_IN, NAMES, REASONS
 from duli.reporting.phrases import PHRASES
 
 Language = Literal["en", "zh"]
@@ -44,6 +44,16 @@ class Speech:
     def units(self, unit: str) -> str:
         """A unit of the market files."""
         return NAMES[f"unit.{unit}"][self._place] if f"unit.{unit}" in NAMES else unit
+
+    def measured_in(self, measure: str) -> str:
+        """The unit of a measure by its dotted name, as far as that says it; the amounts of business.json are in USD."""
+        *parents, last = measure.split(".")
+        name = parents[-1] if last in wording.ENDS and parents else last
+        return next((self.units(unit) for end, unit in MEASURED_IN.items() if f"_{name}".endswith(f"_{end}")), "")
+
+    def gate(self, name: str) -> str:
+        """A gate of the params: those that ship have names, others are written as they are there."""
+        return NAMES[f"gate.{name}"][self._place] if f"gate.{name}" in NAMES else name.replace("_", " ")
 
     def reason(self, text: str) -> Markup:
         """Why a number is missing; what nobody translated stays English and says so."""

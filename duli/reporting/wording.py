@@ -2,6 +2,8 @@
 
 import math
 
+ENDS = ("value", "low", "high", "mean", "p10", "p50", "p90", "p95", "p99")  # of a measure: the last part of a key
+
 
 def money(amount: float) -> str:
     """An amount of money, in its own currency: 1,234 or 12.30 or 0.20 or 0.0165."""

@@ -41,6 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{program}: {error}", file=sys.stderr)
         return CODES.get(type(error), INPUT_WRONG)
     except OSError as error:
+        if error.filename is not None:  # that of no standard stream
+            print(
+                f"{program}: {_shown(str(error.filename))} cannot be read ({error.strerror}); correct the path, or make it readable",
+                file=sys.stderr,
+            )
+            return INPUT_WRONG
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered has nowhere to go
         if isinstance(error, BrokenPipeError):  # the reader (`| head`) has what it wanted
             return 0
@@ -202,9 +208,10 @@ def _port(text: str) -> int:
 
 
 def _count(text: str) -> int:
+    """A number of cores, of which there are only so many; onnxruntime would start a thread for each it is told of."""
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of cores; give 1 or more")
-    return int(text)
+    return min(int(text), os.cpu_count() or 1)
 
 
 def _shown(name: str) -> str:

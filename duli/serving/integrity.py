@@ -77,4 +77,5 @@ def _is_cache(path: Path, listed: dict[str, str]) -> bool:
 
 
 def _remedy(folder: Path) -> str:
-    return f"install the wheel anew (pip install --force-reinstall {folder.name.replace('_', '-')})"
+    """Names the file: an index may have something else under the same name."""
+    return f"install the wheel anew (pip install --force-reinstall {folder.name}-VERSION-py3-none-any.whl)"

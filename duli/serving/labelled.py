@@ -2,7 +2,11 @@
 
 import hashlib
 import io
+import re
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,11 +37,15 @@ class Labelled(NamedTuple):
 def load(sources: list[str], shape: Shape, classes: list[str]) -> Labelled:
     """What `sources` name, one of `FORMS`, for a model of these `classes`; raises `InputError`."""
     if len(sources) == 2:
-        images, labels = decode(content_of(sources[0]), shape), _idx_labels(content_of(sources[1]), sources[1])
+        with _naming(sources[0]):
+            images = decode(content_of(sources[0]), shape)
+        with _naming(sources[1]):
+            labels = _idx_labels(content_of(sources[1]))
     elif len(sources) == 1 and Path(sources[0]).is_dir():
         return _folders(Path(sources[0]), shape, classes)
     elif len(sources) == 1:
-        images, labels = _npz(sources[0], shape)
+        with _naming(sources[0]):
+            images, labels = _npz(content_of(sources[0]), shape)
     else:
         raise InputError(f"{len(sources)} files are no labelled data; give {FORMS}")
     if len(images) != len(labels):
@@ -47,6 +55,15 @@ def load(sources: list[str], shape: Shape, classes: list[str]) -> Labelled:
     if labels.min() < 0 or labels.max() >= len(classes):
         raise InputError(f"a label is {int(labels.min())} or {int(labels.max())}; the model knows 0 to {len(classes) - 1}")
     return Labelled(images, labels)
+
+
+@contextmanager
+def _naming(source: str | Path) -> Iterator[None]:
+    """Says of which file an `InputError` speaks."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
 
 
 def _folders(folder: Path, shape: Shape, classes: list[str]) -> Labelled:
@@ -59,13 +76,11 @@ def _folders(folder: Path, shape: Shape, classes: list[str]) -> Labelled:
     labels: list[int] = []
     for subfolder in subfolders:
         for file in files_below(subfolder):
-            try:
+            with _naming(file):
                 found = decode(content_of(str(file)), shape)
-            except InputError as error:
-                raise InputError(f"{file}: {error}") from None
-            found = found[:, None] if found.ndim == 3 else found
-            if found.shape[1:] != shape:
-                raise InputError(f"{file}: holds images of the shape {list(found.shape[1:])}; the model takes {list(shape)}")
+                found = found[:, None] if found.ndim == 3 else found
+                if found.shape[1:] != shape:
+                    raise InputError(f"holds images of the shape {list(found.shape[1:])}; the model takes {list(shape)}")
             images.append(found)
             labels += [classes.index(subfolder.name)] * len(found)
     if not images:
@@ -73,39 +88,37 @@ def _folders(folder: Path, shape: Shape, classes: list[str]) -> Labelled:
     return Labelled(np.concatenate(images), np.array(labels))
 
 
-def _idx_labels(content: bytes, name: str) -> NDArray[np.int64]:
+def _idx_labels(content: bytes) -> NDArray[np.int64]:
     if content[:4] != b"\0\0\x08\x01" or len(content) < 8:
-        raise InputError(f"{name} is no IDX file of labels (unsigned bytes, one dimension); give IMAGES and then LABELS")
+        raise InputError("is no IDX file of labels (unsigned bytes, one dimension); give IMAGES and then LABELS")
     if int.from_bytes(content[4:8], "big") != len(content) - 8:
-        raise InputError(f"{name} holds another number of labels than its header says; copy or download it again")
+        raise InputError("holds another number of labels than its header says; copy or download it again")
     return np.frombuffer(content, np.uint8, offset=8).astype(np.int64)
 
 
-def _npz(source: str, shape: Shape) -> tuple[Images, NDArray[np.int64]]:
-    content = content_of(source)
+def _npz(content: bytes, shape: Shape) -> tuple[Images, NDArray[np.int64]]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
             pair = next((pair for pair in PAIRS if set(pair) <= set(sizes)), None)
             if pair is None:
                 named = " or ".join(f"{first} and {second}" for first, second in PAIRS)
-                raise InputError(f"{source} has no arrays {named}; save them with numpy.savez(FILE, images=..., labels=...)")
+                raise InputError(f"has no arrays {named}; save them with numpy.savez(FILE, images=..., labels=...)")
             if any(sizes[name] > MAX_BYTES for name in pair):
-                raise InputError(f"{source} holds more than {MAX_BYTES // 2**20} MiB; split it")
+                raise InputError(f"holds more than {MAX_BYTES // 2**20} MiB; split it")
             images, labels = (archive.read(f"{name}.npy") for name in pair)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, EOFError, NotImplementedError, RuntimeError):
-        raise InputError(f"{source} is no .npz file; give {FORMS}") from None
+    except InputError:
+        raise
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, OSError, EOFError, LookupError, ValueError, RuntimeError):
+        raise InputError(f"is no .npz file, or a damaged one; give {FORMS}") from None
     if not images.startswith(NPY) or not labels.startswith(NPY):
-        raise InputError(f"{source} does not hold arrays; save them with numpy.savez")
-    try:
-        return decode(images, shape), _npy_labels(labels)
-    except InputError as error:
-        raise InputError(f"{source}: an array {error}") from None
+        raise InputError("does not hold arrays; save them with numpy.savez")
+    return decode(images, shape), _npy_labels(labels)
 
 
 def _npy_labels(content: bytes) -> NDArray[np.int64]:
     code, _, sizes, start = npy_header(content)
-    kind = np.dtype(code) if code[1:2] in "iu" and code[2:] in ("1", "2", "4", "8") else None
+    kind = np.dtype(code) if re.fullmatch("[<>|=][iu][1248]", code) else None
     if kind is None or len(sizes) != 1 or kind.itemsize * sizes[0] != len(content) - start:
-        raise InputError("of labels is not one row of whole numbers; save it as such")
+        raise InputError("the array of labels is not one row of whole numbers; save it as such")
     return np.frombuffer(content, kind, offset=start).astype(np.int64)

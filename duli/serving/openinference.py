@@ -179,6 +179,11 @@ def _pieces(name: str, version: str, outputs: tuple[tuple[str, bool], ...], shap
 
 
 def _packed(labels: list[str | None]) -> bytes:
-    """Strings of the protocol: each after its length in four bytes, lowest first."""
-    contents = [(label or "").encode() for label in labels]
-    return b"".join(struct.pack("<I", len(content)) + content for content in contents)
+    return b"".join(map(_string, labels))
+
+
+@lru_cache(maxsize=2048)
+def _string(label: str | None) -> bytes:
+    """A string of the protocol: after its length in four bytes, lowest first."""
+    content = (label or "").encode()
+    return struct.pack("<I", len(content)) + content

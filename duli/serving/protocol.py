@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 import httptools
 
-MAX_HEAD = 16 * 1024  # bytes of a request line and its headers
+MAX_HEAD = 16 * 1024  # bytes of a request line and its headers, to within a PIECE
+PIECE = 4096  # bytes of a head that the parser is given at once
 MAX_CONNECTIONS = 1000
 MAX_PIPELINED = 64  # requests that wait on one connection before it is read no further
 HEAD_SECONDS, BODY_SECONDS = 5.0, 10.0  # from the first byte of a request to the last of its head; from there to its end
@@ -28,7 +29,18 @@ SWEEP_SECONDS = 0.25  # between two looks at all deadlines
 QUIET_SECONDS = 0.3  # that an idle connection is kept while the server stops: a request may be on its way
 DRAIN_SECONDS = 30.0  # for everything begun to end once the server stops
 LOOPBACK = frozenset((b"localhost", b"127.0.0.1", b"[::1]"))
-WANTED = frozenset((b"host", b"content-type", b"content-length", b"content-encoding", b"expect", b"inference-header-content-length"))
+WANTED = frozenset(
+    (
+        b"host",
+        b"content-type",
+        b"content-length",
+        b"content-encoding",
+        b"expect",
+        b"inference-header-content-length",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
 
 
 class Response(NamedTuple):
@@ -128,6 +140,7 @@ class Connection(asyncio.Protocol):
         "keep",
         "last",
         "method",
+        "offered",
         "parser",
         "paused",
         "pending",
@@ -151,6 +164,7 @@ class Connection(asyncio.Protocol):
         self.request: Request | None = None
         self.last: Response | None = None  # a refusal, to be sent after the answers that are owed
         self.deadline = inf
+        self.offered = False  # whether the request that is arriving has a body, but offers another protocol for what follows its head
         self.head = True  # whether the next byte belongs to the head of a request
         self.received = 0  # bytes of that head
         self.state = "idle"  # or head, body: of the request that is arriving
@@ -176,23 +190,35 @@ class Connection(asyncio.Protocol):
         self.service.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
-        if self.refused:
-            return
-        if self.head:
-            self.received += len(data)
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:  # an offer, which may be ignored
-            self.parser = httptools.HttpRequestParser(self)
-            if rest := data[upgrade.args[0] :]:
-                self.data_received(rest)
-        except httptools.HttpParserError:
-            self._refuse(400, "this is no HTTP/1.1 request; use an HTTP client")
-        if self.head and self.received > MAX_HEAD:
-            self._refuse(431, f"the head of the request is longer than {MAX_HEAD:,} bytes; send fewer or shorter headers")
+        while data and not self.refused:
+            rest = b""
+            if self.head:
+                if len(data) > PIECE:  # a head longer than it may be must not slip through because it came at once
+                    data, rest = data[:PIECE], data[PIECE:]
+                self.received += len(data)
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = self._declined() + data[upgrade.args[0] :] + rest
+            except httptools.HttpParserError:
+                self._refuse(400, "this is no HTTP/1.1 request; use an HTTP client")
+            if self.head and self.received > MAX_HEAD:
+                self._refuse(431, f"the head of the request is longer than {MAX_HEAD:,} bytes; send fewer or shorter headers")
+            data = rest
         if len(self.pending) > MAX_PIPELINED and not self.closing and not self.full:
             self.full = True
             self.transport.pause_reading()
+
+    def _declined(self) -> bytes:
+        """Ignores an offer of another protocol; gives the head of a request whose body is still to be read, without the offer."""
+        keep = self.parser.should_keep_alive()
+        self.parser = httptools.HttpRequestParser(self)
+        if not self.offered:
+            return b""
+        lines = [b"%b %b HTTP/1.1" % (self.method, self.url), *(b"%b: %b" % one for one in self.headers.items() if one[0] != b"upgrade")]
+        self.offered = False
+        self._forget()
+        return b"\r\n".join([*lines, *([] if keep else [b"connection: close"]), b"\r\n"])
 
     @property
     def refused(self) -> bool:
@@ -233,10 +259,13 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         if self.refused:
             return
-        self.head = False
-        self.received = 0
         headers = self.headers
         self.method = self.parser.get_method()
+        if b"upgrade" in headers and (b"content-length" in headers or b"transfer-encoding" in headers) and self.parser.should_upgrade():
+            self.offered = True  # the parser would take the body for the other protocol
+            return
+        self.head = False
+        self.received = 0
         self.keep = self.parser.should_keep_alive()
         if not self.service.allowed(headers.get(b"host", b"")):
             self._refuse(421, "this server does not answer to that Host; start it with --allow-host NAME, or ask for localhost")
@@ -261,7 +290,7 @@ class Connection(asyncio.Protocol):
             self.body.append(data)
 
     def on_message_complete(self) -> None:
-        if self.refused:
+        if self.refused or self.offered:
             return
         body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
         request = Request(self.method, self.url, self.headers, body, self.keep, self.service.loop.time())

@@ -149,7 +149,7 @@ class Application:
             try:
                 images = decode(request.body, self.predictor.shape)
             except InputError as error:
-                raise InputError(f"the body {error}") from None
+                raise InputError(f"the body: {error}") from None
             images = self.predictor.checked(images)
             if len(images) > MAX_IMAGES:
                 raise InputError(f"the body holds {len(images):,} images; send {MAX_IMAGES} at once")
@@ -222,8 +222,9 @@ class Application:
             reply(_failed(outcome))
             return
         classes, threshold = self.predictor.classes, self.predictor.threshold
-        tops = outcome.max(axis=1).tolist() if abstain else [1.0] * len(outcome)
-        labels = [classes[index] if top >= threshold else None for index, top in zip(outcome.argmax(axis=1).tolist(), tops, strict=True)]
+        labels: list[str | None] = [classes[index] for index in outcome.argmax(axis=1).tolist()]
+        if abstain:
+            labels = [label if top >= threshold else None for label, top in zip(labels, outcome.max(axis=1).tolist(), strict=True)]
         body, length = openinference.answer(self.name, self.version, question, outcome, labels)
         if length is None:
             reply(Response(200, body))

@@ -1,23 +1,37 @@
 """The command line: help, params check, and what it says where there is nothing to show."""
 
+import io
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
 from duli import gates
+from duli.cli.main import main
 from duli.params import Params
 from tests.closure import ROOT
 
 
 def duli(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    code = "from duli.cli.main import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True, env={"PATH": "", "PYTHONPATH": str(ROOT)}
-    )
+    """The command as its console script calls it, in this process, where what it imports is there already."""
+    out, err, handler = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as there, redirect_stdout(out), redirect_stderr(err):
+        there.chdir(folder)
+        there.setenv("PATH", "")
+        there.setattr(sys, "argv", ["duli", *arguments])
+        try:
+            with pytest.raises(SystemExit) as ended:
+                main()
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+    assert isinstance(ended.value.code, int)
+    return subprocess.CompletedProcess(arguments, ended.value.code, out.getvalue(), err.getvalue())
 
 
 def test_help_lists_every_command_with_its_purpose() -> None:
@@ -26,6 +40,24 @@ def test_help_lists_every_command_with_its_purpose() -> None:
     for command in ("check", "gates", "plan", "show", "report", "track", "ui"):
         assert f"\n    {command} " in shown.stdout
         assert duli(ROOT, command, "--help").returncode == 0
+
+
+def test_a_reader_that_has_gone_is_no_traceback() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        code = "from duli.cli.main import main; main()"
+        shown = subprocess.run(
+            [sys.executable, "-c", code, "check"],
+            cwd=ROOT,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={"PATH": "", "PYTHONPATH": str(ROOT)},
+        )
+    finally:
+        os.close(writer)
+    assert (shown.returncode, shown.stderr) == (141, "")
 
 
 def test_check_accepts_the_default_line_and_lists_all_mistakes_of_a_broken_one(tmp_path: Path) -> None:

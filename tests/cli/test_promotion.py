@@ -192,9 +192,8 @@ def _artifacts(line: Line) -> Path:
     ["dist/bright_row-1.2.0rc1-py3-none-any.whl", "dist/manifest.json", "reports/predictions.parquet", "reports/gates.json", "files.json"],
 )
 @pytest.mark.parametrize("way", ["flipped", "lost", "of another kind"])
-def test_evidence_that_is_not_as_it_was_logged_is_refused(line: Line, name: str, way: str) -> None:
-    line.release()
-    path = _artifacts(line) / name
+def test_evidence_that_is_not_as_it_was_logged_is_refused(released: Line, name: str, way: str) -> None:
+    path = _artifacts(released) / name
     content = bytearray(path.read_bytes())
     if way == "lost":
         path.unlink()
@@ -206,7 +205,7 @@ def test_evidence_that_is_not_as_it_was_logged_is_refused(line: Line, name: str,
         path.write_bytes(content)
     with pytest.raises(DuliError, match=r"not the file that was released|is not the one it was logged with|does not hold the evidence"):
         promote()
-    assert line.champion() == {"champion": None}
+    assert released.champion() == {"champion": None}
 
 
 def test_another_test_split_is_refused_unless_the_champion_is_asked_anew(line: Line, capsys: pytest.CaptureFixture[str]) -> None:
@@ -551,10 +550,10 @@ def test_on_a_server_that_others_use_git_that_is_behind_moves_nothing(line: Line
         assert line.champion()["champion"]["model_version"] == 2
 
 
-def test_of_eight_promoters_that_race_exactly_one_wins_and_the_others_are_told(line: Line) -> None:
+def test_of_four_promoters_that_race_exactly_one_wins_and_the_others_are_told(line: Line) -> None:
     line.release(bias=7)
     promote()
-    for bias in (6.0, 6.1, 6.2, 6.3, 6.4, 6.5, 6.6, 6.7):
+    for bias in (6.0, 6.2, 6.4, 6.6):
         line.release(bias=bias)
     code = "from duli.cli.main import main; main()"
     racers = [
@@ -566,10 +565,10 @@ def test_of_eight_promoters_that_race_exactly_one_wins_and_the_others_are_told(l
             stderr=subprocess.PIPE,
             text=True,
         )
-        for version in range(2, 10)
+        for version in range(2, 6)
     ]
     ended = [(racer.communicate(timeout=300), racer.returncode) for racer in racers]
-    assert sorted(code for _, code in ended) == [0] + 7 * [1]
+    assert sorted(code for _, code in ended) == [0] + 3 * [1]
     winner = next(version for version, (_, code) in enumerate(ended, start=2) if code == 0)
     assert line.champion()["champion"]["model_version"] == line.aliases()["champion"] == winner
     assert len(line.log()) == 2

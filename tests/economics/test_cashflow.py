@@ -248,6 +248,8 @@ def test_lifetime_value_by_hand_and_as_the_sum_it_stands_for() -> None:
     summed = sum(100 * 0.6 * (0.98 / 1.01) ** month for month in range(5000))
     assert float(cashflow.lifetime_value(100, 0.6, 0.02, 0.01)) == pytest.approx(summed)
     assert float(cashflow.lifetime_value(100, 0.6, 0.0)) == math.inf
+    assert float(cashflow.lifetime_value(100, -0.1, 0.0)) == -math.inf  # who costs more than he pays, and never leaves
+    assert float(cashflow.lifetime_value(0, 0.6, 0.0)) == 0
 
 
 @given(st.floats(1, 1e5), st.floats(0.01, 1), st.floats(1e-3, 1))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import date
 from pathlib import Path
 
@@ -28,6 +29,7 @@ GOOD = {
     "retrieved": "2026-11-01",
     "confidence": "A-",
     "note": "",
+    "note_zh": "",
 }
 HEADER = ",".join(market.COLUMNS)
 
@@ -68,6 +70,10 @@ def test_a_good_row_is_read_as_it_stands() -> None:
         ({"dist": "point"}, "dist", "low = value = high"),
         ({"low": "1.5", "high": "1.5"}, "dist", "low = value = high"),
         ({"dist": "lognormal", "low": "0"}, "low", "positive"),
+        ({"high": "1e16"}, "high", "convert its unit"),
+        ({"low": "1e-300"}, "low", "convert its unit"),
+        ({"unit": "yyyymmdd", "currency": "", **dict.fromkeys(("value", "low", "high"), "20261399"), "dist": "point"}, "value", "20261123"),
+        ({"unit": "yyyymmdd", "currency": "", **dict.fromkeys(("value", "low", "high"), "1.5"), "dist": "point"}, "value", "20261123"),
         ({"dist": "beta"}, "high", "from 0 to 1"),
         ({"unit": "share", "currency": ""}, "high", "from 0 to 1"),
         ({"unit": "yes or no", "currency": "", "value": "0.5", "low": "0", "high": "1"}, "value", "1 for yes"),
@@ -116,12 +122,12 @@ def test_a_wrong_field_is_named_with_its_place_and_fix(changes: dict[str, str], 
         (b"\xef\xbb\xbf" + f"{HEADER}\n{row()}\n".encode(), "byte order mark"),
         (f"{HEADER}\n{row()}\n".encode("utf-16"), "byte order mark"),
         (f"{HEADER}\n{row()}\n".encode() + b"caf\xe9", "line 3 is not UTF-8"),
-        (f"{HEADER.replace('note', 'remark')}\n{row()}\n".encode(), "columns missing: note; unknown: 'remark'"),
+        (f"{HEADER.replace(',note,', ',remark,')}\n{row()}\n".encode(), "columns missing: note; unknown: 'remark'"),
         (f"{HEADER},extra\n{row()},1\n".encode(), "unknown columns: 'extra'"),
-        (f"{HEADER.removesuffix(',note')}\n{row()}\n".encode(), "columns missing: note"),
+        (f"{HEADER.removesuffix(',note_zh')}\n{row()}\n".encode(), "columns missing: note_zh"),
         (f"{HEADER.replace('low,high', 'high,low')}\n{row()}\n".encode(), "another order"),
-        (f"{HEADER}\n{row()},\n".encode(), "line 2 has 15 fields instead of 14"),
-        (f"{HEADER}\n{row(value='1500').replace('1500', '1,500')}\n".encode(), "line 2 has 15 fields"),
+        (f"{HEADER}\n{row()},\n".encode(), "line 2 has 16 fields instead of 15"),
+        (f"{HEADER}\n{row(value='1500').replace('1500', '1,500')}\n".encode(), "line 2 has 16 fields"),
         (f"{HEADER}\n{row()}\n\n{row(id='service.b')}\n".encode(), "line 3 is empty"),
         (f"{HEADER}\n{row()}\n".replace("of the vendor", 'of the "vendor').encode(), "line 2 is no CSV"),
         (f'{HEADER}\n"{row()}\n'.encode(), "line 2 is no CSV"),
@@ -199,7 +205,7 @@ def test_a_row_from_the_future_is_an_error(changes: dict[str, str]) -> None:
 )
 def test_converting_keeps_the_order_of_the_ends(amounts: list[float], rates: list[float]) -> None:
     def made(low: float, value: float, high: float, currency: str) -> market.Row:
-        return market.Row("a", value, low, high, "per 1000", currency, "cited", "triangular", "", "", None, None, "A", "", "")
+        return market.Row("a", value, low, high, "per 1000", currency, "cited", "triangular", "", "", None, None, "A", "", "", "")
 
     value, low, high = market.to_usd(made(*amounts, "CNY"), made(*rates, ""))
     assert low <= value * (1 + 1e-12)
@@ -258,4 +264,5 @@ def test_the_facts_that_ship_are_sound() -> None:
     for found in facts.rows.values():
         assert found.source_url or found.kind == "assumed"
         assert found.low < found.high or found.unit == "vCPU" or found.note, f"{found.id}: a point without a range needs its reason"
+        assert bool(found.note) == bool(re.search("[\u4e00-\u9fff]", found.note_zh)), f"{found.id}: a note is for both readers"
         assert found.confidence in ("C", "D") or found.kind != "assumed", f"{found.id}: an assumption is no better than a guess"

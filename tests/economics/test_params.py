@@ -26,6 +26,8 @@ from tests.economics.facts import PLAN, plan
         ("seed", -1, "greater than or equal to 0"),
         ("price_per_1000", 0, "greater than 0"),
         ("licence", -1, "greater than 0"),
+        ("licence", 1e300, "less than or equal to"),
+        ("utilisation", 1e-300, "greater than or equal to 0.001"),
         ("utilisation", 1.1, "less than or equal to 1"),
         ("below_threshold", "both", "'review' or 'abstain'"),
         ("market_size", "", "at least 1 character"),

@@ -59,6 +59,39 @@ def test_customers_that_pay_for_the_team_by_hand() -> None:
     assert [line["customers"] for line in nothing["lines"] if line["of"] == "clients"] == [0, 25, 50, 75, 100]  # all that can be won
 
 
+@pytest.mark.parametrize(
+    ("changes", "mode", "said"),
+    [
+        ({"segment.a.accounts": 0.0}, "review", plans.NO_REVENUE),
+        ({"segment.a.volume": 0.0}, "review", plans.NO_REVENUE),
+        ({"coverage": 0.0}, "review", None),
+    ],
+)
+def test_a_plan_without_customers_or_questions_has_no_number_of_them_that_pays(
+    changes: dict[str, float], mode: Any, said: str | None
+) -> None:
+    of = inputs(**{name: Uncertain(value, value, value, "point") for name, value in changes.items()})
+    found = plans.break_even(plans.Plan(**{**PLAN.__dict__, "mode": mode}), of)
+    assert (found["subscribers"] is None) is (said is not None)
+    assert [entry["reason"] for entry in found["reasons"] if entry["key"] == "subscribers"] == [said] * (said is not None)
+    assert all(line["revenue_usd"] >= 0 and line["cost_usd"] >= 15_000 for line in found["lines"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"churn": 0.0}, {"ltv_usd": plans.NO_END, "ltv_to_cac": plans.NO_END}),
+        ({"cac": 0.0}, {"ltv_to_cac": plans.FREE}),
+        ({"segment.a.volume": 0.0}, {"cac_payback_months": plans.NO_REVENUE, "cac_to_first_year_revenue": plans.NO_REVENUE}),
+        ({"price": 100.0}, {"cac_payback_months": plans.NO_LTV}),
+    ],
+)
+def test_a_figure_of_a_subscriber_that_has_no_number_says_its_own_reason(changes: dict[str, float], said: dict[str, str]) -> None:
+    of = inputs(**{name: Uncertain(value, value, value, "point") for name, value in changes.items()})
+    found = plans.subscription(PLAN, of, plans.drawn(of, PLAN))
+    assert {entry["key"].split(".")[0]: entry["reason"] for entry in found["reasons"]} == said
+
+
 def test_the_cash_by_month_has_the_band_of_its_draws() -> None:
     """The price alone is open, so each end of the band is the cash at that end of the price."""
     wide = inputs(price=Uncertain(1150, 900, 1400, "triangular"))

@@ -22,10 +22,10 @@ def test_at_the_needed_value_the_plan_is_worth_nothing(slope: float, root: float
 @pytest.mark.parametrize(
     ("slope", "offset", "better", "said"),
     [
-        (1, -100, "more", "loses money whatever price is"),
-        (1, 100, "more", "pays whatever price is"),
-        (-1, -100, "less", "loses money whatever price is"),
-        (-1, 100, "less", "pays whatever price is"),
+        (1, -100, "more", "worth less than nothing whatever price is"),
+        (1, 100, "more", "worth more than nothing whatever price is"),
+        (-1, -100, "less", "worth less than nothing whatever price is"),
+        (-1, 100, "less", "worth more than nothing whatever price is"),
         (0, 5, "more", "price does not change what the plan is worth"),
         (0, -5, "less", "price does not change what the plan is worth"),
         (math.nan, 0, "more", "not finite"),

@@ -35,6 +35,12 @@ def test_without_its_numbers_nothing_follows() -> None:
         assert judged["follows"].startswith("Not known")
 
 
+def test_what_follows_is_true_where_both_numbers_are_the_same() -> None:
+    """A bound belongs to what holds, so no rule that holds may call its number cheaper, fewer or more than the bound."""
+    strict = re.compile(r"^(cheaper|lower|below|above|fewer|less|more|most)\b", re.IGNORECASE)
+    assert [rule.name for rule in strategy.RULES if strict.search(rule.follows)] == []
+
+
 def test_rules_have_names_of_their_own_two_outcomes_and_no_numbers_in_words() -> None:
     assert len({rule.name for rule in strategy.RULES}) == len(strategy.RULES)
     assert {rule.topic for rule in strategy.RULES} == {"price", "entry", "differentiation", "investment"}

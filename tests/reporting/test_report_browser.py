@@ -48,20 +48,29 @@ CLIPPED = """
         break;
       }
   }
+  for (const box of document.querySelectorAll(".scroll"))
+    if (box.scrollWidth > box.clientWidth + 1) found.push(`cut off at its right: ${box.textContent.trim().slice(0, 40)}`);
   if (document.documentElement.scrollWidth > innerWidth) found.push(`the page is ${document.documentElement.scrollWidth} px wide`);
   return found;
 }
 """
 
 
+OPEN = "for (const one of document.querySelectorAll('details')) one.open = true"
+# Headings and tables that are folded away on a screen, and whether they are shown.
+FOLDED = "[...document.querySelectorAll('details > :not(summary)')].map(one => one.checkVisibility({contentVisibilityAuto: true}))"
+SCREENS = 25  # of a phone, 800 px each
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The pages of a release held for want of accuracy, which has the longest sentences and most missing numbers."""
+    """The pages of a release held for want of accuracy, which has the longest sentences and most missing numbers, and long names too."""
     path = tmp_path_factory.mktemp("line")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(path)
         line = Line(path)
         line.set("reports/evaluation.json", "accuracy.low", 0.5)
+        line.set("reports/evaluation.json", "robustness", {"pgd": {"8_of_255": {"shipped": {"value": 0.9761}}}})
         line.run()
         yield path
     shutil.rmtree(path)
@@ -80,6 +89,9 @@ def test_nothing_is_cut_off_overlaps_or_is_hard_to_read_and_nobody_is_asked(fold
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto(address)
+        assert page.evaluate(CLIPPED) == []
+        assert page.evaluate("document.documentElement.scrollHeight") < SCREENS * 800
+        page.evaluate(OPEN)
         assert page.evaluate(CLIPPED) == []
         page.add_script_tag(content=(resources("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
         found = page.evaluate("() => axe.run({runOnly: ['wcag2a', 'wcag2aa']})")
@@ -109,7 +121,9 @@ def test_it_prints_on_a4(folder: Path, name: str) -> None:
     context, address = opened(folder / name, 688)  # the width of A4 less its margins
     with context as page:
         page.goto(address)
+        assert not all(page.evaluate(FOLDED))
         page.emulate_media(media="print")
+        assert all(page.evaluate(FOLDED))
         assert page.evaluate(CLIPPED) == []
         pdf = page.pdf(prefer_css_page_size=True, print_background=True)
     sizes = {tuple(round(float(side)) for side in box.split()) for box in re.findall(rb"/MediaBox \[([\d. ]+)\]", pdf)}

@@ -20,7 +20,7 @@ from tests.closure import ROOT
 
 ENGLISH, CHINESE = Speech("en"), Speech("zh")
 HAN = re.compile("[\u4e00-\u9fff]")
-SAME = {"nothing", "space", "comma", "colon", "stop", "page_title", "p10_p90"}  # what needs no words
+SAME = {"space", "comma", "colon", "stop", "page_title", "p10_p90"}  # what needs no words
 
 
 def places(text: str) -> set[str]:
@@ -77,7 +77,7 @@ def test_what_is_unknown_is_so_in_both_languages() -> None:
 
 def reasons() -> list[str]:
     """All that the economics may say of a number that is missing."""
-    found = [plan.NO_IRR, plan.NO_PAYBACK, plan.NO_LTV, plan.NO_COVER, plan.NOT_FINITE]
+    found = [plan.NO_IRR, plan.NO_PAYBACK, plan.NO_LTV, plan.NO_END, plan.NO_REVENUE, plan.FREE, plan.NO_COVER, plan.NOT_FINITE]
     for name in CONDITIONS:
         worths = (lambda _: float("nan"), lambda _: 1.0, lambda x: -2 + x, lambda x: 2 + x)
         found += [at_zero(worth, 0.0, 1.0, "more", name).reason for worth in worths]

@@ -100,6 +100,20 @@ def test_bad_input_is_one_line(package: Path, name: str, content: bytes, message
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("asked", ["predict", "evaluate"])
+def test_a_path_that_cannot_be_looked_at_is_not_taken_for_a_full_disk(
+    package: Path, asked: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "x" * 300
+    assert command.main([asked, name]) == 2
+    assert capsys.readouterr().err == f"bright-row: {name} cannot be read (File name too long); correct the path, or make it readable\n"
+
+
+def test_more_cores_than_there_are_come_to_those_there_are(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["predict", "--threads", "99999999999", "images.npy"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 5
+
+
 def test_answers_before_a_bad_file_are_given(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save("other.npy", np.zeros((2, 5, 5), np.uint8))
     assert command.main(["predict", "--json", "images.npy", "other.npy", "images.npy"]) == 2

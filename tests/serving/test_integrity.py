@@ -108,7 +108,7 @@ def test_damage_is_refused_and_named(package: Path, damage: Callable[[Path], obj
     damage(package)
     with pytest.raises(IntegrityError, match=message) as refusal:
         verify(package)
-    assert "pip install --force-reinstall bright-row" in str(refusal.value)
+    assert "pip install --force-reinstall bright_row-VERSION-py3-none-any.whl" in str(refusal.value)
 
 
 def test_a_file_taken_off_the_list_is_refused(package: Path) -> None:

@@ -73,9 +73,11 @@ def test_the_digest_is_that_of_the_card(line: Path) -> None:
         (lambda: npz(images=IMAGES / 255), "the pixels are float64"),
         (lambda: npz(images=IMAGES[:0], labels=LABELS[:0]), "there is no image in it"),
         (lambda: [*pair(), "third"], "3 files are no labelled data"),
-        (lambda: pair()[::-1], "labels"),
+        (lambda: pair()[::-1], "^labels: is an IDX file of 1 dimension.*labels"),
         (lambda: [pair()[0], pair()[0]], "is no IDX file of labels"),
-        (lambda: ["missing.npz"], "does not exist"),
+        (lambda: ["missing.npz"], r"^missing\.npz: does not exist"),
+        (lambda: ["missing", "labels"], "^missing: does not exist"),
+        (lambda: [pair()[0], "missing"], "^missing: does not exist"),
         (lambda: [str(Path("empty").mkdir() or "empty")], "has no subfolders"),
     ],
 )
@@ -102,4 +104,36 @@ def test_zips_that_hold_something_else(line: Path, names: tuple[str, ...]) -> No
         load(["data.npz"], tiny.SHAPE, tiny.CLASSES)
     Path("data.npz").write_bytes(buffer.getvalue()[:-30])
     with pytest.raises(InputError, match=r"is no \.npz file"):
+        load(["data.npz"], tiny.SHAPE, tiny.CLASSES)
+
+
+def test_npz_files_that_are_damaged(line: Path) -> None:
+    np.savez_compressed("data.npz", images=IMAGES, labels=LABELS)
+    content = Path("data.npz").read_bytes()
+    start = content.index(b"images.npy") + 40  # in the compressed array
+    with zipfile.ZipFile("data.npz") as archive:
+        names = archive.namelist()
+    unnamed = io.BytesIO()
+    with zipfile.ZipFile(unnamed, "w") as archive:
+        for name in names:
+            archive.writestr(name.removesuffix(".npy"), b"")
+    for damaged in (
+        content[:start] + b"\xff" * 9 + content[start + 9 :],
+        content[5:],
+        content.replace(b"images", b"\xff\xfeages"),
+        unnamed.getvalue(),
+    ):
+        Path("data.npz").write_bytes(damaged)
+        with pytest.raises(InputError, match=r"^data\.npz: (is no \.npz file, or a damaged one|has no arrays)"):
+            load(["data.npz"], tiny.SHAPE, tiny.CLASSES)
+
+
+def test_labels_of_a_type_that_does_not_exist(line: Path) -> None:
+    np.savez("data.npz", images=IMAGES, labels=LABELS.astype("<i8"))
+    with zipfile.ZipFile("data.npz") as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile("data.npz", "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content.replace(b"<i8", b"xi8"))
+    with pytest.raises(InputError, match=r"^data\.npz: the array of labels is not one row of whole numbers"):
         load(["data.npz"], tiny.SHAPE, tiny.CLASSES)

@@ -83,6 +83,30 @@ def test_an_offer_to_upgrade_is_ignored(port: int) -> None:
     assert answers.count(b"HTTP/1.1 200 OK") == 2
 
 
+def test_a_thousand_offers_at_once_are_ignored_too(port: int) -> None:
+    offer = b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    assert told(port, offer * 1500).count(b"HTTP/1.1 200 OK") == 1500
+
+
+@pytest.mark.parametrize(
+    ("length", "body"),
+    [(b"Content-Length: 5", b"a\r\nbc"), (b"Transfer-Encoding: chunked", b"5\r\na\r\nbc\r\n0\r\n\r\n")],
+)
+@pytest.mark.parametrize("pieces", [False, True])
+def test_a_body_that_comes_with_an_offer_to_upgrade_is_read(port: int, length: bytes, body: bytes, pieces: bool) -> None:
+    """So does Java's client send every first request of a connection."""
+    head = b"POST /first?x HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n" + length + b"\r\n\r\n"
+    with client(port) as one:
+        for piece in (head[:-1], head[-1:], body[:3], body[3:]) if pieces else (head + body,):
+            one.sendall(piece)
+        assert one.recv(999).endswith(b"POST /first a\r\nbc")
+        one.sendall(GET)
+        assert one.recv(999).endswith(b"GET /x ")
+    answer = told(port, head.replace(b"Upgrade, HTTP2-Settings", b"Upgrade, close") + body + GET)
+    assert answer.count(b"HTTP/1.1 200") == 1
+    assert b"connection: close" in answer
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
@@ -98,6 +122,8 @@ def test_an_offer_to_upgrade_is_ignored(port: int) -> None:
         (b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\na", b"415"),
         (b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", b"400"),
         (b"GET /" + b"x" * 300_000, b"431"),
+        (b"GET /x HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 30_000 + b"\r\n\r\n", b"431"),
+        (b"GET /x HTTP/1.1\r\nHost: localhost\r\n" + b"X: x\r\n" * 5_000 + b"\r\n", b"431"),
         (b"GET /x HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 300_000, b"431"),
     ],
 )

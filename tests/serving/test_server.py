@@ -104,7 +104,7 @@ def test_invocations_as_mlflow_is_asked(served: Served, body: Any) -> None:
     [
         ("/predict", b"x", "text/plain", 415, "Content-Type is not read"),
         ("/invocations", b"x", "text/csv", 415, "Content-Type is not read"),
-        ("/predict", b"x", "image/png", 400, "the body is of no known kind"),
+        ("/predict", b"x", "image/png", 400, "the body: is of no known kind"),
         ("/predict", npy(np.zeros((2, 5, 5), np.uint8)), "application/x-npy", 400, "the model takes"),
         ("/predict", npy(np.zeros((257, 3, 4), np.uint8)), "application/x-npy", 400, "send 256 at once"),
         ("/predict", b"{}", "application/json", 400, "give the images under one of the keys images, image"),

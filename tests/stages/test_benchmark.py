@@ -85,6 +85,7 @@ def report(name: str) -> Any:
     return json.loads(Path(f"reports/{name}.json").read_text())
 
 
+@pytest.mark.slow
 def test_the_cheapest_within_bounds_ships_and_everything_was_measured(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     benchmark.main()
     facts = report("benchmark")
@@ -132,6 +133,7 @@ def test_the_cheapest_within_bounds_ships_and_everything_was_measured(made: Path
     assert page.links == []
 
 
+@pytest.mark.slow
 def test_fp32_ships_where_the_others_are_refused(made: Path) -> None:
     quantization = report("quantization")
     for name in ("int8", "int8_dynamic"):

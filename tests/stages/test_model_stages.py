@@ -185,6 +185,13 @@ def test_the_temperature_makes_probabilities_of_a_wrong_scale_honest(quantized: 
     assert facts["log_loss"]["high"] < plain["log_loss"]["low"]
 
 
+def test_evaluate_without_a_test_split_says_so_and_judges_nothing(quantized: Path) -> None:
+    (quantized / "data/prepared/test.parquet").unlink()
+    with pytest.raises(DataError, match=r"data/prepared/test\.parquet cannot be read .*; delete it and run `dvc repro`"):
+        evaluate.main()
+    assert not (quantized / "reports/evaluation.json").exists()
+
+
 def test_a_column_of_the_data_set_is_a_slice(quantized: Path) -> None:
     path = quantized / "data/prepared/test.parquet"
     rows = pq.read_table(path)

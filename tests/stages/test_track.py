@@ -72,7 +72,7 @@ def test_identity_is_the_result_not_params_sidecars_or_the_clock(made: Path) -> 
     (made / "params.yaml").write_text("root: .\ntrain: {learning_rate: 0.2}\n")
     (made / "reports/resources/train.json").write_text('{"seconds": 99.0, "mlflow_run_id": null}')
     assert track.gather(made, {}).digest == first
-    for name in ("reports/evaluation.json", "reports/per_class.csv", "dist/MODEL_CARD.md", "models/history.csv"):
+    for name in ("reports/evaluation.json", "reports/per_class.csv", "dist/MODEL_CARD.md", "models/history.csv", "reports/assumptions.csv"):
         with (made / name).open("a") as file:
             file.write(" ")
         changed = track.gather(made, {}).digest

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,13 @@ from safetensors.torch import load
 from duli import files
 from duli.errors import DataError, DuliError, GateError, ParamsError
 from duli.models._restore import restore
+from duli.tracking.store import Store
 from duli.training.feed import Examples
 from duli.training.loop import Normalisation, evaluate
 from stages import train
 from tests.closure import ROOT
 from tests.stages.lines import make_line
+from tests.tracking.conftest import fresh, migrated  # noqa: F401
 
 ROWS = {"train": 2048, "validation": 512}
 DIGESTS = {split: f"digest of {split}" for split in ROWS}
@@ -250,6 +252,7 @@ def outputs(line: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_to_the_same_bytes(
     prepared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -359,7 +362,12 @@ def stage(line: Path, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_two_processes_write_once_and_a_failure_is_one_clear_line(prepared: Path, mnist_folder: Path) -> None:
+def test_two_processes_write_once_and_a_failure_is_one_clear_line(
+    prepared: Path,
+    mnist_folder: Path,
+    fresh: Callable[[Path], Store],  # noqa: F811
+) -> None:
+    fresh(prepared)
     make_line(prepared, mnist_folder, train__epochs=1, train__precision="float32")
     done = stage(prepared)
     assert done.returncode == 0, done.stderr

@@ -8,15 +8,19 @@ import pytest
 
 from duli.tracking import store as stores
 from duli.tracking.store import Store
+from tests.shared import once
 
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with MLflow's tables and nothing in them; one, though several test modules import this fixture."""
-    store = stores.locate({"DVC_ROOT": str(tmp_path_factory.getbasetemp() / "migrated")}, Path())
-    store.client()
-    assert store.database is not None
-    return store.database
+
+    def located(root: Path) -> Store:
+        return stores.locate({"DVC_ROOT": str(root)}, Path())
+
+    database = located(once(tmp_path_factory, "migrated", lambda root: located(root).client())).database
+    assert database is not None
+    return database
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from duli.files import sha256
-from stages.track import TABLES
+from stages.track import ASSUMPTIONS, TABLES
 
 CLASSES = 3
 
@@ -51,7 +51,7 @@ def build(folder: Path, *, bias: float = 1.0, accuracy: float = 0.99, cost: floa
     _json(folder / "reports/business.json", {"unit_cost_usd_per_million": {"value": cost}, "gross_margin": {"value": 0.8}})
     _json(folder / "reports/gates.json", {"verdict": "release", "gates": 1, "results": []})
     pages = ("report.html", "report.zh.html", "report.md", "evaluation.html", "benchmark.html")
-    for page in (*pages, *(Path(table).name for table in TABLES)):
+    for page in (*pages, *(Path(table).name for table in (*TABLES, ASSUMPTIONS))):
         _text(folder / "reports" / page, f"{page} {accuracy} {cost}\n")
     _write(folder / "reports/predictions.parquet", b"predictions %r" % bias)
     _text(folder / "dist/MODEL_CARD.md", "# Digits\n\nReads a digit.\n")

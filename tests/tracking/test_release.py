@@ -93,7 +93,7 @@ def _complete(store: Store, made: Release, logged: Logged) -> None:
         "reports",
         "weights",
     }
-    assert len(client.list_artifacts(logged.run_id, "reports")) == len(track.METRICS) + 1  # and the predictions
+    assert len(client.list_artifacts(logged.run_id, "reports")) == len(track.METRICS) + 2  # and the assumptions and predictions
     assert _versions(store) == [logged.version]
     version = client.get_model_version_by_alias("digits", "challenger")
     assert version.description.startswith("Release: accuracy 99.00 %\n")

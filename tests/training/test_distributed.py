@@ -21,6 +21,7 @@ from duli.errors import ParamsError
 from duli.training import checkpoint, distributed
 from duli.training.distributed import World
 from tests.closure import ROOT
+from tests.shared import once
 from tests.training import worker
 from tests.training.examples import network, recipe
 
@@ -91,11 +92,14 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two processes left; they do all jobs in one go, because starting them takes longer than the jobs."""
     resumed = {f"{name}-resumed": {**{**SAME, **DROPOUT}[of], "resume": f"{of}/checkpoint-0-3.safetensors"} for name, of in RESUMED.items()}
     jobs = {**SAME, **DROPOUT, **resumed, "normalise": {"kind": "normalise"}}
-    folder = make(tmp_path_factory.mktemp("distributed") / "two", jobs)
-    save_file(inputs(), folder / "inputs.safetensors")
-    done = start(folder)
-    assert (done.returncode, done.stderr) == (0, "")
-    return folder
+
+    def fill(folder: Path) -> None:
+        made = make(folder / "two", jobs)
+        save_file(inputs(), made / "inputs.safetensors")
+        done = start(made)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    return once(tmp_path_factory, "distributed", fill) / "two"
 
 
 @pytest.fixture(scope="module")
