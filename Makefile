@@ -1,7 +1,7 @@
 # One list of commands for people, hooks and CI. Everything runs in .venv, which is built from requirements.lock.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help venv repro report ui test test-fast browser lint format lock bench-line bench-train bench-ablation bench-transfer bench-evaluate bench-compression bench-serve bench-report screenshots clean
+.PHONY: help venv repro retrain propose pull-request promote report portfolio ui test test-story test-fast browser lint graphs format lock bench-line bench-train bench-ablation bench-transfer bench-evaluate bench-compression bench-serve bench-report bench-lines bench-retrain screenshots clean
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -34,17 +34,40 @@ repro: venv ## run the release line: raw bytes to a priced, packaged, tracked re
 	@test -f $(FOLDER)/params.yaml || { echo "no release line '$(LINE)'; there are: . $(notdir $(wildcard pipelines/*))" >&2; exit 2; }
 	@cd $(FOLDER) && duli check && dvc repro && duli show
 
+retrain: venv ## train again if a trigger asks for it, and judge the result (REASON=... in the environment runs every stage); fails only where duli does
+	@cd $(FOLDER) && { duli retrain $${REASON:+--force "$$REASON"}; code=$$?; case $$code in 0|1|3) ;; *) exit $$code;; esac; }
+
+propose: venv ## push what make retrain made to the branch duli/retrain; with GH_TOKEN, open or update its pull request
+	@test -z "$$GH_TOKEN" || gh auth setup-git
+	@cd $(FOLDER) && duli propose
+	@test -z "$$GH_TOKEN" || test ! -f $(FOLDER)/reports/retrain/proposal.md || $(MAKE) --no-print-directory pull-request
+
+BRANCH := duli/retrain$(if $(filter .,$(LINE)),,-$(LINE))
+pull-request:
+	@cd $(FOLDER)/reports/retrain && title=$$(cat title.txt) && number=$$(gh pr list --head $(BRANCH) --state open --json number --jq '.[].number') && \
+		if test -n "$$number"; then gh pr edit "$$number" --title "$$title" --body-file proposal.md; \
+		else gh pr create --head $(BRANCH) --title "$$title" --body-file proposal.md; fi
+
+promote: venv ## let MLflow follow champion.json, after a proposal was merged
+	@cd $(FOLDER) && { test -z "$$(dvc remote list)" || dvc pull --quiet --allow-missing; } && duli promote --merged
+
 report: venv ## open the market and business report (after make repro)
 	@cd $(FOLDER) && duli report
+
+portfolio: venv ## compare all release lines that are built: reports/portfolio.html (builds nothing)
+	@duli portfolio
 
 ui: venv ## open the MLflow UI on loopback: releases as rows, headline metrics as columns
 	@cd $(FOLDER) && duli ui
 
 test: venv ## all tests (at most 8 minutes on two cores)
-	@pytest -n 2 --dist worksteal
+	@pytest -n 2 --dist worksteal -m "not story"
+
+test-story: venv ## retraining played from a clean main to a rollback, on real git, DVC and MLflow (four minutes)
+	@pytest -n 2 -m story
 
 test-fast: venv ## tests that start no release line (at most 90 seconds)
-	@pytest -n 2 --dist worksteal -m "not slow"
+	@pytest -n 2 --dist worksteal -m "not slow and not story"
 
 browser: ## install Debian's Chromium, which the tests of pages open; does nothing where there is a browser
 	@test -n "$$CHROMIUM" || command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || { \
@@ -56,7 +79,11 @@ lint: venv ## formatting, lint, strict types, workflow files
 	@ruff format --check -q . && ruff check -q .
 	@mypy
 	@check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@check-jsonschema -q --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci .gitlab-ci.yml
 	@zizmor -q --offline .github/workflows
+
+graphs: ## give every further line the graph of the root again
+	@for line in pipelines/*/params.yaml; do cp dvc.yaml "$${line%params.yaml}dvc.yaml"; done
 
 format: venv ## let ruff format and mend what it can
 	@ruff format -q . && ruff check -q --fix .
@@ -88,6 +115,12 @@ bench-serve: venv ## measure the server against others and against bad clients; 
 
 bench-report: venv ## measure the business report; writes benchmarks/results/report.json
 	@python -m benchmarks.report
+
+bench-lines: venv ## measure the further release lines; writes benchmarks/results/lines.json
+	@python -m benchmarks.lines
+
+bench-retrain: venv ## measure retraining: nothing to do, and kills; writes benchmarks/results/retrain.json
+	@python -m benchmarks.retrain
 
 screenshots: venv browser ## take the pictures of docs/mlflow.md from the releases in mlruns/
 	@python -m benchmarks.screenshots

@@ -22,7 +22,9 @@ from benchmarks.record import Results, result, run_parts
 from duli import files
 from duli.benchmark import eager, speed
 from duli.compression import export, int8
+from duli.models._inputs import example, layouts, preprocessing
 from duli.models._restore import restore
+from duli.preparation import kinds
 from duli.preparation.parquet import examples
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,8 +97,8 @@ def same_bytes() -> Results:
     model, description = _model()
     images, labels = _split("train")
     rows = int8.draw(labels, 1024, 0)
-    shape = images.shape[1:]
-    first, second = ([export.to_onnx(model, shape, **description["normalisation"])] for _ in range(2))
+    before, blank = preprocessing(description), example(description, 2)
+    first, second = ([export.to_onnx(model, before.exported(), blank, before.name)] for _ in range(2))
     for made in (first, second):
         made += [int8.quantize(made[0], images[rows], method) for method in int8.METHODS]
     return [result("different_files", [sum(one != other for one, other in zip(first, second, strict=True))], "files", of=len(first))]
@@ -105,7 +107,7 @@ def same_bytes() -> Results:
 def _contestants(images: Images) -> dict[str, Callable[[], Any]]:
     """A call of each: from the same raw bytes to logits."""
     model, description = _model()
-    calls = eager.calls(model, **description["normalisation"])
+    calls = eager.calls(layouts(description, model))
     calls |= {name: speed.call(speed.session(_variant(name), 1)) for name in dict.fromkeys(("fp32", _report("choice")["variant"]))}
     return {name: partial(one, images) for name, one in calls.items()}
 
@@ -143,8 +145,8 @@ def _report(name: str) -> Any:
 
 
 def _split(name: str) -> tuple[Images, NDArray[np.int64]]:
-    stats = files.read_json(ROOT / "data/prepared/stats.json")
-    return examples(ROOT / f"data/prepared/{name}.parquet", (stats["channels"], stats["height"], stats["width"]))
+    kind = kinds.prepared(files.read_json(ROOT / "data/prepared/preprocessing.json"))
+    return examples(ROOT / f"data/prepared/{name}.parquet", kind)
 
 
 PARTS: dict[str, Callable[[], Results]] = {"speed": speed_ratios, "size": size, "harness": harness, "bytes": same_bytes}

@@ -105,12 +105,13 @@ def accuracy() -> Results:
 def calibration() -> Results:
     """Calibration error and temperature less those of a second implementation: bin by bin in Python, and Newton-like steps in torch."""
     from duli.evaluation.predict import onnx_logits
+    from duli.preparation import kinds
     from duli.preparation.parquet import examples
 
     facts, labels, probabilities = _evaluated()
-    stats = files.read_json(ROOT / "data/prepared/stats.json")
+    kind = kinds.prepared(files.read_json(ROOT / "data/prepared/preprocessing.json"))
     file = files.read_json(ROOT / "reports/quantization.json")["variants"][facts["variant"]]["file"]
-    images, validation = examples(ROOT / "data/prepared/validation.parquet", (stats["channels"], stats["height"], stats["width"]))
+    images, validation = examples(ROOT / "data/prepared/validation.parquet", kind)
     temperature = _temperature(onnx_logits((ROOT / "models" / file).read_bytes(), images), validation)
     error = _calibration_error(probabilities[facts["variant"]], labels)
     return [

@@ -110,7 +110,7 @@ def _attempt(data: Data, place: Path, *, keep_random_states: bool) -> None:
         data.validation,
         training,
         classes=data.classes,
-        normalisation=data.normalisation,
+        preprocessing=data.preprocessing,
         device=torch.device("cpu"),
         precision=torch.float32,
         on_metrics=lambda step, metrics: None,

@@ -99,7 +99,7 @@ def _clone(folder: Path, raw: Path | None) -> Path:
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file() and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+            shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
     _run(folder, "git", "init", "-q")
     _run(folder, "git", "add", "-A")
     _run(folder, "git", "-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "-qm", "clone")

@@ -55,7 +55,7 @@ def _round(data: Data) -> tuple[float, float]:
         data.validation,
         training,
         classes=data.classes,
-        normalisation=data.normalisation,
+        preprocessing=data.preprocessing,
         device=device,
         precision=devices.precision(training.precision, device),
         on_metrics=turn,

@@ -1,4 +1,4 @@
-"""Runs training recipes: the one of params.yaml with some settings changed, on the prepared examples of this repository."""
+"""Runs training recipes: the one of a line's params.yaml with some settings changed, on the line's prepared examples."""
 
 import importlib
 import json
@@ -12,13 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from duli import files
+from duli.models._inputs import preprocessing
 from duli.models._params import ModelChoice
 from duli.params import Params
+from duli.preparation import kinds
 from duli.preparation.parquet import examples
 from duli.training import device as devices
 from duli.training import transfer
 from duli.training.feed import Examples
-from duli.training.loop import Normalisation, Point, evaluate, fit
+from duli.training.loop import Point, Preprocessing, evaluate, fit
 from duli.training.params import Training
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,7 +34,7 @@ QUICK: Settings = {
     "train.hardest": 0.15,
     "train.learning_rate": 0.012,
     "train.evaluations": 1,
-    "train.augmentation": {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0},
+    "train.augmentation": {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0, "flip": 0.0},
 }
 
 FULL: Settings = {
@@ -45,14 +47,15 @@ FULL: Settings = {
 
 
 class Data(NamedTuple):
-    """The three splits of a data set, and what of it the network has to know."""
+    """The three splits of a release line's data set, what of it the network has to know, and the line whose recipe is changed."""
 
     train: Examples
     validation: Examples
     test: Examples
-    normalisation: Normalisation
+    preprocessing: Preprocessing
     shape: dict[str, int]
     classes: int
+    line: Path  # its folder
 
 
 class Run(NamedTuple):
@@ -67,22 +70,22 @@ class Run(NamedTuple):
     test: float  # accuracy
 
 
-def load(prepared: Path = ROOT / "data/prepared") -> Data:
-    """The prepared splits; ends the program where there are none."""
+def load(line: Path = ROOT) -> Data:
+    """The prepared splits of the release line in that folder; ends the program where there are none."""
+    prepared = line / "data/prepared"
     if not (prepared / "stats.json").exists():
-        sys.exit(f"{prepared} holds no prepared examples; run `dvc repro validate` first")
-    stats = files.read_json(prepared / "stats.json")
-    shape = {key: stats[key] for key in ("channels", "height", "width")}
+        sys.exit(f"{prepared} holds no prepared examples; run `dvc repro validate` in {line} first")
+    stats, described = (files.read_json(prepared / name) for name in ("stats.json", "preprocessing.json"))
     splits = []
     for split in ("train", "validation", "test"):
-        images, labels = examples(prepared / f"{split}.parquet", (shape["channels"], shape["height"], shape["width"]))
-        splits.append(Examples(torch.from_numpy(images), torch.from_numpy(labels)))
-    return Data(*splits, Normalisation(stats["mean"], stats["std"]), shape, len(stats["classes"]))
+        inputs, labels = examples(prepared / f"{split}.parquet", kinds.prepared(described))
+        splits.append(Examples(torch.from_numpy(inputs), torch.from_numpy(labels)))
+    return Data(*splits, preprocessing(described), stats["input"], len(stats["classes"]), line)
 
 
-def changed(settings: Settings) -> tuple[ModelChoice, Training]:
-    """The sections `model` and `train` of params.yaml with `settings` in them."""
-    params = Params(ROOT / "params.yaml")
+def changed(settings: Settings, line: Path = ROOT) -> tuple[ModelChoice, Training]:
+    """The sections `model` and `train` of the line's params.yaml with `settings` in them."""
+    params = Params(line / "params.yaml")
     for key, value in settings.items():
         *path, last = key.split(".")
         section = params.values
@@ -95,7 +98,7 @@ def changed(settings: Settings) -> tuple[ModelChoice, Training]:
 
 def build(data: Data, settings: Settings) -> tuple[nn.Module, Training]:
     """A new network and its recipe."""
-    choice, training = changed(settings)
+    choice, training = changed(settings, data.line)
     torch.set_num_threads(training.threads)
     with torch.random.fork_rng():
         torch.manual_seed(training.seed)
@@ -119,14 +122,14 @@ def run(data: Data, settings: Settings, initial: dict[str, Tensor] | None = None
         data.validation,
         training,
         classes=data.classes,
-        normalisation=data.normalisation,
+        preprocessing=data.preprocessing,
         device=device,
         precision=devices.precision(training.precision, device),
         on_metrics=lambda step, metrics: None,
         teacher=teacher,
     )
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    _, correct = evaluate(model, data.test, data.normalisation)
+    _, correct = evaluate(model, data.test, data.preprocessing)
     kept = result.kept
     validation = kept.validation_correct / len(data.validation.labels)
     return Run(model, result.history, cpu, wall, validation, kept.validation_loss, correct / len(data.test.labels))

@@ -134,8 +134,8 @@ def _train(job: tuple[int, int]) -> Trained:
     one = run(data._replace(test=data.validation), settings, teacher=_teacher() if change.taught else None)
     quantize = Params(ROOT / "params.yaml").section("quantize", Quantize)
     rows = int8.draw(data.train.labels.numpy(), quantize.calibration_rows, quantize.seed)
-    plain = export.to_onnx(one.model, tuple(data.shape.values()), *data.normalisation)
-    content = int8.quantize(plain, data.train.images.numpy()[rows], quantize.calibration[0])
+    plain = export.to_onnx(one.model, data.preprocessing.exported(), data.train.inputs[:2], data.preprocessing.name)
+    content = int8.quantize(plain, data.train.inputs.numpy()[rows], quantize.calibration[0])
     parameters = sum(weights.numel() for weights in one.model.parameters())
     return Trained(content, parameters, one.validation, _right(content, data.validation), one.cpu_s)
 
@@ -153,7 +153,7 @@ def _data() -> Data:
 
 def _right(content: bytes, split: Examples) -> float:
     """Share of right answers of an ONNX file."""
-    return float(np.mean(onnx_logits(content, split.images.numpy()).argmax(axis=1) == split.labels.numpy()))
+    return float(np.mean(onnx_logits(content, split.inputs.numpy()).argmax(axis=1) == split.labels.numpy()))
 
 
 def _row(width: Width, change: Change, of: list[Trained], test: Examples) -> Row:

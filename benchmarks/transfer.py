@@ -2,15 +2,10 @@
 
     make bench-transfer    about 10 minutes on two cores; writes benchmarks/results/transfer.json, docs/transfer.md and its plot
 
-Fashion-MNIST is fetched and prepared in a temporary folder by the stages themselves.
+Needs the prepared examples of both lines (`dvc repro validate`, here and in pipelines/fashion).
 """
 
-import os
 import statistics
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -49,8 +44,7 @@ class Measured(NamedTuple):
 
 def main() -> None:
     digits = load()
-    with tempfile.TemporaryDirectory(prefix="duli-bench-") as folder:
-        clothes = _fashion(Path(folder))
+    clothes = load(ROOT / "pipelines/fashion")._replace(line=ROOT)  # the garments, by the digits' recipe
     pretraining = run(clothes, PRETRAINING)
     print(f"pretrained on Fashion-MNIST: {pretraining.test:.2%} in {pretraining.cpu_s:.0f} CPU-s", flush=True)
     weights = checkpoint.weights(pretraining.model)
@@ -60,17 +54,6 @@ def main() -> None:
     write("transfer", [facts, *gains, *(one for row in measured for one in _results(row))], "torch", "numpy")
     files.write_text(ROOT / "docs/transfer.svg", _plot(measured))
     files.write_text(ROOT / "docs/transfer.md", _page(measured, pretraining.test, pretraining.cpu_s))
-
-
-def _fashion(folder: Path) -> Data:
-    """Fashion-MNIST, prepared."""
-    params = (ROOT / "params.yaml").read_text(encoding="utf-8").replace("dataset: mnist", "dataset: fashion_mnist")
-    (folder / "params.yaml").write_text(params, encoding="utf-8")
-    for stage in ("fetch", "prepare"):
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        if subprocess.run([sys.executable, "-m", "stages", stage], cwd=folder, env=environment).returncode:
-            sys.exit(f"the {stage} stage failed for Fashion-MNIST")
-    return load(folder / "data/prepared")
 
 
 def _measure(digits: Data, size: int, length: str, beginning: str, weights: dict[str, Tensor]) -> Measured:

@@ -68,7 +68,7 @@ def _process(parallel: str, optimizer: str, file: Path) -> None:
         Examples(*(column[:500] for column in data.validation)),
         training,
         classes=data.classes,
-        normalisation=data.normalisation,
+        preprocessing=data.preprocessing,
         device=torch.device("cpu"),
         precision=torch.float32,
         on_metrics=lambda step, metrics: None,

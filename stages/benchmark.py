@@ -12,12 +12,14 @@ import numpy as np
 import onnxruntime
 import pyarrow as pa
 
-from duli import files, machine
+from duli import files, machine, padding
 from duli.benchmark import choice, cores, eager, noise, probe, speed
 from duli.benchmark.params import Benchmark
 from duli.errors import DataError
+from duli.models._inputs import layouts
 from duli.models._restore import restore
 from duli.params import Params
+from duli.preparation import kinds
 from duli.preparation.parquet import arrays, opened
 from duli.progress import progress
 from duli.reporting import charts_benchmark as charts
@@ -42,19 +44,20 @@ def main() -> None:
     quantization = files.read_json("reports/quantization.json")
     variants = quantization["variants"]
     models = {name: files.verified(MODELS / facts["file"], facts["sha256"]) for name, facts in variants.items()}
-    images = _images(settings.batches[-1])
+    inputs = _inputs(settings.batches[-1])
+    batches = [padding.cut(inputs[:batch]) for batch in settings.batches]
     hardware = machine.describe()
 
-    probed = _probed(variants, settings)
-    runs = _one_thread(models, images, settings)
+    probed = _probed(variants, batches[-1], settings)
+    runs = _one_thread(models, batches, settings)
     if hardware["cores"] > 1:
-        for name, rows in _all_cores(models, images, settings, hardware["cores"]).items():
+        for name, rows in _all_cores(models, batches, settings, hardware["cores"]).items():
             runs[name] += rows
     measured = {name: {"bytes": len(models[name]), **probed[name], **_headlines(runs[name], settings.slo_ms)} for name in models}
     # All in one batch, that of fp32 within the objective: each in its own, a busy moment that moves one of them would move the costs.
     batch = measured["fp32"]["throughput"]["batch"]
     processes = cores.affordable(hardware["cores"], 1e6 * _resident_mb(measured), machine.available_bytes())
-    whole = cores.measured(models, images[:batch], settings.seconds * WHOLE_MACHINE, processes)
+    whole = cores.measured(models, padding.cut(inputs[:batch]), settings.seconds * WHOLE_MACHINE, processes)
     for name, of_machine in whole.items():
         cost_ratio = of_machine["cpu_us"]["value"] / whole["fp32"]["cpu_us"]["value"]
         measured[name] |= {**of_machine, "cost_ratio": cost_ratio, "runs": runs[name]}
@@ -82,7 +85,7 @@ def main() -> None:
         "size_ratio": measured["fp32"]["bytes"] / measured[shipped]["bytes"],
         "slo_ms": settings.slo_ms,
         "variants": measured,
-        "torch_eager": {"runs": runs["torch"], "channels_last_runs": runs["torch_channels_last"]},
+        "torch_eager": {"runs": runs["torch"], "channels_last_runs": runs.get("torch_channels_last", [])},
         "load_average": load,
         "hardware": hardware,
         "versions": machine.versions("onnxruntime", "numpy", "torch"),
@@ -96,39 +99,38 @@ def main() -> None:
     _tell(report)
 
 
-def _images(count: int) -> speed.Images:
-    """`count` examples of the validation split, from its beginning again where it has fewer."""
-    stats = files.read_json(PREPARED / "stats.json")
+def _inputs(count: int) -> speed.Inputs:
+    """`count` examples of the validation split, from its beginning again where it has fewer; of texts one of usual length first."""
+    kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
     with opened(PREPARED / "validation.parquet") as file:
         rows = next(file.iter_batches(count, columns=["label", "content"]), None)
     if rows is None:
         raise DataError("data/prepared/validation.parquet holds no example to measure with; raise prepare.validation_share")
-    images, _ = arrays(pa.Table.from_batches([rows]), (stats["channels"], stats["height"], stats["width"]))
-    return np.resize(images, (count, *images.shape[1:]))
+    inputs, _ = arrays(pa.Table.from_batches([rows]), kind)
+    return np.resize(padding.typical_first(inputs), (count, *inputs.shape[1:]))
 
 
-def _probed(variants: Mapping[str, Facts], settings: Benchmark) -> dict[str, Facts]:
+def _probed(variants: Mapping[str, Facts], largest: speed.Inputs, settings: Benchmark) -> dict[str, Facts]:
     """Load time and peak memory of each variant, in turns; the first loads pay for files that are not in memory yet."""
     times = min(PROBES, max(1, round(settings.seconds / SECONDS_A_PROBE)))
     plan = [(name, facts) for _ in range(times) for name, facts in variants.items()]
     found: dict[str, list[dict[str, float]]] = {name: [] for name in variants}
     for name, facts in progress(plan, "loading", unit="processes"):
-        found[name].append(probe.once(MODELS / facts["file"], facts["sha256"], settings.batches[-1]))
+        found[name].append(probe.once(MODELS / facts["file"], facts["sha256"], largest.shape, largest.dtype.str))
     return {name: probe.summary(of_one, settings.batches[-1]) for name, of_one in found.items()}
 
 
-def _one_thread(models: Models, images: speed.Images, settings: Benchmark) -> dict[str, list[Facts]]:
+def _one_thread(models: Models, batches: list[speed.Inputs], settings: Benchmark) -> dict[str, list[Facts]]:
     """Runs of every variant, on every device there is, and of torch: one thread each, all in turns."""
     description = files.read_json(MODELS / "model.json")
     weights = files.verified(MODELS / description["weights"]["file"], description["weights"]["sha256"])
     contestants: dict[tuple[str, str], speed.Call] = {
-        (name, "cpu"): one for name, one in eager.calls(restore(description, weights), **description["normalisation"]).items()
+        (name, "cpu"): one for name, one in eager.calls(layouts(description, restore(description, weights))).items()
     }
     for device, providers in speed.devices(onnxruntime.get_available_providers()).items():
         sessions = {name: speed.session(content, 1, providers) for name, content in models.items()}
         # Where there is no such device, onnxruntime falls back to the CPU.
         contestants |= {(name, device): speed.call(one) for name, one in sessions.items() if one.get_providers()[0] == providers[0]}
-    batches = [images[:batch] for batch in settings.batches]
     with eager.one_thread():
         taken = speed.turns(contestants, batches, settings.seconds * ONE_THREAD)
     runs: dict[str, list[Facts]] = {name: [] for name, _ in contestants}
@@ -137,10 +139,9 @@ def _one_thread(models: Models, images: speed.Images, settings: Benchmark) -> di
     return runs
 
 
-def _all_cores(models: Models, images: speed.Images, settings: Benchmark, threads: int) -> dict[str, list[Facts]]:
+def _all_cores(models: Models, batches: list[speed.Inputs], settings: Benchmark, threads: int) -> dict[str, list[Facts]]:
     """Runs of every variant with one session that has a thread a core."""
     contestants = {name: speed.call(speed.session(content, threads)) for name, content in models.items()}
-    batches = [images[:batch] for batch in settings.batches]
     taken = speed.turns(contestants, batches, settings.seconds * ALL_CORES, speed.until_asleep)
     return {name: [speed.run(of_batch, batch, threads) for batch, of_batch in of_one.items()] for name, of_one in taken.items()}
 

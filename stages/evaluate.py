@@ -4,7 +4,6 @@ import csv
 import io
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,22 +12,18 @@ from numpy.typing import NDArray
 
 from duli import files
 from duli.errors import DataError
-from duli.evaluation import calibration, compare, coverage, metrics, robustness, slices
-from duli.evaluation.corruptions import CORRUPTIONS, corrupted
-from duli.evaluation.params import Evaluate, Robustness
-from duli.evaluation.pictures import NEED_PICTURES, no_pictures
-from duli.evaluation.predict import Images, onnx_logits, softmax, torch_logits
-from duli.evaluation.saliency import integrated_gradients
+from duli.evaluation import calibration, compare, coverage, metrics, slices
+from duli.evaluation.params import Evaluate
+from duli.evaluation.predict import onnx_logits, softmax
 from duli.evaluation.slices import Groups
 from duli.models._restore import restore
 from duli.params import Params
+from duli.preparation import kinds
 from duli.preparation.parquet import arrays, examples, opened
 from duli.reporting import charts_evaluation as charts
-from duli.reporting import pictures
 from duli.reporting.pages import render
-
-if TYPE_CHECKING:
-    from torch import nn
+from stages.kinds._judged import Facts, Labels, Model, Shown, Test
+from stages.kinds.kinds import JUDGES
 
 MODELS = Path("models")
 PREPARED = Path("data/prepared")
@@ -36,58 +31,35 @@ TRAINED, EXPORTED = "torch", "fp32"  # the network that all variants were made f
 GALLERY = 24  # of the worst mistakes
 MOST_CLASSES = 20  # that a drawn confusion matrix has room for
 # Columns that every data set has, none of which says what an example is of.
-COLUMNS = ("id", "split", "label", "content", "sha256", "height", "width", "mean", "std", "min", "max")
+COLUMNS = ("id", "split", "label", "content", "sha256")
 # Columns of the tables that may have no row.
 HEADS = {
     "slices": ("slice", "by", "group", "value", "low", "high", "n"),
     "robustness": ("disturbance", "model", "accuracy", "accuracy_low", "accuracy_high", "examples"),
 }
 
-Labels = NDArray[np.int64]
-Facts = dict[str, Any]
-
-
-class Model(NamedTuple):
-    """What is judged: the network as it was trained, its export, and the variant made of it that ships."""
-
-    description: Facts
-    trained: "nn.Module"
-    onnx: dict[str, bytes]
-    shipped: str
-
-    def answers_trained(self, images: Images) -> Labels:
-        """The classes predicted by the trained network."""
-        answers: Labels = torch_logits(self.trained, images, **self.description["normalisation"]).argmax(axis=1)
-        return answers
-
-    def answers_shipped(self, images: Images) -> Labels:
-        """The classes predicted by the file that ships."""
-        answers: Labels = onnx_logits(self.onnx[self.shipped], images).argmax(axis=1)
-        return answers
-
-
-class Test(NamedTuple):
-    """The test split."""
-
-    table: pa.Table
-    images: Images
-    labels: Labels
-
 
 def main() -> None:
     settings = Params("params.yaml").section("evaluate", Evaluate)
     model = _model()
     stats = files.read_json(PREPARED / "stats.json")
-    shape = (stats["channels"], stats["height"], stats["width"])
+    kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
     with opened(PREPARED / "test.parquet") as file:
         table = file.read()
-    test = Test(table, *arrays(table, shape))
-    no_picture = no_pictures(model.description["input"])
+    test = Test(table, *arrays(table, kind), kind)
+    judge = JUDGES[kind.name]
+    skipped = dict(judge.skipped(model.description))
 
-    probabilities, temperature, export = _probabilities(model, test, shape)
+    probabilities, temperature, export = _probabilities(model, test)
     facts, tables = _measures(model, test, probabilities, settings)
-    found, no_slices = _slices(model, test, probabilities[model.shipped].argmax(axis=1), stats.get("sensitive", []), settings, no_picture)
-    skipped: Facts = dict.fromkeys(NEED_PICTURES, no_picture) if no_picture else {}
+    found, no_slices = _slices(
+        model,
+        test,
+        probabilities[model.shipped].argmax(axis=1),
+        stats.get("sensitive", []),
+        settings,
+        {} if "looks" in skipped else judge.looks(test),
+    )
     facts = {
         "test_digest": stats["splits"]["test"]["digest"],
         "variant": model.shipped,
@@ -95,14 +67,15 @@ def main() -> None:
         "temperature": temperature,
         "export": export,
         "slices": found,
-        "robustness": {}
-        if no_picture
-        else {**_corruptions(model, test, settings.robustness), **_attacks(model, test, settings.robustness)},
+        "robustness": {} if "corruptions" in skipped else judge.robustness(model, test, settings.robustness),
         # What was not measured, and why.
         "skipped": {**skipped, **({"slices": no_slices} if no_slices else {})},
     }
     tables |= {"slices": _slice_rows(found), "robustness": _robustness_rows(facts["robustness"])}
-    page = _page(model, test, facts, tables, stats["title"], settings.robustness.seed)
+    shown = Shown({}, {"mistakes": [], "corruptions": {}})
+    if "gallery" not in skipped:
+        shown = judge.shown(model, test, facts, settings.robustness.seed)
+    page = _page(model, facts, tables, shown, stats["title"])
 
     for name, rows in tables.items():
         files.write_text(f"reports/{name}.csv", _csv(rows, HEADS.get(name) or tuple(rows[0])))
@@ -121,14 +94,14 @@ def _model() -> Model:
     return Model(description, restore(description, weights), onnx, shipped)
 
 
-def _probabilities(model: Model, test: Test, shape: tuple[int, int, int]) -> tuple[dict[str, NDArray[np.float64]], Facts, Facts]:
+def _probabilities(model: Model, test: Test) -> tuple[dict[str, NDArray[np.float64]], Facts, Facts]:
     """Of every variant on the test split, at the temperature of the one that ships; that temperature; and how well the export agrees."""
     # It is fitted on validation: nothing is chosen by the test split.
-    validation, validation_labels = examples(PREPARED / "validation.parquet", shape)
+    validation, validation_labels = examples(PREPARED / "validation.parquet", test.kind)
     temperature = calibration.temperature(onnx_logits(model.onnx[model.shipped], validation), validation_labels)
     scale = temperature.value if temperature.helps else 1.0
-    logits = {TRAINED: torch_logits(model.trained, test.images, **model.description["normalisation"])}
-    logits |= {name: onnx_logits(content, test.images) for name, content in model.onnx.items()}
+    logits = {TRAINED: model.logits_trained(test.inputs)}
+    logits |= {name: onnx_logits(content, test.inputs) for name, content in model.onnx.items()}
     probabilities = {name: softmax(one / scale) for name, one in logits.items()}
     export = compare.agreement(logits[EXPORTED], logits[TRAINED])
     return probabilities, {"value": scale, "fitted": temperature.value, "gain": temperature.gain}, export
@@ -173,7 +146,7 @@ def _measures(model: Model, test: Test, probabilities: dict[str, NDArray[np.floa
 
 
 def _slices(
-    model: Model, test: Test, predictions: Labels, sensitive: list[str], settings: Evaluate, no_picture: str | None
+    model: Model, test: Test, predictions: Labels, sensitive: list[str], settings: Evaluate, looks: dict[str, NDArray[np.float64]]
 ) -> tuple[Facts, dict[str, str]]:
     """The slices of the test split, judged, the sensitive ones first; and why others could not be cut."""
     cut: dict[str, Groups | str] = {name: _cut(test.table[name], settings.slices.quantiles) for name in sensitive}
@@ -183,10 +156,10 @@ def _slices(
             _add(cut, f"{one}_x_{other}", slices.crossed(first, second))
     marked = list(cut)
     _add(cut, "class", slices.by_value([model.description["classes"][label] for label in test.labels]))
-    for name, values in {} if no_picture else slices.looks(test.images).items():
+    for name, values in looks.items():
         _add(cut, name, slices.by_quantile(values, settings.slices.quantiles))
     for name in test.table.column_names:
-        if name not in COLUMNS and name not in sensitive:
+        if name not in (*COLUMNS, *test.kind.statistics.names) and name not in sensitive:
             _add(cut, name, _cut(test.table[name], settings.slices.quantiles))
     groups = {name: one for name, one in cut.items() if not isinstance(one, str)}
     reasons = {name: one for name, one in cut.items() if isinstance(one, str)}
@@ -206,29 +179,6 @@ def _add(cut: dict[str, Groups | str], name: str, groups: Groups | str) -> None:
     cut[name] = groups
 
 
-def _corruptions(model: Model, test: Test, settings: Robustness) -> Facts:
-    """What the file that ships answers to spoilt images."""
-    rows = robustness.evenly(len(test.labels), settings.corruptions.examples)
-    return robustness.under_corruptions(model.answers_shipped, test.images[rows], test.labels[rows], settings.seed)
-
-
-def _attacks(model: Model, test: Test, settings: Robustness) -> Facts:
-    """What both answer to images that were made against the trained network, whose gradients are known: those of int8 are not."""
-    rows, pgd = robustness.evenly(len(test.labels), settings.pgd.examples), settings.pgd
-    answers = {"trained": model.answers_trained, "shipped": model.answers_shipped}
-    found = robustness.under_attack(
-        model.trained,
-        answers,
-        test.images[rows],
-        test.labels[rows],
-        epsilons=pgd.epsilons,
-        steps=pgd.steps,
-        seed=settings.seed,
-        **model.description["normalisation"],
-    )
-    return {"pgd": found, "pgd_steps": pgd.steps, "pgd_sizes": [0, *pgd.epsilons]}
-
-
 def _slice_rows(found: Facts) -> list[Facts]:
     return [{"slice": f"{by}: {row['group']}", "by": by, **row} for by, facts in found.items() for row in facts["groups"]]
 
@@ -239,7 +189,7 @@ def _robustness_rows(found: Facts) -> list[Facts]:
         return []
     spoilt = {"none": found["clean"], **found["corruptions"]}
     rows = [(name, "shipped", score) for name, score in spoilt.items()]
-    rows += [(f"pgd {size}, {which}", which, score) for size, both in found["pgd"].items() for which, score in both.items()]
+    rows += [(f"pgd {size}, {which}", which, score) for size, both in found.get("pgd", {}).items() for which, score in both.items()]
     return [
         {
             "disturbance": name.replace("_", " "),
@@ -253,8 +203,8 @@ def _robustness_rows(found: Facts) -> list[Facts]:
     ]
 
 
-def _page(model: Model, test: Test, facts: Facts, tables: Facts, title: str, seed: int) -> str:
-    """reports/evaluation.html: the numbers of evaluation.json, charts of the tables, and pictures where the model takes them."""
+def _page(model: Model, facts: Facts, tables: Facts, shown: Shown, title: str) -> str:
+    """reports/evaluation.html: the numbers of evaluation.json, charts of the tables, and what can be shown of the examples."""
     classes, found = model.description["classes"], facts["robustness"]
     place = {name: index for index, name in enumerate(classes)}
     pairs = np.array([(place[row["label"]], place[row["prediction"]]) for row in tables["confusion"]])
@@ -267,10 +217,8 @@ def _page(model: Model, test: Test, facts: Facts, tables: Facts, title: str, see
             tables["risk_coverage"], (facts["coverage"]["value"], 1 - accepted["value"]) if accepted["n"] else None
         ),
         "slices": _slice_charts(facts),
+        **shown.charts,
     }
-    shown: Facts = {"mistakes": [], "corruptions": {}}
-    if "gallery" not in facts["skipped"]:
-        shown["mistakes"] = _mistakes(model, test, [mistake["row"] for mistake in facts["mistakes"]])
     if found:
         drawn["corruptions"] = charts.scores(
             [_score(name.replace("_", " "), score) for name, score in found["corruptions"].items()],
@@ -280,13 +228,14 @@ def _page(model: Model, test: Test, facts: Facts, tables: Facts, title: str, see
             reference=found["clean"]["value"],
             ranked=True,
         )
-        curves = {which: [both[which] for both in found["pgd"].values()] for which in ("trained", "shipped")}
-        drawn["attack"] = charts.attack(found["pgd_sizes"], curves)
-        example = test.images[:1]
-        shown["corruptions"] = {name: pictures.picture(corrupted(name, example, seed)[0]) for name in CORRUPTIONS}
-        shown["clean"] = pictures.picture(example[0])
     return render(
-        "evaluation.html.j2", facts=facts, charts=drawn, pictures=shown, title=title, architecture=model.description["architecture"]["name"]
+        "evaluation.html.j2",
+        facts=facts,
+        charts=drawn,
+        pictures=shown.pictures,
+        kind=model.description["kind"],
+        title=title,
+        architecture=model.description["architecture"]["name"],
     )
 
 
@@ -306,22 +255,6 @@ def _score(label: str, score: Facts) -> charts.Score:
     return charts.Score(label, score["value"], score["low"], score["high"])
 
 
-def _mistakes(model: Model, test: Test, rows: list[int]) -> list[dict[str, str]]:
-    """The image of each mistake, and what spoke for the answer rather than for the label.
-
-    That of the trained network, which has gradients: the logit of the answer less that of the label, pixel by pixel.
-    """
-    images, labels = test.images[rows], test.labels[rows]
-    answers = model.answers_shipped(images) if rows else labels
-    for_answer, for_label = (
-        integrated_gradients(model.trained, images, classes=classes, **model.description["normalisation"]) for classes in (answers, labels)
-    )
-    return [
-        {"image": pictures.picture(image), "looked_at": pictures.looked_at(image, contributions)}
-        for image, contributions in zip(images, for_answer - for_label, strict=True)
-    ]
-
-
 def _tell(facts: Facts) -> None:
     accuracy, error, temperature = facts["accuracy"], facts["calibration_error"], facts["temperature"]
     print(f"{facts['variant']}: accuracy {_told(accuracy)}")
@@ -330,7 +263,7 @@ def _tell(facts: Facts) -> None:
         if worst := found.get("worst"):
             print(f"weakest by {by}: {worst['group']}, {_told(worst)}")
     if found := facts["robustness"]:
-        print(f"spoilt images: accuracy {_told(found['mean'])} on average, {_told(found['worst'])} under {found['worst']['name']}")
+        print(f"spoilt examples: accuracy {_told(found['mean'])} on average, {_told(found['worst'])} under {found['worst']['name']}")
     for name, reason in facts["skipped"].items():
         print(f"left out: {name}: {reason}")
     print("the page is reports/evaluation.html")

@@ -1,11 +1,11 @@
 """Brings the dataset's files to data/raw/ from the first source that has the pinned bytes, and verifies them."""
 
 import hashlib
-import importlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from duli import files
+from duli.datasets._dataset import dataset as dataset_of
 from duli.datasets._params import Data
 from duli.datasets._sources import Chunks, SourceError
 from duli.errors import DataError, ParamsError
@@ -18,7 +18,8 @@ DESCRIPTION = "dataset.json"
 
 def main() -> None:
     data = Params("params.yaml").section("data", Data)
-    dataset = importlib.import_module(f"duli.datasets.{data.dataset}")
+    own = data.own.model_dump(mode="json") if data.own else None
+    dataset = dataset_of(data.dataset, own)
 
     if data.local and Path(data.local).resolve().is_relative_to(RAW.resolve()):
         raise ParamsError(f"params.yaml: data.local = '{data.local}' lies in {RAW}, which this stage makes; keep your copy elsewhere")
@@ -51,6 +52,7 @@ def main() -> None:
             # What a data set may say besides: what its licence permits, and where everybody finds it.
             "terms": getattr(dataset, "TERMS", None),
             "sources": [str(source) for source in getattr(dataset, "PUBLIC_SOURCES", ())],
+            "own": own,
             "files": {name: {"bytes": size, "sha256": digest} for name, (size, digest) in dataset.FILES.items()},
         },
     )

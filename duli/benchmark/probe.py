@@ -1,6 +1,6 @@
 """How long one ONNX file takes to load and how much memory it needs, in a fresh process of its own.
 
-`python -m duli.benchmark.probe FILE SHA256 BATCH` prints it as JSON; `once` starts that.
+`python -m duli.benchmark.probe FILE SHA256 SHAPE TYPE` (of the inputs: JSON, and as numpy calls it) prints it as JSON; `once` starts that.
 """
 
 import contextlib
@@ -20,9 +20,9 @@ CALLS = 3  # the memory arena has its size after the first
 CODE = Path(__file__).resolve().parents[2]
 
 
-def once(path: Path, sha256: str, batch: int) -> dict[str, float]:
-    """What a fresh process says of the file; raises `DataError` with its one line where it cannot load it."""
-    command = [sys.executable, "-m", "duli.benchmark.probe", str(path), sha256, str(batch)]
+def once(path: Path, sha256: str, shape: Sequence[int], dtype: str) -> dict[str, float]:
+    """What a fresh process says of the file, called with such inputs; raises `DataError` with its line where it cannot load it."""
+    command = [sys.executable, "-m", "duli.benchmark.probe", str(path), sha256, json.dumps([*shape]), dtype]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(CODE)})
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
@@ -50,7 +50,7 @@ def summary(probes: Sequence[dict[str, float]], batch: int) -> dict[str, dict[st
 
 
 def _probe() -> None:
-    path, sha256, batch = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    path, sha256, shape, dtype = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]), sys.argv[4]
     import numpy as np
 
     from duli.benchmark import speed
@@ -61,10 +61,10 @@ def _probe() -> None:
     start = time.perf_counter_ns()
     session = speed.session(content, 1)
     load_ms = (time.perf_counter_ns() - start) / 1e6
-    images = np.zeros((batch, *session.get_inputs()[0].shape[1:]), np.uint8)
+    inputs = np.ones(shape, dtype)  # a 0 is padding among tokens
     call = speed.call(session)
     for _ in range(CALLS):
-        call(images)
+        call(inputs)
     peak = machine.peak_mb()
     print(json.dumps({"load_ms": load_ms, "peak_mb": peak, "model_mb": peak - before}))
 

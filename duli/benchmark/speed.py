@@ -28,8 +28,8 @@ REFUSED = (
     *(native.NotImplemented, native.RuntimeException),
 )
 
-Images = NDArray[np.uint8]
-Call = Callable[[Images], object]
+Inputs = NDArray[Any]
+Call = Callable[[Inputs], object]
 K = TypeVar("K", bound=Hashable)
 
 
@@ -63,11 +63,12 @@ def session(model: bytes, threads: int, providers: Sequence[str] = ("CPUExecutio
 
 def call(one: onnxruntime.InferenceSession) -> Call:
     """A call as serving/predictor.py makes it."""
-    return lambda images: one.run(["logits"], {"images": images})
+    name = one.get_inputs()[0].name
+    return lambda inputs: one.run(["logits"], {name: inputs})
 
 
 def turns(
-    contestants: Mapping[K, Call], batches: Sequence[Images], seconds: float, rest: Callable[[], None] = lambda: None
+    contestants: Mapping[K, Call], batches: Sequence[Inputs], seconds: float, rest: Callable[[], None] = lambda: None
 ) -> dict[K, dict[int, list[Turn]]]:
     """One turn a round, by contestant and examples a call.
 

@@ -27,7 +27,8 @@ TOLERANCE = 1e-4  # of a probability, between the machine that judged and this o
 class Split(NamedTuple):
     """The test split that lies here."""
 
-    images: "NDArray[np.uint8]"  # [n, channels, height, width]
+    kind: str  # of data
+    examples: bytes  # as a file that the wheel's command takes
     labels: "NDArray[np.int64]"  # [n]
     ids: list[str]
     classes: list[str]
@@ -105,6 +106,7 @@ def answers(evidence: Evidence, split: Split) -> str:
     import numpy as np
 
     from duli.packaging.answers import answers as ask
+    from duli.packaging.kinds import KINDS
 
     if split.digest != evidence.test_digest:
         raise DataError(
@@ -113,14 +115,15 @@ def answers(evidence: Evidence, split: Split) -> str:
             f"({evidence.entry.run_id[:8]}) and run `dvc repro prepare`, which brings that split back"
         )
     predicted, said = predictions(evidence, split)
-    found = ask(evidence.wheel, package(evidence), split.images)
+    things = KINDS[split.kind].things
+    found = ask(evidence.wheel, package(evidence), KINDS[split.kind], split.examples)
     different, most = int((found.answers != predicted).sum()), float(np.abs(said - found.probabilities).max())
     if different or not most <= TOLERANCE:
         raise GateError(
-            f"the packed model answers {different:,} of {len(predicted):,} test images otherwise than {PREDICTIONS} of its release says, "
+            f"the packed model answers {different:,} of {len(predicted):,} test {things} otherwise than {PREDICTIONS} of its release says, "
             f"with probabilities {most:.1g} apart; run `dvc repro` on this machine, which judges and packs the same model, and promote that"
         )
-    return f"{len(predicted):,} test images answered as in {PREDICTIONS}, probabilities within {most:.1g}"
+    return f"{len(predicted):,} test {things} answered as in {PREDICTIONS}, probabilities within {most:.1g}"
 
 
 def rejudged(evidence: Evidence, split: Split) -> "NDArray[np.int64]":
@@ -129,8 +132,9 @@ def rejudged(evidence: Evidence, split: Split) -> "NDArray[np.int64]":
     Raises `GateError` where it knows other classes than that split has.
     """
     from duli.packaging.answers import answers as ask
+    from duli.packaging.kinds import KINDS
 
-    found = ask(evidence.wheel, package(evidence), split.images)
+    found = ask(evidence.wheel, package(evidence), KINDS[split.kind], split.examples)
     if found.classes != split.classes:
         raise GateError(
             f"release {evidence.entry.release[:8]} has the classes {', '.join(found.classes)}, this test split {', '.join(split.classes)}: "
@@ -156,7 +160,10 @@ def predictions(evidence: Evidence, split: Split) -> "tuple[NDArray[np.int64], N
 
 def test_split() -> Split:
     """The test split of this line, with the digest of what is really in it."""
-    from duli.preparation.parquet import arrays, opened
+    import numpy as np
+
+    from duli.packaging.kinds import KINDS
+    from duli.preparation.parquet import opened
     from duli.preparation.summary import digest
 
     stats = files.read_json(STATS)
@@ -164,8 +171,9 @@ def test_split() -> Split:
         raise DataError(f"{TEST} is missing; `dvc checkout {TEST}` brings it back, else `dvc repro prepare` makes it")
     with opened(TEST) as file:
         rows = file.read(columns=["id", "label", "content"])
-    images, labels = arrays(rows, (stats["channels"], stats["height"], stats["width"]))
-    return Split(images, labels, rows["id"].to_pylist(), stats["classes"], digest(rows))
+    examples = KINDS[stats["kind"]].written(rows["content"].to_pylist(), stats["input"])
+    labels = np.array(rows["label"].to_pylist(), np.int64)
+    return Split(stats["kind"], examples, labels, rows["id"].to_pylist(), stats["classes"], digest(rows))
 
 
 def package(evidence: Evidence) -> str:

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from duli import files
+from duli.errors import ParamsError
 
 if TYPE_CHECKING:
     from duli.gates import Result
 
+GRAPH = Path("dvc.yaml")
 GATES = Path("reports/gates.json")
 REPORT = Path("reports/report.html")
 REPORTS = ("train", "evaluation", "quantization", "benchmark", "business", "gates")
@@ -17,9 +19,13 @@ REPORTS = ("train", "evaluation", "quantization", "benchmark", "business", "gate
 
 def check() -> None:
     """Checks every section of params.yaml at once and lists all mistakes with their fix."""
+    from duli.params import Params
     from stages import sections
 
     sections.check(Path("params.yaml"))
+    root = Params("params.yaml").values["root"]
+    if GRAPH.is_file() and (Path(root) / GRAPH).is_file() and GRAPH.read_bytes() != (Path(root) / GRAPH).read_bytes():
+        raise ParamsError(f"{GRAPH} is not that of {root} any more: `make graphs` there copies it to every line")
     print(f"params.yaml: all {len(sections.SECTIONS)} sections are valid")
 
 
@@ -61,6 +67,8 @@ def _bounds(result: "Result") -> str:
 
 def show() -> None:
     """Shows the release that the files of this line make up: verdict, headline numbers, where everything is."""
+    from duli.params import Params
+
     manifest = files.read_json("dist/manifest.json")
     reports = {name: files.read_json(f"reports/{name}.json") for name in REPORTS}
     run, wheel = files.read_json("reports/release_run.json"), manifest["wheel"]
@@ -71,9 +79,10 @@ def show() -> None:
         ("MLflow", f"{run['registered_model']} version {run['version']}, run {run['run_id'][:8]} of experiment {run['experiment']}"),
     ]
     print(f"\n{manifest['name']} {manifest['version']}\n" + "\n".join(f"  {name:<11} {text}" for name, text in rows))
+    line = "" if Params("params.yaml").values.get("root", ".") == "." else f" LINE={Path.cwd().name}"
     print(
-        "\nnext: make ui      compare releases in MLflow\n"
-        "      make report  open the market and business report\n"
+        f"\nnext: make ui{line}      compare releases in MLflow\n"
+        f"      make report{line}  open the market and business report\n"
         "      dvc exp run -S train.epochs=8"
     )
 

@@ -5,10 +5,11 @@ import signal
 import sys
 from typing import Any
 
-from duli.cli import keys, line, plan, promotion, releases
+from duli.cli import keys, line, new, plan, portfolio, promotion, proposal, releases, retrain
 from duli.errors import exit_code
 
 COMMANDS = {
+    "new": new.new,
     "check": line.check,
     "plan": plan.plan,
     "gates": line.gates,
@@ -16,6 +17,9 @@ COMMANDS = {
     "report": line.report,
     "track": releases.track,
     "releases": releases.releases,
+    "portfolio": portfolio.portfolio,
+    "retrain": retrain.retrain,
+    "propose": proposal.propose,
     "promote": promotion.promote,
     "rollback": promotion.rollback,
     "ui": releases.ui,
@@ -23,8 +27,10 @@ COMMANDS = {
 }
 # Command -> argument -> what argparse is told of it; everything else takes none.
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "new": new.OPTIONS,
     "gates": line.GATES_OPTIONS,
     "plan": plan.OPTIONS,
+    "retrain": retrain.OPTIONS,
     "promote": promotion.PROMOTE_OPTIONS,
     "keygen": keys.OPTIONS,
 }

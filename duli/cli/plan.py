@@ -1,7 +1,5 @@
 """What training would cost, before any of it is done."""
 
-import importlib
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,6 +7,7 @@ from duli import files, machine
 
 if TYPE_CHECKING:
     from duli.params import Params
+    from duli.preparation.kinds import Kind
     from duli.training.plan import Plan
 
 STATS = Path("data/prepared/stats.json")
@@ -24,6 +23,8 @@ def plan(gpu_memory: float) -> None:
     """
     import torch
 
+    from duli.models._inputs import example, network_sees
+    from duli.models._new import build
     from duli.models._params import ModelChoice
     from duli.params import Params
     from duli.training import device as devices
@@ -33,21 +34,21 @@ def plan(gpu_memory: float) -> None:
 
     params = Params("params.yaml")
     choice, train = params.section("model", ModelChoice), params.section("train", Training)
-    images = _images(params)
-    sizes = dict(zip(("channels", "height", "width"), images.shape, strict=True))
+    data = _data(params)
+    one = example({"kind": data.kind.name, "input": data.kind.input}, 1)
     device = devices.choose(train.device)
     precision = devices.precision(train.precision, device)
     with torch.device("meta"):  # shapes without content: a network of any size is there at once and takes no memory
-        model = importlib.import_module(f"duli.models.{choice.name}").build(choice.settings, **sizes, classes=images.classes)
+        model = build(choice.name, choice.settings, **data.kind.input, classes=data.classes)
     distributed.shard(model, train, distributed.World(), device)
     if not train.transfer.unfreeze:  # else all of them learn in the end
         layers.freeze(model, train.transfer.frozen)
-    size = (images.n or 0) * math.prod(images.shape)
+    size = (data.n or 0) * one.nbytes
     gpu_bytes = devices.free_bytes(device)  # None where the examples lie in main memory anyway
     kept = gpu_bytes is None or feed.resident(train.examples, size, gpu_bytes)
     cost = planning.plan(
         model,
-        images.shape,
+        network_sees(one),
         batch=train.batch,
         precision=precision,
         optimizer_tensors=optim.STATE_TENSORS[train.optimizer],
@@ -59,12 +60,13 @@ def plan(gpu_memory: float) -> None:
     free = machine.available_bytes() if gpu_bytes is None else gpu_bytes
     fits = "fits" if planning.fits(sum(cost.memory().values()), free) else "does not fit"
     ddp, fsdp = planning.ddp_devices(cost, gpu_memory * 1e9), planning.fsdp_devices(cost, gpu_memory * 1e9)
-    print(f"\n{choice.name}: {' x '.join(map(str, images.shape))} pixels -> {images.classes} classes ({images.source})\n")
+    sides = ", ".join(f"{name} {size:,}" for name, size in data.kind.input.items())
+    print(f"\n{choice.name}: {data.kind.name} of {sides} -> {data.classes} classes ({data.source})\n")
     print(
         *_arithmetic(cost),
         "",
         *_memory(
-            cost, f"{train.optimizer}: {optim.STATE_TENSORS[train.optimizer]}", str(precision).removeprefix("torch."), images.n, kept=kept
+            cost, f"{train.optimizer}: {optim.STATE_TENSORS[train.optimizer]}", str(precision).removeprefix("torch."), data.n, kept=kept
         ),
         "",
         sep="\n",
@@ -113,25 +115,30 @@ def _gpus(count: int | None, most: int) -> str:
     return str(count) if count else f"no number is enough (up to {most:,}, one example each)"
 
 
-class _Images(NamedTuple):
+class _Data(NamedTuple):
     """What is known of the examples before training."""
 
-    shape: tuple[int, int, int]  # channels, height, width
+    kind: "Kind"
     classes: int
     n: int | None  # of train and validation; None where it is not known yet
     source: str
 
 
-def _images(params: "Params") -> _Images:
+def _data(params: "Params") -> _Data:
+    from duli.datasets._dataset import dataset
     from duli.datasets._params import Data
+    from duli.preparation import kinds
+    from duli.preparation.params import Prepare
 
-    name = params.section("data", Data).dataset
+    data = params.section("data", Data)
+    name = data.dataset
     stats = files.read_json(STATS) if STATS.exists() else {}
     if stats.get("dataset") == name:
         n = sum(stats["splits"][split]["examples"] for split in ("train", "validation"))
-        return _Images((stats["channels"], stats["height"], stats["width"]), len(stats["classes"]), n, str(STATS))
-    dataset = importlib.import_module(f"duli.datasets.{name}")
-    return _Images(dataset.SHAPE, len(dataset.CLASSES), None, f"dataset {name}, not prepared yet")
+        return _Data(kinds.kind(stats["kind"], stats["input"]), len(stats["classes"]), n, str(STATS))
+    declared = dataset(name, data.own.model_dump(mode="json") if data.own else None)
+    kind = kinds.of(declared, params.section("prepare", Prepare).tokens)
+    return _Data(kind, len(declared.CLASSES), None, f"dataset {name}, not prepared yet")
 
 
 def _gigabytes(text: str) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from duli import files
 from duli.cli import evidence
-from duli.cli.registered import CHAMPION, Registered, champions
+from duli.cli.registered import CHAMPION, Registered, champions, remember_champion
 from duli.errors import DataError, GateError
 
 if TYPE_CHECKING:
@@ -23,14 +23,20 @@ if TYPE_CHECKING:
 LOG = Path("promotions.jsonl")
 
 
-def promote(version: int | None, expect: int | None, *, rejudge: bool) -> None:
+def promote(version: int | None, expect: int | None, *, rejudge: bool, merged: bool) -> None:
     """Makes a release the champion, after its gates, its signature, its answers and a paired test against the champion.
 
     VERSION is a model version as `duli releases` lists it; without it the release that lies here is meant. What the section
     `promotion` of params.yaml asks for decides. In MLflow the alias `champion` moves and `previous` keeps the one before;
     champion.json and promotions.jsonl keep the decision, for git. Exit code 1: held; 2: something is wrong.
+
+    With --merged the decision is in git already, by a pull request that brought champion.json: the gates that its release passed when it
+    was made, its signature and its answers are checked, and MLflow's aliases follow.
     """
-    settings, required = _settings()
+    settings, required = settings_of_line()
+    if merged:
+        _follow(settings)
+        return
     line = Registered()
     champion, entry = line.champions.champion, line.wanted(version)
     current = line.versions.get(champion.release) if champion else None
@@ -46,14 +52,51 @@ def promote(version: int | None, expect: int | None, *, rejudge: bool) -> None:
         if champion and champion.wheel_sha256 == challenger.manifest["wheel"]["sha256"]:
             print(f"{champion.label} is the champion already: release {entry.release[:8]} has the same wheel, in another report")
             return
-        split = _proved(line, challenger, settings, required)
-        compared = None
-        if champion:
-            compared = _compared(challenger, line, champion, split, Path(folder), rejudge=rejudge)
-            _not_worse(compared, settings)
-        else:
-            _show("champion", "none yet, so nothing to compare with")
-    _move(line, "promote", _record(challenger), compared)
+        compared = weigh(line, challenger, Path(folder), settings, required, rejudge=rejudge)
+    _move(line, "promote", record_of(challenger), compared)
+
+
+def weigh(
+    line: Registered,
+    challenger: evidence.Evidence,
+    folder: Path,
+    settings: "Promotion",
+    required: "Mapping[str, Gate]",
+    *,
+    rejudge: bool,
+) -> "Paired | None":
+    """All that a release has to show before it becomes the champion, shown as it passes; gives the paired test, if there is a champion.
+
+    Raises `GateError` at the first that does not pass. `folder` is for the champion's files.
+    """
+    split = _proved(line, challenger, settings, required)
+    champion = line.champions.champion
+    if champion is None:
+        _show("champion", "none yet, so nothing to compare with")
+        return None
+    compared = _compared(challenger, line, champion, split, folder, rejudge=rejudge)
+    _not_worse(compared, settings)
+    return compared
+
+
+def _follow(settings: "Promotion") -> None:
+    """Lets MLflow's aliases follow champion.json, after the release it names has shown that it is what was proposed."""
+    from duli.tracking import promotion, releases
+
+    remember_champion()
+    line = Registered()
+    champion = line.champions.champion
+    if champion is None:
+        print(f"{CHAMPION} names no champion; nothing to promote")
+        return
+    with tempfile.TemporaryDirectory(prefix="duli-promotion-") as folder:
+        _proved(line, evidence.fetch(line.store, line.of_record(champion), Path(folder) / "release"), settings, None)
+    with line.store.answering():
+        client = line.store.client()
+        before = releases.of_model(client, line.name)
+        promotion.follow(line.store, line.name, lambda: line.versions, champions, shared=True)
+        moved = before != releases.of_model(client, line.name)
+    print(f"\n{champion.label} is the champion{'' if moved else ' already'}")
 
 
 def rollback() -> None:
@@ -62,7 +105,7 @@ def rollback() -> None:
     The gates it passed when it was made, signature and answers are checked as for a promotion; the paired test is shown and holds nothing
     back.
     """
-    settings, _ = _settings()
+    settings, _ = settings_of_line()
     line = Registered()
     champion, previous = line.champions.champion, line.champions.previous
     if champion is None or previous is None:
@@ -75,7 +118,7 @@ def rollback() -> None:
             compared = _compared(back, line, champion, split, Path(folder), rejudge=True)
         except (DataError, GateError) as error:  # of the champion that is to go: what it was need not be known for that
             _show("champion", f"{champion.label}: not compared: {error}")
-    _move(line, "rollback", _record(back), compared)
+    _move(line, "rollback", record_of(back), compared)
 
 
 def _move(line: Registered, action: str, record: "Record", found: "Paired | None") -> None:
@@ -105,7 +148,7 @@ def _move(line: Registered, action: str, record: "Record", found: "Paired | None
 
 def _proved(line: Registered, found: evidence.Evidence, settings: "Promotion", required: "Mapping[str, Gate] | None") -> evidence.Split:
     """Everything that speaks for a release by itself, each shown as it passes; raises `GateError` at the first that does not."""
-    _show("release", _record(found).label)
+    _show("release", record_of(found).label)
     _show("gates", evidence.gates(found, required))
     _show("signature", _signature(found, settings))
     _show("model", evidence.model(line.store, found))
@@ -162,7 +205,8 @@ def _signature(found: evidence.Evidence, settings: "Promotion") -> str:
     return f"verifies with the key {fingerprint}"
 
 
-def _record(found: evidence.Evidence) -> "Record":
+def record_of(found: evidence.Evidence) -> "Record":
+    """What champion.json keeps of a release."""
     from duli.gates import measures
     from duli.tracking.champion import Record, figures
 
@@ -198,7 +242,7 @@ def _logged(action: str, before: "Record | None", after: "Record", found: "Paire
     }
 
 
-def _settings() -> "tuple[Promotion, Mapping[str, Gate]]":
+def settings_of_line() -> "tuple[Promotion, Mapping[str, Gate]]":
     """What promotion asks for, and the gates; read first, so that a mistake is told before anything is fetched."""
     from duli.gates import Gates
     from duli.params import Params
@@ -223,5 +267,6 @@ def _show(what: str, text: str) -> None:
 PROMOTE_OPTIONS: dict[str, dict[str, Any]] = {
     "version": {"nargs": "?", "type": int, "metavar": "VERSION", "help": "a model version; default: the release that lies here"},
     "--expect": {"type": int, "metavar": "VERSION", "help": "only if this version is the champion still (the one a review compared with)"},
+    "--merged": {"action": "store_true", "help": "the release that champion.json names, as a merged pull request has it"},
     "--rejudge": {"action": "store_true", "help": "ask the champion's wheel anew where it was judged on another test split"},
 }

@@ -1,10 +1,12 @@
-"""The releases of this line as MLflow holds them, and which of them champion.json says is in use."""
+"""The releases of a line as MLflow holds them, and which of them champion.json says is in use."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from duli.errors import DataError
+from duli import files
+from duli.errors import DataError, DuliError
 
 if TYPE_CHECKING:
     from duli.tracking.champion import Champions, Record
@@ -12,21 +14,23 @@ if TYPE_CHECKING:
     from duli.tracking.store import Store
 
 CHAMPION = Path("champion.json")
+MANIFEST = Path("dist/manifest.json")
 
 
 class Registered:
-    """What MLflow and champion.json know of the release line in this folder."""
+    """What MLflow and champion.json know of the release line in a folder, usually this one."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path = Path()) -> None:
         from duli.packaging.params import Release
         from duli.params import Params
         from duli.tracking import promotion, store
+        from duli.tracking.champion import load
 
-        self.name = Params("params.yaml").section("release", Release).name
-        self.store: Store = store.locate(os.environ, Path())
+        self.name = Params(folder / "params.yaml").section("release", Release).name
+        self.store: Store = store.locate(os.environ, folder)
         self.listed: list[Entry] = []
         with self.store.answering():
-            self.champions = promotion.follow(self.store, self.name, self._list, champions)
+            self.champions = promotion.follow(self.store, self.name, self._list, lambda: load(folder / CHAMPION))
 
     @property
     def versions(self) -> dict[str, int]:
@@ -65,6 +69,21 @@ class Registered:
                 "the server it was promoted on, or log it here: in a clone of its own at its commit, `dvc repro --pull` and `duli track`"
             )
         return found[0]
+
+
+def remember_champion() -> None:
+    """Logs the release that lies here, before another takes its place, if it is the champion and this MLflow does not hold it yet.
+
+    So a machine that starts with nothing but git and a DVC remote can compare with it.
+    """
+    champion = champions().champion
+    if champion is None or not MANIFEST.exists() or files.read_json(MANIFEST)["wheel"]["sha256"] != champion.wheel_sha256:
+        return
+    if champion.release not in {entry.release for entry in Registered().listed}:
+        from stages import track
+
+        with contextlib.suppress(DuliError):  # files of several runs: whoever asks for the champion is told what it lacks
+            track.record(Path(), os.environ)
 
 
 def champions() -> "Champions":

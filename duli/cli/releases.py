@@ -1,10 +1,11 @@
-"""This line's releases in MLflow: log the one that lies here, look at all of them."""
+"""Releases in MLflow: log the one that lies here, look at all of this line, or of all lines."""
 
 import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from duli.cli import lines
 from duli.cli.registered import Registered
 
 if TYPE_CHECKING:
@@ -33,8 +34,20 @@ def track() -> None:
 
 
 def releases() -> None:
-    """Lists the releases of this line in MLflow, the newest first, with their headline, verdict and place."""
-    line = Registered()
+    """Lists the releases in MLflow, the newest first, with headline, verdict and place: this line's, in the repository's root all lines'.
+
+    Each line has an experiment and a registered model of its own, in the one store; `duli promote`, given in a line's folder, moves that
+    line's champion alone.
+    """
+    folders = lines.folders()
+    for folder in folders:
+        line = Registered(folder)
+        if len(folders) > 1:
+            print(f"{'' if folder == folders[0] else chr(10)}{line.name} ({folder})")
+        _show(line)
+
+
+def _show(line: Registered) -> None:
     if not line.listed:
         print(f"MLflow at {line.store.tracking_uri} has no release of {line.name}; `duli track` logs what lies here, `dvc repro` makes one")
         return

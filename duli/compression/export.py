@@ -1,4 +1,4 @@
-"""A trained network as ONNX that takes raw bytes: scaling and normalisation are part of the graph."""
+"""A trained network as ONNX that takes examples as they are kept: scaling and normalisation are part of the graph."""
 
 import contextlib
 import copy
@@ -19,42 +19,45 @@ from duli.errors import GateError
 OPSET = 21
 
 
-class _FromBytes(nn.Module):
-    """The network with its preprocessing: uint8 [n, channels, height, width] in, logits float32 [n, classes] out."""
+class _Whole(nn.Module):
+    """The network with its preprocessing: logits float32 [n, classes] out."""
 
-    def __init__(self, model: nn.Module, mean: float, std: float) -> None:
+    def __init__(self, before: nn.Module, model: nn.Module) -> None:
         super().__init__()
+        self.before = before
         # The exporter writes down the memory format of the weights; training may have left them channels-last.
         self.model = copy.deepcopy(model).eval().to(memory_format=torch.contiguous_format)
-        # (x / 255 - mean) / std as one multiplication and one addition
-        self.scale, self.shift = 1 / (255 * std), -mean / std
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.model(images.float() * self.scale + self.shift)
+    def forward(self, raw: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.model(self.before(raw))
         return logits
 
 
-def to_onnx(model: nn.Module, shape: tuple[int, int, int], mean: float, std: float) -> bytes:
-    """The ONNX file of `model` for inputs of `shape` (channels, height, width) and any batch size.
+def to_onnx(model: nn.Module, before: nn.Module, example: torch.Tensor, name: str) -> bytes:
+    """The ONNX file of `model` behind its preprocessing `before`, whose input is called `name` and is like `example` [2, ...].
+
+    For any batch size, and for tokens (int32 [n, length]) of any length up to the example's.
 
     No external data, no metadata of the exporter (it names paths of this machine), so the same weights give the same bytes.
     Raises `GateError` where the exporter cannot take the network, with the operator or the line that stops it.
     """
-    example = torch.zeros((2, *shape), dtype=torch.uint8)
+    sizes = {0: torch.export.Dim("batch", min=1)}
+    if example.dtype == torch.int32:
+        sizes[1] = torch.export.Dim("length", min=1, max=example.shape[1])
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     # The exporter prints what it was doing when it failed; the error says it in one line.
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         try:
             program = torch.onnx.export(
-                _FromBytes(model, mean, std),
+                _Whole(before, model),
                 (example,),
                 dynamo=True,
                 verbose=False,
-                input_names=["images"],
+                input_names=[name],
                 output_names=["logits"],
                 opset_version=OPSET,
-                dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1)}},
+                dynamic_shapes={"raw": sizes},
             )
         except torch.onnx.OnnxExporterError as error:
             raise GateError(

@@ -1,4 +1,4 @@
-"""Half precision of an ONNX model by onnxruntime's own converter: weights and activations in float16, bytes in and float32 logits out."""
+"""Half precision of an ONNX model by onnxruntime's own converter: weights and activations in float16, input and logits as they were."""
 
 import io
 import warnings
@@ -16,7 +16,7 @@ def quantize(model: bytes) -> bytes:
     proto = onnx.load_from_string(model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # weights too small for float16 become its smallest, one warning each
-        proto = convert_float_to_float16(proto, keep_io_types=["logits"])
+        proto = convert_float_to_float16(proto, keep_io_types=[proto.graph.input[0].name, "logits"])
     del proto.graph.value_info[:]
     onnx.checker.check_model(proto, full_check=True)
     file = io.BytesIO()

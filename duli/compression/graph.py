@@ -7,7 +7,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, numpy_helper
 
-INPUT, OUTPUT = "images", "logits"
+OUTPUT = "logits"
 
 
 def fold_preprocessing(proto: onnx.ModelProto) -> None:
@@ -33,7 +33,7 @@ def fold_preprocessing(proto: onnx.ModelProto) -> None:
 def _preprocessing(proto: onnx.ModelProto) -> tuple[NodeProto, NodeProto, NodeProto, NodeProto] | None:
     """Cast, multiplication, addition and the convolution behind them, where they follow each other as `fold_preprocessing` asks."""
     chain: list[NodeProto] = []
-    name = INPUT
+    name = proto.graph.input[0].name
     constants = {tensor.name for tensor in proto.graph.initializer}
     for kind in ("Cast", "Mul", "Add", "Conv"):
         readers = [node for node in proto.graph.node if name in node.input]

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from duli.compression import graph, qdq
+from duli.compression import qdq
 from duli.compression.params import Calibration
 
 CALIBRATION_BATCH = 64  # at most
@@ -34,20 +34,22 @@ def draw(labels: NDArray[np.int64], rows: int, seed: int) -> NDArray[np.int64]:
     return np.sort(shuffled[np.argsort(rank[shuffled], kind="stable")][:rows])
 
 
-def quantize(model: bytes, images: NDArray[np.uint8], calibration: Calibration) -> bytes:
-    """The int8 form of an ONNX `model` with input "images": QDQ, per-channel signed weights, unsigned activations.
+def quantize(model: bytes, inputs: NDArray[Any], calibration: Calibration) -> bytes:
+    """The int8 form of an ONNX `model`: QDQ, per-channel signed weights, unsigned activations.
 
-    `images` is the calibration set, uint8 [n, channels, height, width], `calibration` says how the ranges of the activations follow from
+    `inputs` is the calibration set, as the model takes it, `calibration` says how the ranges of the activations follow from
     it: their ends, the cut of least Kullback-Leibler divergence, or the 99.999th percentile. The same input gives the same bytes.
     """
     from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
+    name = onnx.load_from_string(model).graph.input[0].name
+
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
             # All of one size: histograms are not gathered over batches of different ones.
-            size = next(size for size in range(min(CALIBRATION_BATCH, len(images)), 0, -1) if len(images) % size == 0)
-            self._batches: Iterator[dict[str, Any]] = ({"images": batch} for batch in np.split(images, len(images) // size))
+            size = next(size for size in range(min(CALIBRATION_BATCH, len(inputs)), 0, -1) if len(inputs) % size == 0)
+            self._batches: Iterator[dict[str, Any]] = ({name: batch} for batch in np.split(inputs, len(inputs) // size))
 
         def get_next(self) -> dict[str, Any] | None:
             return next(self._batches, None)
@@ -76,9 +78,11 @@ def quantize(model: bytes, images: NDArray[np.uint8], calibration: Calibration) 
 
 
 def _bytes_as_they_are(proto: onnx.ModelProto) -> dict[str, list[dict[str, Any]]]:
-    """The quantization of the input, whose range is known and not left to calibration: scale 1 from 0, wherever a cast is first."""
+    """The quantization of an input of bytes, whose range is known and not left to calibration: scale 1 from 0, wherever a cast is first."""
+    if proto.graph.input[0].type.tensor_type.elem_type != onnx.TensorProto.UINT8:
+        return {}
     from onnxruntime.quantization import QuantType
 
-    casts = [node for node in proto.graph.node if node.op_type == "Cast" and list(node.input) == [graph.INPUT]]
+    casts = [node for node in proto.graph.node if node.op_type == "Cast" and list(node.input) == [proto.graph.input[0].name]]
     exact = {"quant_type": QuantType.QUInt8, "scale": np.array(1, np.float32), "zero_point": np.array(0, np.uint8)}
     return {node.output[0]: [exact] for node in casts}

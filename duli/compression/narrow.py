@@ -9,8 +9,8 @@ from torch import nn
 from duli.compression.attempt import LeftOut
 
 
-def narrowed(model: nn.Module, shape: tuple[int, int, int], share: float) -> nn.Module:
-    """A copy of `model` (inputs of `shape`: channels, height, width) without `share` of the channels of each layer but the last.
+def narrowed(model: nn.Module, example: torch.Tensor, share: float) -> nn.Module:
+    """A copy of `model` (inputs like `example` [2, ...]) without `share` of the channels of each layer but the last.
 
     Which channels of which layers belong together is found from the graph (Fang et al., "DepGraph", arXiv 2301.12900; torch-pruning),
     and those go whose weights have the smallest norm. Raises `LeftOut` where no layer has a channel to spare.
@@ -21,7 +21,6 @@ def narrowed(model: nn.Module, shape: tuple[int, int, int], share: float) -> nn.
     # Batch normalisation and dropout as in use; contiguous, because training leaves weights channels-last.
     smaller = copy.deepcopy(model).eval().to(memory_format=torch.contiguous_format)
     layers = [layer for layer in smaller.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
-    example = torch.zeros(2, *shape)
     classes = smaller(example).shape[1]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of weights outside of layers, such as the positions of a transformer, and prunes them

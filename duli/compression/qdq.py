@@ -8,7 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, helper, numpy_helper
 
-from duli.compression.graph import INPUT, OUTPUT, remove
+from duli.compression.graph import OUTPUT, remove
 
 BLOCK = 2  # pixels a side that `gather_pixels` makes channels of
 FEW = 4  # input channels up to which that pays: beyond, a convolution reads enough at once as it is
@@ -32,11 +32,11 @@ def _take_bytes_as_quantized(proto: onnx.ModelProto) -> None:
     for dequantize in proto.graph.node:
         quantize = by_output.get(dequantize.input[0]) if dequantize.op_type == "DequantizeLinear" else None
         cast = by_output.get(quantize.input[0]) if quantize is not None and quantize.op_type == "QuantizeLinear" else None
-        if quantize is None or cast is None or cast.op_type != "Cast" or list(cast.input) != [INPUT]:
+        if quantize is None or cast is None or cast.op_type != "Cast" or list(cast.input) != [proto.graph.input[0].name]:
             continue
         scale, zero_point = (constants[name] for name in quantize.input[1:])
         if scale == 1 and zero_point == 0 and zero_point.dtype == np.uint8:
-            dequantize.input[0] = INPUT
+            dequantize.input[0] = proto.graph.input[0].name
             remove(proto, [cast, quantize])
             return
 
@@ -50,7 +50,7 @@ def _gather_pixels(proto: onnx.ModelProto) -> None:
     constants = {tensor.name: tensor for tensor in proto.graph.initializer}
     by_output = {output: node for node in proto.graph.node for output in node.output}
     channels, *sides = (dimension.dim_value for dimension in proto.graph.input[0].type.tensor_type.shape.dim[1:])
-    readers = [node for node in proto.graph.node if INPUT in node.input]
+    readers = [node for node in proto.graph.node if proto.graph.input[0].name in node.input]
     if (
         len(readers) != 1
         or readers[0].op_type != "DequantizeLinear"
@@ -74,7 +74,7 @@ def _gather_pixels(proto: onnx.ModelProto) -> None:
     weight.CopyFrom(numpy_helper.from_array(blocks.reshape(len(kernel), -1, rows, columns), weight.name))
     for name, value in (("strides", [1, 1]), ("kernel_shape", [rows, columns])):
         _replace(layer, name, value)
-    proto.graph.node.insert(0, helper.make_node("SpaceToDepth", [INPUT], ["blocks"], blocksize=BLOCK))
+    proto.graph.node.insert(0, helper.make_node("SpaceToDepth", [proto.graph.input[0].name], ["blocks"], blocksize=BLOCK))
     dequantize.input[0] = "blocks"
 
 
@@ -123,7 +123,9 @@ def _slim(proto: onnx.ModelProto) -> None:
     short: dict[str, str] = {}
     for node in graph.node:
         for names in (node.input, node.output):
-            names[:] = [name if name in ("", INPUT, OUTPUT) else short.setdefault(name, f"{len(short):x}") for name in names]
+            names[:] = [
+                name if name in ("", proto.graph.input[0].name, OUTPUT) else short.setdefault(name, f"{len(short):x}") for name in names
+            ]
     kept = [tensor for tensor in graph.initializer if tensor.name in short]
     for tensor in kept:
         tensor.name = short[tensor.name]

@@ -1,9 +1,9 @@
 """The `data` section: which dataset, and where to look for it first."""
 
 import importlib.util
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from duli.params import Section
 
@@ -18,8 +18,38 @@ def _exists(name: str) -> str:
 DatasetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$"), AfterValidator(_exists)]
 
 
+# As duli/preparation/clean.py asks for, which says what is taken already.
+ColumnName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Own(Section):
+    """Data of one's own, as `duli new` found them; the digest pins them as those of public data sets are pinned in their files."""
+
+    title: Annotated[str, Field(min_length=1)]
+    licence: Annotated[str, Field(min_length=1)]
+    kind: Literal["image", "text", "table"]
+    classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=32_767)]
+    shape: tuple[int, int, int] | None  # channels, height, width of images
+    features: tuple[str, ...] | None  # names of a table's columns
+    columns: dict[ColumnName, Literal["number", "text"]]  # what else is known of each example, for slices
+    sensitive: tuple[str, ...]  # of these columns: about people
+    bytes: Annotated[int, Field(ge=1)]  # of examples.parquet
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # of it
+
+    @model_validator(mode="after")
+    def _sized(self) -> Self:
+        if (self.shape is None) == (self.kind == "image"):
+            raise ValueError("shape is for images: give it to them, and null to others")
+        if (self.features is None) == (self.kind == "table"):
+            raise ValueError("features are for tables: name them there, and write null for others")
+        if unknown := [name for name in self.sensitive if name not in self.columns]:
+            raise ValueError(f"sensitive names {', '.join(unknown)}, which is none of columns")
+        return self
+
+
 class Data(Section):
     """Which dataset the release line starts from."""
 
     dataset: DatasetName
     local: Annotated[str, Field(min_length=1)] | None  # a folder that holds the files already; None: ask the public sources
+    own: Own | None  # of data of one's own

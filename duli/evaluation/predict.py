@@ -1,17 +1,21 @@
-"""What a model answers, as a torch module or as ONNX bytes, to images of raw bytes: logits, and probabilities of them."""
+"""What a model answers, as a torch module or as ONNX bytes, to examples as they are kept: logits, and probabilities of them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from duli import padding
+
 BATCH = 500  # examples a forward pass: large enough to be quick, small enough to stay in the cache
 
 Images = NDArray[np.uint8]
+Inputs = NDArray[Any]  # bytes of images [n, channels, height, width], int32 tokens [n, length] or float32 [n, features]
 
 
-def torch_logits(model: Any, images: Images, mean: float, std: float) -> NDArray[np.float32]:
-    """Logits [n, classes] of a torch module that takes normalised floats, for `images` [n, channels, height, width].
+def torch_logits(model: Any, inputs: Inputs) -> NDArray[np.float32]:
+    """Logits [n, classes] of a torch module with its preprocessing.
 
     In float32 on the CPU, where they are the same on every run.
     """
@@ -19,19 +23,24 @@ def torch_logits(model: Any, images: Images, mean: float, std: float) -> NDArray
 
     model = model.eval()
     with torch.inference_mode():
-        batches = torch.split(torch.from_numpy(images), BATCH)
-        outputs = [model(((batch.float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last)) for batch in batches]
-        result: NDArray[np.float32] = torch.cat(outputs).numpy()
-        return result
+        return _in_batches(inputs, lambda batch: model(torch.from_numpy(batch)).numpy())
 
 
-def onnx_logits(model: bytes, images: Images) -> NDArray[np.float32]:
-    """Logits [n, classes] of an ONNX file that takes raw bytes [n, channels, height, width]."""
+def onnx_logits(model: bytes, inputs: Inputs) -> NDArray[np.float32]:
+    """Logits [n, classes] of an ONNX file."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    batches = (images[start : start + BATCH] for start in range(0, len(images), BATCH))
-    return np.concatenate([session.run(["logits"], {"images": batch})[0] for batch in batches])
+    name = session.get_inputs()[0].name
+    return _in_batches(inputs, lambda batch: session.run(["logits"], {name: padding.cut(batch)})[0])
+
+
+def _in_batches(inputs: Inputs, answer: Callable[[Inputs], NDArray[np.float32]]) -> NDArray[np.float32]:
+    order = padding.by_length(inputs)
+    answers = np.concatenate([answer(inputs[order[start : start + BATCH]]) for start in range(0, len(inputs), BATCH)])
+    result = np.empty_like(answers)
+    result[order] = answers
+    return result
 
 
 def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

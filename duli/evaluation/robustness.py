@@ -1,4 +1,4 @@
-"""How many answers stay right when the images are spoilt or attacked, each with its 95 % interval."""
+"""How many answers stay right when examples are spoilt or attacked, each with its 95 % interval."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from duli.evaluation import bootstrap
 from duli.evaluation.attack import pgd
-from duli.evaluation.corruptions import CORRUPTIONS, corrupted
-from duli.evaluation.predict import Images
+from duli.evaluation.predict import Images, Inputs
 from duli.intervals import proportion
 from duli.progress import progress
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Labels = NDArray[np.integer[Any]]
-Answers = Callable[[Images], Labels]  # from images to the classes predicted
+Answers = Callable[[Inputs], Labels]  # from examples to the classes predicted
 
 LEVELS = 255  # grey levels from black to white, that epsilons are stated in
 
@@ -28,22 +27,18 @@ def evenly(n: int, most: int | None) -> NDArray[np.int64]:
     return np.arange(taken, dtype=np.int64) * n // max(1, taken)
 
 
-def under_corruptions(answers: Answers, images: Images, labels: Labels, seed: int) -> dict[str, Any]:
-    """Accuracy on the images as they are (`clean`), spoilt in each way, on average over the ways and in the `worst` of them.
+def under_corruptions(answers: Answers, clean: Inputs, ways: Mapping[str, Callable[[], Inputs]], labels: Labels) -> dict[str, Any]:
+    """Accuracy on the examples as they are (`clean`), spoilt in each of the `ways`, on average over these and in the `worst` of them.
 
-    The average's interval is that of its mean over images: the ways share their images, so they do not count as further examples.
+    The average's interval is that of its mean over examples: the ways share them, so they do not count as further ones.
     """
-    clean = proportion(int((answers(images) == labels).sum()), len(labels))
-    right = {
-        name: answers(corrupted(name, images, seed)) == labels
-        for name in progress(CORRUPTIONS, "spoilt images", total=len(CORRUPTIONS), unit="kinds")
-    }
+    right = {name: answers(spoilt()) == labels for name, spoilt in progress(ways.items(), "spoilt examples", total=len(ways), unit="kinds")}
     each = {name: proportion(int(one.sum()), len(labels)) for name, one in right.items()}
     worst = min(each, key=lambda name: each[name]["value"])
-    # How many images were answered right in none of the ways, in one, ... in all.
+    # How many examples were answered right in none of the ways, in one, ... in all.
     survived = np.bincount(np.sum(list(right.values()), axis=0), minlength=len(right) + 1)
     return {
-        "clean": clean,
+        "clean": proportion(int((answers(clean) == labels).sum()), len(labels)),
         "corruptions": each,
         "mean": bootstrap.of_counts(_mean_share, survived),
         "worst": {"name": worst, **each[worst]},
@@ -76,6 +71,6 @@ def under_attack(
 
 
 def _mean_share(survived: NDArray[np.integer[Any]]) -> NDArray[np.floating[Any]]:
-    """Share of right answers, over all images and ways, from the numbers of images by how many ways they were right in, [..., ways + 1]."""
+    """Share of right answers over all examples and ways, from how many examples were right in how many ways, [..., ways + 1]."""
     ways = survived.shape[-1] - 1
     return np.asarray(survived @ np.arange(ways + 1) / (ways * survived.sum(axis=-1)))

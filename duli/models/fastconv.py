@@ -1,6 +1,7 @@
 """A small convolutional network that learns fast on a CPU and loses nothing in int8.
 
-A 5x5 stem of stride 2 halves the image before the costly layers; blocks of 3x3 convolutions follow, each block ended by a max-pool.
+A 5x5 stem of stride 2 halves the image before the costly layers, or a 3x3 stem of stride 1 leaves them its detail, as in VGG (Simonyan and
+Zisserman, arXiv 1409.1556); blocks of 3x3 convolutions follow, each block ended by a max-pool.
 By default every convolution is followed by batch normalisation, which folds into it, and ReLU; so the exported graph holds
 convolution, ReLU, max-pool and one linear layer, and runs of all of these in int8 are fused by ONNX Runtime. In the line of the fast
 recipes of github.com/tuomaso/train_mnist_fast and github.com/KellerJordan/cifar10-airbench.
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 class Settings(Common):
     """How wide and how deep; dropout stands before the last layer."""
 
-    stem: Width  # output channels of the 5x5 convolution
+    stem: Width  # output channels of the first convolution
+    resolution: Literal["half", "full"] = "half"  # of the image after the stem
     blocks: tuple[tuple[Width, ...], ...]  # output channels of the 3x3 convolutions; each block ends in a max-pool; none: the stem alone
     normalisation: Literal["batch", "none"] = "batch"
 
@@ -30,13 +32,16 @@ def build(settings: Settings, *, channels: int, height: int, width: int, classes
     """
     from torch import nn
 
-    rows, columns = _after(height, len(settings.blocks)), _after(width, len(settings.blocks))
+    rows, columns = _after(height, settings), _after(width, settings)
     if min(rows, columns) < 1:
         raise ParamsError(
-            f"model: fastconv with {len(settings.blocks)} blocks needs images of at least {_smallest(len(settings.blocks))} pixels a side, "
+            f"model: fastconv with {len(settings.blocks)} blocks needs images of at least {_smallest(settings)} pixels a side, "
             f"these are {height} x {width}; take fewer blocks"
         )
-    layers = convolution(channels, settings.stem, settings, size=5, stride=2)
+    if settings.resolution == "half":
+        layers = convolution(channels, settings.stem, settings, size=5, stride=2)
+    else:
+        layers = convolution(channels, settings.stem, settings, size=3, padding=1)
     features = settings.stem
     for block in settings.blocks:
         for wide in block:
@@ -47,14 +52,15 @@ def build(settings: Settings, *, channels: int, height: int, width: int, classes
     return initialise(model, settings)
 
 
-def _after(side: int, blocks: int) -> int:
+def _after(side: int, settings: Settings) -> int:
     """Pixels that are left of a side after the stem and the pools (none, or less, where the image is too small)."""
-    left = (side - 5) // 2 + 1
-    for _ in range(blocks):
+    left = (side - 5) // 2 + 1 if settings.resolution == "half" else side
+    for _ in settings.blocks:
         left //= 2
     return left
 
 
-def _smallest(blocks: int) -> int:
+def _smallest(settings: Settings) -> int:
     """The shortest side that leaves one pixel."""
-    return 5 + 2 * ((1 << blocks) - 1)
+    pooled = 1 << len(settings.blocks)
+    return 5 + 2 * (pooled - 1) if settings.resolution == "half" else pooled

@@ -14,12 +14,12 @@ class Settings(Common):
     widths: tuple[Width, ...]  # outputs of the hidden layers; none makes it multinomial logistic regression
 
 
-def build(settings: Settings, *, channels: int, height: int, width: int, classes: int) -> "nn.Module":
-    """The network: floats [n, channels, height, width] -> logits [n, classes]."""
+def build(settings: Settings, *, classes: int, channels: int = 1, height: int = 1, width: int = 1, features: int = 1) -> "nn.Module":
+    """The network: floats [n, channels, height, width] or [n, features] -> logits [n, classes]."""
     from torch import nn
 
     layers: list[nn.Module] = [nn.Flatten()]
-    features = channels * height * width
+    features *= channels * height * width
     for wide in settings.widths:
         layers += [*linear(features, wide, settings), *dropout(settings)]
         features = wide

@@ -13,30 +13,36 @@ from numpy.typing import NDArray
 
 from duli.errors import GateError
 from duli.packaging.environment import clean
+from duli.packaging.kinds import Kind
 
 # Isolated (-I), so that nothing but the standard library, this environment's packages and the wheel can be imported.
 PROGRAM = """
-import importlib, sys
+import importlib, json, sys
 import numpy
-folder, package = sys.argv[1:]
+folder, package, file = sys.argv[1:]
 sys.path.insert(0, folder)
 predictor = importlib.import_module(f"{package}.predictor").Predictor()
-labels, probabilities = predictor.predict(numpy.load("images.npy"))
+if file.endswith(".npy"):
+    examples = numpy.load(file)
+else:
+    with open(file, encoding="utf-8") as lines:
+        examples = [json.loads(line)["text"] for line in lines]
+labels, probabilities = predictor.predict(examples)
 answers = [predictor.classes.index(label) for label in labels]
 numpy.savez("answers.npz", answers=answers, probabilities=probabilities, classes=predictor.classes)
 """
 
 
 class Answered(NamedTuple):
-    """What a predictor gives for n images."""
+    """What a predictor gives for n examples."""
 
     answers: NDArray[np.int64]  # [n], index into classes
     probabilities: NDArray[np.float32]  # [n, classes]
     classes: list[str]
 
 
-def answers(wheel: bytes, package: str, images: NDArray[np.uint8]) -> Answered:
-    """What the wheel's predictor gives for `images` [n, channels, height, width].
+def answers(wheel: bytes, package: str, kind: Kind, examples: bytes) -> Answered:
+    """What the wheel's predictor gives for `examples`, a file as `kind.written` makes it.
 
     The predictor verifies the package before it answers. Raises `GateError` where it refuses or fails.
     """
@@ -44,8 +50,8 @@ def answers(wheel: bytes, package: str, images: NDArray[np.uint8]) -> Answered:
         folder = Path(name)
         with zipfile.ZipFile(BytesIO(wheel)) as archive:
             archive.extractall(folder / "wheel")
-        np.save(folder / "images.npy", images)
-        command = [sys.executable, "-I", "-B", "-c", PROGRAM, str(folder / "wheel"), package]
+        (folder / f"examples{kind.suffix}").write_bytes(examples)
+        command = [sys.executable, "-I", "-B", "-c", PROGRAM, str(folder / "wheel"), package, f"examples{kind.suffix}"]
         asked = subprocess.run(command, cwd=folder, env=clean(), capture_output=True, text=True, check=False)
         if asked.returncode:
             lines = asked.stderr.strip().splitlines() or [f"exit code {asked.returncode}"]

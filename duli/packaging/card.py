@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
 from duli.errors import DataError
-from duli.packaging import ledger, provenance, sbom
+from duli.packaging import kinds, ledger, provenance, sbom
 from duli.packaging.params import Release
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def render(release: Release, wheel_name: str, *, signer: Mapping[str, str] | Non
             variant=variant,
             shipped=evidence["quantization"]["variants"][variant],
             names=NAMES,
+            kind=kinds.KINDS[evidence["stats"]["kind"]],
+            kind_of_input=kinds.python(evidence["stats"]),
             **evidence,
         )
     except (UndefinedError, KeyError) as error:
@@ -104,7 +106,7 @@ def containerfile(release: Release, wheel_name: str, python: str) -> str:
 
 def _metadata(release: Release, evidence: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     stats, evaluation, variant = evidence["stats"], evidence["evaluation"], evidence["choice"]["variant"]
-    known = release.licence.lower() in HUB_LICENCES
+    known, kind = release.licence.lower() in HUB_LICENCES, kinds.KINDS[stats["kind"]]
     measures = {
         "accuracy": ("accuracy", "accuracy"),
         "macro_f1": ("f1", "macro F1"),
@@ -115,7 +117,7 @@ def _metadata(release: Release, evidence: Mapping[str, Mapping[str, Any]]) -> di
         "license": release.licence.lower() if known else "other",
         **({} if known else {"license_name": release.licence.lower()}),
         "library_name": "onnx",
-        "pipeline_tag": "image-classification",
+        "pipeline_tag": kind.task,
         "tags": ["onnx", "onnxruntime", stats["dataset"], evidence["model"]["architecture"]["name"], variant],
         "datasets": [stats["dataset"]],
         "metrics": [kind for kind, _ in measures.values()],
@@ -124,12 +126,12 @@ def _metadata(release: Release, evidence: Mapping[str, Mapping[str, Any]]) -> di
                 "name": f"{release.name} {release.version}",
                 "results": [
                     {
-                        "task": {"type": "image-classification", "name": "Image classification"},
+                        "task": {"type": kind.task, "name": kind.task.replace("-", " ").capitalize()},
                         "dataset": {
                             "name": stats["title"],
                             "type": stats["dataset"],
                             "split": "test",
-                            "args": {"digest": evaluation["test_digest"], "images": evaluation["n"]},
+                            "args": {"digest": evaluation["test_digest"], kind.things: evaluation["n"]},
                         },
                         "metrics": [
                             {

@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from duli.errors import DuliError, GateError
 
@@ -17,7 +18,7 @@ def closure(*names: str) -> dict[str, str]:
     found: dict[str, str] = {}
     waiting = list(names)
     while waiting:
-        name = waiting.pop()
+        name = canonicalize_name(waiting.pop())
         if name in found:
             continue
         found[name] = metadata.version(name)

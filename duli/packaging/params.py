@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from duli.params import Section
 
 # What the wheel's package would hide in the customer's environment, besides Python's own modules.
-TAKEN = {"duli", "numpy", "onnxruntime", "packaging", "flatbuffers", "google", "protobuf", "pip"}
+TAKEN = {"duli", "numpy", "onnxruntime", "tokenizers", "packaging", "flatbuffers", "google", "protobuf", "pip"}
 
 
 def _name(text: str) -> str:
@@ -65,6 +65,7 @@ class Release(Section):
     intended: Lines  # what it is for
     not_intended: Lines  # what it must not be used for
     limits: Lines  # what is known to go wrong
+    example: Line | None = None  # a text for the page to try, where the data are texts
     sign: bool  # the folder of the release, with the publisher's key
 
     @property

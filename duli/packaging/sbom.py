@@ -11,6 +11,7 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 from packaging.requirements import Requirement
 
 from duli.files import sha256
+from duli.packaging import kinds
 from duli.packaging.manifest import encoded
 from duli.packaging.params import Release
 
@@ -65,7 +66,6 @@ def of(
 
 def _model(release: Release, evidence: Mapping[str, Mapping[str, Any]], reference: str, data: str) -> Facts:
     stats, trained, choice = evidence["stats"], evidence["model"], evidence["choice"]
-    shape = [stats["channels"], stats["height"], stats["width"]]
     return {
         "type": "machine-learning-model",
         "bom-ref": reference,
@@ -78,11 +78,11 @@ def _model(release: Release, evidence: Mapping[str, Mapping[str, Any]], referenc
         "modelCard": {
             "modelParameters": {
                 "approach": {"type": "supervised"},
-                "task": "image-classification",
+                "task": kinds.KINDS[stats["kind"]].task,
                 "architectureFamily": "neural network",
                 "modelArchitecture": trained["architecture"]["name"],
                 "datasets": [{"ref": data}],
-                "inputs": [{"format": f"images: uint8 [n, {', '.join(map(str, shape))}]"}],
+                "inputs": [{"format": kinds.tensor(stats)}],
                 "outputs": [{"format": f"logits: float32 [n, {len(stats['classes'])}]"}],
             },
             "quantitativeAnalysis": {"performanceMetrics": _metrics(evidence["evaluation"])},
@@ -120,17 +120,17 @@ def _metric(kind: str, measure: Mapping[str, Any], part: str) -> Facts:
 
 def _considerations(release: Release, evidence: Mapping[str, Mapping[str, Any]]) -> Facts:
     shipped, evaluation = evidence["choice"]["variant"], evidence["evaluation"]
-    paired = evaluation["paired"]
+    paired, things = evaluation["paired"], kinds.KINDS[evidence["stats"]["kind"]].things
     worst = {name: facts["worst"] for name, facts in evaluation["slices"].items() if "worst" in facts}
     return {
         "useCases": [*release.intended, *(f"Not for: {line}" for line in release.not_intended)],
         "technicalLimitations": list(release.limits),
         "performanceTradeoffs": [
-            f"{shipped} lost {paired['lost']} and won {paired['won']} of {paired['n']} test images against the trained model; "
+            f"{shipped} lost {paired['lost']} and won {paired['won']} of {paired['n']} test {things} against the trained model; "
             f"{evidence['benchmark']['reason']}"
         ],
         "ethicalConsiderations": [
-            {"name": "Privacy: whether the model gives away images it was trained on was not measured"},
+            {"name": f"Privacy: whether the model gives away {things} it was trained on was not measured"},
             {
                 "name": "Licences: whether the data's licence reaches the model was not settled",
                 "mitigationStrategy": f"The data: {evidence['stats']['licence']}",

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from duli.errors import DataError
+from duli.preparation.kinds import Kind
 
 KEEP = 0
 REASONS = {1: "unreadable", 2: "unknown label", 3: "conflicting labels", 4: "duplicate"}
@@ -28,12 +29,6 @@ EXAMPLE = pa.schema(
         pa.field("label", pa.int16(), nullable=False),
         pa.field("content", pa.binary(), nullable=False),
         pa.field("sha256", pa.string(), nullable=False),
-        pa.field("height", pa.int16(), nullable=False),
-        pa.field("width", pa.int16(), nullable=False),
-        pa.field("mean", pa.float32(), nullable=False),
-        pa.field("std", pa.float32(), nullable=False),
-        pa.field("min", pa.uint8(), nullable=False),
-        pa.field("max", pa.uint8(), nullable=False),
     ]
 )
 QUARANTINED = pa.schema(
@@ -45,41 +40,34 @@ NOTHING = pa.schema([])
 NAME = r"[a-z][a-z0-9_]*"  # of a column that a data set adds
 RESERVED = {*EXAMPLE.names, *QUARANTINED.names, "bytes"}  # validate counts those of the content
 
-Shape = tuple[int, int, int]  # channels, height, width
-
 
 @dataclass(frozen=True)
 class Rules:
-    """What an example has to be: `classes` is their number, `shape` that of the content in bytes."""
+    """What an example has to be: `classes` is their number, `kind` what their contents are."""
 
     classes: int
-    shape: Shape
+    kind: Kind
     validation_share: float
+    test_share: float = 0.0  # of examples that were published in no split
     columns: pa.Schema = NOTHING  # what else the data set says of each example, carried along
 
     @property
     def example(self) -> pa.Schema:
         """Of the rows of a split."""
-        return pa.schema([*EXAMPLE, *self.columns])
+        return pa.schema([*EXAMPLE, *self.kind.statistics, *self.columns])
 
     @property
     def quarantined(self) -> pa.Schema:
         """Of the rows in quarantine, where anything may be missing."""
         return pa.schema([*QUARANTINED, *(field.with_nullable(nullable=True) for field in self.columns)])
 
-    @property
-    def size(self) -> int:
-        """Bytes of one example."""
-        channels, height, width = self.shape
-        return channels * height * width
 
-
-def check_columns(columns: pa.Schema, sensitive: tuple[str, ...]) -> None:
+def check_columns(columns: pa.Schema, sensitive: tuple[str, ...], kind: Kind) -> None:
     """Checks what a data set declares as its own columns, and as sensitive ones; raises `DataError` with the fix."""
     for name in columns.names:
         if not re.fullmatch(NAME, name):
             raise DataError(f"COLUMNS has '{name}'; measures are called after it, so take lower-case letters, digits and underscores")
-        if name in RESERVED or columns.names.count(name) > 1:
+        if name in RESERVED or name in kind.statistics.names or columns.names.count(name) > 1:
             raise DataError(f"COLUMNS has '{name}', which there is already; take another name")
     for name in sensitive:
         if name not in columns.names or sensitive.count(name) > 1:
@@ -96,7 +84,7 @@ def judge(batches: Iterable[pa.RecordBatch], rules: Rules) -> NDArray[np.uint8]:
     digests, labels, in_test, verdicts = [], [], [], []
     for batch in batches:
         column = _labels(batch)
-        readable, known = _readable(batch, rules.size), (column >= 0) & (column < rules.classes)
+        readable, known = rules.kind.readable(batch["content"].to_pylist()), (column >= 0) & (column < rules.classes)
         verdicts.append(np.where(readable, np.where(known, KEEP, _UNKNOWN_LABEL), _UNREADABLE).astype(np.uint8))
         digests.append(pa.array([hashlib.sha256(c.as_py() or b"").digest()[:16] for c in batch["content"]], pa.binary(16)))
         labels.append(column)
@@ -141,33 +129,23 @@ def _resolve(verdict: NDArray[np.uint8], content: NDArray[np.int32], labels: NDA
 
 def _finished(batch: pa.RecordBatch, rules: Rules) -> pa.RecordBatch:
     contents = batch["content"].to_pylist()
-    pixels = np.frombuffer(b"".join(contents), np.uint8).reshape(len(contents), rules.size)
     digests = [hashlib.sha256(content).digest() for content in contents]
-    _, height, width = rules.shape
-    # Sums of integers: exact, and an eighth of the memory that a mean in float64 takes.
-    means = pixels.sum(axis=1, dtype=np.int64) / rules.size
-    squares = np.square(pixels, dtype=np.uint16).sum(axis=1, dtype=np.int64) / rules.size
     columns = {
         "id": batch["id"],
-        "split": [_split(split, digest, rules.validation_share) for split, digest in zip(batch["split"].to_pylist(), digests, strict=True)],
+        "split": [_split(split, digest, rules) for split, digest in zip(batch["split"].to_pylist(), digests, strict=True)],
         "label": batch["label"],
         "content": contents,
         "sha256": [digest.hex() for digest in digests],
-        "height": np.full(len(contents), height, np.int16),
-        "width": np.full(len(contents), width, np.int16),
-        "mean": means,
-        "std": np.sqrt(squares - means**2),
-        "min": pixels.min(axis=1),
-        "max": pixels.max(axis=1),
+        **rules.kind.describe(contents),
     }
     return _rows(columns, batch, rules.example)
 
 
-def _split(published: str, digest: bytes, validation_share: float) -> str:
+def _split(published: str, digest: bytes, rules: Rules) -> str:
     """The split of an example; adding data never moves one, for only its own content decides."""
-    if published == "test":
+    if published == "test" or (published == "" and int.from_bytes(digest[:8]) < rules.test_share * 2**64):
         return "test"
-    return "validation" if int.from_bytes(digest[-8:]) < validation_share * 2**64 else "train"
+    return "validation" if int.from_bytes(digest[-8:]) < rules.validation_share * 2**64 else "train"
 
 
 def _by_split(batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
@@ -214,9 +192,3 @@ def _added(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
 def _labels(batch: pa.RecordBatch) -> NDArray[np.int16]:
     labels: NDArray[np.int16] = pc.fill_null(batch["label"], pa.scalar(-1, pa.int16())).to_numpy()
     return labels
-
-
-def _readable(batch: pa.RecordBatch, size: int) -> NDArray[np.bool_]:
-    right_size = pc.fill_null(pc.equal(pc.binary_length(batch["content"]), size), pa.scalar(value=False))
-    readable: NDArray[np.bool_] = right_size.to_numpy(zero_copy_only=False)
-    return readable

@@ -1,4 +1,4 @@
-"""Counts, digests and normalisation statistics of the splits, gathered row by row."""
+"""Counts and digests of the splits, gathered row by row."""
 
 import hashlib
 from collections import Counter
@@ -9,37 +9,23 @@ import pyarrow as pa
 
 
 class SplitSummary:
-    """Of one split: examples per class, a digest of contents and labels in order, and the sums for mean and std.
-
-    The sums are integers, so the statistics do not depend on how the rows were batched.
-    """
+    """Of one split: examples per class, and a digest of contents and labels in order."""
 
     def __init__(self, classes: int) -> None:
         self.per_class = np.zeros(classes, np.int64)
-        self.pixels = self.total = self.squares = 0
         self._digest = hashlib.sha256()
 
     def add(self, rows: pa.RecordBatch) -> None:
-        """Takes in finished rows (schema `clean.EXAMPLE`)."""
+        """Takes in finished rows."""
         labels = rows["label"].to_numpy()
         self.per_class += np.bincount(labels, minlength=len(self.per_class))
         for sha256, label in zip(rows["sha256"].to_pylist(), labels.tolist(), strict=True):
             self._digest.update(_of_example(sha256, label))
-        pixels = np.frombuffer(b"".join(rows["content"].to_pylist()), np.uint8)
-        counts = np.bincount(pixels, minlength=256)
-        self.pixels += pixels.size
-        self.total += int(counts @ np.arange(256))
-        self.squares += int(counts @ np.arange(256) ** 2)
 
     @property
     def examples(self) -> int:
         """How many rows were taken in."""
         return int(self.per_class.sum())
-
-    def mean_std(self) -> tuple[float, float]:
-        """Mean and standard deviation of all pixels, scaled to 0..1."""
-        mean = self.total / self.pixels
-        return mean / 255, (self.squares / self.pixels - mean**2) ** 0.5 / 255
 
     def facts(self) -> dict[str, Any]:
         """What stats.json says of the split."""

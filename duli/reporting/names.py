@@ -107,6 +107,12 @@ NAMES = {
     "variant.champion": ("Champion", "冠军版本"),
     "mode.review": ("A person decides the rest", "其余交人工复核"),
     "mode.abstain": ("No answer to the rest", "其余不作答"),
+    # kinds of data, and whether a release is in use
+    "kind.image": ("images", "图像"),
+    "kind.text": ("texts", "文本"),
+    "kind.table": ("tables", "表格"),
+    "place.champion": ("Champion", "冠军版本"),
+    "place.challenger": ("Challenger", "挑战者"),
     # gates of the params shipped
     "gate.data_valid": ("data valid", "数据有效"),
     "gate.accuracy": ("accuracy", "准确率"),
@@ -119,6 +125,9 @@ NAMES = {
     "segment.form_capture": ("Form capture", "表单录入"),
     "segment.postal_logistics": ("Postal logistics", "邮政物流"),
     "segment.education": ("Education", "教育"),
+    "segment.online_shops": ("Online shops", "网上商店"),
+    "segment.resale": ("Resale", "二手交易"),
+    "segment.textile_sorting": ("Textile sorting", "纺织品分拣"),
     "allied": ("Allied", "Allied"),
     "imarc": ("IMARC", "IMARC"),
     "360iresearch": ("360iResearch", "360iResearch"),
@@ -127,6 +136,8 @@ NAMES = {
     "service.baidu_iocr": ("Baidu iOCR", "百度 iOCR"),
     "baidu_iocr": ("Baidu iOCR", "百度 iOCR"),
     "service.ilivedata_ocr": ("iLiveData OCR", "云上曲率 OCR"),
+    "fashion_clip": ("FashionCLIP", "FashionCLIP"),
+    "marqo_fashion_clip": ("Marqo-FashionCLIP", "Marqo-FashionCLIP"),
     "ilivedata_ocr": ("iLiveData OCR", "云上曲率 OCR"),
     # units of the market files
     "unit.USD": ("USD", "美元"),

@@ -1,4 +1,4 @@
-"""What the business report says, each phrase in English and in Chinese, side by side: a pair cannot lack one of the two.
+"""What the business report and the portfolio say, each phrase in English and in Chinese, side by side: a pair cannot lack one of the two.
 
 {names in braces} are places that the template fills, mostly with numbers; {usd} is always the currency.
 """
@@ -135,8 +135,8 @@ PHRASES = {
     "where_price_stands": ("Where the price stands", "价格定位"),
     "where_price_stands_note": ("List prices of public services, with their tiers.", "公开服务的标价及其阶梯。"),
     "services_do_more": (
-        "{usd} per million predictions, list prices. The services read whole images or pages, so they do more per unit than this model; sources below.",
-        "单位：{usd}／百万次，均为标价。这些服务处理整张图像或整页文档，单次所做的工作多于本模型；来源见下文。",
+        "{usd} per million predictions, list prices. The services take any image or page, so they do more per unit than this model; sources below.",
+        "单位：{usd}／百万次，均为标价。这些服务接受任意图像或整页文档，单次所做的工作多于本模型；来源见下文。",
     ),
     # break-even
     "break_even": ("Break-even of the three business models", "三种商业模式的盈亏平衡点"),
@@ -380,7 +380,75 @@ PHRASES = {
     "wheel_digest": ("SHA of the wheel", "安装包 SHA"),
     "model_digest": ("SHA of the model", "模型 SHA"),
     "test_digest": ("Test data", "测试数据"),
-    "other_language": ("中文版：<code>report.zh.html</code>", "English: <code>report.html</code>"),
+    "other_language": ("中文版：<code>{page}.zh.html</code>", "English: <code>{page}.html</code>"),
+    # the portfolio of all release lines
+    "portfolio": ("Product portfolio", "产品组合"),
+    "portfolio_of": ("release lines: {lines}", "发布线：{lines} 条"),
+    "portfolio_decision": (
+        "<strong>{released} of {lines}</strong> lines may be released by their gates.",
+        "<strong>{lines} 条发布线中有 {released} 条</strong>通过全部关卡，可以发布。",
+    ),
+    "portfolio_best": (
+        "The likeliest to pay is {line}: its plan pays back with interest in {sure} of the draws.",
+        "最可能盈利的是“{line}”：在 {sure} 的模拟情景中，其计划能连本带息收回投资。",
+    ),
+    "portfolio_only": (
+        "Its plan pays back with interest in {sure} of the draws.",
+        "在 {sure} 的模拟情景中，其计划能连本带息收回投资。",
+    ),
+    "line_outdated": (
+        "<strong>{line}: these numbers are not those of its params as they are now</strong> ({what}). <code>{fix}</code> builds it anew.",
+        "<strong>“{line}”：这些数字与当前参数不符</strong>（{what}）。请运行 <code>{fix}</code> 重新构建。",
+    ),
+    "line_not_built": (
+        "<strong>{line} is not built</strong>, so it is missing below. <code>{fix}</code> builds it.",
+        "<strong>“{line}”尚未构建</strong>，因此未列入下文。请运行 <code>{fix}</code> 构建。",
+    ),
+    "planned_revenue": ("Revenue of all lines", "各线累计收入合计"),
+    "over_months": ("as planned, over {months} months", "按计划，期限 {months} 个月"),
+    "cash_needed": ("Most cash out at one time", "资金峰值需求合计"),
+    "cash_apart": ("all lines begun in the same month; each by itself, added up: {apart}", "各线同月启动；各线单独峰值相加为 {apart}"),
+    "as_planned_and_mean": (
+        "all lines as planned, at {rate} a year; mean of the draws {mean}",
+        "各线按计划合计，年折现率 {rate}；模拟均值 {mean}",
+    ),
+    "portfolio_sums": (
+        "Plans and means add up however the lines depend on one another. How they do (their correlation) is not modelled, so there is no range of the sum: the lines’ percentiles must not be added. Each plan has a team of its own; one team for several lines would cost less.",
+        "无论各线之间如何相关，计划值与均值都可以相加。各线之间的相关性未建模，因此合计没有区间：各线的分位数不能相加。每条线的计划各含一支团队；多条线共用团队时费用更低。",
+    ),
+    "portfolio_illustrates": (
+        "<strong>The market numbers of this page illustrate the method.</strong> They are no demand for these models: nobody has been asked what they would pay.",
+        "<strong>本页的市场数据仅用于演示方法</strong>，不代表对这些模型的真实需求：尚未向任何人询问过付费意愿。",
+    ),
+    "portfolio_unlike": (
+        "There are no sums: the lines’ plans differ in horizon or discount rate, so their amounts cannot be added.",
+        "没有合计：各线计划的期限或折现率不同，金额不能相加。",
+    ),
+    "worth_by_line": ("What the plan of each line is worth", "各线计划的净现值"),
+    "worth_note": (
+        "Bar: " + _P10.format("P10–P90") + " of the draws; dot and number: their middle; tick: their mean; dashed: zero.",
+        "横条：模拟的 " + _P10_ZH.format("P10–P90") + " 区间；圆点与数字：中位数；竖线：均值；虚线：零。",
+    ),
+    "side_by_side": ("Side by side", "逐项对比"),
+    "side_by_side_note": (
+        "Each line was judged on test data of its own, so accuracies do not compare across lines. Ranges of cost and margin put all inputs at their best and worst at once; revenue, cash and net present value are middles of the draws, with "
+        + _P10.format("P10–P90")
+        + " below.",
+        "各线在各自的测试数据上评估，准确率不可跨线比较。成本与毛利率的区间为所有输入同取最好或最坏；收入、资金与净现值为模拟的中位数，下方为 "
+        + _P10_ZH.format("P10–P90")
+        + "。",
+    ),
+    "release_column": ("Release", "发布版本"),
+    "signed": ("signed", "已签名"),
+    "not_signed": ("not signed", "未签名"),
+    "place": ("In use?", "是否在用"),
+    "no_champion_yet": ("Nothing has been promoted yet.", "尚未晋升过任何版本。"),
+    "verdict": ("Verdict", "结论"),
+    "outdated": ("not of these params", "与当前参数不符"),
+    "gates_passed": ("all {gates} gates passed", "{gates} 道关卡全部通过"),
+    "gates_refusing": ("{refused} of {gates} gates refused", "{gates} 道关卡中 {refused} 道未通过"),
+    "interval_small": ("with its Wilson interval", "含 Wilson 置信区间"),
+    "assumed_cost": ("Unit cost resting on assumptions", "单位成本中来自假设的比例"),
     # charts
     "chart.waterfall": ("Unit cost by cause", "单位成本构成"),
     "chart.unit_cost": ("Unit cost", "单位成本"),
@@ -411,5 +479,6 @@ PHRASES = {
     "chart.weights": ("Weights handed over", "交付模型权重"),
     "chart.own_machines": ("On the customer's machines", "可本地化部署"),
     "chart.cloud": ("Cloud alone", "仅云服务"),
+    "chart.worth": ("Net present value by line", "各线净现值"),
     "chart.no_price": ("(no list price)", "（无标价）"),
 }

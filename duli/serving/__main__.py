@@ -4,22 +4,29 @@ Exit codes: 0 fine, 2 the input is wrong, 3 the package is damaged or not the pu
 """
 
 import argparse
+import contextlib
 import io
 import json
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import CardError, InputError, IntegrityError, ReleaseError
 from .integrity import CARD, MANIFEST, RELEASE, verify
+from .kinds import WORDS, Words
+
+if TYPE_CHECKING:
+    from .predictor import Predictor
 
 SERVE = (
     "Open Inference Protocol v2, POST /predict, MLflow's /invocations, Prometheus /metrics, OpenAPI, and a page at /. "
     "Nothing is loaded unless every file of this package is as released. SIGTERM ends it once all it has taken is answered."
 )
 FOLDER = Path(__file__).resolve().parent
+TEXT = "--text"  # what a text of the command line has in the place of a file's name
 DIGITS = 6  # decimal places of a probability
 INPUT_WRONG, PACKAGE_DAMAGED, CARD_WRONG, INTERRUPTED = 2, 3, 4, 130
 CODES = {IntegrityError: PACKAGE_DAMAGED, CardError: CARD_WRONG}
@@ -28,7 +35,7 @@ CODES = {IntegrityError: PACKAGE_DAMAGED, CardError: CARD_WRONG}
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command named in `arguments` (default: the command line); gives the exit code."""
     program = FOLDER.name.replace("_", "-")
-    options = _parser(program).parse_args(arguments)
+    options = _parser(program, _words()).parse_args(arguments)
     command: Callable[[argparse.Namespace], None] = options.run
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name need not be valid text
@@ -57,19 +64,28 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser(program: str) -> argparse.ArgumentParser:
+def _words() -> Words:
+    """What this release's kind of data is called; its files are verified later, once a command needs them."""
+    try:
+        return WORDS[json.loads((FOLDER / RELEASE).read_bytes())["kind"]]
+    except (OSError, ValueError, KeyError, TypeError):  # damaged, which every command says
+        return WORDS["image"]
+
+
+def _parser(program: str, words: Words) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(program, description="A released model: ask it, read its card, verify its files.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    predict = commands.add_parser("predict", help="say what the images of files show")
-    predict.add_argument(
-        "files", nargs="+", metavar="FILE", help="PNG, JPEG, .npy or IDX, each also as .gz; a folder of them; - for standard input"
-    )
+    predict = commands.add_parser("predict", help=words.predicts)
+    said = words.thing == "text"  # what fits into a command line
+    predict.add_argument("files", nargs="*" if said else "+", metavar="FILE", help=words.files)
+    if said:
+        predict.add_argument("--text", action="append", default=[], metavar="TEXT", help="a text itself; repeatable")
     predict.add_argument("--json", action="store_true", help="one object a line, with the probabilities of all classes")
     predict.add_argument("--threads", type=_count, default=0, metavar="N", help="use at most N cores (default: all)")
     predict.set_defaults(run=_predict)
     predict.add_argument("--abstain", action="store_true", help="no answer where the model is less sure than the release's threshold")
-    evaluate = commands.add_parser("evaluate", help="measure the accuracy on labelled images and compare it with the card's")
-    evaluate.add_argument("data", nargs="+", metavar="DATA", help="a folder with a subfolder a class, IMAGES LABELS (IDX), or an .npz")
+    evaluate = commands.add_parser("evaluate", help=f"measure the accuracy on labelled {words.things} and compare it with the card's")
+    evaluate.add_argument("data", nargs="+", metavar="DATA", help=words.data)
     evaluate.add_argument("--threads", type=_count, default=0, metavar="N", help="use at most N cores (default: all)")
     evaluate.set_defaults(run=_evaluate)
     info = commands.add_parser("info", help="show the model card and its numbers")
@@ -80,6 +96,10 @@ def _parser(program: str) -> argparse.ArgumentParser:
     serve.add_argument("--port", type=_port, default=8080, help="0 chooses a free one (default: %(default)s)")
     serve.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="also answer requests for this Host; repeatable")
     serve.add_argument("--workers", type=_count, default=1, metavar="N", help="calls of the model at once, a core each (default: 1)")
+    if words.thing == "image":  # of other kinds nothing is counted
+        serve.add_argument(
+            "--statistics", type=Path, metavar="FILE", help="count grey levels and answers there, keeping no image (default: no)"
+        )
     _signed(serve)
     serve.set_defaults(run=_serve)
     check = commands.add_parser("verify", help="compare every file of this package with its manifest, and the release with its signature")
@@ -94,16 +114,20 @@ def _signed(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from .images import load  # numpy and onnxruntime take longer to load than all else here
-    from .predictor import Predictor
+    from .predictor import Predictor  # numpy and onnxruntime take longer to load than all else here
 
     predictor = Predictor(FOLDER, options.threads)
-    names = _named(options.files)
-    width = max(len("file"), *(len(_shown(name)) for name in names))
-    heading = "" if options.json else f"{'file':<{width}}  {'image':>6}  {'answer':<10}  probability\n"
-    for name in names:
+    thing = predictor.kind.words.thing
+    texts = getattr(options, "text", [])
+    if not options.files and not texts:
+        raise InputError("name a FILE, - for standard input, or give --text TEXT")
+    sources: list[tuple[str, Callable[[], Any]]] = [(TEXT, lambda: texts)] if texts else []
+    sources += [(name, partial(predictor.kind.load, name)) for name in _named(options.files, predictor.kind.words)]
+    width = max(len("file"), *(len(_shown(name)) for name, _ in sources))
+    heading = "" if options.json else f"{'file':<{width}}  {thing:>6}  {'answer':<10}  probability\n"
+    for name, load in sources:
         try:
-            labels, probabilities = predictor.predict(load(name, predictor.shape))
+            labels, probabilities = predictor.predict(load())
         except InputError as error:
             raise InputError(f"{'standard input' if name == '-' else _shown(name)}: {error}") from None
         print(end=heading)
@@ -112,7 +136,7 @@ def _predict(options: argparse.Namespace) -> None:
             label = None if options.abstain and not max(row) >= predictor.threshold else best
             if options.json:
                 by_class = {known: round(value, DIGITS) for known, value in zip(predictor.classes, row, strict=True)}
-                print(json.dumps({"file": name, "image": index, "label": label, "probabilities": by_class}))
+                print(json.dumps({"file": name, thing: index, "label": label, "probabilities": by_class}))
             else:
                 print(f"{_shown(name):<{width}}  {index:>6}  {label or '-':<10}  {max(row):.4f}")
 
@@ -122,16 +146,16 @@ def _info(options: argparse.Namespace) -> None:
     print(contents[RELEASE if options.json else CARD].decode("utf-8"), end="")
 
 
-def _named(files: list[str]) -> list[str]:
+def _named(files: list[str], words: Words) -> list[str]:
     """The files named, and in the place of a folder those in it."""
-    from .images import files_below
+    from .sources import files_below
 
     names: list[str] = []
     for name in files:
         if name != "-" and Path(name).is_dir():
             found = [str(path) for path in files_below(Path(name))]
             if not found:
-                raise InputError(f"{_shown(name)}: is an empty folder; name one with images in it")
+                raise InputError(f"{_shown(name)}: is an empty folder; name one with {words.things} in it")
             names += found
         else:
             names.append(name)
@@ -139,12 +163,12 @@ def _named(files: list[str]) -> list[str]:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from .labelled import load
     from .predictor import Predictor
 
     predictor = Predictor(FOLDER, options.threads)
-    data = load(options.data, predictor.shape, predictor.classes)
-    answers = predictor.predict(data.images).probabilities.argmax(axis=1)
+    things = predictor.kind.words.things
+    data = predictor.kind.labelled(options.data, predictor.classes)
+    answers = predictor.predict(data.inputs).probabilities.argmax(axis=1)
     right, n = int((answers == data.labels).sum()), len(data.labels)
     card = predictor.release["numbers"]["evaluation"]["accuracy"]
     promised = round(card["value"] * card["n"])
@@ -153,12 +177,14 @@ def _evaluate(options: argparse.Namespace) -> None:
     if data.digest() != predictor.release["test_digest"]:
         inside = card["low"] <= right / n <= card["high"]
         print(
-            f"these are other images than the card's, or in another order; the accuracy lies {'in' if inside else 'OUT'}side its interval"
+            f"these are other {things} than the card's, or in another order; the accuracy lies {'in' if inside else 'OUT'}side its interval"
         )
     elif (right, n) != (promised, card["n"]):
-        raise CardError("these are the card's own test images, but the answers are others; compare the versions of onnxruntime and numpy")
+        raise CardError(
+            f"these are the card's own test {things}, but the answers are others; compare the versions of onnxruntime and numpy"
+        )
     else:
-        print("these are the card's own test images: it MATCHES")
+        print(f"these are the card's own test {things}: it MATCHES")
 
 
 def _verify(options: argparse.Namespace) -> None:
@@ -186,8 +212,6 @@ def _vouched(options: argparse.Namespace, release: dict[str, Any], contents: dic
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from .predictor import Predictor
-
     try:
         from .server import Options, serve
     except ModuleNotFoundError as error:
@@ -195,10 +219,23 @@ def _serve(options: argparse.Namespace) -> None:
         raise InputError(f"the server needs {error.name}, which an extra brings: pip install '{name}[serve]'") from None
     contents = verify(FOLDER)
     vouched = _vouched(options, json.loads(contents[RELEASE]), contents)
-    predictor = Predictor(FOLDER, threads=1)  # not before its signature is known to hold
+    predictor, counting = _loaded(getattr(options, "statistics", None))  # not before its signature is known to hold
     if predictor.contents != contents:
         raise IntegrityError("the package was changed while it was loaded; verify it, and start again")
-    serve(predictor, vouched, Options(options.host, options.port, tuple(options.allow_host), options.workers))
+    with counting:
+        serve(predictor, vouched, Options(options.host, options.port, tuple(options.allow_host), options.workers))
+
+
+def _loaded(counted: Path | None) -> "tuple[Predictor, contextlib.AbstractContextManager[None]]":
+    """The model, and what keeps the statistics of its inputs in the file `counted` while it serves."""
+    from .predictor import Predictor
+
+    if counted is None:
+        return Predictor(FOLDER, threads=1), contextlib.nullcontext()
+    from .statistics import Counting
+
+    predictor = Counting(FOLDER, threads=1)
+    return predictor, predictor.kept(counted)
 
 
 def _port(text: str) -> int:

@@ -1,41 +1,37 @@
-"""Reads JSON that nobody vouches for into pixels: its depth is known before it is parsed, and nothing is cast."""
+"""Reads JSON that nobody vouches for: its depth is known before it is parsed, and what every kind of data is asked is found in it."""
 
 import json
 import re
-import warnings
-from functools import lru_cache
-from itertools import chain
-from math import prod
 from typing import Any, NamedTuple, NoReturn
 
-import numpy as np
-from numpy.typing import NDArray
-
 from .errors import InputError
-from .predictor import wrong_type
 
 MAX_DEPTH = 16  # brackets within brackets; a batch of images has 7
-MAX_IMAGES = 256  # in one request
+MAX_INPUTS = 256  # examples in one request
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-BLANKS = bytes.maketrans(b"[]", b"  ")  # in the place of brackets, or a number that stands outside of them would join one inside
 NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
-
-Shape = tuple[int, int, int]  # channels, height, width
+INVOKED = ("inputs", "instances", "dataframe_split", "dataframe_records")  # MLflow's names for what a model is asked
 
 
 class Document(NamedTuple):
-    """A JSON object, and whether `true` or `false` stands anywhere in it, which Python takes for the numbers 1 and 0.
-
-    `block`: the one list in it, whose place in `values` an empty list keeps, where it is images that numpy could read.
-    """
+    """A JSON object, and whether `true` or `false` stands anywhere in it, which Python takes for the numbers 1 and 0."""
 
     values: dict[str, Any]
     truths: bool
-    block: NDArray[np.uint8] | None = None
 
 
-def document(body: bytes) -> Document:
-    """The JSON object in `body`; raises `InputError` for anything else, NaN, Infinity and what is nested too deeply included."""
+class Asked(NamedTuple):
+    """What a request asks: examples, and whether an unsure answer is to be withheld (None: it does not say)."""
+
+    inputs: Any
+    abstain: bool | None
+
+
+def document(body: bytes, numbers: str = "send numbers alone") -> Document:
+    """The JSON object in `body`; raises `InputError` for anything else, NaN, Infinity and what is nested too deeply included.
+
+    `numbers` says what to send in the place of NaN.
+    """
     if not body:
         raise InputError("the request has no body; send a JSON object")
     brackets = STRING.sub(b"", body).translate(None, NO_BRACKETS)
@@ -45,136 +41,47 @@ def document(body: bytes) -> Document:
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
     else:
         if brackets:
-            raise InputError(f"the JSON is nested deeper than {MAX_DEPTH} brackets, or they do not match; send images as plain lists")
+            raise InputError(f"the JSON is nested deeper than {MAX_DEPTH} brackets, or they do not match; send plain lists")
+
+    def no_number(text: str) -> NoReturn:
+        raise InputError(f"the JSON holds {text}, which is no number; {numbers}")
+
     try:
-        parsed = json.loads(body, parse_constant=_no_number)
+        parsed = json.loads(body, parse_constant=no_number)
     except InputError:
         raise
     except (ValueError, RecursionError) as error:
         where = f" ({error.msg} at character {error.pos:,})" if isinstance(error, json.JSONDecodeError) else ""
         raise InputError(f"the body is no JSON in UTF-8{where}; correct it") from None
     if not isinstance(parsed, dict):
-        raise InputError(f"the body is a JSON {_kind(parsed)}; send an object")
+        raise InputError(f"the body is a JSON {kind_of(parsed)}; send an object")
     return Document(parsed, b"true" in body or b"false" in body)
 
 
-def asked(body: bytes, shape: Shape) -> Document:
-    """As `document`, three times as fast where the body's only list is images of `shape` written out in numbers."""
-    start, end = body.find(b"["), body.rfind(b"]") + 1
-    block = _block(body[start:end], shape) if 0 <= start < end else None
-    if block is None:
-        return document(body)
-    values, truths, _ = document(body[:start] + b"[]" + body[end:])
-    return Document(values, truths, block)
+def under(values: dict[str, Any], names: tuple[str, ...], things: str) -> str:
+    """The one of `names` that is a key of `values`; raises `InputError` where there is none or more."""
+    found = [name for name in names if name in values]
+    if len(found) != 1:
+        raise InputError(f'give the {things} under one of the keys {", ".join(names)}, such as {{"{names[0]}": [...]}}')
+    return found[0]
 
 
-def _block(text: bytes, shape: Shape) -> NDArray[np.uint8] | None:
-    """The images in a JSON list of numbers; None where it is anything that the slow way would refuse."""
-    if text.translate(None, b"0123456789,[] \n\r\t"):
-        return None
-    dense = text.translate(None, b" \n\r\t")
-    if any(gap in dense for gap in (b",,", b"[,", b",]", b"[]")):  # numpy takes a missing number for 0
-        return None
-    frame = dense.translate(None, b"0123456789")
-    n, rest = divmod(frame.count(b",") + 1, prod(shape))
-    if rest:
-        return None
-    forms = _forms(shape)
-    sizes = next((one for one in [*((n, *form) for form in forms), *(forms if n == 1 else ())] if frame == _frame(one)), None)
-    if sizes is None:
-        return None
-    try:
-        with warnings.catch_warnings(action="error"):  # numpy warns of text that is no number and gives what it has read so far
-            numbers = np.fromstring(text.translate(BLANKS), np.int64, sep=",")
-    except (DeprecationWarning, ValueError):
-        return None
-    if len(numbers) != n * prod(shape) or numbers.max() > 255:
-        return None
-    digits = len(numbers) + np.count_nonzero(numbers > 9) + np.count_nonzero(numbers > 99)
-    if digits != len(dense) - len(frame):  # numbers with leading zeros, which JSON has not
-        return None
-    return numbers.astype(np.uint8).reshape(sizes)
+def abstention(values: dict[str, Any]) -> bool | None:
+    """Whether an unsure answer is to be withheld: the key `abstain`, or that of MLflow's `params`; None where neither is there."""
+    params = values.get("params")
+    wish = values.get("abstain", params.get("abstain") if isinstance(params, dict) else None)
+    if wish is not None and not isinstance(wish, bool):
+        raise InputError('"abstain" is true or false')
+    return wish
 
 
-@lru_cache(maxsize=64)
-def _frame(sizes: tuple[int, ...]) -> bytes:
-    """The brackets and commas of an array in JSON."""
-    inner = b""
-    for size in reversed(sizes):
-        inner = b"[" + b",".join([inner] * size) + b"]"
-    return inner
+def bounded(n: int, what: str, things: str) -> None:
+    """Raises `InputError` where a request holds nothing or too much."""
+    if not 0 < n <= MAX_INPUTS:
+        raise InputError(f"{what} holds {n:,} {things}; give 1 to {MAX_INPUTS} at once")
 
 
-@lru_cache(maxsize=8)
-def _forms(shape: Shape) -> tuple[tuple[int, ...], ...]:
-    """How an image may be nested: as the model takes it, flat, or without the axis of a single channel."""
-    return tuple(dict.fromkeys([shape, (prod(shape),), *([shape[1:]] if shape[0] == 1 else [])]))
-
-
-def _no_number(text: str) -> NoReturn:
-    raise InputError(f"the JSON holds {text}, which is no number; pixels are whole numbers from 0 to 255")
-
-
-def pixels(nested: Any, shape: Shape, what: str, *, truths: bool) -> NDArray[np.uint8]:
-    """Lists of whole numbers 0..255 as [n, channels, height, width]; `what` names them in the `InputError` for anything else.
-
-    They may be nested as the model takes them, without the axis of a single channel, or as one flat row for each image.
-    `truths`: whether truth values may be among them, which costs a look at each.
-    """
-    if not isinstance(nested, list):
-        raise InputError(f"{what} is a {_kind(nested)}; give a list of images")
-    sizes, flat = [len(nested)], nested
-    while flat and type(flat[0]) is list:
-        if set(map(type, flat)) != {list}:
-            raise InputError(f"{what} mixes lists and numbers; give {_expected(shape)}")
-        width, *others = set(map(len, flat))
-        if others:
-            raise InputError(f"{what} holds rows of different lengths; give {_expected(shape)}")
-        sizes.append(width)
-        flat = list(chain.from_iterable(flat))
-    return flat_pixels(flat, sizes, shape, what, truths=truths)
-
-
-def flat_pixels(flat: list[Any], sizes: list[int], shape: Shape, what: str, *, truths: bool) -> NDArray[np.uint8]:
-    """A flat list of whole numbers 0..255 that stands for an array of `sizes`."""
-    if not sizes or tuple(sizes[1:]) not in _forms(shape):
-        raise InputError(f"{what} has the shape {sizes}; give {_expected(shape)}")
-    _bounded(sizes[0], what)
-    if prod(sizes) != len(flat):
-        raise InputError(f"{what} holds {len(flat):,} numbers, its shape {sizes} asks for {prod(sizes):,}")
-    try:
-        if truths and bool in map(type, flat):
-            raise TypeError
-        content = bytes(flat)
-    except TypeError:
-        if any(type(one) is float for one in flat):
-            raise InputError(f"{what}: {wrong_type('float64')}") from None
-        strange = next(one for one in flat if type(one) is not int)
-        raise InputError(f"{what} holds a {_kind(strange)} among its pixels; give whole numbers") from None
-    except ValueError:
-        raise InputError(f"{what} holds a number below 0 or above 255; pixels are 0..255") from None
-    return np.frombuffer(content, np.uint8).reshape(-1, *shape)
-
-
-def batch(block: NDArray[np.uint8], shape: Shape, what: str, *, single: bool) -> NDArray[np.uint8]:
-    """What `asked` has read at once as [n, channels, height, width]; `single`: it has to be one image without the first axis."""
-    sizes = [1, *block.shape] if single else list(block.shape)
-    if tuple(sizes[1:]) not in _forms(shape):
-        raise InputError(f"{what} has the shape {list(block.shape)}; give {_expected(shape)}")
-    _bounded(sizes[0], what)
-    return block.reshape(-1, *shape)
-
-
-def _bounded(n: int, what: str) -> None:
-    if not 0 < n <= MAX_IMAGES:
-        raise InputError(f"{what} holds {n:,} images; give 1 to {MAX_IMAGES} at once")
-
-
-def _expected(shape: Shape) -> str:
-    channels, height, width = shape
-    return f"[n, {channels}, {height}, {width}]" + (f" or [n, {height}, {width}]" if channels == 1 else "") + f" or [n, {prod(shape)}]"
-
-
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What JSON calls a value."""
     kinds = {dict: "object", list: "list", str: "string", bool: "truth value", type(None): "null"}
     return kinds.get(type(value), "number")

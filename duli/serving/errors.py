@@ -1,7 +1,7 @@
 """What this package refuses to do, each with a message that says what was wrong and what to do.
 
 ReleaseError (a ValueError)
-├── InputError      the images, a file or the command line: mend the input
+├── InputError      the examples, a file or the command line: mend the input
 ├── IntegrityError  this package is not what was released: install it anew
 └── CardError       this package does not do here what its card says
 """
@@ -12,7 +12,7 @@ class ReleaseError(ValueError):
 
 
 class InputError(ReleaseError):
-    """The images are not what the model takes."""
+    """The examples are not what the model takes."""
 
 
 class IntegrityError(ReleaseError):

@@ -1,57 +1,34 @@
 """Reads images of files nobody vouches for: .npy, IDX, JPEG and plain 8-bit PNG, each also as .gz; what a file is, its bytes say.
 
-Nothing is allocated before the size a header claims is compared with the bytes that are there, nothing is unpickled,
-and no more than MAX_BYTES come out of a compressed file.
+Nothing is allocated before the size a header claims is compared with the bytes that are there, and nothing is unpickled.
 """
 
-import ast
-import gzip
 import io
 import math
 import struct
-import sys
 import warnings
 import zlib
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .predictor import wrong_type
+from .npy import NPY, type_name
+from .npy import header as npy_header
+from .pixels import Shape, wrong_type
+from .sources import content_of
 
-MAX_BYTES = 256 * 2**20  # of one file, compressed or not: 340,000 images of 28 x 28
-MAX_NPY_HEADER = 10_000  # bytes, numpy's own limit
-MAX_DIMENSIONS = 4
-NUMPY_TYPES = {"b1": "bool", **{f"{kind[0]}{size}": f"{kind}{8 * size}" for kind in ("int", "uint", "float") for size in (1, 2, 4, 8)}}
-NPY, PNG, JPEG, GZIP = b"\x93NUMPY", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"\x1f\x8b"
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 PNG_HEADER = struct.Struct(">IIBBBBB")  # width, height, depth, colour, compression, filter, interlace
 FORMATS = "a .npy, IDX, PNG or JPEG file (or one of them as .gz)"
 OTHERS = {b"GIF8": "GIF", b"BM": "BMP", b"PK\x03\x04": "ZIP or .npz", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
 
 Images = NDArray[np.uint8]
-Shape = tuple[int, int, int]  # channels, height, width
 
 
 def load(source: str, shape: Shape) -> Images:
     """The images of the file `source` ("-": standard input) for a model that takes `shape`; raises `InputError`."""
     return decode(content_of(source), shape)
-
-
-def content_of(source: str) -> bytes:
-    """The bytes of the file `source` ("-": standard input), unpacked if it is a .gz; raises `InputError`."""
-    content = _content(source)
-    return _gunzip(content) if content.startswith(GZIP) else content
-
-
-def files_below(folder: Path) -> list[Path]:
-    """The files in `folder` and in the folders in it, in the order of their paths; hidden ones are left out."""
-    found = []
-    for path in sorted(folder.iterdir()):
-        if not path.name.startswith("."):
-            found += files_below(path) if path.is_dir() and not path.is_symlink() else [path]
-    return found
 
 
 def decode(content: bytes, shape: Shape) -> Images:
@@ -70,36 +47,6 @@ def decode(content: bytes, shape: Shape) -> Images:
     raise InputError(f"is {f'a {kind} file' if kind else 'of no known kind'}; convert it to {FORMATS}")
 
 
-def _content(source: str) -> bytes:
-    if source == "-":
-        return _limited(sys.stdin.buffer) if sys.stdin else b""
-    try:
-        with Path(source).open("rb") as file:
-            return _limited(file)
-    except FileNotFoundError:
-        raise InputError("does not exist; correct the path") from None
-    except IsADirectoryError:
-        raise InputError("is a folder; name the files in it (FOLDER/*)") from None
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror}); give a readable file") from None
-
-
-def _limited(file: BinaryIO | gzip.GzipFile) -> bytes:
-    content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise InputError(f"holds more than {MAX_BYTES // 2**20} MiB; split it")
-    return content
-
-
-def _gunzip(content: bytes) -> bytes:
-    try:
-        return _limited(gzip.GzipFile(fileobj=io.BytesIO(content)))
-    except EOFError:
-        raise InputError("is a truncated .gz; copy or download it again") from None
-    except (OSError, zlib.error) as error:
-        raise InputError(f"is a damaged .gz ({error}); copy or download it again") from None
-
-
 def _idx(content: bytes) -> Images:
     kind, dimensions = content[2:4].ljust(2, b"\0")
     if kind != 0x08:
@@ -115,28 +62,9 @@ def _idx(content: bytes) -> Images:
 
 def _npy(content: bytes) -> Images:
     kind, fortran, shape, start = npy_header(content)
-    if "O" in kind:
-        raise InputError("holds Python objects (a pickle), which are never opened; save an array of uint8")
-    code = kind.lstrip("<>|=")
-    if code != "u1":
-        raise InputError(wrong_type(NUMPY_TYPES.get(code, "of another kind")))
+    if (name := type_name(kind)) != "uint8":
+        raise InputError(wrong_type(name))
     return _pixels(content, start, shape, "F" if fortran else "C")
-
-
-def npy_header(content: bytes) -> tuple[str, bool, tuple[int, ...], int]:
-    """Of a .npy file: type, whether the first axis varies fastest, shape, and where the values start; raises `InputError`."""
-    width = 2 if content[6:7] == b"\x01" else 4
-    start = 8 + width + int.from_bytes(content[8 : 8 + width], "little")
-    try:
-        if start > min(len(content), MAX_NPY_HEADER):
-            raise ValueError
-        header = ast.literal_eval(content[8 + width : start].decode("utf-8").strip())
-        kind, fortran, shape = header["descr"], header["fortran_order"], header["shape"]
-        if len(shape) > MAX_DIMENSIONS or not all(type(size) is int and 0 <= size < 2**32 for size in shape):
-            raise ValueError
-    except (ValueError, SyntaxError, TypeError, KeyError, AttributeError, MemoryError, RecursionError):
-        raise InputError("is a damaged .npy file: its header makes no sense; save it again with numpy.save") from None
-    return str(kind), bool(fortran), tuple(shape), start
 
 
 def _pixels(content: bytes, start: int, shape: tuple[int, ...], order: str = "C") -> Images:

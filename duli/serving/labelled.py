@@ -1,50 +1,37 @@
 """Reads images together with what they show: a folder with a subfolder for each class, two IDX files, or an .npz."""
 
-import hashlib
 import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .images import MAX_BYTES, NPY, Images, Shape, content_of, decode, files_below, npy_header
+from .images import Images, decode
+from .kinds import Labelled
+from .npy import NPY
+from .npy import header as npy_header
+from .pixels import Shape
+from .sources import MAX_BYTES, content_of, files_below, naming
 
 PAIRS = (("images", "labels"), ("x_test", "y_test"), ("x", "y"))  # names in an .npz, the first that are there
 FORMS = "a folder with a subfolder for each class, IMAGES and LABELS as two IDX files, or an .npz with images and labels"
 
 
-class Labelled(NamedTuple):
-    """n images and the index of the class of each."""
-
-    images: Images  # [n, ...], as the model's `predict` takes them
-    labels: NDArray[np.int64]  # [n]
-
-    def digest(self) -> str:
-        """SHA-256 over every image's own and its label, in order: what the card calls the digest of a split."""
-        whole = hashlib.sha256()
-        for image, label in zip(self.images, self.labels.tolist(), strict=True):
-            whole.update(f"{hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()} {label}\n".encode())
-        return whole.hexdigest()
-
-
 def load(sources: list[str], shape: Shape, classes: list[str]) -> Labelled:
     """What `sources` name, one of `FORMS`, for a model of these `classes`; raises `InputError`."""
     if len(sources) == 2:
-        with _naming(sources[0]):
+        with naming(sources[0]):
             images = decode(content_of(sources[0]), shape)
-        with _naming(sources[1]):
+        with naming(sources[1]):
             labels = _idx_labels(content_of(sources[1]))
     elif len(sources) == 1 and Path(sources[0]).is_dir():
         return _folders(Path(sources[0]), shape, classes)
     elif len(sources) == 1:
-        with _naming(sources[0]):
+        with naming(sources[0]):
             images, labels = _npz(content_of(sources[0]), shape)
     else:
         raise InputError(f"{len(sources)} files are no labelled data; give {FORMS}")
@@ -57,15 +44,6 @@ def load(sources: list[str], shape: Shape, classes: list[str]) -> Labelled:
     return Labelled(images, labels)
 
 
-@contextmanager
-def _naming(source: str | Path) -> Iterator[None]:
-    """Says of which file an `InputError` speaks."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{source}: {error}") from None
-
-
 def _folders(folder: Path, shape: Shape, classes: list[str]) -> Labelled:
     subfolders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     if unknown := [path.name for path in subfolders if path.name not in classes]:
@@ -76,7 +54,7 @@ def _folders(folder: Path, shape: Shape, classes: list[str]) -> Labelled:
     labels: list[int] = []
     for subfolder in subfolders:
         for file in files_below(subfolder):
-            with _naming(file):
+            with naming(file):
                 found = decode(content_of(str(file)), shape)
                 found = found[:, None] if found.ndim == 3 else found
                 if found.shape[1:] != shape:

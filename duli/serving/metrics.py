@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+EXAMPLES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 KIND = b"text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -33,11 +33,12 @@ class Histogram:
 class Metrics:
     """What a server has done since it started."""
 
-    def __init__(self, name: str, version: str) -> None:
+    def __init__(self, name: str, version: str, things: str) -> None:
         self.about = f'name="{name}",version="{version}"'
+        self.things = things  # what an example of this release's kind is called
         self.requests: dict[tuple[str, int], int] = {}
         self.seconds: dict[str, Histogram] = {}
-        self.batches = Histogram(IMAGES)
+        self.batches = Histogram(EXAMPLES)
 
     def finished(self, route: str, status: int, seconds: float) -> None:
         key = (route, status)
@@ -58,8 +59,9 @@ class Metrics:
         ]
         for route, histogram in sorted(self.seconds.items()):
             lines += histogram.lines("http_request_duration_seconds", f'route="{route}"')
-        lines += ["# HELP model_batch_images Images in a call of the model.", "# TYPE model_batch_images histogram"]
-        lines += self.batches.lines("model_batch_images")
+        batch = f"model_batch_{self.things}"
+        lines += [f"# HELP {batch} {self.things.capitalize()} in a call of the model.", f"# TYPE {batch} histogram"]
+        lines += self.batches.lines(batch)
         for name, (meaning, value) in gauges.items():
             lines += [f"# HELP {name} {meaning}", f"# TYPE {name} gauge", f"{name} {value:g}"]
         return ("\n".join(lines) + "\n").encode()

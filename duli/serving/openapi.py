@@ -1,16 +1,15 @@
 """Describes the server's addresses as OpenAPI 3.1, from what the release itself says."""
 
-from math import prod
 from typing import Any
 
+from .kinds import Kind
 
-def describe(release: dict[str, Any], most: int) -> dict[str, Any]:
-    """The document of /openapi.json; `most` is how many images a request may have."""
-    classes, size = release["classes"], release["input"]
-    shape = [size["channels"], size["height"], size["width"]]
+
+def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
+    """The document of /openapi.json."""
+    said, things = kind.described(), kind.words.things
     model = f"/v2/models/{release['name']}"
-    images = {"$ref": "#/components/schemas/Images"}
-    predicted = _answers("the answers, in the order of the images", {"$ref": "#/components/schemas/Predictions"})
+    predicted = _answers(f"the answers, in the order of the {things}", {"$ref": "#/components/schemas/Predictions"})
     ok = {
         "200": {"description": "yes", "content": {"application/json": {"schema": {"type": "object"}}}},
         "503": _refusal("the server stops"),
@@ -19,9 +18,14 @@ def describe(release: dict[str, Any], most: int) -> dict[str, Any]:
         "type": "object",
         "required": ["name", "shape", "datatype", "data"],
         "properties": {
-            "name": {"const": "images"},
-            "datatype": {"const": "UINT8"},
-            "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 2, "maxItems": 4},
+            "name": {"const": kind.tensor.name},
+            "datatype": {"const": kind.tensor.datatype},
+            "shape": {
+                "type": "array",
+                "items": {"type": "integer", "minimum": 1},
+                "minItems": said.dimensions[0],
+                "maxItems": said.dimensions[1],
+            },
             "data": {"type": "array"},
             "parameters": {"type": "object"},
         },
@@ -45,25 +49,23 @@ def describe(release: dict[str, Any], most: int) -> dict[str, Any]:
     inferred["200"]["content"]["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
     one_of = [
         {"type": "object", "required": [name], "properties": {name: inner, "abstain": {"type": "boolean"}}}
-        for name, inner in (("images", images), ("image", {"$ref": "#/components/schemas/Image"}))
+        for name, inner in said.asked.items()
     ]
-    file = {"schema": {"type": "string", "format": "binary"}}
-    frame = {"type": "object", "required": ["data"], "properties": {"columns": {"type": "array"}, "data": images}}
     invocations = [
         {"type": "object", "required": [name], "properties": {name: inner, "params": {"type": "object"}}}
-        for name, inner in (("inputs", images), ("instances", images), ("dataframe_split", frame))
+        for name, inner in said.invoked.items()
     ]
     paths = {
         "/predict": {
             "post": {
                 "operationId": "predict",
-                "summary": "What the images show.",
+                "summary": said.summary,
                 "parameters": [_abstain()],
                 "requestBody": {
                     "required": True,
                     "content": {
                         "application/json": {"schema": {"oneOf": one_of}},
-                        **dict.fromkeys(("image/png", "image/jpeg", "application/x-npy", "application/octet-stream"), file),
+                        **{media: {"schema": schema} for media, schema in said.media.items()},
                     },
                 },
                 "responses": predicted,
@@ -100,8 +102,8 @@ def describe(release: dict[str, Any], most: int) -> dict[str, Any]:
             )
         },
         **{
-            path: {"get": {"operationId": name, "summary": summary, "responses": {"200": _text(summary, kind)}}}
-            for path, name, summary, kind in (
+            path: {"get": {"operationId": name, "summary": summary, "responses": {"200": _text(summary, media)}}}
+            for path, name, summary, media in (
                 ("/card", "card", "The model card in Markdown.", "text/plain"),
                 ("/metrics", "metrics", "Counters and histograms for Prometheus.", "text/plain"),
             )
@@ -111,25 +113,13 @@ def describe(release: dict[str, Any], most: int) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": release.get("title") or release["name"], "version": release["version"], "summary": "A released model."},
         "paths": paths,
-        "components": {"schemas": _schemas(classes, shape, most)},
+        "components": {"schemas": {**said.schemas, **_schemas(release["classes"])}},
     }
 
 
-def _schemas(classes: list[str], shape: list[int], most: int) -> dict[str, Any]:
-    channels, height, width = shape
-    pixel = {"type": "integer", "minimum": 0, "maximum": 255}
-
-    def lists(*sizes: int) -> dict[str, Any]:
-        schema: dict[str, Any] = pixel
-        for size in reversed(sizes):
-            schema = {"type": "array", "items": schema, "minItems": size, "maxItems": size}
-        return schema
-
-    forms = [lists(*shape), lists(prod(shape)), *([lists(height, width)] if channels == 1 else [])]
+def _schemas(classes: list[str]) -> dict[str, Any]:
     probability = {"type": "number", "minimum": 0, "maximum": 1}
     return {
-        "Image": {"anyOf": forms, "description": f"Pixels 0..255: {channels} x {height} x {width}."},
-        "Images": {"anyOf": [{"type": "array", "items": form, "minItems": 1, "maxItems": most} for form in forms]},
         "Prediction": {
             "type": "object",
             "required": ["label", "probability", "abstains", "probabilities"],
@@ -173,5 +163,5 @@ def _refusal(why: str) -> dict[str, Any]:
     return {"description": why, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}}
 
 
-def _text(what: str, kind: str) -> dict[str, Any]:
-    return {"description": what, "content": {kind: {"schema": {"type": "string"}}}}
+def _text(what: str, media: str) -> dict[str, Any]:
+    return {"description": what, "content": {media: {"schema": {"type": "string"}}}}

@@ -2,32 +2,30 @@
 
 import json
 import struct
-from collections.abc import Sequence
 from functools import lru_cache
-from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .bodies import MAX_IMAGES, document, flat_pixels, pixels
+from .bodies import document
 from .errors import InputError
+from .kinds import Kind
 
-INPUT, OUTPUTS = "images", ("probabilities", "label")
+OUTPUTS = ("probabilities", "label")
 MAX_CACHED = 64 * 1024  # bytes of a JSON part that may be remembered
 EXTENSIONS = ["binary_tensor_data"]
 
-Shape = tuple[int, int, int]  # channels, height, width
-
 
 class Question(NamedTuple):
-    """What a JSON part asks for, apart from the images."""
+    """What a JSON part asks for, apart from the examples."""
 
     identity: str | None
     abstain: bool
     outputs: tuple[tuple[str, bool], ...]  # name, and whether it goes out as bytes
-    images: NDArray[np.uint8] | None  # None: they follow as bytes
-    sizes: tuple[int, ...]  # of the images that follow
+    inputs: Any  # None: they follow as bytes
+    sizes: tuple[int, ...]  # of the tensor that follows
+    bytes: int  # of it
 
 
 def server(name: str, version: str) -> dict[str, Any]:
@@ -35,13 +33,13 @@ def server(name: str, version: str) -> dict[str, Any]:
     return {"name": name, "version": version, "extensions": EXTENSIONS}
 
 
-def model(name: str, version: str, shape: Shape, classes: int) -> dict[str, Any]:
+def model(name: str, version: str, kind: Kind, classes: int) -> dict[str, Any]:
     """What the server says of the model."""
     return {
         "name": name,
         "versions": [version],
         "platform": "onnxruntime_onnx",
-        "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, *shape]}],
+        "inputs": [{"name": kind.tensor.name, "datatype": kind.tensor.datatype, "shape": kind.tensor.shape}],
         "outputs": [
             {"name": "probabilities", "datatype": "FP32", "shape": [-1, classes]},
             {"name": "label", "datatype": "BYTES", "shape": [-1]},
@@ -49,40 +47,41 @@ def model(name: str, version: str, shape: Shape, classes: int) -> dict[str, Any]
     }
 
 
-def read(body: bytes, head: bytes | None, shape: Shape) -> tuple[Question, NDArray[np.uint8]]:
-    """The question and its images; `head` is the header Inference-Header-Content-Length. Raises `InputError`."""
+def read(body: bytes, head: bytes | None, kind: Kind) -> tuple[Question, Any]:
+    """The question and its examples; `head` is the header Inference-Header-Content-Length. Raises `InputError`."""
     if head is None:
-        question = _question(body, shape)
-        if question.images is None:
+        question = _question(body, kind)
+        if question.inputs is None:
             raise InputError("the tensor is said to be binary, but the header Inference-Header-Content-Length is missing; send it")
-        return question, question.images
+        return question, question.inputs
     if not head.isdigit() or len(head) > 9 or int(head) > len(body):
         raise InputError("Inference-Header-Content-Length is no length within the body; give the number of bytes of its JSON part")
     length = int(head)
     part = body[:length]
-    question = _remembered(part, shape) if length <= MAX_CACHED else _question(part, shape)
-    if question.images is not None:
+    question = _remembered(part, kind) if length <= MAX_CACHED else _question(part, kind)
+    if question.inputs is not None:
         if length != len(body):
             raise InputError(f"{len(body) - length:,} bytes follow the JSON part, which has no binary tensor; set binary_data_size")
-        return question, question.images
-    if len(body) - length != prod(question.sizes):
-        raise InputError(f"the tensor asks for {prod(question.sizes):,} bytes, {len(body) - length:,} follow the JSON part")
-    return question, np.frombuffer(body, np.uint8, offset=length).reshape(-1, *shape)
+        return question, question.inputs
+    if len(body) - length != question.bytes:
+        raise InputError(f"the tensor asks for {question.bytes:,} bytes, {len(body) - length:,} follow the JSON part")
+    return question, kind.unpacked(body, length, question.sizes)
 
 
-def _question(body: bytes, shape: Shape) -> Question:
-    asked, truths, _ = document(body)
+def _question(body: bytes, kind: Kind) -> Question:
+    asked, truths = document(body, kind.numbers)
+    name, datatype, _, advice = kind.tensor
     inputs = asked.get("inputs")
     if not isinstance(inputs, list) or len(inputs) != 1 or not isinstance(inputs[0], dict):
-        raise InputError(f'give exactly one input: "inputs": [{{"name": "{INPUT}", ...}}]')
+        raise InputError(f'give exactly one input: "inputs": [{{"name": "{name}", ...}}]')
     tensor = inputs[0]
-    if tensor.get("name") != INPUT:
-        raise InputError(f'the model has one input, "{INPUT}"; correct its name')
-    if tensor.get("datatype") != "UINT8":
-        raise InputError(f'the input "{INPUT}" is of datatype UINT8; send pixels 0..255 as such')
+    if tensor.get("name") != name:
+        raise InputError(f'the model has one input, "{name}"; correct its name')
+    if tensor.get("datatype") != datatype:
+        raise InputError(f'the input "{name}" is of datatype {datatype}; {advice}')
     sizes = tensor.get("shape")
     if not isinstance(sizes, list) or not all(type(size) is int for size in sizes):
-        raise InputError(f'the input "{INPUT}" needs a shape, a list of whole numbers')
+        raise InputError(f'the input "{name}" needs a shape, a list of whole numbers')
     parameters = _object(tensor, "parameters")
     identity = asked.get("id")
     if identity is not None and not isinstance(identity, str):
@@ -94,27 +93,17 @@ def _question(body: bytes, shape: Shape) -> Question:
     outputs = _outputs(asked.get("outputs"), general.get("binary_data_output") is True)
     length = parameters.get("binary_data_size")
     if length is not None:
-        if "data" in tensor or type(length) is not int or not 0 < len(sizes) <= 4 or length != prod(sizes):
-            raise InputError("binary_data_size has to be the number of pixels that the shape asks for, and no data may stand beside it")
-        flat_sizes(sizes, shape)
-        return Question(identity, abstain, outputs, None, tuple(sizes))
+        if "data" in tensor or type(length) is not int or not 0 < len(sizes) <= 4 or kind.size(sizes) not in (None, length):
+            raise InputError("binary_data_size has to be the number of bytes that the shape asks for, and no data may stand beside it")
+        kind.fits(sizes)
+        return Question(identity, abstain, outputs, None, tuple(sizes), length)
     data = tensor.get("data")
     if not isinstance(data, list):
-        raise InputError(f'the input "{INPUT}" has no data; give a list, or a binary tensor with binary_data_size')
-    nested = bool(data) and isinstance(data[0], list)
-    images = pixels(data, shape, "data", truths=truths) if nested else flat_pixels(data, sizes, shape, "data", truths=truths)
-    if nested and images.size != prod(sizes):
-        raise InputError(f"data holds {images.size:,} numbers, its shape {sizes} asks for {prod(sizes):,}")
-    return Question(identity, abstain, outputs, images, ())
+        raise InputError(f'the input "{name}" has no data; give a list, or a binary tensor with binary_data_size')
+    return Question(identity, abstain, outputs, kind.listed(data, sizes, truths=truths), (), 0)
 
 
 _remembered = lru_cache(maxsize=128)(_question)  # clients send the same JSON part with every binary tensor
-
-
-def flat_sizes(sizes: Sequence[int], shape: Shape) -> None:
-    """Raises `InputError` unless an array of `sizes` is images of `shape`."""
-    if tuple(sizes[1:]) not in ({shape, (prod(shape),)} | ({shape[1:]} if shape[0] == 1 else set())) or not 0 < sizes[0] <= MAX_IMAGES:
-        raise InputError(f"the shape is {list(sizes)}; the model takes [n, {', '.join(map(str, shape))}], 1 to {MAX_IMAGES} images at once")
 
 
 def _outputs(wanted: Any, binary: bool) -> tuple[tuple[str, bool], ...]:

@@ -374,7 +374,7 @@ class Connection(asyncio.Protocol):
         self.transport.close()
 
     def _too_long(self) -> None:
-        self._refuse(413, f"the body is longer than {self.service.max_body:,} bytes; send fewer images at once")
+        self._refuse(413, f"the body is longer than {self.service.max_body:,} bytes; send less at once")
 
     def _refuse(self, status: int, message: str) -> None:
         """Answers in the place of a request that is not taken, after those that are owed, and reads no further."""

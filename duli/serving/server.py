@@ -10,14 +10,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from . import openinference
 from .batching import Batcher, Outcome, Overloaded
-from .bodies import MAX_IMAGES, Document, asked, batch, pixels
+from .bodies import Asked
 from .errors import InputError, ReleaseError
-from .images import decode
 from .integrity import CARD
 from .metrics import KIND, Metrics
 from .openapi import describe
@@ -25,12 +21,11 @@ from .predictor import Predictor
 from .protocol import Reply, Request, Response, Service, failure
 
 JSON = b"application/json"
-FILES = {b"image/png", b"image/jpeg", b"application/octet-stream", b"application/x-npy"}
 PAGE = {
-    b"/": ("page.html", b"text/html; charset=utf-8"),
     b"/page.css": ("page.css", b"text/css; charset=utf-8"),
     b"/page.js": ("page.js", b"text/javascript; charset=utf-8"),
 }
+HTML, ASKS = "page.html", b"<!-- what asks: the part of this kind of data -->"
 # Nothing from elsewhere, nothing inline, in nobody's frame; pictures that are dropped are data of the page itself.
 POLICY = (
     b"content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -60,8 +55,9 @@ class Application:
         self.predictor = predictor
         release = predictor.release
         self.name, self.version = release["name"], release["version"]
-        self.metrics = Metrics(self.name, self.version)
-        self.batcher = Batcher(predictor.probabilities, self.metrics.batches.observe, workers)
+        self.kind = predictor.kind
+        self.metrics = Metrics(self.name, self.version, self.kind.words.things)
+        self.batcher = Batcher(predictor.probabilities, self.metrics.batches.observe, workers, self.kind.joined)
         self.ready = True
         self._line = self._template(predictor.classes)
         self.connections: Callable[[], int] = lambda: 0
@@ -92,7 +88,7 @@ class Application:
     def _made(self, vouched: str) -> dict[bytes, dict[bytes, Handler]]:
         """The handlers by address and method."""
         predictor, contents = self.predictor, self.predictor.contents
-        release, version, shape = predictor.release, self.version, predictor.shape
+        release, version, kind = predictor.release, self.version, self.kind
 
         def fixed(body: bytes, kind: bytes = JSON, head: bytes = b"") -> dict[bytes, Handler]:
             response = Response(200, body, kind, head)
@@ -102,17 +98,22 @@ class Application:
             return fixed(json.dumps(facts, ensure_ascii=False).encode())
 
         model = f"/v2/models/{self.name}".encode()
+        told = ("name", "version", "title", "publisher", "licence", "classes", "kind", "input", "threshold", "features", "example")
         about = {
-            **{key: release.get(key) for key in ("name", "version", "title", "publisher", "licence", "classes", "input", "threshold")},
-            "drawn": release.get("dataset") == "mnist",  # then the page offers a pad, and makes of a drawing what MNIST is made of
+            **{key: release.get(key) for key in told},
+            "things": kind.words.things,
+            "pictures": release.get("pictures", {}),  # what the page makes of a drawing or a picture, so that it is like the data set's
             "accuracy": release["numbers"]["evaluation"]["accuracy"],
             "integrity": f"all {len(contents)} files are as released; {vouched}",
         }
+        page = contents[HTML].replace(ASKS, contents[kind.page[0]])
         routes: dict[bytes, dict[bytes, Handler]] = {
-            **{path: fixed(contents[name], kind, POLICY) for path, (name, kind) in PAGE.items()},
+            **{path: fixed(contents[name], media, POLICY) for path, (name, media) in PAGE.items()},
+            b"/": fixed(page, b"text/html; charset=utf-8", POLICY),
+            b"/ask.js": fixed(contents[kind.page[1]], b"text/javascript; charset=utf-8", POLICY),
             b"/about": said(about),
             b"/card": fixed(contents[CARD], b"text/plain; charset=utf-8", POLICY),
-            b"/openapi.json": said(describe(release, MAX_IMAGES)),
+            b"/openapi.json": said(describe(release, kind)),
             b"/metrics": {b"GET": self._metrics},
             b"/ping": {b"GET": self._ready},
             b"/health": {b"GET": self._ready},
@@ -124,7 +125,7 @@ class Application:
         }
         for address in (model, model + f"/versions/{version}".encode()):
             routes |= {
-                address: said(openinference.model(self.name, version, shape, len(predictor.classes))),
+                address: said(openinference.model(self.name, version, kind, len(predictor.classes))),
                 address + b"/ready": {b"GET": self._ready},
                 address + b"/infer": {b"POST": self._infer},
             }
@@ -134,64 +135,39 @@ class Application:
         reply(Response(200, b"{}") if self.ready else failure(503, "the server is stopping", RETRY))
 
     def _metrics(self, _: Request, reply: Reply) -> None:
+        things = self.kind.words.things
         gauges = {
-            "model_queued_images": ("Images that wait for the model.", float(self.batcher.queued)),
+            f"model_queued_{things}": (f"{things.capitalize()} that wait for the model.", float(self.batcher.queued)),
             "http_connections": ("Open connections.", float(self.connections())),
         }
         reply(Response(200, self.metrics.text(gauges), KIND))
 
     def _predict(self, request: Request, reply: Reply) -> None:
         abstain = _abstain(request)
-        kind = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if kind == JSON:
-            images, abstain = self._asked(asked(request.body, self.predictor.shape), ("images", "image"), abstain)
-        elif kind in FILES:
+        media = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if media == JSON:
+            self._submit(self.kind.asked(request.body), abstain, reply)
+        elif media in self.kind.media:
             try:
-                images = decode(request.body, self.predictor.shape)
+                inputs = self.kind.body(request.body, media)
             except InputError as error:
                 raise InputError(f"the body: {error}") from None
-            images = self.predictor.checked(images)
-            if len(images) > MAX_IMAGES:
-                raise InputError(f"the body holds {len(images):,} images; send {MAX_IMAGES} at once")
+            self._submit(Asked(inputs, None), abstain, reply)
         else:
-            known = b", ".join(sorted({JSON, *FILES})).decode()
+            known = b", ".join(sorted({JSON, *self.kind.media})).decode()
             reply(failure(415, f"this Content-Type is not read; send one of {known}"))
-            return
-        self.batcher.submit(images, partial(self._answer, reply, abstain))
 
     def _invocations(self, request: Request, reply: Reply) -> None:
         abstain = _abstain(request)
         if request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != JSON:
             reply(failure(415, "this Content-Type is not read; send application/json"))
             return
-        found = asked(request.body, self.predictor.shape)
-        values = found.values
-        params = values.pop("params", None)
-        if isinstance(params, dict) and "abstain" in params:
-            values["abstain"] = params["abstain"]
-        if isinstance(frame := values.get("dataframe_split"), dict):
-            values["dataframe_split"] = frame.get("data")
-        images, abstain = self._asked(found, ("inputs", "instances", "dataframe_split"), abstain)
-        self.batcher.submit(images, partial(self._answer, reply, abstain))
+        self._submit(self.kind.invoked(request.body), abstain, reply)
 
-    def _asked(self, given: Document, names: tuple[str, ...], abstain: bool) -> tuple[NDArray[np.uint8], bool]:
-        """The images that stand under one of `names`, and whether an unsure answer is to be withheld."""
-        values, shape = given.values, self.predictor.shape
-        found = [name for name in names if name in values]
-        if len(found) != 1:
-            raise InputError(f'give the images under one of the keys {", ".join(names)}, such as {{"{names[0]}": [...]}}')
-        (name,) = found
-        nested = values[name]
-        if isinstance(nested, dict):  # as MLflow names the tensors of a model
-            nested = nested.get(openinference.INPUT)
-        wish = values.get("abstain", abstain)
-        if not isinstance(wish, bool):
-            raise InputError('"abstain" is true or false')
-        if given.block is not None and nested == []:
-            return batch(given.block, shape, name, single=name == "image"), wish
-        if name == "instances" and isinstance(nested, list):
-            nested = [one.get(openinference.INPUT) if isinstance(one, dict) else one for one in nested]
-        return pixels([nested] if name == "image" else nested, shape, name, truths=given.truths), wish
+    def _submit(self, asked: Asked, abstain: bool, reply: Reply) -> None:
+        """Lets the model answer; what the body says of abstaining comes before what the address says."""
+        wish = abstain if asked.abstain is None else asked.abstain
+        self.batcher.submit(asked.inputs, partial(self._answer, reply, wish))
 
     def _answer(self, reply: Reply, abstain: bool, outcome: Outcome) -> None:
         if isinstance(outcome, Exception):
@@ -213,9 +189,9 @@ class Application:
         return '{"label": %s, "probability": %.6f, "abstains": %s, "probabilities": {' + by_class + "}}"
 
     def _infer(self, request: Request, reply: Reply) -> None:
-        question, images = openinference.read(request.body, request.headers.get(b"inference-header-content-length"), self.predictor.shape)
+        question, inputs = openinference.read(request.body, request.headers.get(b"inference-header-content-length"), self.kind)
         abstain = question.abstain or _abstain(request)
-        self.batcher.submit(images, partial(self._inferred, reply, question, abstain))
+        self.batcher.submit(inputs, partial(self._inferred, reply, question, abstain))
 
     def _inferred(self, reply: Reply, question: openinference.Question, abstain: bool, outcome: Outcome) -> None:
         if isinstance(outcome, Exception):

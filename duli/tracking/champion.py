@@ -59,7 +59,7 @@ class Champions(BaseModel):
 def load(path: Path) -> Champions:
     """The champion and the one before, from a champion.json; raises `DataError` where it is missing, damaged or of another form."""
     try:
-        return parse(json.loads(path.read_bytes()))
+        return parse(json.loads(path.read_bytes()), str(path))
     except FileNotFoundError:
         raise DataError(f"{path} is missing; {RESTORE}") from None
     except OSError as error:
@@ -70,14 +70,14 @@ def load(path: Path) -> Champions:
         raise DataError(f"{path} is not JSON ({error}); {RESTORE}") from None
 
 
-def parse(content: Any) -> Champions:
-    """The champion and the one before; raises `DataError` where the JSON is of another form."""
+def parse(content: Any, name: str = "champion.json") -> Champions:
+    """The champion and the one before, from the content of the file `name`; raises `DataError` where the JSON is of another form."""
     try:
         return Champions.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the whole of it"
-        raise DataError(f"champion.json: {place}: {first['msg']}; {RESTORE}") from None
+        raise DataError(f"{name}: {place}: {first['msg']}; {RESTORE}") from None
 
 
 def figures(measures: Mapping[str, float]) -> dict[str, float]:

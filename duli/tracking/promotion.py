@@ -60,17 +60,20 @@ def move(
             raise
 
 
-def follow(store: Store, name: str, versions: Callable[[], Mapping[str, int]], read: Callable[[], Champions]) -> Champions:
+def follow(
+    store: Store, name: str, versions: Callable[[], Mapping[str, int]], read: Callable[[], Champions], *, shared: bool = False
+) -> Champions:
     """What `read` gives, with the aliases of the model `name` in agreement: a promotion may have been killed, or have come by git.
 
-    In the repository's own database champion.json decides. In a store that others use too nothing is moved, and only what is missing set.
-    `versions` is asked while nobody promotes, so that it knows all that `read` can name.
+    In the repository's own database champion.json decides. In a store that others use too nothing is moved, and only what is missing set,
+    unless `shared` says that champion.json decides there as well. `versions` is asked while nobody promotes, so that it knows all that
+    `read` can name.
     """
     client = store.client()
     with store.locked():
         champions = read()
         found, meant = of_model(client, name), aliases(champions, versions())
-        if (store.own or CHAMPION not in found) and any(found.get(alias) != meant.get(alias) for alias in (CHAMPION, PREVIOUS)):
+        if (store.own or shared or CHAMPION not in found) and any(found.get(alias) != meant.get(alias) for alias in (CHAMPION, PREVIOUS)):
             _point(client, name, meant)
         return champions
 

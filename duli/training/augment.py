@@ -8,21 +8,30 @@ from torch.nn import functional
 
 from duli.training.params import Augmentation
 
+IMAGES = 4  # dimensions
 CELLS = 5  # displacements are drawn on a grid of this many points a side, and interpolated
 
 
 def changed(images: Tensor, settings: Augmentation, generator: torch.Generator, part: slice = slice(None), of: int | None = None) -> Tensor:
-    """Each of `images` (floats [n, channels, height, width], 0 is background) moved and bent by amounts of its own.
+    """Each of `images` (bytes or floats [n, channels, height, width], 0 is background) mirrored or not, moved and bent, as floats.
+
+    What is no image (of other dimensions) stays as it is.
 
     Rotation, scale, shear and shift are uniform between plus and minus the settings; the elastic displacements are normal and
     smooth (the field drawn coarsely and interpolated bicubically, for the Gaussian blur of Simard, Steinkraus and Platt, ICDAR
     2003). What comes in from outside is background. The few random numbers are drawn on the CPU (`generator`), and for all `of`
     examples of the step even where these images are only its `part`: so that every device, and any number of them, sees the same.
     """
+    if images.ndim != IMAGES:
+        return images
+    images = images.float()
     count = len(images) if of is None else of
     n, _, height, width = images.shape
     affine = torch.rand(5, count, generator=generator)[:, part] * 2 - 1
     bend = torch.randn(count, 2, CELLS, CELLS, generator=generator)[part] if settings.elastic else None
+    if settings.flip:
+        mirrored = (torch.rand(count, generator=generator)[part] < settings.flip).view(-1, 1, 1, 1).to(images.device, non_blocking=True)
+        images = torch.where(mirrored, images.flip(3), images)
     if not any((settings.rotate, settings.scale, settings.shear, settings.shift, settings.elastic)) or n == 0:
         return images
     matrix = _matrix(affine, settings, height, width).to(images.device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""Brings the examples of each step to the device, as bytes."""
+"""Brings the examples of each step to the device, as they are kept."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,14 +12,14 @@ SHARD_BYTES = 64 << 20  # of examples that travel at once, where they are stream
 
 
 class Examples(NamedTuple):
-    """One split: raw bytes and class indices."""
+    """One split: examples as they are kept, and class indices."""
 
-    images: Tensor  # uint8 [n, channels, height, width]
+    inputs: Tensor  # uint8 [n, channels, height, width], int32 tokens [n, length] or float32 [n, features]
     labels: Tensor  # int64 [n]
 
     def to(self, device: torch.device) -> "Examples":
         """All examples on `device`."""
-        return Examples(self.images.to(device), self.labels.to(device))
+        return Examples(self.inputs.to(device), self.labels.to(device))
 
 
 def resident(wanted: str, size: int, free: int | None) -> bool:
@@ -37,9 +37,9 @@ def batches(examples: Examples, rows: Tensor, mine: slice, device: torch.device,
     if kept:
         for batch in rows:
             chosen = batch.to(device, non_blocking=True)
-            yield Examples(examples.images[chosen], examples.labels[chosen])
+            yield Examples(examples.inputs[chosen], examples.labels[chosen])
         return
-    size = max(1, examples.images[0].numel() * rows.shape[1])
+    size = max(1, examples.inputs[0].numel() * rows.shape[1])
     shards = torch.split(rows, max(1, SHARD_BYTES // size)) if len(rows) else ()
     copies = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
     with ThreadPoolExecutor(1, "shards") as thread:
@@ -51,17 +51,17 @@ def batches(examples: Examples, rows: Tensor, mine: slice, device: torch.device,
                 torch.cuda.current_stream(device).wait_stream(copies)
             if index + 1 < len(shards):
                 coming = thread.submit(_shard, examples, shards[index + 1], device, copies)
-            for images, labels in zip(*(torch.split(column, shard.shape[1]) for column in here), strict=True):
+            for inputs, labels in zip(*(torch.split(column, shard.shape[1]) for column in here), strict=True):
                 if copies is not None:
                     # Memory made on one stream and read on another must not be reused before that reading is done.
-                    images.record_stream(torch.cuda.current_stream(device))
+                    inputs.record_stream(torch.cuda.current_stream(device))
                     labels.record_stream(torch.cuda.current_stream(device))
-                yield Examples(images, labels)
+                yield Examples(inputs, labels)
 
 
 def _shard(examples: Examples, rows: Tensor, device: torch.device, stream: "torch.cuda.Stream | None") -> Examples:
     chosen = rows.flatten()
-    shard = Examples(examples.images[chosen], examples.labels[chosen])
+    shard = Examples(examples.inputs[chosen], examples.labels[chosen])
     if stream is None:
         return shard.to(device)
     with torch.cuda.stream(stream):

@@ -1,4 +1,4 @@
-"""The training loop: from tensors of bytes to a network that has learned."""
+"""The training loop: from examples as they are kept to a network that has learned."""
 
 import copy
 import math
@@ -14,7 +14,7 @@ from torch.nn import functional
 from duli import machine
 from duli.errors import DataError, GateError, ParamsError
 from duli.progress import progress
-from duli.training import augment, checkpoint, distributed, feed, layers, losses, optim, order, transfer
+from duli.training import augment, buckets, checkpoint, distributed, feed, layers, losses, optim, order, transfer
 from duli.training.checkpoint import State
 from duli.training.device import free_bytes
 from duli.training.distributed import World
@@ -24,13 +24,6 @@ from duli.training.params import Training
 
 METRICS_EVERY = 20  # steps between two calls of `on_metrics`
 VALIDATION_BATCH = 500  # examples a forward pass, over all processes
-
-
-class Normalisation(NamedTuple):
-    """Mean and standard deviation of the pixels scaled to 0..1."""
-
-    mean: float
-    std: float
 
 
 class Point(NamedTuple):
@@ -51,6 +44,7 @@ class Result(NamedTuple):
     kept: Point  # the state of the weights that are kept: the last, or with early stopping the one of the lowest validation loss
 
 
+Preprocessing = Callable[[Tensor], Tensor]  # from examples as they are kept, augmented or not, to what the network takes
 Listener = Callable[[int, dict[str, float]], None]  # takes the number of steps done, and metrics by name
 
 
@@ -61,7 +55,7 @@ def fit(
     settings: Training,
     *,
     classes: int,
-    normalisation: Normalisation,
+    preprocessing: Preprocessing,
     device: torch.device,
     precision: torch.dtype,
     on_metrics: Listener,
@@ -86,7 +80,7 @@ def fit(
     forked = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=forked):
         torch.manual_seed(settings.seed + world.rank)  # what dropout draws from
-        training = _Training(model, train, validation, settings, normalisation, device, precision, world, teacher, name)
+        training = _Training(model, train, validation, settings, preprocessing, device, precision, world, teacher, name)
         if resume is not None:
             training.resume(resume)
         try:
@@ -100,7 +94,7 @@ def fit(
 def evaluate(
     model: nn.Module,
     examples: Examples,
-    normalisation: Normalisation,
+    preprocessing: Preprocessing,
     world: World = World(),  # noqa: B008
     name: str = "train",
 ) -> tuple[float, int]:
@@ -112,9 +106,9 @@ def evaluate(
     device = next(model.parameters()).device
     sums = torch.zeros(2, dtype=torch.float64)
     with torch.no_grad():
-        for images, labels in zip(*(torch.split(column, VALIDATION_BATCH) for column in examples), strict=True):
+        for inputs, labels in zip(*(torch.split(column, VALIDATION_BATCH) for column in examples), strict=True):
             mine = world.slice(len(labels))
-            logits = model(_normalised(images[mine].to(device).float(), normalisation))
+            logits = model(preprocessing(inputs[mine].to(device)))
             wanted = labels[mine].to(device)
             sums += torch.stack((functional.cross_entropy(logits, wanted, reduction="sum"), (logits.argmax(dim=1) == wanted).sum())).cpu()
     # NCCL sums what lies on a GPU alone; elsewhere float64 is not to be had on every device.
@@ -134,18 +128,18 @@ class _Training:
         train: Examples,
         validation: Examples,
         settings: Training,
-        normalisation: Normalisation,
+        preprocessing: Preprocessing,
         device: torch.device,
         precision: torch.dtype,
         world: World,
         teacher: nn.Module | None,
         name: str,
     ) -> None:
-        self.settings, self.normalisation, self.device, self.precision, self.world = settings, normalisation, device, precision, world
+        self.settings, self.preprocessing, self.device, self.precision, self.world = settings, preprocessing, device, precision, world
         self.batch = min(settings.batch, len(train.labels))
         _fits(model, settings, self.batch, precision, world)
         # Bytes, and only the batch at hand becomes floats: no loader, no copies of the whole.
-        size = train.images.nbytes + validation.images.nbytes
+        size = train.inputs.nbytes + validation.inputs.nbytes
         self.kept = feed.resident(settings.examples, size, free_bytes(device))
         self.train, self.validation = (split.to(device) if self.kept else split for split in (train, validation))
         # Channels-last is what CPUs and tensor cores convolve fastest; FSDP2 splits only weights in the usual order.
@@ -163,6 +157,7 @@ class _Training:
         self.average = Average(model, settings.ema) if settings.ema is not None else None
         self.generator = torch.Generator().manual_seed(settings.seed)
         self.latest = torch.full((len(train.labels),), math.inf, device=device)  # loss of each example when last seen
+        self.lengths = buckets.lengths(train.inputs) if buckets.tokens(train.inputs) else None  # of texts
         self.step, self.epoch, self.batches_done = 0, 1, 0
         self.rows: Tensor | None = None  # of this epoch
         self.history: list[Point] = []
@@ -259,6 +254,8 @@ class _Training:
         while self.epoch <= self.settings.epochs:
             if self.rows is None:
                 self.rows = order.rows(self.latest, self.epoch, self.settings, self.generator)
+                if self.lengths is not None:
+                    self.rows = buckets.alike(self.rows, self.lengths, self.generator)
             left = self.rows[self.batches_done :]
             yield from feed.batches(self.train, left, self.world.slice(self.batch), self.device, kept=self.kept)
             self.epoch, self.batches_done, self.rows = self.epoch + 1, 0, None
@@ -266,17 +263,17 @@ class _Training:
     def _learn(self, examples: Examples, rate: float, due: bool) -> tuple[float, bool]:
         """One step: forward, loss, backward, optimizer. Gives the mean loss, and `due` of rank 0."""
         mine, count = self.world.slice(self.batch), self.batch
-        images = augment.changed(examples.images.float(), self.settings.augmentation, self.generator, mine, count)
+        raw = augment.changed(examples.inputs, self.settings.augmentation, self.generator, mine, count)
         parts = -(-self.world.largest_share(count) // (self.settings.micro_batch or count))
         each = torch.zeros(count + 1, device=self.device)  # of every example of the step, whichever process has it; then a signal
         each[-1] = float(due and self.world.rank == 0)
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         at = mine.start
-        for part, (some, labels) in enumerate(zip(images.tensor_split(parts), examples.labels.tensor_split(parts), strict=True), start=1):
+        for part, (some, labels) in enumerate(zip(raw.tensor_split(parts), examples.labels.tensor_split(parts), strict=True), start=1):
             distributed.synchronise_gradients(self.replica, last=part == parts)  # DDP looks at it in the forward pass already
             with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-                inputs = _normalised(some, self.normalisation)
+                inputs = self.preprocessing(some)
                 logits, teacher = self.replica(inputs), self._taught(inputs)
             settings = self.settings
             loss = losses.each(logits, labels, settings) if teacher is None else losses.taught(logits, teacher, labels, settings)
@@ -319,10 +316,10 @@ class _Training:
 
     def _evaluate(self, rate: float) -> None:
         if self.average is None:
-            loss, correct = evaluate(self.model, self.validation, self.normalisation, self.world, self.name)
+            loss, correct = evaluate(self.model, self.validation, self.preprocessing, self.world, self.name)
         else:
             with self.average.in_place():
-                loss, correct = evaluate(self.model, self.validation, self.normalisation, self.world, self.name)
+                loss, correct = evaluate(self.model, self.validation, self.preprocessing, self.world, self.name)
         self.history.append(Point(self.step, self.epoch, _mean(self.since), rate, loss, correct))
         self.since = []
         self.schedule.seen(loss)
@@ -381,10 +378,9 @@ def _too_large(training: "_Training") -> str:
     device, settings, world = training.device, training.settings, training.world
     training.optimizers.clear()  # their state is not needed any more, and what is free is asked for now
     here = min(settings.micro_batch or training.batch, world.largest_share(training.batch))
-    _, channels, height, width = training.train.images.shape
     cost = plan(
         training.model,
-        (channels, height, width),
+        training.preprocessing(training.train.inputs[:1]),
         batch=here,
         precision=training.precision,
         optimizer_tensors=optim.STATE_TENSORS[settings.optimizer],
@@ -414,8 +410,8 @@ def _fits(model: nn.Module, settings: Training, batch: int, precision: torch.dty
 def _check(name: str, examples: Examples, classes: int) -> None:
     """Cross-entropy would raise IndexError for some wrong labels, and silently skip examples labelled -100."""
     n = len(examples.labels)
-    if n == 0 or n != len(examples.images):
-        raise DataError(f"the {name} split has {n} labels for {len(examples.images)} images; run `dvc repro -s -f prepare`")
+    if n == 0 or n != len(examples.inputs):
+        raise DataError(f"the {name} split has {n} labels for {len(examples.inputs)} examples; run `dvc repro -s -f prepare`")
     wrong = ((examples.labels < 0) | (examples.labels >= classes)).nonzero().flatten()
     if len(wrong):
         row = int(wrong[0])
@@ -423,11 +419,6 @@ def _check(name: str, examples: Examples, classes: int) -> None:
             f"row {row} of the {name} split has label {int(examples.labels[row])}, the {classes} classes are 0 to {classes - 1} "
             f"({len(wrong)} such rows); correct the data and run `dvc repro`"
         )
-
-
-def _normalised(images: Tensor, normalisation: Normalisation) -> Tensor:
-    """Floats 0..255 -> zero mean, unit deviation; in channels-last, which CPUs and tensor cores convolve fastest."""
-    return images.sub(255 * normalisation.mean).div_(255 * normalisation.std).contiguous(memory_format=torch.channels_last)
 
 
 def _evaluation_steps(steps: int, evaluations: int) -> range:

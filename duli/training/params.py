@@ -18,6 +18,7 @@ class Augmentation(Section):
     shear: Annotated[float, Field(ge=0, lt=1)]  # sideways pixels per pixel of height
     shift: Annotated[float, Field(ge=0, le=64)]  # pixels, along each axis
     elastic: Annotated[float, Field(ge=0, le=16)]  # pixels, standard deviation of the displacements
+    flip: Annotated[float, Field(ge=0, le=1)] = 0.0  # share of the images that are mirrored, left to right
 
 
 class Transfer(Section):
@@ -43,6 +44,17 @@ class Checkpoint(Section):
     minutes: Annotated[float, Field(gt=0)] | None
 
 
+class Pretraining(Section):
+    """Masked-language modelling on the training texts, before the labels are looked at."""
+
+    epochs: Annotated[int, Field(ge=1, le=10_000)]
+    masked: Share  # share of a text's tokens that are to be guessed
+    batch: Annotated[int, Field(ge=1, le=65_536)]  # texts a step
+    learning_rate: Annotated[float, Field(gt=0, le=1)]  # the peak of the schedule
+    weight_decay: Annotated[float, Field(ge=0, le=1)]
+    warm_up: Share  # share of the steps until the peak
+
+
 class Training(Section):
     """The recipe, the device and the seed."""
 
@@ -63,6 +75,7 @@ class Training(Section):
     early_stopping: Count | None  # evaluations in a row without a lower validation loss after which the run ends
     augmentation: Augmentation
     transfer: Transfer
+    pretraining: Pretraining | None  # of an encoder of texts; null: the network starts from nothing, or from `transfer`
     precision: Literal["auto", "float32", "bfloat16", "float16"]  # auto: bfloat16 where the device computes in it, else float32
     device: Literal["auto", "cpu", "cuda", "mps"]
     threads: Annotated[int, Field(ge=1, le=256)]  # of a CPU; part of the recipe, because another number rounds differently

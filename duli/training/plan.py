@@ -74,7 +74,7 @@ class Plan(NamedTuple):
 
 def plan(
     model: nn.Module,
-    shape: tuple[int, int, int],
+    inputs: Tensor,
     *,
     batch: int,
     precision: torch.dtype,
@@ -86,7 +86,7 @@ def plan(
 ) -> Plan:
     """The cost of training `model` (in training mode, on any device or on `meta`; it stays as it is).
 
-    Its inputs are float32 [n, channels, height, width] of `shape` (channels, height, width), its outputs logits [n, classes].
+    Its inputs are like `inputs` [any number, ...], whose values do not matter; its outputs are logits [n, classes].
 
     `batch` examples make a step, of which `micro_batch` are in memory at once; `precision` other than float32 is autocast's;
     `optimizer_tensors` counts the float32 tensors kept per trained parameter (AdamW 2, SGD with momentum 1); `examples` are bytes
@@ -105,7 +105,7 @@ def plan(
         )
     weights = _bytes(parameters) + _bytes(model.buffers())
     # What is kept is a straight line over the number of examples. Two at least: batch normalisation cannot train on one.
-    two, four = (_trace(model, shape, n, precision, device) for n in (2, 4))
+    two, four = (_trace(model, inputs, n, precision, device) for n in (2, 4))
     per_example = (four.kept - two.kept) // 2
     return Plan(
         parameters=sum(weight.numel() for weight in parameters),
@@ -146,16 +146,17 @@ class _Trace(NamedTuple):
     kept: int  # bytes
 
 
-def _trace(model: nn.Module, shape: tuple[int, int, int], n: int, precision: torch.dtype, device: torch.device) -> _Trace:
+def _trace(model: nn.Module, inputs: Tensor, n: int, precision: torch.dtype, device: torch.device) -> _Trace:
     """A training step of `n` examples on tensors without content."""
     step = _Step(model, precision, device)
     # Of nn.Module itself, because the wrapper of activation checkpointing gives other names than those it takes.
     named = [*nn.Module.named_parameters(step), *nn.Module.named_buffers(step)]
     with FakeTensorMode():
         state = {name: _stand_in(value, device) for name, value in named}
-        images, labels = torch.empty(n, *shape, device=device), torch.zeros(n, dtype=torch.int64, device=device)
+        given = torch.empty(n, *inputs.shape[1:], dtype=inputs.dtype, device=device)
+        labels = torch.zeros(n, dtype=torch.int64, device=device)
         # functional_call puts the stand-ins where the weights are, and the weights back when it is done.
-        trace: _Trace = functional_call(step, state, (images, labels))
+        trace: _Trace = functional_call(step, state, (given, labels))
     return trace
 
 
@@ -166,21 +167,21 @@ class _Step(nn.Module):
         super().__init__()
         self.model, self._precision, self._type = model, precision, device.type
 
-    def forward(self, images: Tensor, labels: Tensor) -> _Trace:
+    def forward(self, inputs: Tensor, labels: Tensor) -> _Trace:
         kept = _Kept([*self.parameters(), *self.buffers()])
         with saved_tensors_hooks(kept.pack, lambda tensor: tensor):
-            self._loss(images, labels)
+            self._loss(inputs, labels)
         # Once more without the hooks: they hand out equal tensors, not the same ones, and attention that is recomputed in the
         # backward pass then takes its query, key and value for three inputs.
         with FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION) as forward:
-            loss = self._loss(images, labels)
+            loss = self._loss(inputs, labels)
         with FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION) as backward:
             loss.backward()  # type: ignore[no-untyped-call]
         return _Trace(forward.get_total_flops(), forward.get_total_flops() + backward.get_total_flops(), kept.bytes())
 
-    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
+    def _loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
         with torch.autocast(self._type, self._precision, enabled=self._precision != torch.float32):
-            logits = self.model(images)
+            logits = self.model(inputs)
         return functional.cross_entropy(logits.float(), labels)
 
 

@@ -28,5 +28,4 @@ class Validate(Section):
     min_examples: Annotated[int, Field(ge=1)]  # of all splits together
     max_quarantined_share: Share  # of all examples read
     class_share: Range  # of each class within each split
-    pixel_mean: Range  # mean over a split of the examples' means, 0..255
-    pixel_std: Range  # mean over a split of the examples' standard deviations
+    statistics: dict[str, Range]  # by column of the prepared examples: the mean of each split

@@ -6,6 +6,7 @@ nulls and for the complete set of labels as well; an expectation that raised cou
 
 import os
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +18,18 @@ if TYPE_CHECKING:
     from great_expectations.expectations import Expectation
 
 SPLITS = ("train", "validation", "test")
-# All but the content itself, whose length stands for it: memory must not grow with the pixels.
-COLUMNS = ("id", "split", "label", "sha256", "height", "width", "mean", "std", "min", "max", "bytes")
+# All but the content itself, whose length stands for it: memory must not grow with the contents.
+COLUMNS = ("id", "split", "label", "sha256", "bytes")
+
+Bounds = tuple[float | None, float | None, bool]  # lowest, highest, and whether both are excluded; None is no bound
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What the data set declares: number of classes, content as channels, height, width, and further columns."""
+    """What the data set declares: number of classes, bounds of columns that never have gaps, and what other columns there are."""
 
     classes: int
-    shape: tuple[int, int, int]
+    bounds: Mapping[str, Bounds]
     columns: tuple[str, ...] = ()
 
 
@@ -49,49 +52,66 @@ def validate(examples: pd.DataFrame, quarantined: int, expected: Expected, bound
     """
     suites = {
         "examples": (examples, _example_expectations(expected, bounds)),
-        "splits": (_splits(examples, quarantined), _split_expectations(bounds)),
+        "splits": (_splits(examples, quarantined, [*bounds.statistics]), _split_expectations(bounds)),
         "classes": (_classes(examples, expected.classes), _class_expectations(bounds)),
+    }
+    return [outcome for table, (frame, expectations) in suites.items() for outcome in _run(table, frame, expectations)]
+
+
+def window(examples: pd.DataFrame, refused: int, expected: Expected, bounds: Validate) -> list[Outcome]:
+    """Judges examples that came in later (columns as for `validate`), `refused` others with them: whatever does not need all splits.
+
+    Their classes may lie unevenly, which is drift and not damage; what the whole becomes with them the line's own gate judges.
+    """
+    suites = {
+        "examples": (examples, [_expectations().ExpectTableRowCountToBeBetween(min_value=1), *_row_expectations(expected)]),
+        "window": (_splits(examples, refused, [*bounds.statistics]), _range_expectations(bounds)),
     }
     return [outcome for table, (frame, expectations) in suites.items() for outcome in _run(table, frame, expectations)]
 
 
 def _example_expectations(expected: Expected, bounds: Validate) -> list["Expectation"]:
     gxe = _expectations()
-    channels, height, width = expected.shape
-    size = channels * height * width
     return [
-        gxe.ExpectTableColumnsToMatchSet(column_set=[*COLUMNS, *expected.columns]),
         gxe.ExpectTableRowCountToBeBetween(min_value=bounds.min_examples),
-        *(gxe.ExpectColumnValuesToNotBeNull(column=column) for column in COLUMNS),
+        *_row_expectations(expected),
+        gxe.ExpectColumnDistinctValuesToEqualSet(column="split", value_set=list(SPLITS)),
+        gxe.ExpectColumnDistinctValuesToEqualSet(column="label", value_set=list(range(expected.classes))),
+    ]
+
+
+def _row_expectations(expected: Expected) -> list["Expectation"]:
+    """What holds of the examples, however few."""
+    gxe = _expectations()
+    never_empty = dict.fromkeys((*COLUMNS, *expected.bounds))
+    return [
+        gxe.ExpectTableColumnsToMatchSet(column_set=[*dict.fromkeys((*never_empty, *expected.columns))]),
+        *(gxe.ExpectColumnValuesToNotBeNull(column=column) for column in never_empty),
         gxe.ExpectColumnValuesToBeUnique(column="id"),
         # Unique over all splits: no example of the test split is in train or validation.
         gxe.ExpectColumnValuesToBeUnique(column="sha256"),
         gxe.ExpectColumnValueLengthsToEqual(column="sha256", value=64),
-        gxe.ExpectColumnDistinctValuesToEqualSet(column="split", value_set=list(SPLITS)),
-        gxe.ExpectColumnDistinctValuesToEqualSet(column="label", value_set=list(range(expected.classes))),
-        gxe.ExpectColumnDistinctValuesToEqualSet(column="bytes", value_set=[size]),
-        gxe.ExpectColumnDistinctValuesToEqualSet(column="height", value_set=[height]),
-        gxe.ExpectColumnDistinctValuesToEqualSet(column="width", value_set=[width]),
-        gxe.ExpectColumnValuesToBeBetween(column="min", min_value=0, max_value=255),
-        gxe.ExpectColumnValuesToBeBetween(column="max", min_value=1, max_value=255),  # an all-black image shows nothing
-        gxe.ExpectColumnValuesToBeBetween(column="mean", min_value=0, max_value=255, strict_min=True, strict_max=True),
-        gxe.ExpectColumnValuesToBeBetween(column="std", min_value=0, max_value=127.5, strict_min=True),
+        *(_within(column, *bounds) for column, bounds in expected.bounds.items()),
     ]
 
 
-def _split_expectations(bounds: Validate) -> list["Expectation"]:
+def _within(column: str, low: float | None, high: float | None, strict: bool) -> "Expectation":
     gxe = _expectations()
+    if low == high:
+        return gxe.ExpectColumnDistinctValuesToEqualSet(column=column, value_set=[low])
+    return gxe.ExpectColumnValuesToBeBetween(column=column, min_value=low, max_value=high, strict_min=strict, strict_max=strict)
+
+
+def _split_expectations(bounds: Validate) -> list["Expectation"]:
+    return [_expectations().ExpectTableRowCountToEqual(value=len(SPLITS)), *_range_expectations(bounds)]
+
+
+def _range_expectations(bounds: Validate) -> list["Expectation"]:
+    gxe = _expectations()
+    limits = {**bounds.statistics, "quarantined_share": Range(min=0, max=bounds.max_quarantined_share)}
     return [
-        gxe.ExpectTableRowCountToEqual(value=len(SPLITS)),
-        *(
-            gxe.ExpectColumnValuesToBeBetween(column=column, min_value=limits.min, max_value=limits.max)
-            for column, limits in (
-                ("mean", bounds.pixel_mean),
-                ("std", bounds.pixel_std),
-                ("quarantined_share", Range(min=0, max=bounds.max_quarantined_share)),
-            )
-        ),
-        *(gxe.ExpectColumnValuesToNotBeNull(column=column) for column in ("mean", "std", "quarantined_share")),
+        *(gxe.ExpectColumnValuesToBeBetween(column=name, min_value=one.min, max_value=one.max) for name, one in limits.items()),
+        *(gxe.ExpectColumnValuesToNotBeNull(column=name) for name in limits),
     ]
 
 
@@ -100,9 +120,11 @@ def _class_expectations(bounds: Validate) -> list["Expectation"]:
     return [_expectations().ExpectColumnValuesToBeBetween(column="share", min_value=limits.min, max_value=limits.max)]
 
 
-def _splits(examples: pd.DataFrame, quarantined: int) -> pd.DataFrame:
+def _splits(examples: pd.DataFrame, quarantined: int, statistics: list[str]) -> pd.DataFrame:
     """One row a split: means of the per-example statistics, and the quarantined share of everything read."""
-    columns = examples.reindex(columns=["split", "mean", "std"])  # a missing column becomes null, which fails below
+    columns = examples.reindex(columns=["split", *statistics])  # a missing column becomes null, which fails below
+    for name in statistics:
+        columns[name] = pd.to_numeric(columns[name], errors="coerce")  # what is no number has no mean, and fails too
     table = columns.groupby("split", observed=True).mean().reset_index() if len(columns) else columns
     return table.assign(quarantined_share=quarantined / max(1, quarantined + len(examples)))
 

@@ -19,7 +19,7 @@ IMAGES = np.zeros((8, 1, 2, 2), np.uint8)
 
 def once(path: Path, content: bytes) -> dict[str, float]:
     path.write_bytes(content)
-    return probe.once(path, files.sha256(content), 64)
+    return probe.once(path, files.sha256(content), (64, 1, 2, 2), "uint8")
 
 
 def test_a_larger_model_needs_more_memory(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_broken_or_foreign_file_is_one_line(tmp_path: Path) -> None:
         once(path, LARGE[:5000])
     assert "\n" not in str(told.value)
     with pytest.raises(DataError, match="does not have the SHA-256"):
-        probe.once(path, "0" * 64, 64)
+        probe.once(path, "0" * 64, (64, 1, 2, 2), "uint8")
 
 
 def test_a_summary_has_median_spread_and_count() -> None:

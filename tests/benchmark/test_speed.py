@@ -18,7 +18,7 @@ def turn(*calls: float, cpu_ms: float = 0.0) -> speed.Turn:
     return speed.Turn(np.array(calls), cpu_ms)
 
 
-def images(count: int) -> speed.Images:
+def images(count: int) -> speed.Inputs:
     return np.zeros((count, 1, 2, 2), np.uint8)
 
 
@@ -99,7 +99,7 @@ def test_a_session_is_made_as_the_released_predictor_makes_it(monkeypatch: pytes
         made.append(({name: getattr(options, name) for name in names}, providers))
 
     size = {"channels": 1, "height": 2, "width": 2}
-    facts = {"classes": ["0"], "temperature": 1, "threshold": 0.5, "input": size, "model": {"file": "model.onnx"}}
+    facts = {"classes": ["0"], "temperature": 1, "threshold": 0.5, "kind": "image", "input": size, "model": {"file": "model.onnx"}}
     release = json.dumps(facts).encode()
     monkeypatch.setattr(onnxruntime, "InferenceSession", catch)
     monkeypatch.setattr(predictor, "verify", lambda _: {predictor.RELEASE: release, "model.onnx": SMALL})

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -37,8 +38,8 @@ def duli(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_lists_every_command_with_its_purpose() -> None:
     shown = duli(ROOT, "--help")
     assert shown.returncode == 0
-    for command in ("check", "gates", "plan", "show", "report", "track", "ui"):
-        assert f"\n    {command} " in shown.stdout
+    for command in ("check", "gates", "plan", "show", "report", "track", "releases", "portfolio", "ui"):
+        assert re.search(rf"\n    {command}\s", shown.stdout)
         assert duli(ROOT, command, "--help").returncode == 0
 
 
@@ -122,7 +123,7 @@ def test_gates_lists_what_a_gate_can_name(tmp_path: Path) -> None:
     assert "evaluation.accuracy.low\n" in duli(tmp_path, "gates", "--measures").stdout
 
 
-@pytest.mark.parametrize("command", ["check", "gates", "plan", "show", "report"])
+@pytest.mark.parametrize("command", ["check", "gates", "plan", "show", "report", "portfolio", "releases"])
 def test_an_empty_folder_gets_one_line_with_the_fix(tmp_path: Path, command: str) -> None:
     shown = duli(tmp_path, command)
     assert shown.returncode == 2
@@ -137,7 +138,7 @@ def test_plan_says_what_training_costs_for_the_dataset_not_yet_prepared(tmp_path
     shown = duli(tmp_path, "plan")
     assert shown.returncode == 0
     lines = [" ".join(line.split()) for line in shown.stdout.splitlines()]
-    assert "mlp: 1 x 28 x 28 pixels -> 10 classes (dataset mnist, not prepared yet)" in lines
+    assert "mlp: image of channels 1, height 28, width 28 -> 10 classes (dataset mnist, not prepared yet)" in lines
     assert "parameters 8,910" in lines
     assert "forward 17.68 kFLOP an example" in lines  # 2 * (784 * 10 + 10 * 50 + 50 * 10)
     assert "optimizer 0.07 MB adamw: 2 float32 a parameter" in lines
@@ -153,10 +154,11 @@ def test_plan_goes_by_the_prepared_examples_and_says_where_no_gpu_is_large_enoug
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (tmp_path / "data/prepared").mkdir(parents=True)
     splits = {name: {"examples": 1_000_000} for name in ("train", "validation", "test")}
-    stats = {"dataset": "mnist", "classes": ["a", "b"], "channels": 3, "height": 32, "width": 32, "splits": splits}
+    size = {"channels": 3, "height": 32, "width": 32}
+    stats = {"dataset": "mnist", "classes": ["a", "b"], "kind": "image", "input": size, "splits": splits}
     (tmp_path / "data/prepared/stats.json").write_text(json.dumps(stats))
     shown = duli(tmp_path, "plan", "--gpu-memory", "0.01").stdout
-    assert "fastconv: 3 x 32 x 32 pixels -> 2 classes (data/prepared/stats.json)" in shown
+    assert "fastconv: image of channels 3, height 32, width 32 -> 2 classes (data/prepared/stats.json)" in shown
     assert "6,144.00 MB      2,000,000, kept as bytes" in shown
     assert "of 0.01 GB: no number is enough (up to 128, one example each) under DDP" in shown
 

@@ -1,5 +1,6 @@
 """Promotion by its own commands: what is refused and why, what moves, and that a crash or a race leaves no half of it."""
 
+import copy
 import json
 import os
 import shutil
@@ -22,13 +23,14 @@ from duli.errors import DataError, DuliError, GateError
 from stages import track
 from tests.cli.released import PROMOTION, Line
 from tests.closure import ROOT
+from tests.packaging import tiny
 from tests.tracking.server import served
 
 pytestmark = pytest.mark.slow  # each release is packed and logged for real: a second
 
 
 def promote(version: int | None = None, expect: int | None = None, *, rejudge: bool = False) -> None:
-    promotion.promote(version, expect, rejudge=rejudge)
+    promotion.promote(version, expect, rejudge=rejudge, merged=False)
 
 
 def untouched(line: Line, before: tuple[Any, ...]) -> None:
@@ -510,6 +512,34 @@ def test_releases_are_listed_with_their_places(line: Line, capsys: pytest.Captur
         ("2", "champion, challenger"), ("1", ""), ("1", "previous"),
     ]  # fmt: skip
     assert "98.67%" in rows[0]
+
+
+def test_each_line_of_the_product_range_is_listed_and_promoted_by_itself(
+    line: Line, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.release(bias=7)
+    further = copy.copy(line)
+    further.folder = line.folder / "pipelines/calm"
+    further.folder.mkdir(parents=True)
+    (further.folder / "champion.json").write_text('{"champion": null}')
+    monkeypatch.setitem(tiny.RELEASE, "name", "calm-row")
+    monkeypatch.chdir(further.folder)
+    further.release(bias=6)
+    promote()
+    assert further.champion()["champion"]["name"] == "calm-row"
+    assert (line.champion(), line.aliases()) == ({"champion": None}, {"challenger": 1})
+    capsys.readouterr()
+    releases.releases()  # in the folder of a line that one alone, without its name
+    alone = capsys.readouterr().out.splitlines()
+    monkeypatch.chdir(line.folder)
+    releases.releases()
+    shown = capsys.readouterr().out.splitlines()
+    assert [shown[0], shown[3:5]] == ["bright-row (.)", ["", "calm-row (pipelines/calm)"]]
+    assert shown[5:] == alone
+    assert [row.split("release", 1)[1].strip() for row in (shown[2], shown[6])] == ["challenger", "champion, challenger"]
+    client = line.store.client()
+    assert {client.get_experiment_by_name(name).name for name in ("bright-row", "calm-row")} == {"bright-row", "calm-row"}
+    assert {model.name for model in client.search_registered_models()} == {"bright-row", "calm-row"}
 
 
 def test_a_log_line_that_a_crash_cut_short_stays_apart(line: Line) -> None:

@@ -7,12 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from duli.compression import aware, export, int8
+from duli.compression import aware, int8
 from duli.evaluation.predict import onnx_logits, torch_logits
-from duli.training.loop import Normalisation, fit
+from duli.models._inputs import Pixels
+from duli.training.loop import fit
+from tests.exported import to_onnx, whole
 from tests.training.examples import CLASSES, SIDE, examples, network, recipe
 
-NORMALISATION = Normalisation(0.3, 0.2)
+MEAN, STD = 0.3, 0.2
 
 
 def trained() -> nn.Module:
@@ -80,7 +82,7 @@ def test_it_beats_plain_int8_on_a_network_with_an_outlier_channel() -> None:
     train, validation = examples(600), examples(400, seed=1)
     given = {
         "classes": CLASSES,
-        "normalisation": NORMALISATION,
+        "preprocessing": Pixels(MEAN, STD),
         "device": torch.device("cpu"),
         "precision": torch.float32,
         "on_metrics": lambda *_: None,
@@ -95,10 +97,10 @@ def test_it_beats_plain_int8_on_a_network_with_an_outlier_channel() -> None:
     fit(rounding, train, validation, recipe(epochs=3, learning_rate=0.003), teacher=model, **given)
     accuracy = {}
     for name, one in (("plain", model), ("aware", aware.plain(rounding))):
-        exported = export.to_onnx(one.eval(), (1, SIDE, SIDE), *NORMALISATION)
-        content = int8.quantize(exported, train.images.numpy()[:128], "minmax")
-        accuracy[name] = right(onnx_logits(content, validation.images.numpy()), validation.labels)
-    float32 = torch_logits(model, validation.images.numpy(), *NORMALISATION)
+        exported = to_onnx(one.eval(), (1, SIDE, SIDE), MEAN, STD)
+        content = int8.quantize(exported, train.inputs.numpy()[:128], "minmax")
+        accuracy[name] = right(onnx_logits(content, validation.inputs.numpy()), validation.labels)
+    float32 = torch_logits(whole(model, MEAN, STD), validation.inputs.numpy())
     assert right(float32, validation.labels) > 0.99
     assert accuracy["plain"] < 0.5
     assert accuracy["aware"] > accuracy["plain"] + 0.3

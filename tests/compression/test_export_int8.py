@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from duli.compression import export, int8
+from duli.compression import int8
 from duli.compression.int8 import METHODS
 from duli.compression.params import Calibration
 from duli.evaluation.compare import agreement
 from duli.evaluation.predict import onnx_logits, torch_logits
+from tests.exported import to_onnx, whole
 
 MEAN, STD = 0.13, 0.31
 
@@ -33,11 +34,11 @@ def images() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def exported(network: nn.Module) -> bytes:
-    return export.to_onnx(network, (1, 12, 12), MEAN, STD)
+    return to_onnx(network, (1, 12, 12), MEAN, STD)
 
 
 def test_takes_raw_bytes_and_any_batch(exported: bytes, network: nn.Module, images: np.ndarray) -> None:
-    found = agreement(onnx_logits(exported, images), torch_logits(network, images, MEAN, STD))
+    found = agreement(onnx_logits(exported, images), torch_logits(whole(network, MEAN, STD), images))
     assert found["disagreements"] == 0
     assert found["max_logit_difference"] < 1e-4
     assert onnx_logits(exported, images[:1]).shape == (1, 4)
@@ -45,7 +46,7 @@ def test_takes_raw_bytes_and_any_batch(exported: bytes, network: nn.Module, imag
 
 def test_the_same_weights_give_the_same_bytes_and_no_path(exported: bytes, network: nn.Module) -> None:
     channels_last = copy.deepcopy(network).train().to(memory_format=torch.channels_last)
-    assert export.to_onnx(channels_last, (1, 12, 12), MEAN, STD) == exported
+    assert to_onnx(channels_last, (1, 12, 12), MEAN, STD) == exported
     model = onnx.load_from_string(exported)
     assert not any(node.metadata_props for node in model.graph.node)
     assert b"/duli/" not in exported

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from duli.compression import export, float16, int8_dynamic
+from duli.compression import float16, int8_dynamic
 from duli.compression.attempt import LeftOut, attempt, finite, sound
 from duli.errors import GateError
 from duli.evaluation.predict import onnx_logits
+from tests.exported import to_onnx
 
 SHAPE = (1, 12, 12)
 
@@ -21,7 +22,7 @@ def exported() -> bytes:
         model = nn.Sequential(
             nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(288, 400), nn.ReLU(), nn.Linear(400, 4)
         )
-    return export.to_onnx(model.eval(), SHAPE, 0.13, 0.31)
+    return to_onnx(model.eval(), SHAPE, 0.13, 0.31)
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from duli.compression import export, graph
+from duli.compression import graph
 from duli.evaluation.predict import onnx_logits, torch_logits
+from tests.exported import to_onnx, whole
 
 MEAN, STD = 0.13, 0.31
 SHAPE = (1, 12, 12)
@@ -31,23 +32,23 @@ def kinds(content: bytes) -> list[str]:
 
 def test_preprocessing_goes_into_an_unpadded_convolution(images: np.ndarray) -> None:
     model = network(padding=0)
-    exported = export.to_onnx(model, SHAPE, MEAN, STD)
+    exported = to_onnx(model, SHAPE, MEAN, STD)
     assert kinds(exported)[:2] == ["Cast", "Conv"]
-    np.testing.assert_allclose(onnx_logits(exported, images), torch_logits(model, images, MEAN, STD), atol=1e-5)
+    np.testing.assert_allclose(onnx_logits(exported, images), torch_logits(whole(model, MEAN, STD), images), atol=1e-5)
 
 
 def test_a_padded_convolution_keeps_its_preprocessing(images: np.ndarray) -> None:
     """Its border is zeros, which a folded shift would move."""
     model = network(padding=1)
-    exported = export.to_onnx(model, SHAPE, MEAN, STD)
+    exported = to_onnx(model, SHAPE, MEAN, STD)
     assert kinds(exported)[:4] == ["Cast", "Mul", "Add", "Conv"]
-    np.testing.assert_allclose(onnx_logits(exported, images), torch_logits(model, images, MEAN, STD), atol=1e-5)
+    np.testing.assert_allclose(onnx_logits(exported, images), torch_logits(whole(model, MEAN, STD), images), atol=1e-5)
 
 
 def test_folding_would_show_on_a_padded_convolution(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control of the test above: without the look at the padding the answers are others."""
     model = network(padding=1)
-    proto = onnx.load_from_string(export.to_onnx(model, SHAPE, MEAN, STD))
+    proto = onnx.load_from_string(to_onnx(model, SHAPE, MEAN, STD))
     for attribute in next(node for node in proto.graph.node if node.op_type == "Conv").attribute:
         if attribute.name == "pads":
             pads = list(attribute.ints)
@@ -56,11 +57,11 @@ def test_folding_would_show_on_a_padded_convolution(images: np.ndarray, monkeypa
     for attribute in next(node for node in proto.graph.node if node.op_type == "Conv").attribute:
         if attribute.name == "pads":
             attribute.ints[:] = pads
-    assert np.abs(onnx_logits(proto.SerializeToString(), images) - torch_logits(model, images, MEAN, STD)).max() > 1e-2
+    assert np.abs(onnx_logits(proto.SerializeToString(), images) - torch_logits(whole(model, MEAN, STD), images)).max() > 1e-2
 
 
 def test_what_somebody_else_reads_is_not_folded_away() -> None:
-    proto = onnx.load_from_string(export.to_onnx(network(padding=1), SHAPE, MEAN, STD))
+    proto = onnx.load_from_string(to_onnx(network(padding=1), SHAPE, MEAN, STD))
     conv = next(node for node in proto.graph.node if node.op_type == "Conv")
     for attribute in conv.attribute:
         if attribute.name == "pads":

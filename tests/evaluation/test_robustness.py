@@ -1,5 +1,8 @@
 """What is counted of spoilt and attacked images, by hand and on a network that can be fooled."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +14,7 @@ from duli.evaluation.corruptions import CORRUPTIONS, corrupted
 from duli.evaluation.predict import Images, torch_logits
 from duli.intervals import proportion
 from tests.evaluation.bars import MEAN, STD, Labels, bars, trained
+from tests.exported import whole
 
 
 @given(n=st.integers(0, 50), most=st.none() | st.integers(1, 60))
@@ -23,12 +27,16 @@ def test_evenly_takes_each_row_at_most_once_from_all_over(n: int, most: int | No
 
 
 def answers(images: Images) -> Labels:
-    return torch_logits(trained(), images, MEAN, STD).argmax(axis=1)
+    return torch_logits(whole(trained(), MEAN, STD), images).argmax(axis=1)
+
+
+def ways(images: Images) -> dict[str, Callable[[], Images]]:
+    return {name: partial(corrupted, name, images, 3) for name in CORRUPTIONS}
 
 
 def test_each_kind_is_the_accuracy_on_the_images_spoilt_so() -> None:
     images, labels = bars(150, seed=1)
-    found = robustness.under_corruptions(answers, images, labels, seed=3)
+    found = robustness.under_corruptions(answers, images, ways(images), labels)
     right = {name: answers(corrupted(name, images, 3)) == labels for name in CORRUPTIONS}
     assert list(found["corruptions"]) == list(CORRUPTIONS)
     assert len(found["corruptions"]) == 15
@@ -39,14 +47,14 @@ def test_each_kind_is_the_accuracy_on_the_images_spoilt_so() -> None:
     assert found["mean"]["n"] == 150
     worst = min(CORRUPTIONS, key=lambda name: right[name].mean())
     assert found["worst"] == {"name": worst, **found["corruptions"][worst]}
-    assert found == robustness.under_corruptions(answers, images, labels, seed=3)
+    assert found == robustness.under_corruptions(answers, images, ways(images), labels)
 
 
 def test_the_interval_of_the_mean_is_over_images_not_over_images_times_kinds() -> None:
     """Half of the images are right in all ways, the other half in none: so the mean knows no more than one way does."""
     images = np.zeros((200, 1, 8, 8), np.uint8)
     labels = np.arange(200) % 2
-    found = robustness.under_corruptions(lambda some: np.zeros(len(some), np.int64), images, labels, seed=0)
+    found = robustness.under_corruptions(lambda some: np.zeros(len(some), np.int64), images, ways(images), labels)
     one = proportion(100, 200)
     assert found["mean"]["value"] == 0.5
     assert found["mean"]["high"] - found["mean"]["low"] == pytest.approx(one["high"] - one["low"], rel=0.1)

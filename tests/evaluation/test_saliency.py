@@ -8,6 +8,7 @@ from torch import nn
 from duli.evaluation.predict import BATCH, torch_logits
 from duli.evaluation.saliency import integrated_gradients
 from tests.evaluation.bars import MEAN, STD, bars, trained
+from tests.exported import whole
 
 NORMALISATION = {"mean": MEAN, "std": STD}
 
@@ -19,7 +20,7 @@ def model() -> nn.Module:
 
 def test_contributions_add_up_to_the_logit(model: nn.Module) -> None:
     images, _ = bars(40, seed=1)
-    logits, black = (torch_logits(model, some, MEAN, STD) for some in (images, np.zeros_like(images)))
+    logits, black = (torch_logits(whole(model, MEAN, STD), some) for some in (images, np.zeros_like(images)))
     for classes in (logits.argmax(axis=1), np.arange(40) % 3):
         sums = integrated_gradients(model, images, classes=classes, **NORMALISATION).sum(axis=(1, 2))
         differences = (logits - black)[np.arange(40), classes]
@@ -28,7 +29,7 @@ def test_contributions_add_up_to_the_logit(model: nn.Module) -> None:
 
 def test_more_steps_are_nearer(model: nn.Module) -> None:
     images, labels = bars(40, seed=1)
-    logits, black = (torch_logits(model, some, MEAN, STD)[np.arange(40), labels] for some in (images, np.zeros_like(images)))
+    logits, black = (torch_logits(whole(model, MEAN, STD), some)[np.arange(40), labels] for some in (images, np.zeros_like(images)))
     errors = [
         np.abs(integrated_gradients(model, images, classes=labels, steps=steps, **NORMALISATION).sum(axis=(1, 2)) - (logits - black)).max()
         for steps in (1, 16, 256)
@@ -62,7 +63,7 @@ def test_of_squares_one_step_is_exact() -> None:
 
 def test_the_predicted_class_is_meant(model: nn.Module) -> None:
     images, _ = bars(BATCH + 10, seed=1)
-    predicted = torch_logits(model, images, MEAN, STD).argmax(axis=1)
+    predicted = torch_logits(whole(model, MEAN, STD), images).argmax(axis=1)
     maps = integrated_gradients(model, images, steps=2, **NORMALISATION)
     assert maps.shape == (BATCH + 10, 12, 12)
     assert maps.dtype == np.float32

@@ -16,26 +16,41 @@ from duli.models.fastconv import Settings
 from tests.closure import ROOT
 
 SMALL = Settings(stem=4, blocks=((4,), (8, 8)))
+FULL = SMALL.model_copy(update={"resolution": "full"})
 
 
+@pytest.mark.parametrize("settings", [SMALL, FULL])
 @pytest.mark.parametrize(("channels", "height", "width"), [(1, 28, 28), (3, 32, 32), (1, 11, 29), (2, 64, 17)])
-def test_gives_logits_for_the_sizes_it_can_take(channels: int, height: int, width: int) -> None:
-    model = fastconv.build(SMALL, channels=channels, height=height, width=width, classes=7)
+def test_gives_logits_for_the_sizes_it_can_take(settings: Settings, channels: int, height: int, width: int) -> None:
+    model = fastconv.build(settings, channels=channels, height=height, width=width, classes=7)
     assert model(torch.zeros(3, channels, height, width)).shape == (3, 7)
 
 
+@pytest.mark.parametrize("resolution", ["half", "full"])
 @pytest.mark.parametrize("blocks", [0, 1, 2, 3, 4])
-def test_the_smallest_size_named_is_the_smallest_that_works(blocks: int) -> None:
-    settings = Settings(stem=2, blocks=((2,),) * blocks)
-    smallest = fastconv._smallest(blocks)
+def test_the_smallest_size_named_is_the_smallest_that_works(resolution: str, blocks: int) -> None:
+    settings = Settings(stem=2, blocks=((2,),) * blocks, resolution=resolution)
+    smallest = fastconv._smallest(settings)
     model = fastconv.build(settings, channels=1, height=smallest, width=smallest, classes=2)
     assert model(torch.zeros(2, 1, smallest, smallest)).shape == (2, 2)
     with pytest.raises(ParamsError, match=f"at least {smallest} pixels a side, these are {smallest} x {smallest - 1}; take fewer blocks"):
         fastconv.build(settings, channels=1, height=smallest, width=smallest - 1, classes=2)
 
 
-def test_batch_normalisation_follows_its_convolution_so_that_it_folds() -> None:
-    layers = list(fastconv.build(SMALL, channels=1, height=28, width=28, classes=10))
+def test_a_full_resolution_keeps_every_pixel_until_the_first_pool() -> None:
+    *layers, _, last = fastconv.build(FULL, channels=1, height=28, width=28, classes=10)
+    sides, values = [], torch.zeros(1, 1, 28, 28)
+    for layer in layers:
+        values = layer(values)
+        sides.append(values.shape[-1])
+    assert sides == [28] * 6 + [14] * 7 + [7]
+    assert isinstance(last, nn.Linear)
+    assert last.in_features == 8 * 7 * 7
+
+
+@pytest.mark.parametrize("settings", [SMALL, FULL])
+def test_batch_normalisation_follows_its_convolution_so_that_it_folds(settings: Settings) -> None:
+    layers = list(fastconv.build(settings, channels=1, height=28, width=28, classes=10))
     assert {type(layer) for layer in layers} == {nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d, nn.Flatten, nn.Linear}
     for index, layer in enumerate(layers):
         if isinstance(layer, nn.Conv2d):

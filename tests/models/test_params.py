@@ -11,6 +11,8 @@ from duli.models._params import ModelChoice, architectures
 from duli.params import Params
 from tests.closure import ROOT
 
+OF_TEXTS = {"encoder"}  # architectures that a line of images does not offer
+
 
 def section(line: Path, text: str) -> ModelChoice:
     (line / "params.yaml").write_text(f"model: {text}")
@@ -33,8 +35,8 @@ def test_the_name_alone_changes_the_choice(line: Path) -> None:
 
 def test_the_default_params_offer_every_architecture_with_every_setting() -> None:
     listed = Params(ROOT / "params.yaml").values["model"]
-    assert set(listed) == {"name", *architectures()}
-    for name in architectures():
+    assert set(listed) == {"name", *architectures()} - OF_TEXTS
+    for name in set(architectures()) - OF_TEXTS:
         assert set(listed[name]) == set(importlib.import_module(f"duli.models.{name}").Settings.model_fields)
 
 

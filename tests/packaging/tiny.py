@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from onnx import TensorProto, helper
 
 from duli import serving
-from duli.packaging import manifest
+from duli.packaging import kinds, manifest
 from duli.packaging.params import Release
 
 CLASSES = ["top", "middle", "bottom"]
@@ -72,9 +72,13 @@ def package(
     channels: int = 1,
     temperature: float = 1.0,
     signature: dict[str, str] | None = None,
+    carried: dict[str, bytes] | None = None,
     **changes: Any,
 ) -> Path:
-    """An installed package of the release, with the code of duli/serving; `changes` are made to its release.json."""
+    """An installed package of the release, with the code of duli/serving that its kind needs; `changes` are made to its release.json.
+
+    `carried` are further files of it.
+    """
     content = model(channels=channels) if content is None else content
     folder.mkdir(parents=True)
     facts = {
@@ -82,6 +86,7 @@ def package(
         "version": "1.2.0rc1",
         "signature": signature,
         "classes": CLASSES,
+        "kind": "image",
         "input": {"channels": channels, "height": SHAPE[1], "width": SHAPE[2]},
         "model": {"file": "model.onnx"},
         "temperature": temperature,
@@ -94,7 +99,8 @@ def package(
         "numbers": {"evaluation": {"accuracy": share(60, 60)}},
         **changes,
     }
-    contents = {path.name: path.read_bytes() for path in Path(serving.__path__[0]).iterdir() if path.is_file()}
+    code = [path for path in Path(serving.__path__[0]).iterdir() if path.is_file() and kinds.needs(facts["kind"], path.name)]
+    contents = {path.name: path.read_bytes() for path in code} | (carried or {})
     contents |= {"model.onnx": content, "release.json": json.dumps(facts).encode(), "MODEL_CARD.md": b"# A card\n"}
     contents["manifest.json"] = manifest.of_package("bright-row", "1.2.0rc1", contents)
     for name, bytes_ in contents.items():
@@ -137,17 +143,15 @@ def evidence(content: bytes, right: int, n: int) -> dict[str, Any]:
             "sources": ["mirror https://rows.example/"],
             "files": {"rows.bin": {"bytes": 40961, "sha256": DIGEST}},
         },
+        "preprocessing": {"kind": "image", "normalisation": {"mean": 0.13, "std": 0.31}, "rules": {}},
         "train": {"parameters": 7841, "epochs": 3, "steps": 871},
         "stats": {
             "dataset": "rows",
             "title": "Rows",
             "licence": "CC0-1.0",
             "classes": CLASSES,
-            "channels": SHAPE[0],
-            "height": SHAPE[1],
-            "width": SHAPE[2],
-            "mean": 0.13,
-            "std": 0.31,
+            "kind": "image",
+            "input": dict(zip(("channels", "height", "width"), SHAPE, strict=True)),
             "splits": {
                 name: {"examples": count, "per_class": [], "digest": DIGEST}
                 for name, count in (("train", 1201), ("validation", 19), ("test", n))
@@ -230,12 +234,9 @@ def write_line(folder: Path, content: bytes | None = None, right: int = 60, n: i
     (folder / "params.yaml").write_text(json.dumps({"root": ".", "release": {**RELEASE, **changes}}))
     for name in facts["quantization"]["variants"]:
         (folder / f"models/variants/{name}.onnx").write_bytes(content)
-    _, height, width = SHAPE
     table = {
         "label": pa.array([index % 3 for index in range(n)], pa.int16()),
         "content": pa.array([image.tobytes() for image in images(n)], pa.binary()),
-        "height": pa.array([height] * n, pa.int16()),
-        "width": pa.array([width] * n, pa.int16()),
     }
     pq.write_table(pa.table(table), folder / "data/prepared/test.parquet", row_group_size=23)
     return facts
@@ -246,6 +247,7 @@ def rewrite(folder: Path, facts: dict[str, Any]) -> None:
         ("data/raw/dataset.json", "raw"),
         ("reports/train.json", "train"),
         ("data/prepared/stats.json", "stats"),
+        ("data/prepared/preprocessing.json", "preprocessing"),
         ("models/model.json", "model"),
         ("reports/evaluation.json", "evaluation"),
         ("reports/quantization.json", "quantization"),
@@ -259,7 +261,8 @@ def unpack(folder: Path, path: Path, _: dict[str, str]) -> None:
     """In the place of an installation, which takes a second: the wheel unpacked, with a command beside it."""
     with zipfile.ZipFile(path) as archive:
         archive.extractall(folder / "site")
-    program = folder / "bin" / "bright-row"
+    name = RELEASE["name"]
+    program = folder / "bin" / name
     program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\nPYTHONPATH='{folder / 'site'}' exec '{sys.executable}' -m bright_row \"$@\"\n")
+    program.write_text(f"#!/bin/sh\nPYTHONPATH='{folder / 'site'}' exec '{sys.executable}' -m {name.replace('-', '_')} \"$@\"\n")
     program.chmod(0o755)

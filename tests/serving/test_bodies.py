@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duli.serving.bodies import MAX_IMAGES, asked, batch, document, pixels
+from duli.serving import kind_image
+from duli.serving.bodies import MAX_INPUTS, document
 from duli.serving.errors import InputError
 from duli.serving.openinference import read
+from duli.serving.pixels import asked, batch, pixels
 
 SHAPE = (1, 3, 4)
+KIND = kind_image.Kind({"input": {"channels": 1, "height": 3, "width": 4}}, {})
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), dtype=np.uint8)
 
 
@@ -21,7 +24,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), dtype=np.uint8)
 def test_every_nesting_both_ways(sizes: tuple[int, ...], spaces: tuple[str, str]) -> None:
     body = json.dumps({"images": PIXELS.reshape(sizes).tolist()}, separators=spaces).encode()
     found = asked(body, SHAPE)
-    assert found.values == {"images": []}
+    assert found.document.values == {"images": []}
     assert found.block is not None
     assert (batch(found.block, SHAPE, "images", single=False) == PIXELS).all()
     assert (pixels(document(body).values["images"], SHAPE, "images", truths=False) == PIXELS).all()
@@ -30,9 +33,9 @@ def test_every_nesting_both_ways(sizes: tuple[int, ...], spaces: tuple[str, str]
 def taken(body: bytes, *, slow: bool) -> Any:
     """The pixels, or that it was refused."""
     try:
-        found = document(body) if slow else asked(body, SHAPE)
-        if found.block is not None and found.values["images"] == []:
-            return batch(found.block, SHAPE, "images", single=False).tolist()
+        found, block = (document(body), None) if slow else asked(body, SHAPE)
+        if block is not None and found.values["images"] == []:
+            return batch(block, SHAPE, "images", single=False).tolist()
         return pixels(found.values["images"], SHAPE, "images", truths=found.truths).tolist()
     except (InputError, KeyError) as error:
         return type(error)
@@ -91,7 +94,7 @@ def test_brackets_in_strings_are_no_nesting() -> None:
         ([[None] * 12], "holds a null among its pixels"),
         ([["1"] * 12], "holds a string among its pixels"),
         ([[[1] * 3] * 4], r"has the shape \[1, 4, 3\]; give \[n, 1, 3, 4\] or \[n, 3, 4\] or \[n, 12\]"),
-        ([[1] * 12] * (MAX_IMAGES + 1), "holds 257 images; give 1 to 256"),
+        ([[1] * 12] * (MAX_INPUTS + 1), "holds 257 images; give 1 to 256"),
     ],
 )
 def test_images_that_are_refused(images: Any, message: str) -> None:
@@ -133,15 +136,15 @@ def question(**changes: Any) -> bytes:
 )
 def test_questions_that_are_refused(body: bytes, head: bytes | None, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        read(body, head, SHAPE)
+        read(body, head, KIND)
 
 
 @pytest.mark.parametrize("size", [23, 25, -24, 2**70])
 def test_a_binary_tensor_has_the_size_it_says(size: int) -> None:
     part = question(tensor={"data": None, "parameters": {"binary_data_size": size}})
     with pytest.raises(InputError, match="binary_data_size has to be"):
-        read(part + PIXELS.tobytes(), str(len(part)).encode(), SHAPE)
+        read(part + PIXELS.tobytes(), str(len(part)).encode(), KIND)
     part = question(tensor={"data": None, "parameters": {"binary_data_size": 24}})
-    assert (read(part + PIXELS.tobytes(), str(len(part)).encode(), SHAPE)[1] == PIXELS).all()
+    assert (read(part + PIXELS.tobytes(), str(len(part)).encode(), KIND)[1] == PIXELS).all()
     with pytest.raises(InputError, match="asks for 24 bytes, 23 follow"):
-        read(part + PIXELS.tobytes()[1:], str(len(part)).encode(), SHAPE)
+        read(part + PIXELS.tobytes()[1:], str(len(part)).encode(), KIND)

@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from duli.serving import images as reader
+from duli.serving import sources
 from duli.serving.errors import InputError
 from duli.serving.images import load
 
@@ -234,7 +234,7 @@ def test_what_cannot_be_opened(tmp_path: Path) -> None:
 
 
 def test_bombs_cost_no_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(reader, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(sources, "MAX_BYTES", 2**20)
     (tmp_path / "bomb.gz").write_bytes(gzip.compress(bytes(50 * 2**20)))
     (tmp_path / "large").write_bytes(bytes(2**20 + 1))
     (tmp_path / "bomb.png").write_bytes(png_of(zlib.compress(bytes(50 * 2**20))))

@@ -53,7 +53,7 @@ def test_every_form(line: Path, form: Callable[[], list[str]]) -> None:
     found = load(form(), tiny.SHAPE, tiny.CLASSES)
     order = np.lexsort((np.arange(N), [sorted(tiny.CLASSES).index(tiny.CLASSES[label]) for label in LABELS]))
     expected = (IMAGES[order], LABELS[order]) if form is folders else (IMAGES, LABELS)
-    assert (found.images.reshape(expected[0].shape) == expected[0]).all()
+    assert (found.inputs.reshape(expected[0].shape) == expected[0]).all()
     assert (found.labels == expected[1]).all()
 
 

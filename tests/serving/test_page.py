@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests import browser
-from tests.packaging import tiny
+from tests.packaging import tiny, tinytable, tinytext
 from tests.serving.served import Served, serving
 
 if TYPE_CHECKING:
@@ -24,11 +25,14 @@ ROWS = [f"row {index}" for index in range(28)]
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A model that says which of 28 rows is the brightest, and takes itself for one of digits."""
-    size = {"channels": 1, "height": 28, "width": 28}
-    folder = tmp_path_factory.mktemp("installed") / "bright_row"
-    package = tiny.package(folder, tiny.model(size=(28, 28)), classes=ROWS, input=size, dataset="mnist", title="Rows & more")
-    with serving(package=package) as one:
+    with serving(package=rows(tmp_path_factory.mktemp("installed"), framing="centred")) as one:
         yield one
+
+
+def rows(folder: Path, framing: str) -> Path:
+    """The package of that model, for pictures on dark ground."""
+    size, pictures = {"channels": 1, "height": 28, "width": 28}, {"ground": "dark", "framing": framing}
+    return tiny.package(folder / "bright_row", tiny.model(size=(28, 28)), classes=ROWS, input=size, pictures=pictures, title="Rows & more")
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +44,15 @@ def opened(served: Served) -> "Iterator[Page]":
 
 @pytest.fixture
 def page(opened: "Page", served: Served) -> "Iterator[Page]":
-    """The page once it is ready; the test fails if it breaks its own policy or asks anybody else."""
-    own = (f"http://127.0.0.1:{served.port}/", "data:", "blob:")
+    """The page once it is ready."""
+    with behaving(opened, served.port) as one:
+        yield one
+
+
+@contextmanager
+def behaving(opened: "Page", port: int) -> "Iterator[Page]":
+    """The page of a server once it is ready; raises `AssertionError` if it breaks its own policy or asks anybody else."""
+    own = (f"http://127.0.0.1:{port}/", "data:", "blob:")
     wrong: list[str] = []
     listeners: dict[Any, Any] = {
         "console": lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None,
@@ -50,7 +61,7 @@ def page(opened: "Page", served: Served) -> "Iterator[Page]":
     }
     for event, listener in listeners.items():
         opened.on(event, listener)
-    opened.goto("/")
+    opened.goto(f"http://127.0.0.1:{port}/")
     opened.wait_for_selector("body[data-ready]")
     yield opened
     for event, listener in listeners.items():
@@ -216,3 +227,76 @@ def test_other_models_get_pictures_alone(tmp_path: Path, another: "Callable[...,
         wide[10:20] = 255
         choose(page, png(wide))
         assert answered(page) == "middle"
+
+
+def test_a_photograph_on_light_ground_is_turned_and_kept_whole(tmp_path: Path, another: "Callable[..., Page]") -> None:
+    with serving(package=rows(tmp_path, framing="whole")) as one:
+        page = another()
+        page.goto(f"http://127.0.0.1:{one.port}/")
+        page.wait_for_selector("body[data-ready]")
+        assert page.locator("#drawing").is_hidden()
+        assert page.get_attribute("#pad", "aria-label") == "Your picture"
+        draw(page, (0.2, 0.5), (0.8, 0.5))
+        assert page.inner_text("#label") == "–"  # nothing to draw on
+        wide = np.full((280, 560), 250, np.uint8)
+        wide[200:240] = 10  # black at 5/7 to 6/7 of the height, which is half of the frame's
+        choose(page, png(wide))
+        assert answered(page) == "row 17"
+        assert "light ground" in page.inner_text("#done")
+        picture = seen(page)
+        assert picture[17:19].min() > 150
+        assert picture[:16].max() < 20
+        assert picture[20:].max() < 20
+
+
+def test_a_text_is_asked_while_it_is_written(tmp_path: Path, another: "Callable[..., Page]") -> None:
+    """On a phone, by touch and keyboard."""
+    with (
+        serving(package=tinytext.package(tmp_path / "bright_row")) as one,
+        behaving(another(viewport={"width": 360, "height": 700}, has_touch=True), one.port) as page,
+    ):
+        from playwright.sync_api import expect
+
+        assert "On 60 test texts it has never seen" in page.inner_text("#headline")
+        page.get_by_label("A text").press_sequentially("坏")
+        expect(page.locator("#label")).to_have_text("bad")
+        page.get_by_label("A text").fill("好 好 <b>")
+        expect(page.locator("#label")).to_have_text("good")
+        share = float(page.locator("#bars li.best .share").inner_text().removesuffix(" %"))
+        assert f"{share:.1f} % sure: below 90 %, the model would rather abstain" in page.inner_text("#sure")
+        page.get_by_role("button", name="Clear").tap()
+        assert page.inner_text("#sure") == "Nothing asked yet."
+        assert page.evaluate("document.activeElement.id") == "text"
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")  # the button with the example
+        assert page.input_value("#text") == "这家酒店很好！"
+        expect(page.locator("#sure")).to_contain_text("% sure")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_row_is_asked_while_it_is_typed(tmp_path: Path, another: "Callable[..., Page]") -> None:
+    """On a phone, by keyboard alone; what is no number is marked and not asked."""
+    with (
+        serving(package=tinytable.package(tmp_path / "bright_row")) as one,
+        behaving(another(viewport={"width": 360, "height": 700}), one.port) as page,
+    ):
+        from playwright.sync_api import expect
+
+        page.keyboard.press("Tab")
+        page.keyboard.type("1,5")
+        expect(page.locator("#label")).to_have_text("left")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        page.keyboard.type("9")
+        expect(page.locator("#label")).to_have_text("right")
+        assert "% sure" in page.inner_text("#sure")
+        page.get_by_label("width, cm").fill("x")
+        expect(page.locator("#label")).to_have_text("–")
+        assert page.inner_text("#sure") == "width, cm is no number."
+        assert page.get_by_label("width, cm").get_attribute("aria-invalid") == "true"
+        page.get_by_label("width, cm").fill("20")
+        expect(page.locator("#label")).to_have_text("middle")
+        page.get_by_role("button", name="Clear").click()
+        assert page.inner_text("#sure") == "Nothing asked yet."
+        assert page.evaluate("document.activeElement.id") == "feature-0"
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360

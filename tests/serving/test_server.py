@@ -138,7 +138,7 @@ def test_nothing_is_allowed_to_other_sites(served: Served) -> None:
 def test_the_release_tells_of_itself(served: Served) -> None:
     assert served.ask("GET", "/card")[1] == b"# A card\n"
     about = served.ask("GET", "/about")[1]
-    assert (about["accuracy"]["n"], about["threshold"], about["drawn"]) == (60, 0.9, False)
+    assert (about["accuracy"]["n"], about["threshold"], about["kind"], about["pictures"]) == (60, 0.9, "image", {})
     assert about["integrity"].endswith("files are as released; UNSIGNED")
     assert served.ask("GET", "/ping")[0] == served.ask("HEAD", "/health")[0] == 200
 
@@ -264,7 +264,7 @@ def test_requests_that_come_together_go_together(loop: Loop) -> None:
 def test_a_batch_takes_no_longer_than_its_bound(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     batcher = Batcher(lambda images: np.zeros((len(images), 2), np.float32), calls.append)
-    batcher._per_image = batching.LATENCY_SECONDS / 2
+    batcher._per_example = batching.LATENCY_SECONDS / 2
     monkeypatch.setattr(batching, "INLINE_SECONDS", 1)
     for _ in range(5):
         batcher.submit(IMAGES[:1], lambda _: None)

@@ -54,16 +54,16 @@ def made(line: Path) -> Path:
     rows = pa.table({"label": pa.array(range(5), pa.int16()), "content": pa.array([row.tobytes() for row in content], pa.binary())})
     pq.write_table(rows, line / "data/prepared/validation.parquet", write_page_checksum=True)
     sides = dict(zip(("channels", "height", "width"), SHAPE, strict=True))
-    files.write_json("data/prepared/stats.json", sides)
+    described = {"kind": "image", "input": sides, "normalisation": {"mean": 0.5, "std": 0.25}}
+    files.write_json("data/prepared/preprocessing.json", {**described, "rules": {}})
     settings = {"widths": [16], "activation": "relu", "initialisation": "default", "normalisation": "none", "dropout": 0.0}
     with torch.random.fork_rng():
         weights = save(mlp.build(mlp.Settings.model_validate_json(json.dumps(settings)), **sides, classes=10).state_dict())
     files.write_bytes("models/model.safetensors", weights)
     description = {
         "architecture": {"name": "mlp", "settings": settings},
-        "input": sides,
+        **described,
         "classes": [str(index) for index in range(10)],
-        "normalisation": {"mean": 0.5, "std": 0.25},
         "weights": {"file": "model.safetensors", "sha256": files.sha256(weights)},
     }
     files.write_json("models/model.json", description)

@@ -120,7 +120,9 @@ def test_prepare_keeps_every_example_somewhere(line: Path, mnist_folder: Path) -
     assert set(tables["train"]["split"].to_pylist()) == {"train"}
     seen = [sha for name in ("train", "validation", "test") for sha in tables[name]["sha256"].to_pylist()]
     assert len(seen) == len(set(seen))
-    assert abs(stats["mean"] - 0.13) < 0.01  # type: ignore[operator]
+    described = json.loads((line / "data/prepared/preprocessing.json").read_text())
+    assert abs(described["normalisation"]["mean"] - 0.13) < 0.01
+    assert (described["kind"], described["input"]) == ("image", {"channels": 1, "height": 28, "width": 28})
 
 
 def test_prepare_gives_the_same_bytes_however_it_is_batched(line: Path, mnist_folder: Path) -> None:
@@ -154,7 +156,7 @@ def test_validate_writes_a_page_that_opens_offline(line: Path, mnist_folder: Pat
 
 
 def test_validate_stops_the_line_and_says_why(line: Path, mnist_folder: Path) -> None:
-    prepared(make_line(line, mnist_folder, validate__pixel_mean={"min": 100, "max": 120}))
+    prepared(make_line(line, mnist_folder, validate__statistics={"mean": {"min": 100, "max": 120}}))
     with pytest.raises(GateError, match=r"splits\.mean column values to be between"):
         validate.main()
     assert json.loads((line / "reports/validation.json").read_text())["success"] is False

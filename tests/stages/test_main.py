@@ -85,7 +85,7 @@ def test_a_library_of_another_copy_is_refused(line: Path, tmp_path: Path) -> Non
 def test_a_stage_dies_with_the_process_that_started_it(tmp_path: Path, shell: str) -> None:
     """As when `dvc repro` is killed, which starts a stage's command through the user's shell."""
     with Repo(str(ROOT)) as repo:
-        (command,) = {stage.cmd.removesuffix(f"-m stages {stage.name}") for stage in repo.index.stages}
+        (command,) = {stage.cmd.removesuffix(f"-m stages {stage.name}") for stage in repo.stage.collect("dvc.yaml")}
     stage_code = "m._die_with_parent(); print(os.getpid(), flush=True); time.sleep(60)"
     (tmp_path / "stage.py").write_text(f"import os, time, stages.__main__ as m; {stage_code}")
     starter = f"import subprocess; subprocess.run([{shell!r}, '-c', {command + 'stage.py'!r}])"

@@ -27,12 +27,15 @@ from duli.evaluation.corruptions import corrupted
 from duli.evaluation.predict import onnx_logits, torch_logits
 from duli.intervals import proportion
 from duli.models import fastconv
+from duli.models._inputs import Pixels
 from duli.models._restore import restore
+from duli.preparation.image import Kind
 from duli.preparation.parquet import examples
 from duli.reporting import pictures
 from duli.reporting.pages import lookup
 from stages import evaluate, fetch, prepare, quantize
 from tests import browser
+from tests.exported import whole
 from tests.stages.lines import make_line
 from tests.stages.test_report import Page, as_number
 
@@ -47,11 +50,11 @@ def template(tmp_path_factory: pytest.TempPathFactory, mnist_folder: Path) -> Pa
         patch.chdir(folder)
         fetch.main()
         prepare.main()
-    stats = json.loads((folder / "data/prepared/stats.json").read_text())
+    stats, described = (json.loads((folder / f"data/prepared/{name}.json").read_text()) for name in ("stats", "preprocessing"))
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = fastconv.build(fastconv.Settings(stem=8, blocks=((8,), (8,))), channels=1, height=28, width=28, classes=10)
-    normalisation = {"mean": stats["mean"], "std": stats["std"]}
+    normalisation = described["normalisation"]
     _fit_last_layer(model, folder, normalisation)
     weights = save(model.state_dict())
     files.write_bytes(folder / "models/model.safetensors", weights)
@@ -59,6 +62,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, mnist_folder: Path) -> Pa
         folder / "models/model.json",
         {
             "architecture": {"name": "fastconv", "settings": SETTINGS, "source_sha256": files.sha256(str(fastconv.__file__))},
+            "kind": "image",
             "input": {"channels": 1, "height": 28, "width": 28},
             "classes": stats["classes"],
             "normalisation": normalisation,
@@ -209,7 +213,7 @@ def test_corruptions_meet_what_ships_and_the_attack_meets_both(evaluated: Path) 
         facts["robustness"],
         (evaluated / f"models/{report('quantization')['variants'][facts['variant']]['file']}").read_bytes(),
     )
-    images, labels = examples(evaluated / "data/prepared/test.parquet", (1, 28, 28))
+    images, labels = examples(evaluated / "data/prepared/test.parquet", Kind(1, 28, 28))
     rows = np.arange(100) * 6  # of 600, evenly
     for name in ("fog", "rotate"):
         answers = onnx_logits(shipped, corrupted(name, images[rows], 0)).argmax(axis=1)
@@ -221,7 +225,7 @@ def test_corruptions_meet_what_ships_and_the_attack_meets_both(evaluated: Path) 
     rows = np.arange(60) * 10
     attacked = pgd(model, images[rows], labels[rows], epsilon=40 / 255, steps=3, seed=0, **description["normalisation"])
     both = found["pgd"]["40_of_255"]
-    of_torch = torch_logits(model, attacked, **description["normalisation"]).argmax(axis=1)
+    of_torch = torch_logits(whole(model, **description["normalisation"]), attacked).argmax(axis=1)
     assert both["trained"] == proportion(int((of_torch == labels[rows]).sum()), 60)
     assert both["shipped"] == proportion(int((onnx_logits(shipped, attacked).argmax(axis=1) == labels[rows]).sum()), 60)
     assert both["shipped"]["value"] < found["pgd"]["0_of_255"]["shipped"]["value"]
@@ -247,7 +251,7 @@ def test_the_gallery_holds_the_surest_mistakes_and_the_page_shows_them(evaluated
         assert (int(one["label"]), int(one["prediction"])) == (labels[row], probabilities[row].argmax())
         assert one["label_probability"] == pytest.approx(probabilities[row, labels[row]], abs=1e-6)
     page = (evaluated / "reports/evaluation.html").read_text()
-    images, _ = examples(evaluated / "data/prepared/test.parquet", (1, 28, 28))
+    images, _ = examples(evaluated / "data/prepared/test.parquet", Kind(1, 28, 28))
     assert page.count("<img") == 1 + 15 + 2 * 24
     assert all(pictures.picture(images[one["row"]]) in page for one in facts["mistakes"])
 
@@ -257,12 +261,12 @@ def test_what_the_network_looked_at_adds_up_to_why_it_preferred_the_answer(quant
     maps = []
     monkeypatch.setattr(pictures, "looked_at", lambda image, contributions: maps.append(contributions) or "data:,")
     evaluate.main()
-    images, labels = examples(quantized / "data/prepared/test.parquet", (1, 28, 28))
+    images, labels = examples(quantized / "data/prepared/test.parquet", Kind(1, 28, 28))
     description = json.loads((quantized / "models/model.json").read_text())
     model = restore(description, (quantized / "models/model.safetensors").read_bytes())
     for one, contributions in zip(report("evaluation")["mistakes"], maps, strict=True):
         image = images[[one["row"]]]
-        logits = torch_logits(model, np.concatenate([image, np.zeros_like(image)]), **description["normalisation"])
+        logits = torch_logits(whole(model, **description["normalisation"]), np.concatenate([image, np.zeros_like(image)]))
         moved = logits[0] - logits[1]
         assert contributions.sum() == pytest.approx(moved[int(one["prediction"])] - moved[labels[one["row"]]], abs=0.2)
 
@@ -398,7 +402,7 @@ def test_all_networks_run_by_themselves_and_are_the_same_each_time(made: Path) -
     facts = report("quantization")
     assert [*facts["variants"]] == ["fp32", *names]
     assert not any(facts["variants"][name]["within_bounds"] for name in names)
-    images, _ = examples(made / "data/prepared/validation.parquet", (1, 28, 28))
+    images, _ = examples(made / "data/prepared/validation.parquet", Kind(1, 28, 28))
     content = {name: (made / "models/variants" / f"{name}.onnx").read_bytes() for name in facts["variants"]}
     for name, one in content.items():
         assert onnx_logits(one, images[:3]).shape == (3, 10), name
@@ -413,7 +417,7 @@ def test_all_networks_run_by_themselves_and_are_the_same_each_time(made: Path) -
 
 def test_an_export_that_answers_differently_stops_the_line(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real: Callable[..., bytes] = export.to_onnx
-    monkeypatch.setattr(export, "to_onnx", lambda model, shape, mean, std: real(model, shape, mean + 0.2, std))
+    monkeypatch.setattr(export, "to_onnx", lambda model, before, example, name: real(model, Pixels(0.33, 0.31).exported(), example, name))
     with pytest.raises(GateError, match="disagrees with the trained one"):
         quantize.main()
     assert not list((made / "models").rglob("*.onnx"))

@@ -19,10 +19,10 @@ from packaging.requirements import Requirement
 
 from duli.errors import DataError, DuliError, GateError, ParamsError
 from duli.files import sha256
-from duli.packaging import commit, environment, keys, signing, wheel
+from duli.packaging import commit, environment, keys, kinds, signing, wheel
 from stages import package
 from tests.closure import ROOT
-from tests.packaging import pairs, tiny
+from tests.packaging import pairs, tiny, tinytable, tinytext
 
 WHEEL = "bright_row-1.2.0rc1-py3-none-any.whl"
 PAPERS = {"MODEL_CARD.md", "MODEL_CARD.html", "sbom.cdx.json", "data_licences.json"}  # the same inside the wheel and beside it
@@ -80,9 +80,9 @@ def test_a_release(temporary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert manifest["beside"] == {name: sha256(Path("dist", name)) for name in RELEASED - {"manifest.json", "provenance.intoto.json"}}
     assert packed["bright_row/model.onnx"] == tiny.model()
     described = email.message_from_bytes(packed["bright_row-1.2.0rc1.dist-info/METADATA"])
-    assert described.get_all("Provides-Extra") == sorted(package.EXTRAS)
+    assert described.get_all("Provides-Extra") == sorted({**package.EXTRAS, **kinds.KINDS["image"].extras})
     asked = [Requirement(text) for text in described.get_all("Requires-Dist") or []]
-    assert {one.name for one in asked if one.marker is None} == set(package.RUNTIME)
+    assert {one.name for one in asked if one.marker is None} == set(kinds.KINDS["image"].runtime)
     libraries = {one["name"]: one.get("scope") for one in json.loads(packed["bright_row/sbom.cdx.json"])["components"] if "purl" in one}
     assert {one.name for one in asked if one.marker} <= {name for name, scope in libraries.items() if scope == "optional"}
     about = json.loads(packed["bright_row/release.json"])
@@ -94,6 +94,42 @@ def test_a_release(temporary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "> **UNSIGNED.**" in Path("dist/MODEL_CARD.md").read_text()
     assert about["numbers"]["shipped"] == facts["quantization"]["variants"]["int8"]
     assert not [name for name in packed if name.endswith((".pkl", ".pt", ".pyc"))]
+
+
+@pytest.mark.usefixtures("unpacked")
+@pytest.mark.parametrize("kind", [tinytext, tinytable])
+def test_a_release_of_another_kind(temporary: Path, capsys: pytest.CaptureFixture[str], kind: Any) -> None:
+    facts = kind.write_line(Path())
+    package.main()
+    name = facts["stats"]["kind"]
+    told = kinds.KINDS[name]
+    assert f"it got 60 of 60 test {told.things} right, as its card says" in capsys.readouterr().out
+    assert list(temporary.iterdir()) == []
+    packed = wheel.Wheel(WHEEL, Path("dist", WHEEL).read_bytes()).contents()
+    files = {path.removeprefix("bright_row/") for path in packed if path.startswith("bright_row/")}
+    assert told.code <= files
+    assert not files & (kinds.OWN - told.code)
+    about = json.loads(packed["bright_row/release.json"])
+    assert (about["kind"], about["input"]) == (name, facts["stats"]["input"])
+    assert about["features"] == facts["stats"].get("features")
+    described = email.message_from_bytes(packed["bright_row-1.2.0rc1.dist-info/METADATA"])
+    asked = [Requirement(text) for text in described.get_all("Requires-Dist") or []]
+    assert {one.name for one in asked if one.marker is None} == set(told.runtime)
+    assert described.get_all("Provides-Extra") == sorted({**package.EXTRAS, **told.extras})
+    card = Path("dist/MODEL_CARD.md").read_text()
+    assert f"bright-row {told.usage[0][0]}" in card
+    assert "image" not in re.sub("container image|no image was built|tiny image", "", card)
+    kind.write_line(Path(), kind.model(scale=-1))
+    refused(temporary, GateError, rf"of 60 test {told.things} right .*; nothing was released")
+
+
+@pytest.mark.usefixtures("unpacked")
+def test_a_text_release_carries_its_tokenizer(temporary: Path) -> None:
+    tinytext.write_line(Path())
+    package.main()
+    packed = wheel.Wheel(WHEEL, Path("dist", WHEEL).read_bytes()).contents()
+    assert packed["bright_row/tokenizer.json"] == tinytext.rules()
+    assert json.loads(packed["bright_row/release.json"])["example"] == "这家酒店很好！"
 
 
 @pytest.mark.usefixtures("unpacked")
@@ -449,6 +485,18 @@ def test_the_wheel_in_a_bare_environment(temporary: Path) -> None:
     installed.write_bytes(changed)
     for arguments in (["predict", "-"], ["verify"], ["info"]):
         assert run(*arguments, feed=buffer.getvalue()).returncode == 3
+
+
+@pytest.mark.slow
+def test_a_text_wheel_in_a_bare_environment(temporary: Path) -> None:
+    """With the libraries that it declares, and nothing more."""
+    tinytext.write_line(Path(), n=500)
+    package.main()
+    environment.install(Path("venv").absolute(), Path("dist", WHEEL).absolute(), environment.closure(*kinds.KINDS["text"].runtime))
+    program = Path("venv/bin/bright-row").absolute()
+    answered = subprocess.run([program, "predict", "--json", "--text", "好"], cwd="/", capture_output=True, check=True)
+    assert json.loads(answered.stdout)["label"] == "good"
+    assert answered.stderr == b""
 
 
 @pytest.mark.slow

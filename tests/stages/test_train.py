@@ -19,15 +19,19 @@ from safetensors.torch import load
 
 from duli import files
 from duli.errors import DataError, DuliError, GateError, ParamsError
+from duli.models._inputs import preprocessing
 from duli.models._restore import restore
+from duli.preparation import kinds
 from duli.tracking.store import Store
 from duli.training.feed import Examples
-from duli.training.loop import Normalisation, evaluate
+from duli.training.loop import evaluate
 from stages import train
 from tests.closure import ROOT
 from tests.stages.lines import make_line
 from tests.tracking.conftest import fresh, migrated  # noqa: F401
 
+SIZE = {"channels": 1, "height": 28, "width": 28}
+KIND = kinds.kind("image", SIZE)
 ROWS = {"train": 2048, "validation": 512}
 DIGESTS = {split: f"digest of {split}" for split in ROWS}
 
@@ -51,6 +55,7 @@ train:
   early_stopping: null
   augmentation: {rotate: 5, scale: 0.1, shear: 0, shift: 1, elastic: 0}
   transfer: {init_from: null, sha256: null, frozen: 0, unfreeze: 0.0, layer_decay: 1.0}
+  pretraining: null
   precision: float32
   device: cpu
   threads: 1
@@ -103,7 +108,9 @@ def prepared(line: Path, mnist_folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     for split, rows in ROWS.items():
         write(split, images[start : start + rows], labels[start : start + rows])
         start += rows
-    stats = {"dataset": "mnist", "classes": list("0123456789"), "channels": 1, "height": 28, "width": 28, "mean": 0.13, "std": 0.31}
+    stats = {"dataset": "mnist", "classes": list("0123456789")}
+    described = {"kind": "image", "input": SIZE, "normalisation": {"mean": 0.13, "std": 0.31}, "rules": {}}
+    files.write_json("data/prepared/preprocessing.json", described)
     files.write_json("data/prepared/stats.json", {**stats, "splits": {split: {"digest": digest} for split, digest in DIGESTS.items()}})
     files.write_json("reports/validation.json", {"success": True, "digests": DIGESTS})
     threads = torch.get_num_threads()
@@ -138,8 +145,8 @@ def test_what_it_leaves_explains_itself(prepared: Path, capsys: pytest.CaptureFi
 
     accuracy = report["validation_accuracy"]
     assert 0.85 < accuracy["low"] < accuracy["value"] < accuracy["high"]
-    images, labels = train._read("validation", description["input"])
-    loss, correct = evaluate(model, Examples(images, labels), Normalisation(**description["normalisation"]))
+    images, labels = train._read("validation", KIND)
+    loss, correct = evaluate(model, Examples(images, labels), preprocessing(description))
     assert loss == pytest.approx(report["validation_loss"], rel=1e-5)
     assert correct == round(accuracy["value"] * accuracy["n"])
     rows = list(csv.DictReader((prepared / "models/history.csv").read_text().splitlines()))
@@ -204,7 +211,7 @@ def test_params_that_cannot_work_are_refused(prepared: Path, old: str, new: str,
 
 
 def test_damaged_data_are_refused(prepared: Path) -> None:
-    images, labels = train._read("validation", {"channels": 1, "height": 28, "width": 28})
+    images, labels = train._read("validation", KIND)
     flat, wrong = images.flatten(1).numpy(), labels.numpy().copy()
     wrong[7] = 10
     write("validation", flat, wrong)

@@ -12,8 +12,8 @@ from torch.nn import functional
 from duli.training import augment
 from duli.training.params import Augmentation
 
-STILL = {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0}
-EVERYTHING = {"rotate": 20.0, "scale": 0.2, "shear": 0.2, "shift": 2.0, "elastic": 1.0}
+STILL = {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0, "flip": 0.0}
+EVERYTHING = {"rotate": 20.0, "scale": 0.2, "shear": 0.2, "shift": 2.0, "elastic": 1.0, "flip": 0.5}
 
 
 def changed(images: Tensor, seed: int = 0, **settings: float) -> Tensor:
@@ -40,7 +40,7 @@ def test_nothing_changes_without_settings() -> None:
 
 def test_settings_too_small_to_see_leave_the_images() -> None:
     images = torch.rand(4, 3, 12, 17, generator=torch.Generator().manual_seed(0)) * 255
-    tiny = dict.fromkeys(EVERYTHING, 1e-7)
+    tiny = dict.fromkeys(EVERYTHING, 1e-7)  # of a flip: one image in ten million
     assert torch.allclose(changed(images, **tiny), images, atol=1e-2)
 
 
@@ -122,6 +122,33 @@ def test_elastic_displacements_are_smooth() -> None:
     inner = field(100, 40, 40, elastic=1.0)[:, :, 10:-10, 10:-10]
     assert inner.diff(dim=3).std() < 0.25
     assert inner.diff(dim=2).std() < 0.25
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_share_that_is_mirrored_is_mirrored_left_to_right(channels: int) -> None:
+    images = torch.rand(800, channels, 6, 9, generator=torch.Generator().manual_seed(0))
+    flipped = changed(images, flip=0.3)
+    mirrored = (flipped == images.flip(3)).flatten(1).all(dim=1)
+    kept = (flipped == images).flatten(1).all(dim=1)
+    assert torch.equal(mirrored, ~kept)
+    assert abs(mirrored.float().mean().item() - 0.3) < 0.05
+    assert torch.equal(changed(images, flip=1.0), images.flip(3))
+
+
+def test_without_flips_the_random_numbers_are_those_of_a_recipe_that_knows_none() -> None:
+    """A recipe from before there were flips goes on giving the same weights."""
+    images = torch.rand(5, 1, 12, 17, generator=torch.Generator().manual_seed(0)) * 255
+    generator, expected = torch.Generator().manual_seed(3), torch.Generator().manual_seed(3)
+    augment.changed(images, Augmentation(**{**EVERYTHING, "flip": 0.0}), generator)
+    torch.rand(5, 5, generator=expected), torch.randn(5, 2, augment.CELLS, augment.CELLS, generator=expected)
+    assert torch.equal(generator.get_state(), expected.get_state())
+    # The flips are drawn last, so that the other changes of an image stay what they were.
+    moves = {**EVERYTHING, "elastic": 0.0}
+    flipped, plain = (
+        augment.changed(images, Augmentation(**{**moves, "flip": share}), torch.Generator().manual_seed(4)) for share in (1.0, 0.0)
+    )
+    assert torch.equal(augment.changed(images.flip(3), Augmentation(**{**moves, "flip": 1.0}), torch.Generator().manual_seed(4)), plain)
+    assert not torch.equal(flipped, plain)
 
 
 @given(cuts=st.lists(st.integers(0, 9), max_size=4), seed=st.integers(0, 2**31))

@@ -13,17 +13,18 @@ from torch import Tensor, nn
 
 from duli.errors import DataError, GateError, ParamsError
 from duli.models import fastconv
+from duli.models._inputs import Pixels
 from duli.training import checkpoint, feed, layers
 from duli.training.checkpoint import State
 from duli.training.distributed import World
 from duli.training.feed import Examples
-from duli.training.loop import METRICS_EVERY, Normalisation, Point, Result, evaluate, fit
+from duli.training.loop import METRICS_EVERY, Point, Result, evaluate, fit
 from duli.training.params import Training
 from tests.closure import ROOT
 from tests.training.examples import CLASSES, SIDE, examples, network, recipe, weights
 
-NORMALISATION = Normalisation(0.29, 0.2)
-STILL = {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0}
+PIXELS = Pixels(0.29, 0.2)
+STILL = {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0, "flip": 0.0}
 
 
 def run(model: nn.Module, settings: Training, **changes: Any) -> list[Point]:
@@ -35,7 +36,7 @@ def whole_run(model: nn.Module, settings: Training, **changes: Any) -> Result:
         "train": examples(640, seed=1),
         "validation": examples(160, seed=2),
         "classes": CLASSES,
-        "normalisation": NORMALISATION,
+        "preprocessing": PIXELS,
         "device": torch.device("cpu"),
         "precision": torch.float32,
         "on_metrics": lambda step, metrics: None,
@@ -47,7 +48,7 @@ def whole_run(model: nn.Module, settings: Training, **changes: Any) -> Result:
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16, torch.float16])
 def test_learns(precision: torch.dtype) -> None:
     model = network()
-    before, _ = evaluate(model, examples(160, seed=2), NORMALISATION)
+    before, _ = evaluate(model, examples(160, seed=2), PIXELS)
     history = run(model, recipe(), precision=precision)
     assert history[-1].validation_correct >= 152
     assert history[-1].validation_loss < before / 2
@@ -60,12 +61,12 @@ def test_a_teacher_is_followed_against_the_labels_and_stays_as_it_is() -> None:
     run(teacher, recipe())
     before = weights(teacher)
     real = examples(640, seed=1)
-    wrong = Examples(real.images, torch.zeros_like(real.labels))
+    wrong = Examples(real.inputs, torch.zeros_like(real.labels))
     run(alone, recipe(), train=wrong)
     run(taught, recipe(), train=wrong, teacher=teacher)
     validation = examples(160, seed=2)
-    assert evaluate(alone, validation, NORMALISATION)[1] < 80
-    assert evaluate(taught, validation, NORMALISATION)[1] > 120
+    assert evaluate(alone, validation, PIXELS)[1] < 80
+    assert evaluate(taught, validation, PIXELS)[1] > 120
     assert all(torch.equal(*pair) for pair in zip(before, weights(teacher), strict=True))
 
 
@@ -86,7 +87,7 @@ def test_the_last_point_is_the_network_that_is_left() -> None:
     model = network()
     validation = examples(160, seed=2)
     last = run(model, recipe(), validation=validation)[-1]
-    assert (last.validation_loss, last.validation_correct) == evaluate(model, validation, NORMALISATION)
+    assert (last.validation_loss, last.validation_correct) == evaluate(model, validation, PIXELS)
     assert (last.step, last.epoch) == (20 + 10 + 10, 3)
 
 
@@ -111,7 +112,7 @@ def test_metrics_are_told_on_the_way() -> None:
 def test_evaluating_changes_nothing() -> None:
     model, validation = network(), examples(160, seed=2)
     before = weights(model)
-    assert evaluate(model, validation, NORMALISATION) == evaluate(model, validation, NORMALISATION)
+    assert evaluate(model, validation, PIXELS) == evaluate(model, validation, PIXELS)
     assert all(map(torch.equal, before, weights(model)))
 
 
@@ -171,7 +172,7 @@ def test_a_network_lost_in_the_last_step_is_refused() -> None:
     with torch.no_grad():
         model[-1].weight.fill_(math.nan)
     with pytest.raises(GateError, match="validation loss is nan"):
-        evaluate(model, examples(8), NORMALISATION)
+        evaluate(model, examples(8), PIXELS)
 
 
 @pytest.mark.parametrize("label", [CLASSES, -1, -100])
@@ -210,6 +211,7 @@ ROWS = 160  # 5 + 2 + 2 steps
 WAYS: dict[str, dict[str, Any]] = {
     "default": {},
     "elastic": {"augmentation": {**STILL, "elastic": 1.0}},
+    "flip": {"augmentation": {**STILL, "flip": 0.5}},
     "ema": {"ema": 0.9},
     "adam": {"optimizer": "adam"},
     "muon": {"optimizer": "muon"},
@@ -230,7 +232,7 @@ WAYS: dict[str, dict[str, Any]] = {
 def kept_run(settings: Training, make: Callable[[], nn.Module] = dropping, **changes: Any) -> tuple[nn.Module, Result, list[bytes]]:
     model, kept = make(), list[bytes]()
     precision = {"float16": torch.float16, "bfloat16": torch.bfloat16}.get(settings.precision, torch.float32)
-    validation = Examples(examples(60, seed=2).images, examples(60, seed=3).labels)  # labels of others: progress does not last
+    validation = Examples(examples(60, seed=2).inputs, examples(60, seed=3).labels)  # labels of others: progress does not last
     arguments = {"train": examples(ROWS, seed=1), "validation": validation, "precision": precision, **changes}
     return model, whole_run(model, settings, on_checkpoint=kept.append, **arguments), kept
 
@@ -299,7 +301,7 @@ def test_everything_in_a_checkpoint_is_needed(name: str, value: Tensor | None) -
 def test_early_stopping_keeps_the_best_weights_and_ends_the_run() -> None:
     model, seen = dropping(), list[list[Tensor]]()
     settings = recipe(**{**SHORT, "epochs": 40, "early_stopping": 3, "evaluations": 1000})
-    validation = Examples(examples(60, seed=2).images, examples(60, seed=3).labels)
+    validation = Examples(examples(60, seed=2).inputs, examples(60, seed=3).labels)
     result = whole_run(
         model,
         settings,
@@ -313,7 +315,7 @@ def test_early_stopping_keeps_the_best_weights_and_ends_the_run() -> None:
     assert result.kept == result.history[best]
     assert all(map(torch.equal, weights(model), seen[best]))
     assert not all(map(torch.equal, weights(model), seen[-1]))
-    assert evaluate(model, validation, NORMALISATION) == (result.kept.validation_loss, result.kept.validation_correct)
+    assert evaluate(model, validation, PIXELS) == (result.kept.validation_loss, result.kept.validation_correct)
 
 
 @pytest.mark.parametrize("stopping", [None, 50])
@@ -321,8 +323,8 @@ def test_with_an_average_the_average_is_kept(stopping: int | None) -> None:
     model, result, _ = kept_run(recipe(**SHORT, ema=0.9, early_stopping=stopping))
     plain, _, _ = kept_run(recipe(**SHORT))
     assert not torch.equal(model[0].weight, plain[0].weight)
-    validation = Examples(examples(60, seed=2).images, examples(60, seed=3).labels)
-    assert evaluate(model, validation, NORMALISATION)[0] == result.kept.validation_loss
+    validation = Examples(examples(60, seed=2).inputs, examples(60, seed=3).labels)
+    assert evaluate(model, validation, PIXELS)[0] == result.kept.validation_loss
 
 
 def bare(seed: int = 0) -> nn.Module:

@@ -20,7 +20,7 @@ GIB = 2**30
 
 
 def planned(model: nn.Module, shape: tuple[int, int, int], **changes) -> Plan:
-    return plan(model, shape, **{"batch": 5, "precision": torch.float32, "optimizer_tensors": 2, **changes})
+    return plan(model, torch.zeros(1, *shape), **{"batch": 5, "precision": torch.float32, "optimizer_tensors": 2, **changes})
 
 
 def really_kept(model: nn.Module, shape: tuple[int, int, int], batch: int, precision: torch.dtype) -> int:

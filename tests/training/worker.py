@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from duli.models._inputs import Pixels
 from duli.training import checkpoint, distributed
 from duli.training.distributed import World
-from duli.training.loop import Normalisation, fit
+from duli.training.loop import fit
 from tests.training.examples import CLASSES, examples, network, recipe
 
 ALWAYS = {"evaluations": 1000, "checkpoint": {"steps": 1, "minutes": None}}  # evaluated after every step, so that its loss is told
@@ -90,7 +91,7 @@ def train(job: dict[str, Any], world: World, folder: Path) -> None:
         examples(67, seed=2),
         recipe(**{"epochs": 2, "batch": 33, **ALWAYS, **job.get("recipe", {})}),
         classes=CLASSES,
-        normalisation=Normalisation(0.29, 0.2),
+        preprocessing=Pixels(0.29, 0.2),
         device=torch.device("cpu"),
         precision=torch.float32,
         on_metrics=told,

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from duli.preparation import image
 from duli.validation import suite
 from duli.validation.params import Range, Validate
 
@@ -13,10 +14,9 @@ BOUNDS = Validate(
     min_examples=200,
     max_quarantined_share=0.1,
     class_share=Range(min=0.2, max=0.5),
-    pixel_mean=Range(min=50, max=70),
-    pixel_std=Range(min=30, max=50),
+    statistics={"mean": Range(min=50, max=70), "std": Range(min=30, max=50)},
 )
-EXPECTED = suite.Expected(classes=3, shape=(1, 2, 2))
+EXPECTED = suite.Expected(classes=3, bounds=image.Kind(1, 2, 2).expected())
 N = 300
 
 
@@ -96,7 +96,7 @@ def test_each_poison_is_refused(examples: pd.DataFrame, poison: Callable[[pd.Dat
 
 
 def test_a_column_that_the_data_set_adds_has_to_be_there(examples: pd.DataFrame) -> None:
-    expected = suite.Expected(classes=3, shape=(1, 2, 2), columns=("age",))
+    expected = suite.Expected(classes=3, bounds=EXPECTED.bounds, columns=("age",))
     for frame, there in ((examples.assign(age=None), True), (examples, False)):
         assert all(outcome.success for outcome in suite.validate(frame, 0, expected, BOUNDS)) is there
 

@@ -1,0 +1,371 @@
+"""Reads what came in: cleans windows of examples as training data are cleaned, and judges whether they have drifted.
+
+A window is a file of `data/incoming/`: Parquet with at least a column `content`, `label` and `id` where they are known, or what a served
+model has counted (`serve --statistics`). Windows follow each other by name. What is refused is not looked at.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from duli import files, padding
+from duli.datasets._dataset import dataset
+from duli.errors import DataError
+from duli.evaluation import slices
+from duli.preparation import clean, kinds
+from duli.preparation.tokenizer import UNKNOWN
+from duli.progress import progress
+from duli.retraining import drift, looks, shift
+from duli.retraining.drift_params import Drift
+
+INCOMING = Path("data/incoming")
+RAW = Path("data/raw")
+PREPARED = Path("data/prepared")
+MODELS = Path("models")
+REFERENCE = Path("reports/drift.safetensors")
+FACTS = Path("reports/drift.json")
+PAGE = Path("reports/drift.html")
+
+FORMAT = "statistics of inputs, 1"  # of duli/serving/statistics.py, which needs onnxruntime to be imported
+BATCH = 4096  # examples in memory at a time
+# Of a prepared example, columns that are no feature: who it is, or the same for all.
+PLAIN = {"id", "split", "label", "content", "sha256", "height", "width"}
+
+Facts = dict[str, Any]
+Looks = dict[str, NDArray[np.float64]]
+
+
+def _of_images(images: NDArray[Any]) -> Looks:
+    return {"stroke_width": slices.looks(images)["stroke_width"], **looks.looks(images)}
+
+
+def _of_texts(tokens: NDArray[Any]) -> Looks:
+    """How many tokens a text has, and which share of them the training texts did not have."""
+    lengths = np.maximum((tokens != 0).sum(axis=1), 1)
+    return {"tokens": lengths.astype(np.float64), "unknown_tokens": (tokens == UNKNOWN).sum(axis=1) / lengths}
+
+
+def _of_rows(rows: NDArray[Any]) -> Looks:
+    return {f"feature_{index}": column.astype(np.float64) for index, column in enumerate(rows.T)}
+
+
+# What is seen of examples besides the columns that `prepare` keeps of them.
+LOOKS: dict[str, Callable[[NDArray[Any]], Looks]] = {"image": _of_images, "text": _of_texts, "table": _of_rows}
+
+
+@dataclass(frozen=True)
+class Line:
+    """What windows are compared with and judged by."""
+
+    description: Facts  # models/model.json
+    title: str
+    classes: list[str]
+    rules: clean.Rules
+    seed: int
+    drawn: int  # examples of a window, at most, that the network answers
+
+    def network(self) -> "Network":
+        """The trained network; imports torch (2 s)."""
+        from duli.models._restore import restore
+
+        weights = self.description["weights"]
+        return Network(restore(self.description, files.verified(MODELS / weights["file"], weights["sha256"])), self)
+
+
+class Network:
+    """The trained network, and what its last layer sees."""
+
+    def __init__(self, model: Any, line: Line) -> None:
+        from torch import nn
+
+        self.model, self.line = model, line
+        self.seen: list[NDArray[np.float32]] = []
+        layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+        if layers:
+            layers[-1].register_forward_pre_hook(lambda _, inputs: self.seen.append(inputs[0].flatten(1).numpy()))
+
+    def answers(self, inputs: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Logits [n, classes] and embeddings [n, d]: the input of the last linear layer, or the logits where there is none."""
+        import torch
+
+        from duli.evaluation.predict import torch_logits
+        from duli.models._inputs import Whole, preprocessing
+
+        self.seen.clear()
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # another number rounds differently, and verdicts would depend on the machine
+        try:
+            logits = torch_logits(Whole(preprocessing(self.line.description), self.model), inputs)
+        finally:
+            torch.set_num_threads(threads)
+        if not self.seen:
+            return logits, logits
+        embeddings = np.concatenate(self.seen)
+        in_order = np.empty_like(embeddings)
+        in_order[padding.by_length(inputs)] = embeddings  # as `torch_logits` went through them
+        return logits, in_order
+
+
+@dataclass(frozen=True)
+class Window:
+    """A file of incoming examples, cleaned."""
+
+    sample: drift.Sample
+    refused: list[pa.RecordBatch]  # of `Rules.quarantined`
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """How many were refused for which reason."""
+        from duli.preparation.summary import reasons
+
+        return reasons(self.refused)
+
+
+def line(settings: Drift) -> Line:
+    """What the files of this line say; raises `DataError` where they are missing."""
+    description, stats = files.read_json(MODELS / "model.json"), files.read_json(PREPARED / "stats.json")
+    declared = dataset(stats["dataset"], files.read_json(RAW / "dataset.json")["own"])
+    kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
+    rules = clean.Rules(len(stats["classes"]), kind, 0.0, columns=getattr(declared, "COLUMNS", clean.NOTHING))
+    return Line(description, stats["title"], stats["classes"], rules, settings.seed, settings.reference)
+
+
+def judged(settings: Drift, newest: list[Path]) -> list[drift.Verdict]:
+    """The verdicts of the windows `newest`, oldest first; writes `reports/drift.json` and the page beside it.
+
+    A window that was judged before, against the same reference, is not judged again. Raises `DataError` where a file cannot be read.
+    """
+    of = line(settings)
+    key = _key(of, settings)
+    before = _before(key)
+    found: list[Facts] = []
+    network = known = None
+    for path in newest:
+        digest = files.sha256(path)
+        facts = before.get(digest)
+        if facts is None:
+            served = statistics(path, of) if path.suffix == ".json" else None
+            network = network or of.network()
+            known = known or reference(of, network, settings, key)
+            if served is not None:
+                verdict, refused = drift.judge(drift.rounded(known, served.features), served), {}
+            else:
+                window = read(path, of, network)
+                verdict, refused = drift.judge(known, window.sample), window.reasons
+            facts = {"sha256": digest, "refused": refused, **verdict.facts()}
+        found.append({**facts, "window": path.stem})
+    verdicts = [drift.Verdict.of({name: facts[name] for name in drift.Verdict.__dataclass_fields__}) for facts in found]
+    fired = drift.decide(verdicts, settings.needed)
+    facts = {
+        "key": key,
+        "fired": fired,
+        "needed": settings.needed,
+        "false_alarms": settings.false_alarms,
+        "classes": of.classes,
+        "reference": files.read_json(PREPARED / "stats.json")["splits"]["validation"]["examples"],
+        "windows": found,
+    }
+    if not before or files.read_json(FACTS) != json.loads(json.dumps(facts)):
+        # The facts last: where they are, the page is theirs.
+        files.write_text(PAGE, page(facts, of.title))
+        files.write_json(FACTS, facts)
+    return verdicts
+
+
+def reference(of: Line, network: Network, settings: Drift, key: str) -> drift.Reference:
+    """The reference of this line, kept in `reports/drift.safetensors` until the model, its data or the settings are others.
+
+    Made of the validation split: training data that the network was not fitted to.
+    """
+    if REFERENCE.is_file():
+        kept = REFERENCE.read_bytes()
+        if kept[: len(key)] == key.encode():
+            return drift.from_bytes(kept[len(key) :])
+    from duli.preparation.parquet import opened
+
+    with opened(PREPARED / "validation.parquet") as file:
+        rows = file.read()
+    chosen = np.random.default_rng(settings.seed).permutation(len(rows))[: settings.reference]
+    parts = rows.take(pa.array(np.sort(chosen))).to_batches(max_chunksize=BATCH)
+    gathered = _Gathered(of, network, len(chosen), len(chosen))
+    for rows in parts:
+        gathered.add(rows, rows["label"].to_numpy())
+    made = drift.reference(gathered.sample(), of.classes, settings)
+    files.write_bytes(REFERENCE, key.encode() + drift.to_bytes(made))
+    return made
+
+
+def read(path: Path, of: Line, network: Network, embedded: int = drift.EMBEDDED) -> Window:
+    """A window, cleaned as training data are, with embeddings of at most `embedded` examples.
+
+    Examples without a label are looked at, and are no training data: they are cleaned by themselves, so that they contradict nobody.
+    Raises `DataError` where the file, a column or its type is not what it has to be.
+    """
+    refused: list[pa.RecordBatch] = []
+    verdicts = {labelled: clean.judge(_batches(path, of.rules, labelled=labelled), of.rules) for labelled in (True, False)}
+    kept = {labelled: int((verdict == clean.KEEP).sum()) for labelled, verdict in verdicts.items()}
+    gathered = _Gathered(of, network, sum(kept.values()), embedded)
+    for labelled, verdict in verdicts.items():
+        if not len(verdict):
+            continue
+        rows = progress(_batches(path, of.rules, labelled=labelled), f"reading {path.name}", unit="batches")
+        for target, batch in clean.sort_out(rows, verdict, of.rules):
+            if target == "quarantine":
+                refused.append(batch)
+            else:
+                gathered.add(batch, batch["label"].to_numpy() if labelled else np.full(batch.num_rows, -1))
+    return Window(gathered.sample(), refused)
+
+
+def statistics(path: Path, of: Line) -> drift.Sample:
+    """What a server has counted (`serve --statistics`); raises `DataError` where it is something else, or of other classes."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        features, predictions, classes = facts["features"], facts["predictions"], facts["classes"]
+        known = facts["format"] == FORMAT and set(features) == {"mean", "std", "min", "max"}
+    except (LookupError, TypeError, ValueError):
+        known = False
+    if not known:
+        raise DataError(f"{path} holds no statistics of a server; `serve --statistics FILE` writes them, or take it away")
+    if classes != of.classes or len(predictions) != len(classes):
+        raise DataError(f"{path} counts other classes than the data set has; take it away")
+    return drift.counted(features, predictions, of.seed)
+
+
+class _Gathered:
+    """What drift looks at of examples that come batch by batch; the network answers those drawn at random."""
+
+    def __init__(self, of: Line, network: Network, examples: int, embedded: int) -> None:
+        self.of, self.network = of, network
+        order = np.random.default_rng(of.seed).permutation(examples)
+        self.asked = np.zeros(examples, bool)
+        self.asked[order[: of.drawn]] = True
+        self.embedded = np.zeros(examples, bool)
+        self.embedded[order[: min(of.drawn, embedded)]] = True
+        self.done = 0
+        self.features: dict[str, list[NDArray[np.float64]]] = {}
+        self.classes: dict[str, list[NDArray[np.int64]]] = {"label": [], "prediction": []}
+        self.embeddings: list[NDArray[np.float32]] = []
+
+    def add(self, rows: pa.RecordBatch, labels: NDArray[Any]) -> None:
+        """Takes in finished rows (schema `Rules.example`)."""
+        inputs = self.of.rules.kind.arrays(pa.chunked_array([rows["content"]]))
+        part = slice(self.done, self.done + len(inputs))
+        self.done += len(inputs)
+        for field in rows.schema:
+            if field.name not in PLAIN and (pa.types.is_floating(field.type) or pa.types.is_integer(field.type)):
+                values = rows[field.name].cast(pa.float64()).to_numpy(zero_copy_only=False)
+                self.features.setdefault(field.name, []).append(values)
+        self._keep(LOOKS[self.of.rules.kind.name](inputs))
+        self.classes["label"].append(labels.astype(np.int64))
+        asked = self.asked[part]
+        if asked.any():
+            self._ask(inputs[asked], self.embedded[part][asked])
+
+    def _ask(self, inputs: NDArray[Any], embedded: NDArray[np.bool_]) -> None:
+        from duli.evaluation.predict import softmax
+
+        logits, embeddings = self.network.answers(inputs)
+        self._keep({"confidence": softmax(logits).max(axis=1)})
+        self.classes["prediction"].append(logits.argmax(axis=1))
+        self.embeddings.append(embeddings[embedded])
+
+    def _keep(self, values: dict[str, NDArray[np.float64]]) -> None:
+        for name, some in values.items():
+            self.features.setdefault(name, []).append(some)
+
+    def sample(self) -> drift.Sample:
+        """All of it."""
+        if not self.done:
+            return drift.Sample({}, {}, None)
+        return drift.Sample(
+            {name: np.concatenate(parts) for name, parts in self.features.items()},
+            {name: np.concatenate(parts) for name, parts in self.classes.items()},
+            np.concatenate(self.embeddings),
+        )
+
+
+def _batches(path: Path, rules: clean.Rules, *, labelled: bool) -> Iterator[pa.RecordBatch]:
+    """The examples with a label, or those without (as class 0), as `clean` takes them."""
+    seen = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            if "content" not in file.schema_arrow.names:
+                raise DataError(f"{path} has no column 'content'; it holds the bytes of each example, as in {PREPARED}/train.parquet")
+            for batch in file.iter_batches(batch_size=BATCH):
+                ready = _ready(batch, path, rules, seen, labelled=labelled)
+                seen += batch.num_rows
+                if ready.num_rows:
+                    yield ready
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path} cannot be read ({str(error).splitlines()[0]}); write it again as Parquet, or take it away") from None
+
+
+def _ready(batch: pa.RecordBatch, path: Path, rules: clean.Rules, start: int, *, labelled: bool) -> pa.RecordBatch:
+    names = batch.schema.names
+    labels = _labels(batch["label"], path) if "label" in names else pa.nulls(batch.num_rows, pa.int16())
+    given = batch["id"].cast(pa.string()) if "id" in names else pa.nulls(batch.num_rows, pa.string())
+    name = path.stem
+    ids = pc.coalesce(given, pa.array([f"{name}:{start + row}" for row in range(batch.num_rows)], pa.string()))
+    try:
+        contents = batch["content"].cast(pa.binary())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise DataError(f"{path}: the column 'content' is {batch.schema.field('content').type}; it has to be binary") from None
+    columns = {
+        "id": ids,
+        # Published splits are never cut up, so the examples stay in order.
+        "split": pa.array(["test"] * batch.num_rows, pa.string()),
+        "label": labels if labelled else pa.array(np.zeros(batch.num_rows, np.int16)),
+        "content": contents,
+        **{name: batch[name] for name in rules.columns.names if name in names},
+    }
+    there = labels.is_valid()
+    return pa.RecordBatch.from_pydict(columns).filter(there if labelled else pc.invert(there))
+
+
+def _labels(column: pa.Array, path: Path) -> pa.Array:
+    """Labels as int16; what does not fit is -1, which is unknown."""
+    if not (pa.types.is_integer(column.type) or pa.types.is_null(column.type)):
+        raise DataError(f"{path}: the column 'label' is {column.type}; it has to hold the index of the class, as an integer")
+    wide = column.cast(pa.int64(), safe=False)
+    return pc.if_else(pc.and_(pc.greater_equal(wide, 0), pc.less(wide, 2**15)), wide, -1).cast(pa.int16())
+
+
+def _key(of: Line, settings: Drift) -> str:
+    """The digest of all that a verdict depends on besides the window; how many windows decide is not among it."""
+    validation = files.read_json(PREPARED / "stats.json")["splits"]["validation"]["digest"]
+    knobs = settings.model_dump(exclude={"windows", "needed"})
+    code = [files.sha256(Path(module.__file__ or "")) for module in (drift, shift, looks, slices)]
+    return files.sha256(json.dumps([of.description["weights"]["sha256"], validation, knobs, code], sort_keys=True).encode())
+
+
+def _before(key: str) -> dict[str, Facts]:
+    """Windows that were judged against the same reference, by digest."""
+    if not (FACTS.is_file() and PAGE.is_file()):
+        return {}
+    facts = files.read_json(FACTS)
+    return {window["sha256"]: window for window in facts["windows"]} if facts["key"] == key else {}
+
+
+def page(facts: Facts, title: str) -> str:
+    """reports/drift.html: what moved, of the numbers of drift.json."""
+    from duli.reporting import charts_drift as charts
+    from duli.reporting.pages import render
+
+    shown = [window for window in facts["windows"] if window["moved"]]
+    drawn: Facts = {"features": {}, "classes": {}}
+    if shown:
+        for name in shown[-1]["moved"]["features"]:
+            drawn["features"][name] = charts.feature(name, [(window["window"], window["moved"]["features"][name]) for window in shown])
+        for name in shown[-1]["moved"]["classes"]:
+            of = [(window["window"], window["moved"]["classes"][name]) for window in shown if name in window["moved"]["classes"]]
+            drawn["classes"][name] = charts.classes(name, facts["classes"], of)
+    return render("drift.html.j2", facts=facts, charts=drawn, title=title)

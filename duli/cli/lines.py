@@ -1,0 +1,15 @@
+"""Which release lines there are: the default one in the root of the repository, further ones in pipelines/NAME."""
+
+from pathlib import Path
+
+FURTHER = "pipelines/*/params.yaml"
+
+
+def folders() -> list[Path]:
+    """The folder of each line, seen from here, the line that lies here first; in the folder of a further line that one alone."""
+    return [Path(), *sorted(path.parent for path in Path().glob(FURTHER))]
+
+
+def repro(folder: Path) -> str:
+    """The command, given in the root of the repository, that builds the line of that folder."""
+    return f"make repro LINE={folder.name}" if folder.name else "make repro"

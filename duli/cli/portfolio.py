@@ -1,0 +1,226 @@
+"""All release lines side by side: what each released, how good and how dear it is, what its plan is worth, alone and together."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from duli import files
+from duli.cli import lines
+from duli.errors import DataError, ParamsError
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+
+    from duli.economics.portfolio import Figures
+    from duli.reporting.speech import Language
+
+BUSINESS = "reports/business.json"
+PAGES: "dict[Language, str]" = {"en": "reports/portfolio.html", "zh": "reports/portfolio.zh.html"}
+JSON = "reports/portfolio.json"
+# Of business.json what stands in the portfolio as it stands there.
+SAME = (
+    "verdict",
+    "gates",
+    "gates_refused",
+    "accuracy",
+    "model_bytes",
+    "wheel_bytes",
+    "latency_ms",
+    "unit_cost_usd_per_million",
+    "price_usd_per_million",
+    "gross_margin",
+    "assumed_share_of_cost",
+)
+INVESTMENT = ("npv_usd", "npv_positive_probability", "npv_variance_from_assumed", "revenue_usd", "funding_usd")
+BREAK_EVEN = ("break_even_answers_per_month", "break_even_with_team_answers_per_month")
+Form = TypeVar("Form", bound=BaseModel)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True)
+
+
+class _Wheel(_Part):
+    sha256: str
+
+
+class _Manifest(_Part):
+    """Of dist/manifest.json, which release it is."""
+
+    name: str
+    version: str
+    wheel: _Wheel
+    signed: bool
+
+
+class _Stats(_Part):
+    """Of data/prepared/stats.json, what the line is about."""
+
+    kind: Literal["image", "text", "table"]
+
+
+def portfolio() -> None:
+    """Compares all release lines that are built, on a page of its own; run it in the root of the repository.
+
+    Reads what the lines' last runs left behind and builds nothing: lines that are not built, and those whose reports are not those of
+    their params.yaml, are named. Writes reports/portfolio.html, .zh.html (Chinese) and .json, which holds every number of the pages.
+    """
+    from duli.economics.portfolio import together
+    from duli.packaging.params import Release
+    from duli.params import Params
+
+    if Params("params.yaml").values.get("root") != ".":
+        raise ParamsError("a portfolio is one of all lines: run `duli portfolio` in the root of the repository (`make portfolio` there)")
+    named: dict[str, Path] = {}
+    listed: dict[str, Any] = {}
+    built: dict[str, Figures] = {}
+    with _dvc() as repo:
+        for folder in lines.folders():
+            release = Params(folder / "params.yaml").section("release", Release)
+            if release.name in named:
+                raise ParamsError(
+                    f"{folder / 'params.yaml'}: release.name = '{release.name}' is that of {named[release.name] / 'params.yaml'} too, and "
+                    "a line needs an experiment and a registered model of its own; change one"
+                )
+            named[release.name] = folder
+            listed[release.name] = {"folder": str(folder), "title": release.title, "state": "not built", "fix": lines.repro(folder)}
+            if (folder / BUSINESS).exists():
+                built[release.name], of_line = _line(folder)
+                changed = _changed(repo, folder)
+                listed[release.name] |= {"state": "outdated" if changed else "current", "changed": changed, **of_line}
+    if not built:
+        raise DataError(f"no release line is built ({', '.join(named)}); `make repro` builds the default one, `dvc repro -P` all of them")
+    currency, rate = _currency(named[next(iter(built))], next(iter(built.values())))
+    facts = {
+        "currency": currency,
+        "currency_per_usd": rate,
+        "lines": listed,
+        "totals": together(built),
+        "plan": next(iter(built.values())).plan.model_dump(),
+        "reasons": [reason for name, figures in built.items() for reason in _reasons(name, figures)],
+    }
+    files.write_json(JSON, facts)
+    _write_pages(facts)
+    _tell(facts)
+
+
+def _line(folder: Path) -> "tuple[Figures, dict[str, Any]]":
+    """The business report of a line, and all that the portfolio says of it."""
+    from duli.economics.portfolio import Figures
+    from duli.tracking.champion import load
+
+    found = _read(folder, BUSINESS, Figures)
+    manifest = _read(folder, "dist/manifest.json", _Manifest)
+    champion = load(folder / "champion.json").champion
+    in_use = champion is not None and champion.wheel_sha256 == manifest.wheel.sha256
+    figures = found.model_dump()
+    return found, {
+        "name": manifest.name,
+        "version": manifest.version,
+        "signed": manifest.signed,
+        "kind": _read(folder, "data/prepared/stats.json", _Stats).kind,
+        "place": "champion" if in_use else "challenger",
+        "champion_version": champion.version if champion else None,
+        "refused": [gate.name for gate in found.gate_results if not gate.passed],
+        **{name: figures[name] for name in SAME},
+        **{name: figures[name]["value"] for name in BREAK_EVEN},
+        **{name: figures["investment"][name] for name in INVESTMENT},
+    }
+
+
+def _read(folder: Path, name: str, form: type[Form]) -> Form:
+    """A file of a line; raises `DataError` where it is missing, damaged, or was written by another version."""
+    path = folder / name
+    try:
+        return form.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing, though {folder / BUSINESS} is there; `{lines.repro(folder)}` makes it") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the whole of it"
+        raise DataError(
+            f"{path} is damaged or was made by another version ({place}: {first['msg']}); `rm {path}`, then `{lines.repro(folder)}`"
+        ) from None
+
+
+def _dvc() -> "Repo":
+    from dvc.exceptions import NotDvcRepoError
+    from dvc.repo import Repo
+
+    try:
+        return Repo(".")
+    except NotDvcRepoError:
+        raise DataError(
+            "this is no DVC repository, so nobody knows which params the reports are of; work in a clone of the repository"
+        ) from None
+
+
+def _changed(repo: "Repo", folder: Path) -> list[str]:
+    """What of a line is not as DVC noted it when it was built: sections of its params.yaml, and the report itself; usually nothing."""
+    from dvc.dependency import ParamsDependency
+    from dvc.exceptions import DvcException
+
+    found: dict[str, None] = {}
+    try:
+        for stage in repo.stage.collect(str(folder / "dvc.yaml")):
+            for dep in stage.deps:
+                if isinstance(dep, ParamsDependency):
+                    for state in dep.status().values():
+                        found |= dict.fromkeys(state if isinstance(state, dict) else dep.params)  # a text where nothing was noted at all
+            if any(out.def_path == BUSINESS and "modified" in out.status().values() for out in stage.outs):
+                found[BUSINESS] = None
+    except DvcException as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{folder / 'dvc.yaml'}: DVC cannot tell what was built ({reason}); `dvc status {folder / 'dvc.yaml'}` says more"
+        ) from None
+    return [*found]
+
+
+def _currency(folder: Path, figures: "Figures") -> tuple[Literal["USD", "CNY"], float]:
+    """The currency of the pages: that of the first line that is built, and what its report takes a USD for."""
+    from duli.economics.params import Report
+    from duli.params import Params
+
+    currency, rate = Params(folder / "params.yaml").section("report", Report).currency, figures.currency_per_usd.value
+    return (currency, rate) if currency != "USD" and rate and rate != 1 else ("USD", 1.0)  # a report of before the change knows no rate
+
+
+def _reasons(name: str, figures: "Figures") -> list[dict[str, str]]:
+    """Why a number of the line is missing, by its key in the portfolio."""
+    keys = {f"{key}.value": key for key in BREAK_EVEN} | {f"investment.{key}": key for key in INVESTMENT}
+    return [{"key": f"lines.{name}.{keys[entry.key]}", "reason": entry.reason} for entry in figures.reasons if entry.key in keys]
+
+
+def _write_pages(facts: dict[str, Any]) -> None:
+    from duli.reporting import charts_portfolio
+    from duli.reporting.pages import render
+    from duli.reporting.speech import Speech
+
+    built = {name: line for name, line in facts["lines"].items() if line["state"] != "not built"}
+    for language, path in PAGES.items():
+        speech = Speech(language, facts["currency"], facts["currency_per_usd"])
+        chart = charts_portfolio.worth(list(built.values()), speech)
+        files.write_text(path, render("portfolio.html.j2", facts=facts, built=built, speech=speech, chart=chart))
+
+
+def _tell(facts: dict[str, Any]) -> None:
+    from duli.reporting import wording
+
+    rows = [["line", "release", "verdict", "place", "accuracy", "margin", "NPV, USD", "P10", "P90"]]
+    for name, line in facts["lines"].items():
+        if line["state"] != "not built":
+            worth = [wording.big(line["npv_usd"][end]) for end in ("p50", "p10", "p90")]
+            shown = [wording.percent(line["accuracy"]["value"]), wording.share(line["gross_margin"]["value"])]
+            rows.append([name, line["version"], line["verdict"], line["place"], *shown, *worth])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(f"the page is {' or '.join(PAGES.values())}", flush=True)
+    for name, line in facts["lines"].items():
+        if line["state"] == "not built":
+            print(f"{name} is not built: {line['fix']}", file=sys.stderr)
+        elif line["state"] == "outdated":
+            print(f"{name} is not what its params.yaml says now ({', '.join(line['changed'])}): {line['fix']}", file=sys.stderr)

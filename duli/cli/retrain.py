@@ -1,0 +1,335 @@
+"""Whether this line has to train again, and what came of it: one table decides, one file keeps the decision for `duli propose`."""
+
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from duli import files
+from duli.cli import commands
+from duli.cli.intake import ACCEPTED, INCOMING, Window, accept, look
+from duli.cli.registered import CHAMPION, MANIFEST, champions, remember_champion
+from duli.errors import EXIT_HELD, DuliError, GateError
+
+if TYPE_CHECKING:
+    from duli.retraining.decision import New, Row, Verdict
+    from duli.retraining.params import Retrain
+    from duli.tracking.champion import Champions, Record
+
+BRANCH = "duli/retrain"  # the one branch that proposals of the default line go to
+DECISION = Path("reports/retrain/decision.json")
+TABLE = Path("reports/retrain/decision.md")
+NOTHING, PROPOSED, HELD, FAILED, RUNNING = "nothing to do", "proposed", "held", "failed", "running"
+THE_CHAMPION = "the champion's model"
+EXIT_PROPOSED = 3
+EXIT_CODES = {NOTHING: 0, HELD: EXIT_HELD, PROPOSED: EXIT_PROPOSED}
+SECONDS_PER_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a retraining ended with."""
+
+    state: str
+    reason: str
+    compared: str = ""  # the paired test, in a sentence
+    record: "Record | None" = None  # what champion.json would say; None: the champion stays
+    run_id: str | None = None
+
+
+def retrain(*, explain: bool, as_json: bool, force: str | None) -> None:
+    """Trains again where a trigger asks for it, and judges the result against the champion.
+
+    The triggers are: code, params or data have changed, the champion is old, what came in has drifted, the champion answers it badly, and
+    --force. Labelled data that passes validation is accepted as training data, data that does not is quarantined. Nothing is promoted
+    or pushed: `duli propose` puts the result before people. Safe to kill and to repeat; a second one waits for the first.
+
+    Exit code 0: nothing to do; 3: proposed, the result may become the champion; 1: held, a gate or the paired test refuses it; 2: failed.
+    """
+    from duli.params import Params
+    from duli.retraining import decision
+    from duli.retraining.params import Retrain
+
+    settings = Params("params.yaml").section("retrain", Retrain)
+    if commands.asked("branch", "--show-current") == branch():
+        raise GateError(f"this is {branch()}, where proposals go; retrain on the branch they are merged into, or it would go on for ever")
+    with _alone():
+        if explain or as_json:
+            rows, _ = _decide(settings, force, pull=False)
+            print(json.dumps(decision.plain(rows), indent=2) if as_json else _aligned(rows))
+            return
+        rows, windows = _decide(settings, force, pull=True)
+        print(_aligned(rows), flush=True)
+        outcome = _carried_out(rows, windows, force)
+    print(f"\n{outcome.state}: {outcome.reason}")
+    sys.exit(EXIT_CODES[outcome.state])
+
+
+def branch() -> str:
+    """The one branch that proposals of this line go to."""
+    line = (commands.asked("rev-parse", "--show-prefix") or "").rstrip("/")
+    return f"{BRANCH}-{Path(line).name}" if line else BRANCH
+
+
+def _carried_out(rows: "list[Row]", windows: list[Window], force: str | None) -> Outcome:
+    from duli.retraining import decision
+
+    why = "no trigger fired"
+    fired = decision.fired(rows)
+    if fired and "change" not in fired and force is None and not _new(windows).labelled and not decision.stale(commands.dvc_status()):
+        why = f"{', '.join(fired)} fired, but code, params and training data are as they were: there is nothing new to learn from"
+        fired = []
+    if not fired:
+        accept([window for window in windows if window.objection], _track, _forget)  # to quarantine
+        return _keep(rows, Outcome(NOTHING, why))
+    _keep(rows, Outcome(RUNNING, "a retraining began here and did not end"))  # from here on a repetition goes by this table
+    remember_champion()
+    accept(windows, _track, _forget)
+    if not commands.dvc_shown("repro", *(["--pull"] if _remote() else []), *(["--force"] if force is not None else []), "dvc.yaml"):
+        _keep(rows, Outcome(FAILED, "`dvc repro` stopped"))
+        raise DuliError("`dvc repro` stopped, for the reason above; nothing is proposed")
+    outcome = _keep(rows, _judged())
+    if outcome.run_id:
+        _log(rows, outcome)
+    return outcome
+
+
+def _decide(settings: "Retrain", force: str | None, *, pull: bool) -> "tuple[list[Row], list[Window]]":
+    """The table, and the windows that came in; that of a retraining which was interrupted here stays in force."""
+    from duli.retraining import decision
+
+    status = commands.dvc_status()
+    if pull and (_lacking(status) or _absent()) and _remote():
+        commands.dvc_shown("pull", "--run-cache", "--allow-missing")
+        status = commands.dvc_status()
+    windows = look()
+    kept = files.read_json(DECISION) if DECISION.exists() else {}
+    if kept.get("outcome") == RUNNING and (kept["base"], kept["params"]) == (_head(), files.sha256("params.yaml")) and force is None:
+        return [decision.Row(**row) for row in kept["rows"]], windows
+    known = champions()
+    age, why_not = _age(known)
+    return [
+        decision.change(decision.stale(status), _new(windows), _pending(known), settings),
+        decision.schedule(age, why_not, settings),
+        decision.drift(*_verdicts(windows, settings), settings),
+        decision.quality(*_answered(windows, known), settings),
+        decision.manual(force),
+    ], windows
+
+
+def _judged() -> Outcome:
+    """The release that lies here against the champion."""
+    from duli.cli import evidence, promotion
+    from duli.cli.registered import Registered
+
+    settings, required = promotion.settings_of_line()
+    line = Registered()
+    entry = line.wanted(None)
+    which = _known_as(line.champions)
+    if which and not _lock_changed():
+        return Outcome(NOTHING, f"this gives {which} again, byte for byte: there is nothing new to learn from")
+    if which == THE_CHAMPION:
+        return Outcome(PROPOSED, "the champion's model again, in a line that has changed around it", run_id=entry.run_id)
+    try:
+        with tempfile.TemporaryDirectory(prefix="duli-retrain-") as folder:
+            challenger = evidence.fetch(line.store, entry, Path(folder) / "release")
+            found = promotion.weigh(line, challenger, Path(folder), settings, required, rejudge=True)
+    except GateError as error:
+        return Outcome(HELD, str(error), run_id=entry.run_id)
+    record = promotion.record_of(challenger)
+    if found is None:
+        return Outcome(PROPOSED, "all gates passed, and there is no champion yet", record=record, run_id=entry.run_id)
+    value, low, high = (100 * found.difference()[end] for end in ("value", "low", "high"))
+    compared = (
+        f"{value:+.3f} points ({low:+.3f} to {high:+.3f}, 95 %) against the champion on the same {found.n:,} test examples, "
+        f"won {found.won:,}, lost {found.lost:,}, McNemar p = {found.p_value:.3g}"
+    )
+    return Outcome(PROPOSED, "all gates passed, and the paired test against the champion", compared, record, entry.run_id)
+
+
+def _log(rows: "Sequence[Row]", outcome: Outcome) -> None:
+    """Keeps the table with the release run in MLflow."""
+    from duli.retraining import decision
+    from duli.tracking import store
+
+    found = store.locate(os.environ, Path())
+    with found.answering():
+        client = found.client()
+        client.log_text(outcome.run_id, _page(rows, outcome), "retraining/decision.md")
+        client.set_tag(outcome.run_id, "duli.retrain", outcome.state)
+        client.set_tag(outcome.run_id, "duli.retrain_triggers", ",".join(decision.fired(rows)))
+
+
+def _keep(rows: "Sequence[Row]", outcome: Outcome) -> Outcome:
+    from duli.retraining import decision
+
+    record = outcome.record.model_dump() if outcome.record else None
+    of = {"base": _head(), "params": files.sha256("params.yaml")}
+    said = {"outcome": outcome.state, "reason": outcome.reason, "compared": outcome.compared, "record": record}
+    files.write_text(TABLE, _page(rows, outcome))
+    files.write_json(DECISION, {**said, **of, "rows": decision.plain(rows)})
+    return outcome
+
+
+def _page(rows: "Sequence[Row]", outcome: Outcome) -> str:
+    from duli.retraining import decision
+
+    said = "\n\n".join(part for part in (f"**{outcome.state}**: {outcome.reason}", outcome.compared) if part)
+    return f"{said}\n\n{decision.markdown(rows)}"
+
+
+def _new(windows: Sequence[Window]) -> "New":
+    from duli.retraining.decision import New
+
+    usable = [window for window in windows if window.labelled and not window.objection]
+    refused = {window.path.name: window.objection for window in windows if window.objection}
+    return New(sum(window.examples for window in usable), len(usable), refused)
+
+
+def _verdicts(windows: Sequence[Window], settings: "Retrain") -> "tuple[dict[str, Verdict] | None, str]":
+    """What the test for drift says of the last windows, and of what servers have counted; None and why, where there is nothing."""
+    valid = [window.path for window in windows if not window.objection]
+    usable = sorted([*valid, *INCOMING.glob("*.json")])[-settings.drift.windows :]
+    if not usable:
+        return None, f"nothing valid lies in {INCOMING}"
+    from duli.cli.incoming import judged
+
+    return {path.name: verdict for path, verdict in zip(usable, judged(settings.drift, usable), strict=True)}, ""
+
+
+def _answered(windows: Sequence[Window], known: "Champions") -> tuple[int, int, str]:
+    """How many of the labelled examples that came in the champion's own wheel answers right, of how many, and why that is not known."""
+    usable = [window.kept for window in windows if window.labelled and not window.objection and window.kept is not None]
+    if not usable:
+        return 0, 0, f"no labelled examples lie in {INCOMING}"
+    if known.champion is None:
+        return 0, 0, "there is no champion"
+    import pyarrow as pa
+
+    from duli.packaging.answers import answers
+    from duli.packaging.kinds import KINDS
+
+    stats, rows = files.read_json("data/prepared/stats.json"), pa.concat_tables(usable)
+    kind = KINDS[stats["kind"]]
+    wheel, package = _champions_wheel(known.champion)
+    found = answers(wheel, package, kind, kind.written(rows["content"].to_pylist(), stats["input"])).answers
+    return int((found == rows["label"].to_numpy()).sum()), len(found), ""
+
+
+def _champions_wheel(champion: "Record") -> tuple[bytes, str]:
+    """The wheel that is in use and the package in it: from dist/ where that is the champion, else from MLflow."""
+    from duli.cli import evidence
+    from duli.cli.registered import Registered
+
+    if MANIFEST.exists():
+        manifest = files.read_json(MANIFEST)
+        if manifest["wheel"]["sha256"] == champion.wheel_sha256:
+            return files.verified(MANIFEST.parent / manifest["wheel"]["file"], champion.wheel_sha256), manifest["name"].replace("-", "_")
+    line = Registered()
+    with tempfile.TemporaryDirectory(prefix="duli-retrain-") as folder:
+        found = evidence.fetch(line.store, line.of_record(champion), Path(folder) / "champion")
+        return found.wheel, evidence.package(found)
+
+
+def _pending(known: "Champions") -> str | None:
+    """Why a decision on the release that lies here is due although no stage is stale."""
+    if not MANIFEST.exists():
+        return None
+    if _lock_changed():
+        return "dvc.lock is not that of the commit: what was made here is not proposed yet"
+    if known.champion is None:
+        return "there is no champion yet"
+    if not _known_as(known):
+        return "the release that lies here is neither the champion nor the one before"
+    return None
+
+
+def _known_as(known: "Champions") -> str | None:
+    """What the model that lies here is, if it was ever promoted lately: a rollback must not bring it up again."""
+    here = files.read_json(MANIFEST)["wheel"]["sha256"]
+    records = {THE_CHAMPION: known.champion, "the model before the champion": known.previous}
+    return next((name for name, record in records.items() if record and record.wheel_sha256 == here), None)
+
+
+def _age(known: "Champions") -> tuple[float | None, str]:
+    """Days since the champion was first committed as that; None and why, where git does not know."""
+    if known.champion is None:
+        return None, "there is no champion"
+    if _head() is None or commands.asked("rev-parse", "--is-shallow-repository") != "false":
+        return None, "git does not have the whole history here (a shallow clone?), which says since when the champion is in use"
+    dates = (commands.asked("log", f"-S{known.champion.release}", "--format=%cI", "--", str(CHAMPION)) or "").split()
+    if not dates:
+        return None, f"{CHAMPION} is not committed, so nobody knows since when it says this"
+    age = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(dates[-1])
+    return age.total_seconds() / SECONDS_PER_DAY, ""
+
+
+def _lacking(status: dict[str, Any]) -> bool:
+    """Whether an output or a dependency is not there at all, or only there, which a DVC remote may have."""
+    entries = [change for changes in status.values() for change in changes if isinstance(change, dict)]
+    return any(state in ("deleted", "not in cache") for change in entries for paths in change.values() for state in paths.values())
+
+
+def _absent() -> bool:
+    """Whether a window that git knows of is not there."""
+    folders = (INCOMING, ACCEPTED)
+    return any(not path.with_suffix("").exists() for folder in folders for path in folder.glob("*.parquet.dvc"))
+
+
+def _lock_changed() -> bool:
+    """Whether dvc.lock or the accepted data is not as committed; False without git."""
+    return bool(commands.asked("status", "--porcelain", "--", "dvc.lock", str(ACCEPTED)))
+
+
+def _head() -> str | None:
+    return commands.asked("rev-parse", "HEAD")
+
+
+def _remote() -> bool:
+    return bool(commands.dvc("remote", "list"))
+
+
+def _track(path: Path) -> None:
+    """Lets DVC keep a file of data that belongs to the repository now, if the repository keeps such data with DVC."""
+    commands.dvc("add", "--quiet", str(path))
+
+
+def _forget(path: Path) -> None:
+    tracked = path.with_name(f"{path.name}.dvc")
+    tracked.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Waits until no other retraining works in this repository; the kernel frees the lock of one that was killed."""
+    from duli.tracking.store import repository
+
+    path = repository(os.environ, Path()) / ".dvc/tmp/duli-retrain.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another `duli retrain` works here; waiting for it", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _aligned(rows: "Sequence[Row]") -> str:
+    width = max(len(row.trigger) for row in rows)
+    return "\n".join(f"{row.state:<12}  {row.trigger:<{width}}  {row.evidence}\n{'':<{width + 14}}  -> {row.follows}" for row in rows)
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--explain": {"action": "store_true", "help": "show the table that decides, and do nothing"},
+    "--json": {"action": "store_true", "dest": "as_json", "help": "the same as JSON"},
+    "--force": {"metavar": "REASON", "help": "run every stage again, whatever the triggers say"},
+}

@@ -1,0 +1,61 @@
+"""The kinds of data there are: what an example is made of, and what is made of it."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from duli.preparation import image, table, text
+from duli.preparation.params import Tokens
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from duli.preparation.expected import Bounds
+
+IMAGE = image.Kind.name  # what a data set is made of that says nothing of it
+KINDS: dict[str, Any] = {kind.name: kind for kind in (image.Kind, text.Kind, table.Kind)}
+
+
+class Kind(Protocol):
+    """What the stages ask of a kind of data."""
+
+    name: str
+    statistics: "pa.Schema"  # of each example, kept beside its content
+
+    @property
+    def input(self) -> dict[str, int]: ...  # what a network is built for
+    @property
+    def named(self) -> dict[str, Any]: ...  # what stats.json says of it besides
+    @property
+    def normalisation(self) -> dict[str, Any]: ...  # of arrays, before a network sees them
+    @property
+    def rules(self) -> dict[str, Any]: ...  # what else turns contents into arrays
+    def readable(self, contents: "list[bytes | None]") -> "NDArray[np.bool_]": ...
+    def describe(self, contents: list[bytes]) -> dict[str, Any]: ...
+    def add(self, contents: list[bytes]) -> None: ...
+    def learn(self) -> None: ...
+    def expected(self) -> "dict[str, Bounds]": ...
+    def arrays(self, contents: "pa.ChunkedArray") -> "NDArray[Any]": ...
+
+
+def kind(name: str, declared: Mapping[str, Any]) -> Kind:
+    """The kind `name` (image, text or table) of the size `declared`."""
+    made: Kind = KINDS[name](**declared)
+    return made
+
+
+def of(dataset: Any, tokens: Tokens | None) -> Kind:
+    """The kind of a data set (a file of duli/datasets/); raises `ParamsError` where `prepare.tokens` is missing for it."""
+    made: Kind = KINDS[getattr(dataset, "KIND", IMAGE)].of(dataset, tokens)
+    return made
+
+
+def prepared(facts: Mapping[str, Any]) -> Kind:
+    """The kind of prepared data, from what `described` gave."""
+    return kind(facts["kind"], {**facts["input"], **facts["rules"]})
+
+
+def described(made: Kind) -> dict[str, Any]:
+    """All that turns the content of an example into what a network sees."""
+    return {"kind": made.name, "input": made.input, "normalisation": made.normalisation, "rules": made.rules}

@@ -1,0 +1,19 @@
+"""The `retrain` section: when a release line asks to be trained again."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from duli.params import Section
+from duli.retraining.drift_params import Drift
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class Retrain(Section):
+    """What fires a retraining, besides a change of code, params or data."""
+
+    max_age_days: Count | None  # of the champion, since it was first promoted; None: any age
+    drift: Drift
+    min_accuracy: Annotated[float, Field(gt=0, le=1)] | None  # of the champion on labelled incoming data; None: not asked
+    min_examples: Count  # labelled ones that have come in, before their number or the accuracy on them counts

@@ -1,0 +1,166 @@
+"""Images: pixels 0..255 of the one size that the model was trained on."""
+
+from collections.abc import Iterator, Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import images, labelled
+from .bodies import INVOKED, MAX_INPUTS, Asked, abstention, under
+from .errors import InputError
+from .kinds import WORDS, Described, Labelled, Tensor
+from .pixels import NUMBERS, Read, Shape, asked, batch, flat_pixels, pixels, wrong_type
+
+BATCH = 256  # images given to the model at once: bounds memory whatever the number of images
+
+Images = NDArray[np.uint8]
+
+
+class Kind:
+    """Images of `shape` (channels, height, width)."""
+
+    words = WORDS["image"]
+    feed = "images"
+    numbers = NUMBERS
+    media = frozenset((b"image/png", b"image/jpeg", b"application/octet-stream", b"application/x-npy"))
+    page = ("page_image.html", "page_image.js")
+
+    def __init__(self, release: Mapping[str, Any], contents: Mapping[str, bytes]) -> None:
+        size = release["input"]
+        self.shape: Shape = (size["channels"], size["height"], size["width"])
+        self.tensor = Tensor("images", "UINT8", [-1, *self.shape], "send pixels 0..255 as such")
+
+    def checked(self, inputs: Any) -> Images:
+        """`inputs` as the model takes them: uint8 [n, channels, height, width], or [n, height, width] for one channel.
+
+        Nothing is cast, scaled, resized or reordered silently.
+        """
+        channels, height, width = self.shape
+        expected = f"[n, {channels}, {height}, {width}]" + (f" or [n, {height}, {width}]" if channels == 1 else "")
+        if not isinstance(inputs, np.ndarray):
+            raise InputError(f"the images are a {type(inputs).__name__}; give a numpy array of uint8, {expected}")
+        if inputs.dtype != np.uint8:
+            raise InputError(wrong_type(str(inputs.dtype)))
+        found = inputs[:, None] if channels == 1 and inputs.ndim == 3 else inputs
+        if found.shape[1:] != self.shape:
+            raise InputError(f"the images have the shape {list(inputs.shape)}, the model takes {expected}{self._hint(inputs)}")
+        if not len(found):
+            raise InputError(f"there is no image in it (shape {list(inputs.shape)}); give at least one")
+        return np.ascontiguousarray(found)
+
+    def _hint(self, found: Images) -> str:
+        channels, height, width = self.shape
+        if found.shape == (self.shape if channels > 1 else (height, width)):
+            return "; this is one image without a batch: give images[None]"
+        if found.shape[1:] == (height, width, channels):
+            return "; the channels stand last: give images.transpose(0, 3, 1, 2)"
+        return "; resize and crop before, as the training data was"
+
+    def parts(self, inputs: Images) -> Iterator[tuple[slice, Images]]:
+        """At most BATCH images at once, as they come."""
+        for start in range(0, len(inputs), BATCH):
+            rows = slice(start, start + BATCH)
+            yield rows, inputs[rows]
+
+    def joined(self, several: list[Images]) -> Images:
+        """Those of several requests as one array."""
+        return np.concatenate(several)
+
+    def load(self, source: str) -> Images:
+        """The images of a file."""
+        return images.load(source, self.shape)
+
+    def labelled(self, sources: list[str], classes: list[str]) -> Labelled:
+        """Images and their classes."""
+        return labelled.load(sources, self.shape, classes)
+
+    def body(self, content: bytes, media: bytes) -> Images:
+        """Those of a file that is sent."""
+        found = self.checked(images.decode(content, self.shape))
+        if len(found) > MAX_INPUTS:
+            raise InputError(f"holds {len(found):,} images; send {MAX_INPUTS} at once")
+        return found
+
+    def asked(self, body: bytes) -> Asked:
+        """What stands under `images` or `image`."""
+        return self._found(asked(body, self.shape), ("images", "image"))
+
+    def invoked(self, body: bytes) -> Asked:
+        """As MLflow's clients ask: rows, with the name of the tensor or without."""
+        read = asked(body, self.shape)
+        values = read.document.values
+        if isinstance(frame := values.get("dataframe_split"), dict):
+            values["dataframe_split"] = frame.get("data")
+        return self._found(read, INVOKED[:3])
+
+    def _found(self, read: Read, names: tuple[str, ...]) -> Asked:
+        values, truths = read.document
+        name = under(values, names, "images")
+        nested, wish = values[name], abstention(values)
+        if isinstance(nested, dict):  # as MLflow names the tensors of a model
+            nested = nested.get(self.feed)
+        if read.block is not None and nested == []:
+            return Asked(batch(read.block, self.shape, name, single=name == "image"), wish)
+        if name == "instances" and isinstance(nested, list):
+            nested = [one.get(self.feed) if isinstance(one, dict) else one for one in nested]
+        return Asked(pixels([nested] if name == "image" else nested, self.shape, name, truths=truths), wish)
+
+    def fits(self, sizes: list[int]) -> None:
+        """Raises `InputError` unless a tensor of `sizes` is images."""
+        shape = self.shape
+        known = {shape, (prod(shape),)} | ({shape[1:]} if shape[0] == 1 else set())
+        if tuple(sizes[1:]) not in known or not 0 < sizes[0] <= MAX_INPUTS:
+            expected = ", ".join(map(str, shape))
+            raise InputError(f"the shape is {sizes}; the model takes [n, {expected}], 1 to {MAX_INPUTS} images at once")
+
+    def listed(self, data: list[Any], sizes: list[int], *, truths: bool) -> Images:
+        """Lists as the tensor is nested, or one flat list."""
+        if not (data and isinstance(data[0], list)):
+            return flat_pixels(data, sizes, self.shape, "data", truths=truths)
+        found = pixels(data, self.shape, "data", truths=truths)
+        if found.size != prod(sizes):
+            raise InputError(f"data holds {found.size:,} numbers, its shape {sizes} asks for {prod(sizes):,}")
+        return found
+
+    def size(self, sizes: list[int]) -> int:
+        """A byte a pixel."""
+        return prod(sizes)
+
+    def unpacked(self, body: bytes, start: int, sizes: tuple[int, ...]) -> Images:
+        """Bytes as they are."""
+        return np.frombuffer(body, np.uint8, offset=start).reshape(-1, *self.shape)
+
+    def described(self) -> Described:
+        """Lists of pixels, and files."""
+        channels, height, width = self.shape
+        pixel = {"type": "integer", "minimum": 0, "maximum": 255}
+
+        def lists(*sizes: int) -> dict[str, Any]:
+            schema: dict[str, Any] = pixel
+            for size in reversed(sizes):
+                schema = {"type": "array", "items": schema, "minItems": size, "maxItems": size}
+            return schema
+
+        forms = [lists(*self.shape), lists(prod(self.shape)), *([lists(height, width)] if channels == 1 else [])]
+        several = {"$ref": "#/components/schemas/Images"}
+        return Described(
+            "What the images show.",
+            {
+                "Image": {"anyOf": forms, "description": f"Pixels 0..255: {channels} x {height} x {width}."},
+                "Images": {"anyOf": [{"type": "array", "items": form, "minItems": 1, "maxItems": MAX_INPUTS} for form in forms]},
+            },
+            {"images": several, "image": {"$ref": "#/components/schemas/Image"}},
+            {media.decode(): {"type": "string", "format": "binary"} for media in sorted(self.media)},
+            {
+                "inputs": several,
+                "instances": several,
+                "dataframe_split": {
+                    "type": "object",
+                    "required": ["data"],
+                    "properties": {"columns": {"type": "array"}, "data": several},
+                },
+            },
+            (2, 4),
+        )

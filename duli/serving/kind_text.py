@@ -1,0 +1,280 @@
+"""Texts: strings that the tokenizer of this release makes tokens of, of which the model reads the first."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bodies import INVOKED, MAX_INPUTS, Asked, abstention, bounded, document, kind_of, under
+from .columns import indices, records
+from .errors import InputError, ReleaseError
+from .kinds import WORDS, Described, Labelled, Tensor
+from .sources import content_of, decoded, naming
+
+TOKENIZER = "tokenizer.json"
+BATCH = 500  # texts of like length given to the model at once, as when the release was judged
+BLOCK = 65_536  # texts whose tokens are in memory at once
+MAX_LINE = 1_000_000  # characters of one text in a file
+MAX_CHARACTERS = 10_000  # of one text in a request; a model reads far fewer, and making tokens takes time
+PADDING = 0  # the token behind a text's last
+TEXT, LABEL = "text", "label"  # columns
+
+Tokens = NDArray[np.int32]  # [n, tokens of the longest], PADDING behind the last
+
+
+class Kind:
+    """Texts, of each of which the first `length` tokens are read."""
+
+    words = WORDS["text"]
+    feed = "tokens"
+    numbers = "send texts"
+    media = frozenset((b"text/plain",))
+    page = ("page_text.html", "page_text.js")
+    tensor = Tensor("texts", "BYTES", [-1], "send strings in UTF-8 as such")
+
+    def __init__(self, release: Mapping[str, Any], contents: Mapping[str, bytes]) -> None:
+        self.length: int = release["input"]["length"]
+        self._tokenizer = _loaded(contents[TOKENIZER], self.length)
+
+    def checked(self, inputs: Any) -> list[str]:
+        """`inputs` as a list of strings with something to read in each."""
+        if not isinstance(inputs, (list, tuple)):
+            raise InputError(f"the texts are a {type(inputs).__name__}; give a list of strings, such as [text]")
+        if not inputs:
+            raise InputError("there is no text in it; give at least one")
+        for index, text in enumerate(inputs):
+            if problem := _problem(text):
+                raise InputError(f"text {index} {problem}")
+        return list(inputs)
+
+    def parts(self, inputs: list[str]) -> Iterator[tuple[NDArray[np.intp], Tokens]]:
+        """At most BATCH texts at once, those of like length together: padding costs as much time as tokens do."""
+        for start in range(0, len(inputs), BLOCK):
+            tokens = self.encode(inputs[start : start + BLOCK])
+            lengths = (tokens != PADDING).sum(axis=1)
+            order = np.argsort(lengths, kind="stable")
+            for rows in np.split(order, range(BATCH, len(order), BATCH)):
+                yield start + rows, np.ascontiguousarray(tokens[rows, : lengths[rows[-1]]])
+
+    def encode(self, texts: list[str]) -> Tokens:
+        """The tokens of each text, that of its start first; of a longer text the beginning."""
+        encodings = self._tokenizer.encode_batch_fast(texts)
+        tokens = np.full((len(texts), max(1, *(len(one.ids) for one in encodings))), PADDING, np.int32)
+        for row, one in zip(tokens, encodings, strict=True):
+            row[: len(one.ids)] = one.ids
+        return tokens
+
+    def joined(self, several: list[list[str]]) -> list[str]:
+        """Those of several requests as one list."""
+        return [text for texts in several for text in texts]
+
+    def load(self, source: str) -> list[str]:
+        """The texts of a file: what it is, its name says."""
+        return _texts(source)[0]
+
+    def labelled(self, sources: list[str], classes: list[str]) -> Labelled:
+        """Texts and their classes, of one file."""
+        if len(sources) != 1:
+            raise InputError(f"{len(sources)} files are no labelled data; give {self.words.data}")
+        with naming(sources[0]):
+            texts, labels = _texts(sources[0], labels=True)
+            return Labelled(texts, indices(labels, classes))
+
+    def body(self, content: bytes, media: bytes) -> list[str]:
+        """The one text that is sent as it is."""
+        return self._bounded([decoded(content)], "the body")
+
+    def asked(self, body: bytes) -> Asked:
+        """What stands under `texts` or `text`."""
+        values, _ = document(body, self.numbers)
+        name = under(values, ("texts", "text"), "texts")
+        return Asked(self._bounded([values[name]] if name == "text" else values[name], name), abstention(values))
+
+    def invoked(self, body: bytes) -> Asked:
+        """As MLflow's clients ask: strings, or records and data frames with a column `text`."""
+        values, _ = document(body, self.numbers)
+        name = under(values, INVOKED, "texts")
+        found = values[name]
+        if name == "dataframe_split":
+            found = _column(found)
+        elif isinstance(found, dict):
+            found = found.get(self.tensor.name, found.get(TEXT))
+        elif isinstance(found, list):
+            found = [one.get(TEXT) if isinstance(one, dict) else one for one in found]
+        return Asked(self._bounded(found, name), abstention(values))
+
+    def _bounded(self, texts: Any, what: str) -> list[str]:
+        if not isinstance(texts, list):
+            raise InputError(f"{what} is a {kind_of(texts)}; give a list of strings")
+        bounded(len(texts), what, "texts")
+        for text in texts:
+            if problem := _problem(text):
+                raise InputError(f"{what}: a text {problem}")
+            if len(text) > MAX_CHARACTERS:
+                raise InputError(
+                    f"{what}: a text has {len(text):,} characters; the model reads the first {self.length} tokens, "
+                    f"so send at most {MAX_CHARACTERS:,}"
+                )
+        return texts
+
+    def fits(self, sizes: list[int]) -> None:
+        """Raises `InputError` unless a tensor of `sizes` is texts."""
+        if tuple(sizes[1:]) not in ((), (1,)) or not sizes or not 0 < sizes[0] <= MAX_INPUTS:
+            raise InputError(f"the shape is {sizes}; the model takes [n], 1 to {MAX_INPUTS} texts at once")
+
+    def listed(self, data: list[Any], sizes: list[int], *, truths: bool) -> list[str]:
+        """Strings, each also in a list of its own."""
+        self.fits(sizes)
+        texts = [one[0] if isinstance(one, list) and len(one) == 1 else one for one in data]
+        if len(texts) != sizes[0]:
+            raise InputError(f"data holds {len(texts):,} texts, its shape {sizes} asks for {sizes[0]:,}")
+        return self._bounded(texts, "data")
+
+    def size(self, sizes: list[int]) -> None:
+        """Each text brings its length along."""
+        return
+
+    def unpacked(self, body: bytes, start: int, sizes: tuple[int, ...]) -> list[str]:
+        """Each text after its length in four bytes, lowest first."""
+        texts: list[str] = []
+        while start < len(body):
+            end = start + 4 + int.from_bytes(body[start : start + 4], "little")
+            if end > len(body) or start + 4 > len(body) or len(texts) >= sizes[0]:
+                raise InputError("the binary tensor does not hold the texts that its shape asks for, each after its length in four bytes")
+            texts.append(_utf8(body[start + 4 : end]))
+            start = end
+        if len(texts) != sizes[0]:
+            raise InputError(f"the binary tensor holds {len(texts):,} texts, its shape asks for {sizes[0]:,}")
+        return self._bounded(texts, "the binary tensor")
+
+    def described(self) -> Described:
+        """Strings, alone, in lists, and in records."""
+        text = {"$ref": "#/components/schemas/Text"}
+        texts = {"$ref": "#/components/schemas/Texts"}
+        several = {"type": "array", "minItems": 1, "maxItems": MAX_INPUTS}
+        record = {"type": "object", "required": [TEXT], "properties": {TEXT: text}}
+        frame = {
+            "type": "object",
+            "required": ["data"],
+            "properties": {
+                "columns": {"type": "array", "items": {"const": TEXT}, "minItems": 1, "maxItems": 1},
+                "data": {**several, "items": {"type": "array", "items": text, "minItems": 1, "maxItems": 1}},
+            },
+        }
+        return Described(
+            "Which class the texts belong to.",
+            {
+                "Text": {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": MAX_CHARACTERS,
+                    "pattern": r"\S",
+                    "description": f"The first {self.length} tokens are read.",
+                },
+                "Texts": {**several, "items": text},
+            },
+            {"texts": texts, "text": text},
+            {"text/plain": text},
+            {
+                "inputs": {"anyOf": [texts, {"type": "object", "required": ["texts"], "properties": {"texts": texts}}]},
+                "instances": {"anyOf": [texts, {**several, "items": record}]},
+                "dataframe_split": frame,
+                "dataframe_records": {**several, "items": record},
+            },
+            (1, 2),
+        )
+
+
+def _loaded(content: bytes, length: int) -> Any:
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_str(content.decode())
+    except Exception as error:  # noqa: BLE001 -- the library raises nothing more exact
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        raise ReleaseError(f"the installed version of tokenizers does not read {TOKENIZER} ({reason}); install the one asked for") from None
+    tokenizer.encode_special_tokens = True  # a text that says "[PAD]" means these five characters
+    tokenizer.enable_truncation(length)
+    return tokenizer
+
+
+def _problem(text: Any) -> str | None:
+    """What keeps `text` from being read."""
+    if not isinstance(text, str):
+        return f"is a {kind_of(text)}; give strings"
+    if not text.strip():
+        return "is empty; give something to read"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "holds half a character (a lone surrogate); give whole ones"
+    return None
+
+
+def _utf8(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise InputError("the binary tensor holds a text that is not UTF-8; encode it so") from None
+
+
+def _column(frame: Any) -> list[Any]:
+    """The column `text` of a data frame in MLflow's form."""
+    rows = frame.get("data") if isinstance(frame, dict) else None
+    columns = frame.get("columns", [TEXT]) if isinstance(frame, dict) else None
+    if not isinstance(rows, list) or not isinstance(columns, list) or TEXT not in columns:
+        raise InputError(f'dataframe_split is no data frame with a column {TEXT}; send {{"columns": ["{TEXT}"], "data": [["..."]]}}')
+    if not all(isinstance(row, list) and len(row) == len(columns) for row in rows):
+        raise InputError(f"dataframe_split holds a row that has not one value for each of its {len(columns)} columns; correct it")
+    return [row[columns.index(TEXT)] for row in rows]
+
+
+def _texts(source: str, *, labels: bool = False) -> tuple[list[str], list[str]]:
+    """The texts of a file, and their labels where these are asked for."""
+    content, name = content_of(source), source.removesuffix(".gz").lower()
+    if name.endswith(".csv"):
+        wanted = [TEXT, *([LABEL] if labels else [])]
+        rows = records(content, lambda found: _positions(found, wanted))
+    elif name.endswith((".jsonl", ".ndjson")):
+        rows = [_parsed(line, number, labels=labels) for number, line in _lines(content)]
+    elif labels:
+        raise InputError("is no .csv and no .jsonl; give one with the columns text and label")
+    else:
+        rows = [(number, [line]) for number, line in _lines(content)]
+    for number, (text, *_) in rows:
+        if problem := _problem(text):
+            raise InputError(f"line {number:,}: the text {problem}")
+    if not rows:
+        raise InputError("has no text in it; give at least one")
+    return [row[0] for _, row in rows], [row[1] for _, row in rows] if labels else []
+
+
+def _positions(header: list[str], wanted: list[str]) -> list[int]:
+    if missing := [name for name in wanted if name not in header]:
+        raise InputError(f"has no column {missing[0]}, only {', '.join(map(ascii, header))}; name it so in the first line")
+    return [header.index(name) for name in wanted]
+
+
+def _lines(content: bytes) -> list[tuple[int, str]]:
+    """Each line with its number; the last may end without a line break."""
+    lines = decoded(content).split("\n")
+    if not lines[-1]:
+        lines.pop()
+    for number, line in enumerate(lines, start=1):
+        if len(line) > MAX_LINE:
+            raise InputError(f"line {number:,} has {len(line):,} characters; a text has at most {MAX_LINE:,}")
+    return [(number, line.removesuffix("\r")) for number, line in enumerate(lines, start=1)]
+
+
+def _parsed(line: str, number: int, *, labels: bool) -> tuple[int, list[str]]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        raise InputError(f"line {number:,} is no JSON; correct it, or name the file .txt if it has a text a line") from None
+    if not isinstance(found, dict) or TEXT not in found:
+        raise InputError(f'line {number:,} is no object with a "{TEXT}"; give lines such as {{"{TEXT}": "..."}}')
+    if labels and LABEL not in found:
+        raise InputError(f'line {number:,} has no "{LABEL}"; give one in each line')
+    return number, [found[TEXT], *([str(found[LABEL])] if labels else [])]

@@ -1,0 +1,84 @@
+"""Reads the bytes of files nobody vouches for, unpacked where they are compressed, and no more than MAX_BYTES of any."""
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from .errors import InputError
+
+MAX_BYTES = 256 * 2**20  # of one file, compressed or not: 340,000 images of 28 x 28
+GZIP = b"\x1f\x8b"
+
+
+@contextmanager
+def naming(source: str | Path) -> Iterator[None]:
+    """Says of which file an `InputError` speaks."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+
+
+def content_of(source: str) -> bytes:
+    """The bytes of the file `source` ("-": standard input), unpacked if it is a .gz; raises `InputError`."""
+    content = _content(source)
+    return _gunzip(content) if content.startswith(GZIP) else content
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The files in `folder` and in the folders in it, in the order of their paths; hidden ones are left out."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        if not path.name.startswith("."):
+            found += files_below(path) if path.is_dir() and not path.is_symlink() else [path]
+    return found
+
+
+def _content(source: str) -> bytes:
+    if source == "-":
+        return _limited(sys.stdin.buffer) if sys.stdin else b""
+    try:
+        with Path(source).open("rb") as file:
+            return _limited(file)
+    except FileNotFoundError:
+        raise InputError("does not exist; correct the path") from None
+    except IsADirectoryError:
+        raise InputError("is a folder; name the files in it (FOLDER/*)") from None
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror}); give a readable file") from None
+
+
+def _limited(file: BinaryIO | gzip.GzipFile) -> bytes:
+    content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise InputError(f"holds more than {MAX_BYTES // 2**20} MiB; split it")
+    return content
+
+
+def _gunzip(content: bytes) -> bytes:
+    try:
+        return _limited(gzip.GzipFile(fileobj=io.BytesIO(content)))
+    except EOFError:
+        raise InputError("is a truncated .gz; copy or download it again") from None
+    except (OSError, zlib.error) as error:
+        raise InputError(f"is a damaged .gz ({error}); copy or download it again") from None
+
+
+def decoded(content: bytes) -> str:
+    """A file's content as text; raises `InputError` unless it is UTF-8, with or without the mark at its beginning."""
+    if not content:
+        raise InputError("is empty; give text in UTF-8")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError("is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)")
+    if b"\0" in content:
+        raise InputError(f"holds a NUL byte (at {content.index(0):,}), so it is no text; give text in UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        at = f"byte 0x{content[error.start]:02x} at {error.start:,}"
+        raise InputError(f"is not UTF-8 ({at}); convert it, from GBK or GB18030 with iconv -f GB18030 -t UTF-8") from None

@@ -1,0 +1,37 @@
+"""How models of rows of numbers are judged: by values that are missing, and with features that are noisy or gone."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duli.evaluation import features
+from duli.evaluation import robustness as robust
+from duli.evaluation.params import Robustness
+from stages.kinds._judged import Facts, Model, Shown, Test
+
+NO_PIXELS = "a row of numbers is no picture"
+
+
+def skipped(description: Facts) -> Mapping[str, str]:
+    """The measures that do not apply, and why."""
+    return dict.fromkeys(("pgd", "saliency", "gallery"), NO_PIXELS)
+
+
+def looks(test: Test) -> dict[str, NDArray[np.float64]]:
+    """What can be measured of each example, [n]: the values it lacks."""
+    return {"missing": np.isnan(test.inputs).sum(axis=1).astype(np.float64)}
+
+
+def robustness(model: Model, test: Test, settings: Robustness) -> Facts:
+    """Answers of the file that ships to rows with noise, with values that are gone, and with outliers."""
+    rows = robust.evenly(len(test.labels), settings.corruptions.examples)
+    clean, std = test.inputs[rows], np.array(model.description["normalisation"]["std"], np.float32)
+    ways = {name: partial(features.spoilt, name, clean, std, settings.seed) for name in features.WAYS}
+    return robust.under_corruptions(model.answers_shipped, clean, ways, test.labels[rows])
+
+
+def shown(model: Model, test: Test, facts: Facts, seed: int) -> Shown:
+    """Nothing besides the numbers."""
+    return Shown({}, {"mistakes": [], "corruptions": {}})

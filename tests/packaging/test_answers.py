@@ -1,0 +1,44 @@
+"""A released wheel is asked in a process of its own, whatever kind of data it is for."""
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from duli.errors import GateError
+from duli.packaging.answers import answers
+from duli.packaging.kinds import KINDS
+from tests.packaging import tiny, tinytable, tinytext
+
+
+def zipped(package: Path) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for file in package.iterdir():
+            archive.write(file, f"{package.name}/{file.name}")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "made", "contents", "size"),
+    [
+        ("image", tiny, [image.tobytes() for image in tiny.images(7)], {"channels": 1, "height": 3, "width": 4}),
+        ("text", tinytext, [text.encode() for text in tinytext.texts(7)], tinytext.size()),
+        ("table", tinytable, [row.tobytes() for row in tinytable.rows(7)], {"features": 3}),
+    ],
+)
+def test_a_wheel_of_every_kind_answers(tmp_path: Path, kind: str, made: Any, contents: list[bytes], size: dict[str, int]) -> None:
+    examples = KINDS[kind].written(contents, size)
+    found = answers(zipped(made.package(tmp_path / "bright_row")), "bright_row", KINDS[kind], examples)
+    assert found.classes == made.CLASSES
+    assert found.answers.tolist() == [index % len(made.CLASSES) for index in range(7)]
+    assert np.allclose(found.probabilities.sum(axis=1), 1)
+
+
+def test_one_that_does_not_answer(tmp_path: Path) -> None:
+    wheel = zipped(tinytext.package(tmp_path / "bright_row", tinytext.model(scale=float("nan"))))
+    with pytest.raises(GateError, match=r"the released wheel does not answer: .*not finite"):
+        answers(wheel, "bright_row", KINDS["text"], tinytext.lines(tinytext.texts(2)))
