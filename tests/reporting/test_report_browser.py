@@ -123,7 +123,7 @@ def test_it_prints_on_a4(folder: Path, name: str) -> None:
         page.goto(address)
         assert not all(page.evaluate(FOLDED))
         page.emulate_media(media="print")
-        assert all(page.evaluate(FOLDED))
+        page.wait_for_function(f"{FOLDED}.every(Boolean)")  # the page is laid out again, and that takes a frame or two
         assert page.evaluate(CLIPPED) == []
         pdf = page.pdf(prefer_css_page_size=True, print_background=True)
     sizes = {tuple(round(float(side)) for side in box.split()) for box in re.findall(rb"/MediaBox \[([\d. ]+)\]", pdf)}
