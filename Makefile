@@ -119,7 +119,8 @@ bench-report: venv ## measure the business report; writes benchmarks/results/rep
 bench-lines: venv ## measure the further release lines; writes benchmarks/results/lines.json
 	@python -m benchmarks.lines
 
-bench-retrain: venv ## measure retraining: nothing to do, and kills; writes benchmarks/results/retrain.json
+bench-retrain: venv ## measure retraining: drift, nothing to do, and kills; writes benchmarks/results/retrain.json
+	@python -m benchmarks.drift
 	@python -m benchmarks.retrain
 
 screenshots: venv browser ## take the pictures of docs/mlflow.md from the releases in mlruns/

@@ -24,12 +24,16 @@ from scipy import ndimage
 
 from benchmarks.record import Results, result, run_parts
 from duli.cli import incoming
+from duli.preparation.image import Kind
 from duli.preparation.parquet import examples
 from duli.retraining import drift
 from duli.retraining.drift_params import Drift
 
 ROOT = Path(__file__).resolve().parents[1]
-INPUTS = ("data/prepared/stats.json", "data/prepared/validation.parquet", "models/model.json", "models/model.safetensors")
+INPUTS = (
+    *("data/raw/dataset.json", "data/prepared/stats.json", "data/prepared/preprocessing.json", "data/prepared/validation.parquet"),
+    *("models/model.json", "models/model.safetensors"),
+)
 SETTINGS = Drift(false_alarms=0.02, windows=3, needed=2, min_examples=200, reference=5000, resamples=1000, seed=0)
 WINDOW = 1000  # examples
 CLEAN = 200
@@ -155,7 +159,7 @@ began = time.perf_counter()
 from duli.cli import incoming
 from duli import machine
 from duli.retraining.drift_params import Drift
-(verdict,) = incoming.judged(Drift.model_validate_json(sys.stdin.read()))
+(verdict,) = incoming.judged(Drift.model_validate_json(sys.stdin.read()), sorted(incoming.INCOMING.glob("*.parquet")))
 seconds, mb = time.perf_counter() - began, machine.peak_mb()
 import subprocess
 imports = "import torch, safetensors.torch, scipy.special, scipy.linalg, pyarrow.parquet, duli.machine; print(duli.machine.peak_mb())"
@@ -167,7 +171,7 @@ print(json.dumps({"seconds": seconds, "cpu_s": time.process_time(), "mb": mb, "i
 def _write_rows(path: Path) -> None:
     """All 65,106 images of train and test, and as many of them again, shifted, as make 100,000."""
     path.parent.mkdir(parents=True)
-    parts = [examples(ROOT / f"data/prepared/{split}.parquet", (1, 28, 28)) for split in ("train", "test")]
+    parts = [examples(ROOT / f"data/prepared/{split}.parquet", Kind(1, 28, 28)) for split in ("train", "test")]
     images, labels = (np.concatenate([part[which] for part in parts]) for which in (0, 1))
     rest = ROWS - len(images)
     images = np.concatenate([images, np.roll(images[:rest], 1, axis=3)])
@@ -206,7 +210,7 @@ def _known() -> drift.Reference:
 def _pool(alter: Alter | None) -> drift.Sample:
     """Images of the train split as drift looks at them, altered; all of them are asked and embedded. Read as a window is."""
     of, network = _line()
-    images, labels = examples(ROOT / "data/prepared/train.parquet", of.rules.shape)
+    images, labels = examples(ROOT / "data/prepared/train.parquet", of.rules.kind)
     generator = np.random.default_rng(3)
     chosen = generator.permutation(len(images))[: POOL if alter else 4 * POOL]
     images, labels = images[chosen], labels[chosen]
