@@ -108,6 +108,7 @@ def test_the_closure_is_not_blind() -> None:
     of_validate = closure("validate", named())
     assert {"duli/validation/suite.py", "duli/reporting/templates/validation.html.j2"} <= of_validate
     assert "duli/training/loop.py" not in of_validate
+    assert "duli/datasets/mnist.py" in closure("prepare", named())
     assert imports("duli.errors") == set()
 
 

@@ -153,7 +153,7 @@ def test_dvc_shows_metrics_and_plots(clone: Clone) -> None:
     page = (clone.folder / "plots/index.html").read_text()
     assert "validation_accuracy" in page
     for plot in PLOTS:
-        assert plot in page
+        assert f"#dvc_yaml__{plot}" in page
     assert "motion blur" in page
     assert "stroke_width: " in page
 
@@ -167,7 +167,7 @@ def test_dvc_plots_compare_two_releases(clone: Clone) -> None:
     clone.run("dvc", "plots", "diff", "HEAD~1", "HEAD", "-o", "plots")
     page = (clone.folder / "plots/index.html").read_text()
     for plot in PLOTS:
-        assert plot in page
+        assert f"#dvc_yaml__{plot}" in page
     slices = re.findall(r'\{[^{}]*"slice": "ink: [^{}]*\}', page)
     assert [json.loads(row)["rev"] for row in slices] == ["HEAD~1"] * 4 + ["HEAD"] * 2
 
