@@ -16,7 +16,7 @@ from duli import files, machine
 
 SEEDS = 3
 WORKERS = 2  # trainings at a time, one thread each
-NOTHING = {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0, "flip": 0.0}
+NOTHING = {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0, "flip": 0.0, "erase": 0.0}
 NET = "model.fastconv."
 SGD = {"train.optimizer": "sgd", "train.learning_rate": 0.1, "train.weight_decay": 5e-4}
 BASE = "the recipe of params.yaml"

@@ -25,6 +25,9 @@ FASHION_FULL: Settings = {
     "model.fastconv.blocks": [[32], [64, 64], [128, 128]],
     "model.fastconv.dropout": 0.3,
     "train.epochs": 40,
+    "train.evaluations": 10,
+    "train.augmentation.erase": 0.5,
+    "train.threads": 1,
 }
 
 

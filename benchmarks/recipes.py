@@ -34,7 +34,7 @@ QUICK: Settings = {
     "train.hardest": 0.15,
     "train.learning_rate": 0.012,
     "train.evaluations": 1,
-    "train.augmentation": {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0, "flip": 0.0},
+    "train.augmentation": {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0, "flip": 0.0, "erase": 0.0},
 }
 
 FULL: Settings = {

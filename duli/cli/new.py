@@ -224,7 +224,7 @@ def _recipe(found: "Found", total: int) -> dict[str, Any]:
 
 
 def _augmentation(found: "Found") -> dict[str, float]:
-    none = dict.fromkeys(("rotate", "scale", "shear", "shift", "elastic", "flip"), 0.0)
+    none = dict.fromkeys(("rotate", "scale", "shear", "shift", "elastic", "flip", "erase"), 0.0)
     return {**none, "rotate": 10.0, "scale": 0.1, "shift": 2.0} if found.kind == "image" else none
 
 

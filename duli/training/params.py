@@ -19,6 +19,7 @@ class Augmentation(Section):
     shift: Annotated[float, Field(ge=0, le=64)]  # pixels, along each axis
     elastic: Annotated[float, Field(ge=0, le=16)]  # pixels, standard deviation of the displacements
     flip: Annotated[float, Field(ge=0, le=1)] = 0.0  # share of the images that are mirrored, left to right
+    erase: Annotated[float, Field(ge=0, le=1)] = 0.0  # share of the images in which a rectangle of random size becomes background
 
 
 class Transfer(Section):

@@ -25,7 +25,7 @@ RECIPE = {
     "ema": None,
     "evaluations": 8,
     "early_stopping": None,
-    "augmentation": {"rotate": 5.0, "scale": 0.1, "shear": 0.1, "shift": 1.0, "elastic": 0.0, "flip": 0.0},
+    "augmentation": {"rotate": 5.0, "scale": 0.1, "shear": 0.1, "shift": 1.0, "elastic": 0.0, "flip": 0.0, "erase": 0.0},
     "transfer": {"init_from": None, "sha256": None, "frozen": 0, "unfreeze": 0.0, "layer_decay": 1.0},
     "pretraining": None,
     "precision": "float32",

@@ -12,8 +12,8 @@ from torch.nn import functional
 from duli.training import augment
 from duli.training.params import Augmentation
 
-STILL = {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0, "flip": 0.0}
-EVERYTHING = {"rotate": 20.0, "scale": 0.2, "shear": 0.2, "shift": 2.0, "elastic": 1.0, "flip": 0.5}
+STILL = {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0, "flip": 0.0, "erase": 0.0}
+EVERYTHING = {"rotate": 20.0, "scale": 0.2, "shear": 0.2, "shift": 2.0, "elastic": 1.0, "flip": 0.5, "erase": 0.5}
 
 
 def changed(images: Tensor, seed: int = 0, **settings: float) -> Tensor:
@@ -40,7 +40,7 @@ def test_nothing_changes_without_settings() -> None:
 
 def test_settings_too_small_to_see_leave_the_images() -> None:
     images = torch.rand(4, 3, 12, 17, generator=torch.Generator().manual_seed(0)) * 255
-    tiny = dict.fromkeys(EVERYTHING, 1e-7)  # of a flip: one image in ten million
+    tiny = dict.fromkeys(EVERYTHING, 1e-7)  # of a flip or an erasure: one image in ten million
     assert torch.allclose(changed(images, **tiny), images, atol=1e-2)
 
 
@@ -139,16 +139,45 @@ def test_without_flips_the_random_numbers_are_those_of_a_recipe_that_knows_none(
     """A recipe from before there were flips goes on giving the same weights."""
     images = torch.rand(5, 1, 12, 17, generator=torch.Generator().manual_seed(0)) * 255
     generator, expected = torch.Generator().manual_seed(3), torch.Generator().manual_seed(3)
-    augment.changed(images, Augmentation(**{**EVERYTHING, "flip": 0.0}), generator)
+    augment.changed(images, Augmentation(**{**EVERYTHING, "flip": 0.0, "erase": 0.0}), generator)
     torch.rand(5, 5, generator=expected), torch.randn(5, 2, augment.CELLS, augment.CELLS, generator=expected)
     assert torch.equal(generator.get_state(), expected.get_state())
-    # The flips are drawn last, so that the other changes of an image stay what they were.
-    moves = {**EVERYTHING, "elastic": 0.0}
+    # The flips are drawn after the rest, so that the other changes of an image stay what they were.
+    moves = {**EVERYTHING, "elastic": 0.0, "erase": 0.0}
     flipped, plain = (
         augment.changed(images, Augmentation(**{**moves, "flip": share}), torch.Generator().manual_seed(4)) for share in (1.0, 0.0)
     )
     assert torch.equal(augment.changed(images.flip(3), Augmentation(**{**moves, "flip": 1.0}), torch.Generator().manual_seed(4)), plain)
     assert not torch.equal(flipped, plain)
+
+
+def test_erased_rectangles_lie_inside_and_are_as_large_and_as_many_as_the_paper_says() -> None:
+    white = torch.full((4000, 2, 20, 30), 200.0)
+    black = (changed(white, erase=0.4) == 0).float()
+    assert torch.equal(black[:, 0], black[:, 1])
+    erased = black[:, 0][black[:, 0].flatten(1).any(dim=1)]
+    assert abs(len(erased) / 4000 - 0.4) < 0.03
+    rows, columns = erased.amax(dim=2), erased.amax(dim=1)
+    assert torch.equal(erased, rows.unsqueeze(2) * columns.unsqueeze(1))
+    for sides in (rows, columns):  # one run of pixels each, anywhere from the first to the last
+        assert (sides.diff(dim=1).clamp(min=0).sum(dim=1) + sides[:, 0] == 1).all()
+        assert sides.mean(dim=0).min() > 0.05
+    share = erased.mean(dim=(1, 2))
+    assert 0.01 < share.min() < 0.03
+    assert 0.36 < share.max() < 0.42
+    assert abs(share.mean().item() - 0.21) < 0.01
+    ratio = rows.sum(dim=1) / columns.sum(dim=1)
+    assert ratio.min() < 0.4
+    assert ratio.max() > 2.4
+    assert torch.equal(changed(white[:50], erase=1.0).amin(dim=(1, 2, 3)), torch.zeros(50))
+
+
+def test_without_erasure_the_other_changes_stay_what_they_were() -> None:
+    images = torch.rand(30, 1, 12, 17, generator=torch.Generator().manual_seed(0)) * 255
+    erased, whole = (changed(images, **{**EVERYTHING, "erase": share}) for share in (1.0, 0.0))
+    kept = erased != 0
+    assert torch.equal(erased[kept], whole[kept])
+    assert 0.5 < kept.float().mean() < 0.95
 
 
 @given(cuts=st.lists(st.integers(0, 9), max_size=4), seed=st.integers(0, 2**31))

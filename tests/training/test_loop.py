@@ -24,7 +24,7 @@ from tests.closure import ROOT
 from tests.training.examples import CLASSES, SIDE, examples, network, recipe, weights
 
 PIXELS = Pixels(0.29, 0.2)
-STILL = {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0, "flip": 0.0}
+STILL = {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0, "flip": 0.0, "erase": 0.0}
 
 
 def run(model: nn.Module, settings: Training, **changes: Any) -> list[Point]:
