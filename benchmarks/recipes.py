@@ -15,13 +15,14 @@ from duli import files
 from duli.models._inputs import preprocessing
 from duli.models._params import ModelChoice
 from duli.params import Params
-from duli.preparation import kinds
+from duli.preparation import kinds, tokenizer
 from duli.preparation.parquet import examples
 from duli.training import device as devices
 from duli.training import transfer
 from duli.training.feed import Examples
 from duli.training.loop import Point, Preprocessing, evaluate, fit
 from duli.training.params import Training
+from duli.training.pretrain import pretrain
 
 ROOT = Path(__file__).resolve().parents[1]
 Settings = Mapping[str, Any]  # dotted keys of params.yaml, as `dvc exp run -S` takes them
@@ -63,7 +64,7 @@ class Run(NamedTuple):
 
     model: nn.Module
     history: list[Point]
-    cpu_s: float  # of `fit`, its evaluations on the validation split included
+    cpu_s: float  # of pretraining and `fit`, its evaluations on the validation split included
     wall_s: float
     validation: float  # accuracy, and loss in nats
     validation_loss: float
@@ -115,7 +116,11 @@ def run(data: Data, settings: Settings, initial: dict[str, Tensor] | None = None
     if initial is not None:
         transfer.load(model, initial, same_classes=False)
     device = devices.choose(training.device)
+    precision = devices.precision(training.precision, device)
     cpu, wall = time.process_time(), time.perf_counter()
+    if training.pretraining is not None:
+        hidden = {"mask": tokenizer.MASK, "special": len(tokenizer.SPECIAL)}
+        pretrain(model, data.train.inputs, training.pretraining, **hidden, seed=training.seed, device=device, precision=precision)
     result = fit(
         model,
         data.train,
@@ -124,7 +129,7 @@ def run(data: Data, settings: Settings, initial: dict[str, Tensor] | None = None
         classes=data.classes,
         preprocessing=data.preprocessing,
         device=device,
-        precision=devices.precision(training.precision, device),
+        precision=precision,
         on_metrics=lambda step, metrics: None,
         teacher=teacher,
     )

