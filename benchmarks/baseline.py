@@ -1,4 +1,4 @@
-"""What an encoder of reviews has to beat: counted runs of characters and a linear classifier, with the duplicates left in and without them."""
+"""What an encoder of reviews has to beat: a linear classifier of counted runs of characters, with the duplicates left in and without."""
 
 import random
 import time

@@ -179,7 +179,7 @@ def _added(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
     if field.name not in batch.schema.names:
         if field.nullable:
             return pa.nulls(batch.num_rows, field.type)
-        raise DataError(f"the data set declares the column '{field.name}' and its examples have none; yield it, or declare it with nullable=True")
+        raise DataError(f"the data set declares the column '{field.name}' and its examples have none; yield it, or let it be nullable")
     try:
         column = batch[field.name].cast(field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

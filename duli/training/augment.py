@@ -16,14 +16,15 @@ CELLS = 5  # displacements are drawn on a grid of this many points a side, and i
 
 
 def changed(images: Tensor, settings: Augmentation, generator: torch.Generator, part: slice = slice(None), of: int | None = None) -> Tensor:
-    """Each of `images` (bytes or floats [n, channels, height, width], 0 is background) mirrored or not, moved, bent and erased in part, as floats.
+    """Each of `images` (bytes or floats [n, channels, height, width], 0 is background) mirrored, moved, bent, erased in part, as floats.
 
     What is no image (of other dimensions) stays as it is.
 
     Rotation, scale, shear and shift are uniform between plus and minus the settings; the elastic displacements are normal and
     smooth (the field drawn coarsely and interpolated bicubically, for the Gaussian blur of Simard, Steinkraus and Platt, ICDAR
-    2003). What comes in from outside is background, and so is an erased rectangle, which lies inside the image. The few random numbers are drawn on the CPU (`generator`), and for all `of`
-    examples of the step even where these images are only its `part`: so that every device, and any number of them, sees the same.
+    2003). What comes in from outside is background, and so is an erased rectangle, which lies inside the image. The few random numbers
+    are drawn on the CPU (`generator`), and for all `of` examples of the step even where these images are only its `part`: so that every
+    device, and any number of them, sees the same.
     """
     if images.ndim != IMAGES:
         return images

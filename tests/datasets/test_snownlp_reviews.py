@@ -30,7 +30,6 @@ def test_reads_all_lines_in_order(small: Path) -> None:
     assert set(table["split"].to_pylist()) == {""}
     assert [content.decode() for content in table["content"].to_pylist()] == ["书很好", "房间不错", "", "caf\xe9太吵", "书\x85很差"]
 
-
     assert table["domain"].to_pylist() == ["books", "hotels", None, None, "books"]
 
 
