@@ -1,7 +1,7 @@
 """Measures the further release lines: how well and how fast each learns what it was made for.
 
     make bench-lines                        all of it; writes benchmarks/results/lines.json
-    python -m benchmarks.lines PART ...     some of it (fashion, fashion_full); the rest of the file stays
+    python -m benchmarks.lines PART ...     some of it (fashion, fashion_full, reviews); the rest of the file stays
 
 A part needs its line's prepared examples (`cd pipelines/NAME && dvc repro validate`). Seconds are of the training alone, on as many threads
 as its params say.
@@ -13,11 +13,13 @@ from collections.abc import Callable
 
 import torch
 
-from benchmarks.recipes import ROOT, Settings, load, run
+from benchmarks import baseline
+from benchmarks.recipes import ROOT, Data, Run, Settings, load, run
 from benchmarks.record import Results, result, run_parts
 
 SEEDS = 3
 FASHION = ROOT / "pipelines/fashion"
+REVIEWS = ROOT / "pipelines/reviews"
 
 # As wide as 300,000 parameters allow, and three times as long. First values: nobody has compared them with others on validation yet.
 FASHION_FULL: Settings = {
@@ -29,6 +31,9 @@ FASHION_FULL: Settings = {
     "train.augmentation.erase": 0.5,
     "train.threads": 1,
 }
+
+# As many CPU seconds as pretraining and fine-tuning take together.
+REVIEWS_LONGER: Settings = {"train.pretraining": None, "train.epochs": 9}
 
 
 def main() -> None:
@@ -45,26 +50,57 @@ def fashion_full() -> Results:
     return _fashion("fashion_full", FASHION_FULL, 1)
 
 
+def reviews() -> Results:
+    """The recipe of pipelines/reviews/params.yaml with masked-language pretraining and without it, and the linear baseline."""
+    data = load(REVIEWS)
+    recipes: dict[str, Settings] = {"": {}, "_from_scratch": {"train.pretraining": None}, "_from_scratch_longer": REVIEWS_LONGER}
+    results: Results = []
+    accuracies = {}
+    for name, settings in recipes.items():
+        runs = _runs(f"reviews{name}", data, settings, SEEDS)
+        accuracies[name] = [one.test for one in runs]
+        results += _told(f"reviews{name}", runs)
+    for name in ("_from_scratch", "_from_scratch_longer"):
+        pairs = zip(accuracies[""], accuracies[name], strict=True)
+        gains = [100 * (pretrained - scratch) for pretrained, scratch in pairs]
+        told = "reviews_pretraining_gain" + name.removeprefix("_from_scratch")
+        results.append(result(told, gains, "points", mean=statistics.mean(gains), each=gains))
+    clean = baseline.linear(baseline.splits(REVIEWS / "data/prepared"))
+    leaking = [baseline.linear(baseline.lines(REVIEWS / "data/raw", seed)) for seed in range(SEEDS)]
+    return [
+        *results,
+        result("reviews_baseline_accuracy", [clean.test], "share", examples=clean.examples, cpu_s=clean.cpu_s),
+        result("reviews_baseline_accuracy_with_duplicates", [one.test for one in leaking], "share", examples=leaking[0].examples),
+    ]
+
+
 def _fashion(name: str, settings: Settings, seeds: int) -> Results:
-    data, runs = load(FASHION), []
+    return _told(name, _runs(name, load(FASHION), settings, seeds))
+
+
+def _runs(name: str, data: Data, settings: Settings, seeds: int) -> list[Run]:
+    runs = []
     for seed in range(seeds):
         one = run(data, {**settings, "train.seed": seed})
         told = f"{one.validation:.2%} on validation, {one.test:.2%} on test"
         print(f"{name}, seed {seed}: {told}, {one.wall_s:.0f} s, {one.cpu_s:.0f} CPU-s", flush=True)
         runs.append(one)
+    return runs
+
+
+def _told(name: str, runs: list[Run]) -> Results:
     tests = [one.test for one in runs]
+    threads, load_average = torch.get_num_threads(), os.getloadavg()[2]
     return [
         result(f"{name}_accuracy", tests, "share", mean=statistics.mean(tests), each=tests),
         result(f"{name}_validation_accuracy", [one.validation for one in runs], "share"),
-        result(
-            f"{name}_accuracy_seconds", [one.wall_s for one in runs], "s", threads=torch.get_num_threads(), load_average=os.getloadavg()[2]
-        ),
+        result(f"{name}_accuracy_seconds", [one.wall_s for one in runs], "s", threads=threads, load_average=load_average),
         result(f"{name}_accuracy_cpu_s", [one.cpu_s for one in runs], "s"),
         result(f"{name}_parameters", [sum(weight.numel() for weight in runs[0].model.parameters())], "weights"),
     ]
 
 
-PARTS: dict[str, Callable[[], Results]] = {"fashion": fashion, "fashion_full": fashion_full}
+PARTS: dict[str, Callable[[], Results]] = {"fashion": fashion, "fashion_full": fashion_full, "reviews": reviews}
 
 
 if __name__ == "__main__":
