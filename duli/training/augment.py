@@ -68,7 +68,8 @@ def _rectangles(random: Tensor, share: float, height: int, width: int) -> Tensor
         place = torch.arange(most)
         inside.append((place >= first) & (place < first + side.unsqueeze(1)))
     rows, columns = inside
-    return rows.unsqueeze(2) & columns.unsqueeze(1) & (whether < share).view(-1, 1, 1)
+    erased: Tensor = rows.unsqueeze(2) & columns.unsqueeze(1) & (whether < share).view(-1, 1, 1)
+    return erased
 
 
 def _matrix(random: Tensor, settings: Augmentation, height: int, width: int) -> Tensor:
