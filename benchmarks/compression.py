@@ -1,11 +1,12 @@
 """Measures the compressed files of the default line against torch and onnxruntime in float32: speed, size, accuracy.
 
     make bench-compression                        all of it, about 3 minutes; writes benchmarks/results/compression.json
-    python -m benchmarks.compression PART ...     some of it (speed, size, harness, bytes); the rest of the file stays
+    python -m benchmarks.compression PART ...     some of it (speed, size, harness, bytes, memory); the rest of the file stays
 
 Needs the line up to evaluate (`dvc repro evaluate`). Everything runs on one thread, the contestants take turns, and a ratio is of one run.
 """
 
+import ctypes
 import os
 import statistics
 import time
@@ -31,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RUNS = 5
 ROUNDS = 7  # turns of each contestant in a run
 SECONDS = 0.25  # of a turn
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 Images = NDArray[np.uint8]
 
@@ -104,6 +106,28 @@ def same_bytes() -> Results:
     return [result("different_files", [sum(one != other for one, other in zip(first, second, strict=True))], "files", of=len(first))]
 
 
+def memory_kept() -> Results:
+    """The ratios to torch at a batch of 256 where freed memory stays with the process.
+
+    By default glibc gives memory of this size back to the system at once, and torch's activations (25 MB a layer) are new pages in every
+    call: 3,000 to 6,000 page faults, a fifth to a third of torch's time, and what they cost changes from one minute to the next with the
+    machine's neighbours. This is why the ratios of `speed` spread as they do. onnxruntime keeps its memory by itself.
+    """
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "mallopt"):
+        return []
+    for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+        assert libc.mallopt(option, 2**30)  # bytes
+    images, _ = _split("test")
+    shipped = _report("choice")["variant"]
+    runs = [_turns(_contestants(images[:256])) for _ in range(RUNS)]
+    names = {"vs_eager": "torch", "vs_eager_channels_last": "torch_channels_last"}
+    return [
+        result(f"bs256_{name}_memory_kept", [run[reference] / run[shipped] for run in runs], "times", variant=shipped)
+        for name, reference in names.items()
+    ]
+
+
 def _contestants(images: Images) -> dict[str, Callable[[], Any]]:
     """A call of each: from the same raw bytes to logits."""
     model, description = _model()
@@ -149,7 +173,7 @@ def _split(name: str) -> tuple[Images, NDArray[np.int64]]:
     return examples(ROOT / f"data/prepared/{name}.parquet", kind)
 
 
-PARTS: dict[str, Callable[[], Results]] = {"speed": speed_ratios, "size": size, "harness": harness, "bytes": same_bytes}
+PARTS: dict[str, Callable[[], Results]] = {"speed": speed_ratios, "size": size, "harness": harness, "bytes": same_bytes, "memory": memory_kept}
 
 
 if __name__ == "__main__":
