@@ -162,6 +162,16 @@ def test_bounds_leave_room_for_chance_in_small_splits(repo: Path) -> None:
     assert params["gates"]["require"]["accuracy"]["min"] == 0.9  # what always saying `often` reaches
 
 
+@pytest.mark.parametrize("source", ["fashion", "mine/rows.csv"])
+def test_a_quick_try_of_the_line_it_is_made_of_cuts_no_data_of_a_new_one(repo: Path, source: str) -> None:
+    write(repo, table())
+    for mould in (repo / "params.yaml", repo / "pipelines/fashion/params.yaml"):
+        mould.write_text(mould.read_text().replace("limit: null", "limit: 50"))
+        assert "limit: 50" in mould.read_text()
+    params, _, _ = made(repo, "--from", source)
+    assert params["prepare"]["limit"] is None
+
+
 def test_half_of_the_rows_may_be_copies_of_others(repo: Path) -> None:
     twice = {name: values * 2 for name, values in table().items()}
     params, rows, said = made(repo, "--from", write(repo, twice))
@@ -409,6 +419,13 @@ def test_rows_with_infinite_numbers_are_named_and_left_to_quarantine(repo: Path)
 
 def texts(n: int = 120) -> dict[str, list[Any]]:
     return {"review": [f"text {row}, with a\nsecond line" for row in range(n)], "label": [("good", "bad")[row % 2] for row in range(n)]}
+
+
+@pytest.mark.parametrize(("rows", "batch", "epochs"), [(120, 32, 40), (2000, 32, 10), (10_000, 64, 4), (100_000, 64, 2)])
+def test_texts_are_learned_from_in_few_steps(repo: Path, rows: int, batch: int, epochs: int) -> None:
+    """About 600 of them, as long as every text is seen twice: an encoder's step takes many times a table's."""
+    params, _, _ = made(repo, "--from", write(repo, texts(rows)))
+    assert (params["train"]["batch"], params["train"]["epochs"], params["model"]["encoder"]["layers"]) == (batch, epochs, 1)
 
 
 def test_a_csv_of_texts_with_what_else_is_known_of_each(repo: Path) -> None:
