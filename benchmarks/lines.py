@@ -3,8 +3,8 @@
     make bench-lines                        all of it; writes benchmarks/results/lines.json
     python -m benchmarks.lines PART ...     some of it (fashion, fashion_full, new_line); the rest of the file stays
 
-A part but new_line needs its line's prepared examples (`cd pipelines/NAME && dvc repro validate`), and its seconds are of the training alone,
-on as many threads as its params say.
+A part but new_line needs its line's prepared examples (`cd pipelines/NAME && dvc repro validate`), and its seconds are of the training
+alone, on as many threads as its params say.
 """
 
 import os
