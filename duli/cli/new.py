@@ -20,6 +20,9 @@ LINES = {"digits": Path()}  # lines that are no folder of pipelines/
 VALIDATION, TEST = 0.15, 0.2  # shares of data that were published in no split
 ACCEPTED = Path("data/accepted")
 OWN = "own"  # folder of the line that holds what was made of the data
+# Of the market facts, files that speak of what is sold; the others are about machines, wages and the like.
+MARKET = ("segments.csv", "competitors.csv", "services.csv", "llm.csv", "size.csv", "assumptions.csv")
+MARGIN = "margin: {measure: business.gross_margin, min: 0}"
 THINGS = {"image": "images", "text": "texts", "table": "rows"}
 
 
@@ -156,7 +159,9 @@ def _of_own(name: str, place: Path, wanted: "Wanted") -> tuple[Any, "Found"]:
     # Better than always naming the most frequent class; what is good enough beyond that, you know.
     require["accuracy"]["min"] = round(max(counts) / total, 4)
     require["quantization_drop"]["max"] = 5
-    del require["margin"]
+    del require["margin"]  # by the digits' prices it would say nothing of this release
+    params["gates"].yaml_add_eol_comment(f"no margin is asked for: add {MARGIN} once report.market is your own", "require")
+    params["report"].yaml_add_eol_comment(f"the facts about DIGITS: copy the folder, and adapt {', '.join(MARKET)}", "market")
     params["promotion"] |= {"not_worse_by": 0.02, "seed_noise": 0.005}
     return params, found
 
@@ -304,6 +309,12 @@ def _tell(name: str, folder: Path, found: "Found | None") -> None:
         print(f"  {OWN}/           your examples, pinned by their SHA-256; git ignores them, DVC keeps them from the first run on")
     print(f"\nnext: make repro LINE={name}   # data to report; what is slow says how far it is")
     print(f"then: make report LINE={name}")
+    if found is not None:
+        place, own = os.path.relpath(CODE / "data/market"), os.path.relpath(folder / "data")
+        print("\nits money is not yours yet: prices, customers and competitors in the report are those of the digits")
+        print(f"  cp -r {place} {own}/   # then set report.market: data/market in its params.yaml, and")
+        print(f"  adapt there {', '.join(MARKET)}, and report.price_per_1000, .market_size")
+        print(f"  no gate asks for a margin; add to gates.require   {MARGIN}")
 
 
 def _side(text: str) -> int:

@@ -17,6 +17,8 @@ from ruamel.yaml import YAML
 from duli import files, machine
 from duli.cli import new
 from duli.datasets._dataset import dataset
+from duli.gates import Gates
+from duli.params import Params
 from stages import sections
 from tests.cli.lines import repository, tree
 from tests.cli.test_commands import duli
@@ -170,6 +172,30 @@ def test_a_quick_try_of_the_line_it_is_made_of_cuts_no_data_of_a_new_one(repo: P
         assert "limit: 50" in mould.read_text()
     params, _, _ = made(repo, "--from", source)
     assert params["prepare"]["limit"] is None
+
+
+def test_it_says_whose_market_a_line_of_own_data_has_and_that_no_margin_is_asked_for(repo: Path) -> None:
+    params, _, said = made(repo, "--from", write(repo, table()))
+    assert "prices, customers and competitors in the report are those of the digits" in said
+    assert "cp -r data/market pipelines/line/data/" in said
+    assert f"no gate asks for a margin; add to gates.require   {new.MARGIN}" in said
+    lines = (repo / "pipelines/line/params.yaml").read_text().splitlines()
+    [market] = [line for line in lines if line.startswith("  market: ../../data/market  # ")]
+    assert "DIGITS" in market
+    for file in new.MARKET:
+        assert (ROOT / "data/market" / file).is_file()
+        assert file in market
+        assert file in said
+    assert any(line.startswith("  require:  # no margin is asked for") for line in lines)
+    assert "margin" not in params["gates"]["require"]
+
+
+def test_the_gate_it_names_is_one(repo: Path) -> None:
+    made(repo, "--from", write(repo, table()))
+    path = repo / "pipelines/line/params.yaml"
+    path.write_text(path.read_text().replace("    latency: {", f"    {new.MARGIN}\n    latency: {{"))
+    sections.check(path)
+    assert Params(path).section("gates", Gates).require["margin"].measure == "business.gross_margin"
 
 
 def test_half_of_the_rows_may_be_copies_of_others(repo: Path) -> None:
