@@ -173,7 +173,13 @@ def _split(name: str) -> tuple[Images, NDArray[np.int64]]:
     return examples(ROOT / f"data/prepared/{name}.parquet", kind)
 
 
-PARTS: dict[str, Callable[[], Results]] = {"speed": speed_ratios, "size": size, "harness": harness, "bytes": same_bytes, "memory": memory_kept}
+PARTS: dict[str, Callable[[], Results]] = {
+    "speed": speed_ratios,
+    "size": size,
+    "harness": harness,
+    "bytes": same_bytes,
+    "memory": memory_kept,
+}
 
 
 if __name__ == "__main__":

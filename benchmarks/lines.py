@@ -1,10 +1,10 @@
 """Measures the further release lines: how well and how fast each learns what it was made for.
 
     make bench-lines                        all of it; writes benchmarks/results/lines.json
-    python -m benchmarks.lines PART ...     some of it (fashion, fashion_full, reviews, reviews_baseline); the rest of the file stays
+    python -m benchmarks.lines PART ...     some of it; the rest of the file stays
 
-A part needs its line's prepared examples (`cd pipelines/NAME && dvc repro validate`). Seconds are of the training alone, on as many threads
-as its params say.
+A part but new_line needs its line's prepared examples (`cd pipelines/NAME && dvc repro validate`), and its seconds are of the training
+alone, on as many threads as its params say.
 """
 
 import os
@@ -14,6 +14,7 @@ from collections.abc import Callable
 import torch
 
 from benchmarks import baseline
+from benchmarks.new_line import new_line
 from benchmarks.recipes import ROOT, Data, Run, Settings, load, run
 from benchmarks.record import Results, result, run_parts
 
@@ -112,6 +113,7 @@ PARTS: dict[str, Callable[[], Results]] = {
     "fashion_full": fashion_full,
     "reviews": reviews,
     "reviews_baseline": reviews_baseline,
+    "new_line": new_line,
 }
 
 

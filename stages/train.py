@@ -86,7 +86,7 @@ def main() -> dict[str, object]:
             print(f"goes on after step {resume.values['step']:,} (epoch {resume.values['epoch']}), from {kept}")
 
     with contextlib.ExitStack() as stack:
-        live = stack.enter_context(_live_run(description, world, resume)) if world.writes else None
+        live = stack.enter_context(_live_run(_experiment(stats), description, world, resume)) if world.writes else None
         result = fit(
             model,
             train,
@@ -250,11 +250,17 @@ def _resumed(kept: Path, world: World) -> checkpoint.State | None:
         return None
 
 
-def _live_run(description: dict[str, Any], world: World, resume: checkpoint.State | None) -> LiveRun:
+def _experiment(stats: dict[str, Any]) -> str:
+    """Of trainings on the same data, whichever line runs them; the data set `own` is another one in each line, so its title names it."""
+    data = stats["title"].lower().replace(" ", "-") if stats["dataset"] == "own" else stats["dataset"]
+    return f"{data}-training"
+
+
+def _live_run(experiment: str, description: dict[str, Any], world: World, resume: checkpoint.State | None) -> LiveRun:
     network, data = description["architecture"], description["data"]
     return LiveRun(
         locate(os.environ, Path.cwd()),
-        experiment=f"{data['dataset']}-training",
+        experiment=experiment,
         name=network["name"],
         params=flat.params({"model": {"name": network["name"], "settings": network["settings"]}, "train": description["train"]}),
         tags={

@@ -42,6 +42,7 @@ def main() -> None:
             success=not failed,
             expectations=facts["outcomes"],
             splits=stats["splits"],
+            classes=stats["classes"],
             quarantined=stats["quarantined"],
         ),
     )

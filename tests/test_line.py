@@ -155,7 +155,7 @@ def test_dvc_shows_metrics_and_plots(clone: Clone) -> None:
     for plot in PLOTS:
         assert f"#dvc_yaml__{plot}" in page
     assert "motion blur" in page
-    assert "stroke_width: " in page
+    assert "thickness: " in page
 
 
 def test_dvc_plots_compare_two_releases(clone: Clone) -> None:
@@ -168,7 +168,7 @@ def test_dvc_plots_compare_two_releases(clone: Clone) -> None:
     page = (clone.folder / "plots/index.html").read_text()
     for plot in PLOTS:
         assert f"#dvc_yaml__{plot}" in page
-    slices = re.findall(r'\{[^{}]*"slice": "ink: [^{}]*\}', page)
+    slices = re.findall(r'\{[^{}]*"slice": "brightness: [^{}]*\}', page)
     assert [json.loads(row)["rev"] for row in slices] == ["HEAD~1"] * 4 + ["HEAD"] * 2
 
 

@@ -38,13 +38,15 @@ FORMAT = "statistics of inputs, 1"  # of duli/serving/statistics.py, which needs
 BATCH = 4096  # examples in memory at a time
 # Of a prepared example, columns that are no feature: who it is, or the same for all.
 PLAIN = {"id", "split", "label", "content", "sha256", "height", "width"}
+# What `prepare` and a server call statistics of pixels, and evaluate's slices and people call brightness and contrast.
+SEEN = {"image": {"mean": "brightness", "std": "contrast"}}
 
 Facts = dict[str, Any]
 Looks = dict[str, NDArray[np.float64]]
 
 
 def _of_images(images: NDArray[Any]) -> Looks:
-    return {"stroke_width": slices.looks(images)["stroke_width"], **looks.looks(images)}
+    return {"thickness": slices.looks(images)["thickness"], **looks.looks(images)}
 
 
 def _of_texts(tokens: NDArray[Any]) -> Looks:
@@ -237,7 +239,7 @@ def statistics(path: Path, of: Line) -> drift.Sample:
         raise DataError(f"{path} holds no statistics of a server; `serve --statistics FILE` writes them, or take it away")
     if classes != of.classes or len(predictions) != len(classes):
         raise DataError(f"{path} counts other classes than the data set has; take it away")
-    return drift.counted(features, predictions, of.seed)
+    return drift.counted({SEEN["image"].get(name, name): counts for name, counts in features.items()}, predictions, of.seed)
 
 
 class _Gathered:
@@ -260,10 +262,11 @@ class _Gathered:
         inputs = self.of.rules.kind.arrays(pa.chunked_array([rows["content"]]))
         part = slice(self.done, self.done + len(inputs))
         self.done += len(inputs)
+        seen = SEEN.get(self.of.rules.kind.name, {})
         for field in rows.schema:
             if field.name not in PLAIN and (pa.types.is_floating(field.type) or pa.types.is_integer(field.type)):
                 values = rows[field.name].cast(pa.float64()).to_numpy(zero_copy_only=False)
-                self.features.setdefault(field.name, []).append(values)
+                self.features.setdefault(seen.get(field.name, field.name), []).append(values)
         self._keep(LOOKS[self.of.rules.kind.name](inputs))
         self.classes["label"].append(labels.astype(np.int64))
         asked = self.asked[part]

@@ -59,6 +59,7 @@ def render(release: Release, wheel_name: str, *, signer: Mapping[str, str] | Non
             variant=variant,
             shipped=evidence["quantization"]["variants"][variant],
             names=NAMES,
+            limits=[*release.limits, *kinds.limits(evidence["stats"]["kind"], variant)],
             kind=kinds.KINDS[evidence["stats"]["kind"]],
             kind_of_input=kinds.python(evidence["stats"]),
             **evidence,

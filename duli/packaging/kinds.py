@@ -134,6 +134,19 @@ def needs(kind: str, file: str) -> bool:
     return file in KINDS[kind].code or file not in OWN
 
 
+def limits(kind: str, variant: str) -> list[str]:
+    """What is known to go wrong with a variant of the model, whatever it was made for."""
+    if not variant.endswith("int8_dynamic"):
+        return []
+    # onnxruntime's DynamicQuantizeLinear finds one scale for the whole tensor, the batch included.
+    thing, things = KINDS[kind].thing, KINDS[kind].things
+    return [
+        f"An answer depends a little on its company: `{variant}` rounds by one scale over all {things} of a call, and the server puts "
+        f"those that wait into one call. Probabilities move, and a {thing} that lies between two classes may get the other one; asked "
+        "alone, it always gets the same answer"
+    ]
+
+
 def tensor(stats: Mapping[str, Any]) -> str:
     """What the ONNX file takes."""
     size = stats["input"]

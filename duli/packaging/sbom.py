@@ -124,7 +124,7 @@ def _considerations(release: Release, evidence: Mapping[str, Mapping[str, Any]])
     worst = {name: facts["worst"] for name, facts in evaluation["slices"].items() if "worst" in facts}
     return {
         "useCases": [*release.intended, *(f"Not for: {line}" for line in release.not_intended)],
-        "technicalLimitations": list(release.limits),
+        "technicalLimitations": [*release.limits, *kinds.limits(evidence["stats"]["kind"], shipped)],
         "performanceTradeoffs": [
             f"{shipped} lost {paired['lost']} and won {paired['won']} of {paired['n']} test {things} against the trained model; "
             f"{evidence['benchmark']['reason']}"

@@ -9,6 +9,9 @@ from duli.reporting import wording
 from duli.reporting._vega import ACCENT, BAD, COST, INK, LABELS, LINE, SOFT, STEP, TINT, WIDTH, labels, svg
 
 SQUARE = 300  # px a side of a plot whose two axes mean the same
+CELL = (34, 26)  # px of a cell of many classes; of few, as many as fill this, or the page would blow up their letters with the chart:
+FILLED = (260, 130)
+LETTER = 7  # px of width, about; a Chinese one is nearly twice as wide
 ENOUGH = 0.1  # coverage from which on the risk's interval decides how high the plot is: of a handful of answers nothing is known
 Row = Mapping[str, Any]
 
@@ -72,7 +75,7 @@ def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
     """
     shares = [[number / max(1, sum(row)) for number in row] for row in counts]
     worst = max((share for one, row in enumerate(shares) for other, share in enumerate(row) if one != other), default=0.0)
-    cells = []
+    cells: list[dict[str, Any]] = []
     for label, row, part in zip(classes, counts, shares, strict=True):
         for prediction, number, share in zip(classes, row, part, strict=True):
             cells.append(
@@ -85,17 +88,19 @@ def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
                 }
             )
     axis = {"labelColor": INK, "ticks": False, "domain": False, "labelLimit": LABELS, "labelAngle": 0}
-    names = any(len(name) > 3 for name in classes)
+    longest = max((_length(cell["text"]) for cell in cells), default=0)
+    width, height = max(CELL[0], longest, FILLED[0] // len(classes)), max(CELL[1], FILLED[1] // len(classes))
+    turned = any(_length(name) > width for name in classes)
     x = {"field": "prediction", "type": "nominal", "sort": list(classes), "title": "prediction"}
     wrong = sum(map(sum, counts)) - sum(row[index] for index, row in enumerate(counts))
     return svg(
         {
             "description": f"Labels against predictions of {len(classes)} classes; {wrong:,} answers are off the diagonal",
-            "width": {"step": 34},
-            "height": {"step": 26},
+            "width": {"step": width},
+            "height": {"step": height},
             "data": {"values": cells},
             "encoding": {
-                "x": {**x, "axis": {**axis, "orient": "top", "labelAngle": -60 if names else 0}},
+                "x": {**x, "axis": {**axis, "orient": "top", "labelAngle": -60 if turned else 0}},
                 "y": {"field": "label", "type": "nominal", "sort": list(classes), "title": "label", "axis": axis},
             },
             "layer": [
@@ -227,6 +232,11 @@ def attack(sizes: Sequence[int], curves: Mapping[str, Sequence[Row]]) -> str:
     return svg(
         {"description": f"Share of right answers by size of the attack: {told}", "width": SQUARE, "height": 220, "layer": layers}, "attack"
     )
+
+
+def _length(name: str) -> int:
+    """About so many px wide."""
+    return sum(LETTER if character.isascii() else 2 * LETTER for character in name)
 
 
 def start(rows: Sequence[Score]) -> float:

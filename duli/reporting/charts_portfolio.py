@@ -6,8 +6,8 @@ from typing import Any
 from duli.reporting._vega import ACCENT, COST, INK, TINT, labels, svg
 from duli.reporting.speech import Speech
 
-PLOT = 320  # px
-ROOM = 78  # px at the right, for the numbers
+PLOT = 220  # px: with names and numbers beside it no wider than what a phone can show in readable letters
+ROOM = 24  # px at the right, for what of the numbers Vega does not count
 Row = Mapping[str, Any]
 
 

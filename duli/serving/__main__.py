@@ -96,10 +96,13 @@ def _parser(program: str, words: Words) -> argparse.ArgumentParser:
     serve.add_argument("--port", type=_port, default=8080, help="0 chooses a free one (default: %(default)s)")
     serve.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="also answer requests for this Host; repeatable")
     serve.add_argument("--workers", type=_count, default=1, metavar="N", help="calls of the model at once, a core each (default: 1)")
-    if words.thing == "image":  # of other kinds nothing is counted
-        serve.add_argument(
-            "--statistics", type=Path, metavar="FILE", help="count grey levels and answers there, keeping no image (default: no)"
-        )
+    counted = words.thing == "image"
+    serve.add_argument(
+        "--statistics",
+        type=Path if counted else partial(_not_counted, words.things),
+        metavar="FILE",
+        help="count grey levels and answers there, keeping no image (default: no)" if counted else argparse.SUPPRESS,
+    )
     _signed(serve)
     serve.set_defaults(run=_serve)
     check = commands.add_parser("verify", help="compare every file of this package with its manifest, and the release with its signature")
@@ -219,7 +222,7 @@ def _serve(options: argparse.Namespace) -> None:
         raise InputError(f"the server needs {error.name}, which an extra brings: pip install '{name}[serve]'") from None
     contents = verify(FOLDER)
     vouched = _vouched(options, json.loads(contents[RELEASE]), contents)
-    predictor, counting = _loaded(getattr(options, "statistics", None))  # not before its signature is known to hold
+    predictor, counting = _loaded(options.statistics)  # not before its signature is known to hold
     if predictor.contents != contents:
         raise IntegrityError("the package was changed while it was loaded; verify it, and start again")
     with counting:
@@ -242,6 +245,14 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port; give 0 to 65535")
     return int(text)
+
+
+def _not_counted(things: str, file: str) -> Path:
+    """For those who know `--statistics` of another release; it would have been said to be unknown."""
+    raise argparse.ArgumentTypeError(
+        f"grey levels are counted, which {things} do not have: of {things} no statistics are kept, and nothing is written to {file}; leave "
+        f"it out, and for drift give the {things} themselves to the line's data/incoming/"
+    )
 
 
 def _count(text: str) -> int:

@@ -108,8 +108,8 @@ def test_clean_windows_are_calm_and_moved_ones_fire(trained: Path) -> None:
     assert (first.fired, second.fired) == (False, True)
     assert {row["feature"] for row in second.evidence if row["fired"]} >= {"centre_x"}
     assert {row["feature"] for row in first.evidence} == {
-        "mean", "std", "min", "max", "stroke_width", "centre_x", "centre_y", "slant", "roughness", "confidence", "label", "prediction",
-        "embeddings",
+        "brightness", "contrast", "min", "max", "thickness", "centre_x", "centre_y", "slant", "roughness", "confidence", "label",
+        "prediction", "embeddings",
     }  # fmt: skip
     facts = files.read_json(incoming.FACTS)
     assert facts["fired"]
@@ -205,10 +205,10 @@ def test_statistics_of_a_server_are_a_window(trained: Path) -> None:
     (incoming.INCOMING / "2.json").write_text(counted(pixels))
     _, served = judged(KNOBS)
     assert served.examples == 300
-    assert {row["feature"] for row in served.evidence} == {"mean", "std", "min", "max", "prediction"}
+    assert {row["feature"] for row in served.evidence} == {"brightness", "contrast", "min", "max", "prediction"}
     assert {row["feature"] for row in served.evidence if row["fired"]} <= {"prediction"}  # the server answered at random
     (incoming.INCOMING / "2.json").write_text(counted(pixels // 2))
-    assert {"mean", "std"} <= {row["feature"] for row in judged(KNOBS)[1].evidence if row["fired"]}
+    assert {"brightness", "contrast"} <= {row["feature"] for row in judged(KNOBS)[1].evidence if row["fired"]}
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from ruamel.yaml import YAML
 from duli import files, machine
 from duli.cli import new
 from duli.datasets._dataset import dataset
+from duli.gates import Gates
+from duli.params import Params
 from stages import sections
 from tests.cli.lines import repository, tree
 from tests.cli.test_commands import duli
@@ -160,6 +162,40 @@ def test_bounds_leave_room_for_chance_in_small_splits(repo: Path) -> None:
     assert ((share >= bounds["min"]) & (1 - share <= bounds["max"])).all()
     assert params["validate"]["max_quarantined_share"] == 0.1
     assert params["gates"]["require"]["accuracy"]["min"] == 0.9  # what always saying `often` reaches
+
+
+@pytest.mark.parametrize("source", ["fashion", "mine/rows.csv"])
+def test_a_quick_try_of_the_line_it_is_made_of_cuts_no_data_of_a_new_one(repo: Path, source: str) -> None:
+    write(repo, table())
+    for mould in (repo / "params.yaml", repo / "pipelines/fashion/params.yaml"):
+        mould.write_text(mould.read_text().replace("limit: null", "limit: 50"))
+        assert "limit: 50" in mould.read_text()
+    params, _, _ = made(repo, "--from", source)
+    assert params["prepare"]["limit"] is None
+
+
+def test_it_says_whose_market_a_line_of_own_data_has_and_that_no_margin_is_asked_for(repo: Path) -> None:
+    params, _, said = made(repo, "--from", write(repo, table()))
+    assert "prices, customers and competitors in the report are those of the digits" in said
+    assert "cp -r data/market pipelines/line/data/" in said
+    assert f"no gate asks for a margin; add to gates.require   {new.MARGIN}" in said
+    lines = (repo / "pipelines/line/params.yaml").read_text().splitlines()
+    [market] = [line for line in lines if line.startswith("  market: ../../data/market  # ")]
+    assert "DIGITS" in market
+    for file in new.MARKET:
+        assert (ROOT / "data/market" / file).is_file()
+        assert file in market
+        assert file in said
+    assert any(line.startswith("  require:  # no margin is asked for") for line in lines)
+    assert "margin" not in params["gates"]["require"]
+
+
+def test_the_gate_it_names_is_one(repo: Path) -> None:
+    made(repo, "--from", write(repo, table()))
+    path = repo / "pipelines/line/params.yaml"
+    path.write_text(path.read_text().replace("    latency: {", f"    {new.MARGIN}\n    latency: {{"))
+    sections.check(path)
+    assert Params(path).section("gates", Gates).require["margin"].measure == "business.gross_margin"
 
 
 def test_half_of_the_rows_may_be_copies_of_others(repo: Path) -> None:
@@ -409,6 +445,13 @@ def test_rows_with_infinite_numbers_are_named_and_left_to_quarantine(repo: Path)
 
 def texts(n: int = 120) -> dict[str, list[Any]]:
     return {"review": [f"text {row}, with a\nsecond line" for row in range(n)], "label": [("good", "bad")[row % 2] for row in range(n)]}
+
+
+@pytest.mark.parametrize(("rows", "batch", "epochs"), [(120, 32, 40), (2000, 32, 10), (10_000, 64, 4), (100_000, 64, 2)])
+def test_texts_are_learned_from_in_few_steps(repo: Path, rows: int, batch: int, epochs: int) -> None:
+    """About 600 of them, as long as every text is seen twice: an encoder's step takes many times a table's."""
+    params, _, _ = made(repo, "--from", write(repo, texts(rows)))
+    assert (params["train"]["batch"], params["train"]["epochs"], params["model"]["encoder"]["layers"]) == (batch, epochs, 1)
 
 
 def test_a_csv_of_texts_with_what_else_is_known_of_each(repo: Path) -> None:

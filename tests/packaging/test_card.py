@@ -1,5 +1,6 @@
 """The card says what is known, says loudly what is not, and has no number of its own."""
 
+import json
 import re
 from collections.abc import Iterator
 from html import unescape
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from duli.errors import DataError
-from duli.packaging import card
+from duli.packaging import card, sbom
 from tests.packaging import tiny
 
 
@@ -99,8 +100,8 @@ def test_every_number_comes_from_the_run() -> None:
         '3 for "duplicate", 2 for "unreadable"',
         "## What it is not for\n\n- Anything else.\n\n##",
         "- Knows three rows.\n",
-        "| stroke width | 1 to 2 | 66.67 % | 65.44 % to 67.12 % | 606 | 7.23 |",
-        "- Too small to be judged, of ink: low (11 images).",
+        "| thickness | 1 to 2 | 66.67 % | 65.44 % to 67.12 % | 606 | 7.23 |",
+        "- Too small to be judged, of brightness: low (11 images).",
         "| attack that moves each pixel by at most 8 of 255 grey levels | 20.03 % |",
         "fitted on the validation split. On\nthe test split they are on average 0.0271",
         "busy for 11.11 seconds; one costs\n0.4871 times",
@@ -108,7 +109,7 @@ def test_every_number_comes_from_the_run() -> None:
         "- Energy and emissions: not measured.",
         f"| rows.bin | 40,961 | `{tiny.DIGEST}` |",
         "| privacy | not measured |",
-        "| fairness | of all groups of images the worst is stroke width 1 to 2: 66.67 % right | groups of people: not measured",
+        "| fairness | of all groups of images the worst is thickness 1 to 2: 66.67 % right | groups of people: not measured",
         "| wrong answers | 26 of 1,213 test images;",
         "| licences | data: CC0-1.0; this release: Apache-2.0 |",
         f"| test | 1,213 | `{tiny.DIGEST}` |\n\n",
@@ -157,6 +158,20 @@ def test_a_missing_fact_is_no_card(file: str, key: str) -> None:
         page(evidence)
 
 
+@pytest.mark.parametrize(("variant", "said"), [("int8_dynamic", True), ("narrow_int8_dynamic", True), ("int8", False), ("fp32", False)])
+def test_a_model_whose_answers_depend_on_their_company_says_so(variant: str, said: bool) -> None:
+    evidence = facts()
+    for section in ("quantization", "benchmark"):
+        evidence[section]["variants"][variant] = evidence[section]["variants"]["int8"]
+    evidence["choice"]["variant"] = variant
+    bom = json.loads(sbom.of(tiny.release(), evidence, [], {}, {}))
+    [model] = [one for one in bom["components"] if one["type"] == "machine-learning-model"]
+    limit = f"An answer depends a little on its company: `{variant}` rounds by one scale over all images of a call"
+    assert (f"- {limit}" in page(evidence).partition("## Limits")[2].partition("##")[0]) == said
+    assert any(one.startswith(limit) for one in model["modelCard"]["considerations"]["technicalLimitations"]) == said
+    assert model["modelCard"]["considerations"]["technicalLimitations"][0] == "Knows three rows."
+
+
 def test_a_missing_part_of_a_proportion_is_no_card() -> None:
     evidence = facts()
     del evidence["evaluation"]["coverage"]["low"]
@@ -177,7 +192,7 @@ def test_what_was_not_measured_is_said() -> None:
 def test_data_about_people_is_judged_by_what_it_says_of_them() -> None:
     evidence = facts()
     evidence["stats"]["sensitive"] = ["age_group"]
-    evidence["evaluation"]["slices"]["age_group"] = {**evidence["evaluation"]["slices"]["stroke_width"], "sensitive": True}
+    evidence["evaluation"]["slices"]["age_group"] = {**evidence["evaluation"]["slices"]["thickness"], "sensitive": True}
     text = page(evidence)
     assert "| privacy | not measured; the data says of people: age group |" in text
     assert (

@@ -105,7 +105,7 @@ def test_the_model_and_its_data() -> None:
     }
     assert metrics["accuracy", "test split, corrupted: fog"]["value"] == str(15 / 60)
     assert metrics["accuracy", "test split, PGD: 8_of_255"]["value"] == str(13 / 60)
-    assert [one["groupAtRisk"] for one in card["considerations"]["fairnessAssessments"]] == ["stroke_width: 1 to 2"]
+    assert [one["groupAtRisk"] for one in card["considerations"]["fairnessAssessments"]] == ["thickness: 1 to 2"]
     digests = {one["name"]: one["value"] for one in data["data"][0]["contents"]["properties"]}
     assert digests["duli:file.rows.bin.sha256"] == digests["duli:split.test.digest"] == tiny.DIGEST
     assert data["licenses"] == [{"license": {"name": "CC0-1.0"}}]

@@ -175,14 +175,14 @@ def evidence(content: bytes, right: int, n: int) -> dict[str, Any]:
             "wrong": n - right,
             "brier": {"value": 0.0417, "low": 0.03, "high": 0.05, "n": n},
             "slices": {
-                "stroke_width": {
+                "thickness": {
                     "groups": [{"group": "1 to 2", **share(n // 3, n // 2)}, {"group": "2 to 5", **share(n // 3 + 3, n // 2)}],
                     "not_judged": [{"group": "5 to 9", "n": 13}],
                     "worst": {"group": "1 to 2", **share(n // 3, n // 2)},
                     "difference": 0.0723,
                     "ratio": 0.9,
                 },
-                "ink": {"groups": [], "not_judged": [{"group": "low", "n": 11}]},
+                "brightness": {"groups": [], "not_judged": [{"group": "low", "n": 11}]},
             },
             "robustness": {
                 "clean": share(right, n),

@@ -16,7 +16,7 @@ SHARES = {"reference": [0.5, 0.5], "window": [0.25, 0.75]}
 @pytest.fixture(scope="module")
 def drawn() -> dict[str, str]:
     return {
-        "feature": charts.feature("stroke_width", [("w1", OLD), ("w2", NEW)]),
+        "feature": charts.feature("thickness", [("w1", OLD), ("w2", NEW)]),
         "classes": charts.classes("label", ["cat", "dog"], [("w1", SHARES), ("w2", {**SHARES, "window": [1.0, 0.0]})]),
     }
 
@@ -33,7 +33,7 @@ def test_a_histogram_has_an_area_and_a_line_for_each_window(drawn: dict[str, str
     assert drawn["feature"].count("mark-area role-mark") == 1
     assert drawn["feature"].count("mark-line role-mark") == 2
     assert "differ by up to 40.00 %" in drawn["feature"]
-    assert labels(drawn["feature"], "role-axis-title") == ["stroke width", "share"]
+    assert labels(drawn["feature"], "role-axis-title") == ["thickness", "share"]
     assert "40" in labels(drawn["feature"], "role-axis-label")
 
 

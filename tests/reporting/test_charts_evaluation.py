@@ -1,6 +1,7 @@
 """Charts of the evaluation page show the numbers given, fit them on their axes, and need nothing but the page."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
@@ -45,6 +46,26 @@ def test_scores_stand_in_order_with_their_numbers(drawn: dict[str, str]) -> None
     assert [name for name in labels(drawn["scores"], "role-axis-label") if name in "ab"] == ["b", "a"]
     given_order = charts.scores(SCORES, "unit", "s", start=0.4)
     assert labels(given_order, "role-mark") == ["90.00 %", "50.00 %"]
+
+
+def test_few_classes_fill_the_room_so_that_their_letters_are_no_larger_than_other_charts(drawn: dict[str, str]) -> None:
+    """The page makes every chart as wide as its place, at most 480 px, and its letters with it."""
+
+    def width(chart: str) -> float:
+        return float(re.search(r'viewBox="0 0 ([\d.]+)', chart).group(1))  # type: ignore[union-attr]
+
+    assert width(drawn["confusion"]) > 0.8 * width(drawn["reliability"])
+    many = charts.confusion([[1] * 10] * 10, ["complaint"] * 10)
+    assert width(many) < 480
+    assert "rotate(300" in many
+    assert "rotate(300" not in charts.confusion([[9, 1], [0, 4]], ["complaint", "praise"])
+
+
+def test_large_counts_stay_in_their_cells() -> None:
+    names = [str(name) for name in range(10)]
+    chart = charts.confusion([[1_000_000] * 10] * 10, names)
+    cells = sorted({float(left) for left in re.findall(r'<path[^>]*d="M([\d.]+),[^>]*fill="var', chart)})
+    assert min(right - left for left, right in pairwise(cells)) > 54  # nine characters of about six pixels
 
 
 def test_the_confusion_matrix_holds_the_counts_and_mistakes_are_red(drawn: dict[str, str]) -> None:

@@ -20,6 +20,7 @@ def validation(**changes: Any) -> str:
         "expectations": [HOLDS],
         "splits": SPLITS,
         "quarantined": {"duplicate": 7, "unreadable": 0},
+        "classes": ["even", "<odd>"],
     }
     return render("validation.html.j2", **(values | changes))
 
@@ -33,6 +34,8 @@ def test_the_validation_page_says_what_held() -> None:
     assert "7 duplicate" in page
     assert "unreadable" not in page
     assert "25,000" in page
+    assert '<th scope="row">even</th>' in page
+    assert '<th scope="row">&lt;odd&gt;</th>' in page
 
 
 def test_the_validation_page_puts_first_what_failed_and_escapes_it() -> None:

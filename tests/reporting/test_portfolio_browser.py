@@ -15,6 +15,12 @@ from tests.shared import once
 
 pytestmark = pytest.mark.slow
 
+# Height in px of the smallest letters of the charts, as they are on the screen.
+LETTERS = """
+() => Math.min(...[...document.querySelectorAll("figure svg text")].map(
+  text => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a))
+"""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -36,6 +42,7 @@ def test_nothing_is_cut_off_overlaps_or_is_hard_to_read_and_it_prints_on_a4(fold
         page.on("request", lambda request: asked.append(request.url))
         page.goto((folder / name).as_uri())
         assert page.evaluate(CLIPPED) == []
+        assert page.evaluate(LETTERS) > 9.5
         page.add_script_tag(content=(resources("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
         found = page.evaluate("() => axe.run({runOnly: ['wcag2a', 'wcag2aa']})")
         assert [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found["violations"]] == []

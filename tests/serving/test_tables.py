@@ -134,6 +134,15 @@ def test_files_that_are_refused(package: Path, content: bytes, message: str, cap
     assert error.startswith(f"size-row: a: {message}")
 
 
+def test_no_statistics_of_rows_are_kept(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["serve", "--statistics", "counts.json"])
+    assert "grey levels are counted, which rows do not have" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="0"):
+        command.main(["serve", "--help"])
+    assert "--statistics" not in capsys.readouterr().out
+
+
 def test_evaluate_recomputes_the_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     rows, n = tinytable.rows(60), 60
     table = pa.table({"content": [row.astype("<f4").tobytes() for row in rows], "label": [index % 3 for index in range(n)]})

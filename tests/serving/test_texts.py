@@ -155,7 +155,10 @@ def test_statistics_are_counted_of_images_alone(package: Path, capsys: pytest.Ca
     assert not (package / "statistics.py").exists()
     with pytest.raises(SystemExit):
         command.main(["serve", "--statistics", "counts.json"])
-    assert "unrecognized arguments: --statistics" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "argument --statistics: grey levels are counted, which texts do not have" in said
+    assert "nothing is written to counts.json; leave it out" in said
+    assert not Path("counts.json").exists()
 
 
 def test_evaluate_recomputes_the_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -164,7 +164,7 @@ def test_evaluate_agrees_with_sklearn_and_its_own_tables(evaluated: Path) -> Non
     assert [int(row["prediction"]) for row in confusion] == probabilities[shipped].argmax(axis=1).tolist()
     assert sum(int(row["examples"]) for row in table("per_class")) == sum(int(row["examples"]) for row in table("reliability")) == 600
     assert float(table("risk_coverage")[-1]["accuracy"]) == facts["accuracy"]["value"]
-    assert {row["by"] for row in table("slices")} <= set(facts["slices"]) == {"class", "ink", "stroke_width", "contrast"}
+    assert {row["by"] for row in table("slices")} <= set(facts["slices"]) == {"class", "brightness", "thickness", "contrast"}
     assert all(row["slice"] == f"{row['by']}: {row['group']}" for row in table("slices"))
     assert facts["skipped"] == {}
 

@@ -69,7 +69,7 @@ def test_sensitive_slices_are_marked_come_first_and_intersect(made: Path, capsys
     facts = run()
     assert json.loads((made / "data/prepared/stats.json").read_text())["sensitive"] == ["sex", "age"]
     found = facts["slices"]
-    assert list(found) == ["sex", "age", "sex_x_age", "class", "ink", "stroke_width", "contrast", "site"]
+    assert list(found) == ["sex", "age", "sex_x_age", "class", "brightness", "thickness", "contrast", "site"]
     assert [name for name, one in found.items() if "sensitive" in one] == ["sex", "age", "sex_x_age"]
     assert facts["skipped"] == {"slices": {"note": "there are 600 values; more than 50 are names, not groups"}}
 
@@ -107,7 +107,7 @@ def test_measures_of_pictures_are_left_out_where_there_are_none_and_the_report_s
     assert {name: facts["skipped"][name] for name in ("looks", "corruptions", "pgd", "saliency", "gallery")} == dict.fromkeys(
         ("looks", "corruptions", "pgd", "saliency", "gallery"), reason
     )
-    assert "ink" not in facts["slices"]
+    assert "brightness" not in facts["slices"]
     with Path("reports/robustness.csv").open() as file:
         assert list(csv.reader(file)) == [list(evaluate.HEADS["robustness"])]
     page = (made / "reports/evaluation.html").read_text()
@@ -118,9 +118,11 @@ def test_measures_of_pictures_are_left_out_where_there_are_none_and_the_report_s
 
 
 def test_a_column_may_not_take_the_name_of_a_computed_slice(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(people, "COLUMNS", people.COLUMNS.set(2, people.COLUMNS.field(2).with_name("ink")))
-    monkeypatch.setattr(people, "examples", lambda folder, rows: (part.rename_columns({"site": "ink"}) for part in EXAMPLES(folder, rows)))
-    with pytest.raises(DataError, match="two slices are called 'ink'"):
+    monkeypatch.setattr(people, "COLUMNS", people.COLUMNS.set(2, people.COLUMNS.field(2).with_name("brightness")))
+    monkeypatch.setattr(
+        people, "examples", lambda folder, rows: (part.rename_columns({"site": "brightness"}) for part in EXAMPLES(folder, rows))
+    )
+    with pytest.raises(DataError, match="two slices are called 'brightness'"):
         run()
     assert not (made / "reports/evaluation.json").exists()
 

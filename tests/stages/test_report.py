@@ -540,7 +540,7 @@ def test_rules_rest_on_numbers_of_this_run_and_the_market(release: Line) -> None
 
 def test_risks_are_low_high_or_not_measured_by_this_run(release: Line) -> None:
     release.set("reports/evaluation.json", "calibration_error", score(0.2))
-    release.set("reports/evaluation.json", "slices", {"class": {"ratio": 0.9}, "ink": {"ratio": 0.7}})
+    release.set("reports/evaluation.json", "slices", {"class": {"ratio": 0.9}, "brightness": {"ratio": 0.7}})
     risks = {row["risk"]: row for row in release.run().business["risks"]}
     assert (risks["false_sureness"]["level"], risks["false_sureness"]["value"]) == ("high", 0.2)
     assert (risks["weaker_for_some"]["level"], risks["weaker_for_some"]["value"]) == ("high", 0.7)

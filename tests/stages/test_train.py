@@ -155,6 +155,11 @@ def test_what_it_leaves_explains_itself(prepared: Path, capsys: pytest.CaptureFi
     assert all(float(value) >= 0 for row in rows for value in row.values())
 
 
+@pytest.mark.parametrize(("dataset", "experiment"), [("mnist", "mnist-training"), ("own", "some-opinions-training")])
+def test_trainings_on_own_data_are_named_after_these(dataset: str, experiment: str) -> None:
+    assert train._experiment({"dataset": dataset, "title": "Some opinions"}) == experiment
+
+
 def test_curves_and_params_are_told_to_the_live_run(prepared: Path) -> None:
     train.main()
     (run,) = Recorder.runs
