@@ -136,7 +136,7 @@ def _state(line: Clone) -> dict[str, Any]:
     with closing(connect(line.folder / "mlruns/mlflow.db")) as database:
         runs = list(
             database.execute(
-                "select status, count(*) from runs join experiments using (experiment_id) where name = 'digits' group by status"
+                "select status, count(*) from runs join experiments using (experiment_id) where experiments.name = 'digits' group by status"
             )
         )
         versions = list(database.execute("select version from model_versions order by version"))

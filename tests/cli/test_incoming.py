@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from safetensors.torch import save
 
 from duli import files
 from duli.cli import incoming
+from duli.compression.export import to_onnx
 from duli.errors import DataError
 from duli.models import mlp
+from duli.models._inputs import example, preprocessing
 from duli.preparation import clean
 from duli.preparation.image import Kind
 from duli.retraining.drift import Verdict
@@ -61,11 +62,22 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def trained(empty: Path) -> Path:
-    """A line with a validation split and a network that was never fitted to anything."""
+DESCRIBED: dict[str, Any] = {"kind": "image", "input": KIND.input, "normalisation": {"mean": 0.2, "std": 0.3}}
+
+
+@pytest.fixture(scope="module")
+def exported() -> bytes:
+    """A network that was never fitted to anything."""
     import torch
 
+    torch.manual_seed(0)
+    network = mlp.build(mlp.Settings.model_validate_json('{"widths": [16]}'), channels=1, height=12, width=12, classes=3)
+    return to_onnx(network, preprocessing(DESCRIBED), example(DESCRIBED, 2), "images")
+
+
+@pytest.fixture
+def trained(empty: Path, exported: bytes) -> Path:
+    """A line with a validation split and a network."""
     pixels, labels = images(400, 0)
     rules = clean.Rules(3, KIND, 0.0)
     rows = pa.RecordBatch.from_pydict(
@@ -82,21 +94,9 @@ def trained(empty: Path) -> Path:
     names = ["left", "middle", "right"]
     stats = {"dataset": "mnist", "title": "Bars", "classes": names, "kind": "image", "input": KIND.input}
     files.write_json(empty / "data/raw/dataset.json", {"own": None})
-    described = {"kind": "image", "input": KIND.input, "normalisation": {"mean": 0.2, "std": 0.3}}
-    files.write_json(empty / "data/prepared/preprocessing.json", {**described, "rules": {}})
+    files.write_json(empty / "data/prepared/preprocessing.json", {**DESCRIBED, "rules": {}})
     files.write_json(empty / "data/prepared/stats.json", {**stats, "splits": {"validation": {"digest": "0" * 64, "examples": 400}}})
-    torch.manual_seed(0)
-    chosen = mlp.Settings.model_validate_json('{"widths": [16]}')
-    network = mlp.build(chosen, channels=1, height=12, width=12, classes=3)
-    weights = save(network.state_dict())
-    files.write_bytes(empty / "models/model.safetensors", weights)
-    description = {
-        "architecture": {"name": "mlp", "settings": chosen.model_dump()},
-        **described,
-        "classes": names,
-        "weights": {"file": "model.safetensors", "sha256": files.sha256(weights)},
-    }
-    files.write_json(empty / "models/model.json", description)
+    files.write_bytes(empty / incoming.EXPORTED, exported)
     return empty
 
 
