@@ -78,7 +78,15 @@ def exported() -> bytes:
 @pytest.fixture
 def trained(empty: Path, exported: bytes) -> Path:
     """A line with a validation split and a network."""
-    pixels, labels = images(400, 0)
+    files.write_json(empty / "data/raw/dataset.json", {"own": None})
+    files.write_json(empty / "data/prepared/preprocessing.json", {**DESCRIBED, "rules": {}})
+    files.write_bytes(empty / incoming.EXPORTED, exported)
+    reference_split(empty, *images(400, 0), "0" * 64)
+    return empty
+
+
+def reference_split(folder: Path, pixels: np.ndarray, labels: np.ndarray, digest: str) -> None:
+    """Writes the validation split of a line, and says `digest` of it."""
     rules = clean.Rules(3, KIND, 0.0)
     rows = pa.RecordBatch.from_pydict(
         {
@@ -89,15 +97,16 @@ def trained(empty: Path, exported: bytes) -> Path:
         }
     )
     ((_, finished),) = clean.sort_out([rows], clean.judge([rows], rules), rules)
-    (empty / "data/prepared").mkdir(parents=True)
-    pq.write_table(pa.Table.from_batches([finished]), empty / "data/prepared/validation.parquet", write_page_checksum=True)
-    names = ["left", "middle", "right"]
-    stats = {"dataset": "mnist", "title": "Bars", "classes": names, "kind": "image", "input": KIND.input}
-    files.write_json(empty / "data/raw/dataset.json", {"own": None})
-    files.write_json(empty / "data/prepared/preprocessing.json", {**DESCRIBED, "rules": {}})
-    files.write_json(empty / "data/prepared/stats.json", {**stats, "splits": {"validation": {"digest": "0" * 64, "examples": 400}}})
-    files.write_bytes(empty / incoming.EXPORTED, exported)
-    return empty
+    pq.write_table(pa.Table.from_batches([finished]), folder / "data/prepared/validation.parquet", write_page_checksum=True)
+    stats: dict[str, Any] = {
+        "dataset": "mnist",
+        "title": "Bars",
+        "classes": ["left", "middle", "right"],
+        "kind": "image",
+        "input": KIND.input,
+    }
+    stats["splits"] = {"validation": {"digest": digest, "examples": len(pixels)}}
+    files.write_json(folder / "data/prepared/stats.json", stats)
 
 
 def test_clean_windows_are_calm_and_moved_ones_fire(trained: Path) -> None:
