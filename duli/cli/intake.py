@@ -81,8 +81,10 @@ def accept(windows: Sequence[Window], track: Callable[[Path], None], forget: Cal
     def write(folder: Path, name: str, table: "pa.Table") -> None:
         buffer = pa.BufferOutputStream()
         pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
-        files.write_bytes(folder / name, buffer.getvalue().to_pybytes())
-        track(folder / name)
+        content = buffer.getvalue().to_pybytes()
+        path = _place(folder, name, content)
+        files.write_bytes(path, content)
+        track(path)
 
     for window in windows:
         name = window.path.name
@@ -98,10 +100,20 @@ def accept(windows: Sequence[Window], track: Callable[[Path], None], forget: Cal
 
 def _quarantine(window: Window, track: Callable[[Path], None], forget: Callable[[Path], None]) -> None:
     """Moves a window that may not be used to data/quarantined, byte for byte, with the reason beside it."""
-    files.write_bytes(QUARANTINED / window.path.name, window.path.read_bytes())
-    files.write_json(QUARANTINED / f"{window.path.stem}.json", {"window": window.path.name, "reason": window.objection})
-    track(QUARANTINED / window.path.name)
+    content = window.path.read_bytes()
+    path = _place(QUARANTINED, window.path.name, content)
+    files.write_bytes(path, content)
+    files.write_json(path.with_suffix(".json"), {"window": window.path.name, "reason": window.objection})
+    track(path)
     forget(window.path)
+
+
+def _place(folder: Path, name: str, content: bytes) -> Path:
+    """Where in the folder a window of this name goes: beside an earlier one that was called the same, and never over it."""
+    path = folder / name
+    if path.exists() and path.read_bytes() != content:
+        return path.with_stem(f"{path.stem}-{files.sha256(content)[:12]}")
+    return path
 
 
 def _look(path: Path, rules: "Rules", known: dict[str, tuple[str, int]], judge: "Callable[[pa.Table, int], list[Outcome]]") -> Window:
@@ -147,8 +159,10 @@ def _read(path: Path, rules: "Rules") -> "tuple[pa.RecordBatch, bool]":
         raise DataError(f"its columns have other types than bytes and a class's index ({str(error).splitlines()[0]})") from None
     if not n:
         raise DataError("it is empty")
+    # Of the content as well: another file of this name may have been accepted before, and ids are unique.
+    name = f"{path.stem}-{files.sha256(path)[:8]}"
     columns = {
-        "id": pa.array([f"{path.stem}-{index:05d}" for index in range(n)]),
+        "id": pa.array([f"{name}-{index:05d}" for index in range(n)]),
         "split": pa.array(["train"] * n),
         "label": label,
         "content": content,
