@@ -136,6 +136,9 @@ def judge() -> Results:
             runs.append(_process(folder))
             print(runs[-1], flush=True)
         again = [_process(folder) for _ in range(RUNS)]
+        for file in ("params.yaml", "data/prepared/train.parquet", "data/prepared/test.parquet"):
+            shutil.copyfile(ROOT / file, folder / file)
+        looks = [_process(folder, _LOOK) for _ in range(RUNS)]
     return [
         result("judge_100k_s", [run["seconds"] for run in runs], "s", rows=ROWS, includes="imports, not the interpreter's start"),
         result("judge_100k_cpu_s", [run["cpu_s"] for run in runs], "s", rows=ROWS),
@@ -143,12 +146,16 @@ def judge() -> Results:
         result("judge_imports_mb", [run["imports_mb"] for run in runs], "MB", what="of these, the interpreter with all it imports"),
         result("judge_first_s", [first["seconds"]], "s", rows=ROWS, what="where the reference has to be made as well"),
         result("judge_first_mb", [first["mb"]], "MB", rows=ROWS, what="where the reference has to be made as well"),
+        result("validate_100k_s", [run["seconds"] for run in looks], "s", rows=ROWS, what="the gate before it: rows, and the suite"),
+        result(
+            "validate_100k_mb", [run["mb"] for run in looks], "MB", rows=ROWS, what="peak of the whole process, which imports the suite"
+        ),
         result("judge_again_s", [run["seconds"] for run in again], "s", what="the same file, judged before"),
     ]
 
 
-def _process(folder: Path) -> dict[str, float]:
-    shown = subprocess.run([sys.executable, "-c", _CODE], cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
+def _process(folder: Path, code: str = "") -> dict[str, float]:
+    shown = subprocess.run([sys.executable, "-c", code or _CODE], cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
                            input=SETTINGS.model_dump_json(), capture_output=True, text=True, check=True)  # fmt: skip
     facts: dict[str, float] = json.loads(shown.stdout)
     assert facts["examples"] > 0.99 * ROWS
@@ -168,6 +175,17 @@ imports = "import duli.cli.incoming, onnx, onnxruntime, safetensors, scipy.speci
 imports += "; print(duli.machine.peak_mb())"
 alone = float(subprocess.run([sys.executable, "-c", imports], capture_output=True, check=True).stdout)
 print(json.dumps({"seconds": seconds, "cpu_s": time.process_time(), "mb": mb, "imports_mb": alone, "examples": verdict.examples}))
+"""
+
+
+_LOOK = """
+import json, time
+began = time.perf_counter()
+from duli.cli import intake
+from duli import machine
+(window,) = intake.look()
+examples = window.kept.num_rows + window.refused.num_rows
+print(json.dumps({"seconds": time.perf_counter() - began, "mb": machine.peak_mb(), "examples": examples}))
 """
 
 

@@ -170,6 +170,14 @@ class World:
             rows = database.execute("select alias, version from registered_model_aliases")
             return {alias: int(version) for alias, version in rows if alias != "challenger"}
 
+    def logged(self) -> tuple[dict[str, str], str]:
+        """What MLflow holds of the last decision: tags of the release's run, and the table."""
+        query = "select key, value, artifact_uri from tags join runs using (run_uuid) where key like 'duli.retrain%' order by start_time"
+        with closing(connect(self.database)) as database:
+            rows = list(database.execute(query))
+        folder = Path(rows[-1][2].removeprefix("file://"))
+        return {key: value for key, value, uri in rows if uri == rows[-1][2]}, (folder / "retraining/decision.md").read_text()
+
     def tip(self, branch: str) -> str:
         return self.origin_git("for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}")
 
@@ -291,6 +299,9 @@ def test_data_that_help_are_merged_promoted_and_rolled_back(world: World, capsys
     assert world.decision()["compared"] in text
     assert "| helps.parquet | 2,500 |" in (world.bot.folder / "dist/MODEL_CARD.md").read_text()
     assert world.aliases() == {"champion": 1}  # nothing is promoted before people merge
+    tags, table = world.logged()
+    assert tags == {"duli.retrain": "proposed", "duli.retrain_triggers": "change,schedule"}
+    assert "| change | fired | 2,500 new labelled examples" in table
 
     # The merge promotes, and starts no further round.
     changed = world.merge()

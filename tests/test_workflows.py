@@ -71,6 +71,15 @@ def test_the_workflows_push_to_no_branch_that_starts_them() -> None:
     assert not triggers("retrain.yml", BRANCH, ["params.yaml"])
 
 
+def test_gitlab_retrains_for_the_same_files_and_calls_the_same_targets() -> None:
+    gitlab = YAML(typ="safe").load(ROOT / ".gitlab-ci.yml")
+    changes = [path for rule in gitlab["retrain"]["rules"] for path in rule.get("changes", [])]
+    assert [path.replace("/**/*", "/**") for path in changes] == _pushes("retrain.yml")["paths"]
+    assert [path for rule in gitlab["promote"]["rules"] for path in rule["changes"]] == _pushes("promote.yml")["paths"]
+    assert [line for line in gitlab["retrain"]["script"] if line.startswith("make")] == ["make retrain", "make propose"]
+    assert gitlab["promote"]["script"] == ["make promote"]
+
+
 @pytest.mark.parametrize("workflow", sorted((ROOT / ".github/workflows").glob("*.yml")), ids=lambda path: path.stem)
 def test_workflows_take_no_more_rights_than_they_name_and_only_pinned_actions(workflow: Path) -> None:
     content = YAML(typ="safe").load(workflow)
