@@ -64,6 +64,7 @@ class World:
             patch.delenv(name)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{self.database}")
         patch.setenv("DVC_NO_ANALYTICS", "1")
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # or each of dozens of processes compiles the same code
         patch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
         self.people = Clone(folder / "people", MLFLOW_TRACKING_URI=f"sqlite:///{self.database}")
         self.bot = Clone(folder / "bot", MLFLOW_TRACKING_URI=f"sqlite:///{self.database}")
@@ -206,7 +207,7 @@ def world(
     return World(copied(once(tmp_path_factory, "story", build), tmp_path / "story"), mnist_folder, monkeypatch).enter()
 
 
-def test_params_change_and_bad_data_come_in(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_params_change_and_data_come_in_that_hurt(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     # A clean main, on a machine that has nothing: the data come from the remote. The champion is old, and there is nothing to learn from.
     assert world.job() == NOTHING
     assert [row["fired"] for row in world.decision()["rows"]] == [False, True, None, None, False]
@@ -228,11 +229,8 @@ def test_params_change_and_bad_data_come_in(world: World, capsys: pytest.Capture
     said = [process.communicate()[1] for process in both]
     assert [process.returncode for process in both] == [PROPOSED, PROPOSED], said
     assert sum("another `duli retrain` works here; waiting for it" in one for one in said) == 1
-    tips = []
-    for _ in range(2):  # the same proposal however often
-        assert world.duli(world.bot, "propose") == 0
-        tips.append(world.tip(BRANCH))
-    assert tips[0] == tips[1]
+    assert world.duli(world.bot, "propose") == 0
+    tip = world.tip(BRANCH)
     assert world.proposed() == ("Retraining proposed: the same model (change, schedule)", {"dvc.lock"})
     text = (world.bot.folder / "reports/retrain/proposal.md").read_text()
     assert "| change | fired | " in text
@@ -244,17 +242,7 @@ def test_params_change_and_bad_data_come_in(world: World, capsys: pytest.Capture
     # None once it is merged.
     assert not triggers("retrain.yml", "main", world.merge())
     assert world.job() == NOTHING
-    assert (world.tip(BRANCH), world.proposed()[1]) == (tips[0], set())
-
-    # Poison: labels that no class has, and contents that are no image. Nothing of it is trained on.
-    world.window("poison", 1000, 300, label=pa.array([77] * 300, pa.int16()))
-    world.window("noise", 1300, 50, content=pa.array([b"no image"] * 50))
-    world.push("What came in on Monday", triggered=True)
-    assert world.job() == NOTHING
-    assert "poison.parquet goes to quarantine: nothing in it can be used (300 unknown label)" in world.decision()["change"]["evidence"]
-    assert "50 unreadable" in world.bot.json("data/quarantined/noise.json")["reason"]
-    assert not list((world.bot.folder / "data/accepted").glob("*.parquet"))
-    world.people.run("git", "rm", "-q", "data/incoming/poison.parquet.dvc", "data/incoming/noise.parquet.dvc")
+    assert (world.tip(BRANCH), world.proposed()[1]) == (tip, set())
 
     # Data that hurt: each digit called by the name of the next; and somebody starts the workflow with a reason, so that every stage runs.
     # Trained on, found out, shown to people, and not released.
@@ -277,9 +265,24 @@ def test_params_change_and_bad_data_come_in(world: World, capsys: pytest.Capture
     assert world.aliases() == {"champion": 1}
 
 
-def test_data_that_help_are_merged_promoted_and_rolled_back(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_poison_is_kept_apart_and_data_that_help_are_merged_promoted_and_rolled_back(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = world.people.json("champion.json")["champion"]
     notes = Notes(world.folder / "bin")
+
+    # Poison: labels that no class has, and contents that are no image. Nothing of it is trained on.
+    world.window("poison", 1000, 300, label=pa.array([77] * 300, pa.int16()))
+    world.window("noise", 1300, 50, content=pa.array([b"no image"] * 50))
+    world.push("What came in on Monday", triggered=True)
+    assert world.job() == NOTHING
+    assert "poison.parquet goes to quarantine: nothing in it can be used (300 unknown label)" in world.decision()["change"]["evidence"]
+    assert "50 unreadable" in world.bot.json("data/quarantined/noise.json")["reason"]
+    assert not list((world.bot.folder / "data/accepted").glob("*.parquet"))
+    assert world.branches() == {"main"}
+    world.people.run("git", "rm", "-q", "data/incoming/poison.parquet.dvc", "data/incoming/noise.parquet.dvc")
+
+    # Data that help. The same result is the same proposal, however often.
     world.window("helps", 1000, 2500)
     world.push("What came in on Wednesday", triggered=True)
     world.checkout()
@@ -287,6 +290,9 @@ def test_data_that_help_are_merged_promoted_and_rolled_back(world: World, capsys
     (world.bot.folder / ".venv").symlink_to(Path(sys.prefix))
     world.bot.run("env", f"PATH={notes.folder}:{os.environ['PATH']}", "GH_TOKEN=none", "make", "propose")
     (helper, _), (_, _), (opened, text) = notes.asked()
+    tip = world.tip(BRANCH)
+    assert world.duli(world.bot, "propose") == 0
+    assert world.tip(BRANCH) == tip
     title, files = world.proposed()
     assert title == "Retraining proposed: a new champion (change, schedule)"
     assert files == {"dvc.lock", "champion.json", "data/accepted/helps.parquet.dvc", "data/incoming/helps.parquet.dvc"}
@@ -312,7 +318,6 @@ def test_data_that_help_are_merged_promoted_and_rolled_back(world: World, capsys
     second = world.people.json("champion.json")
     assert second["previous"] == first
     assert world.aliases() == {"champion": second["champion"]["model_version"], "previous": first["model_version"]}
-    tip = world.tip(BRANCH)
     assert world.job() == NOTHING
 
     # The world drifts, and nobody knows the labels: said, and there is nothing to learn from.
