@@ -132,12 +132,13 @@ def _seconds(line: Clone, command: tuple[str, ...], code: int) -> float:
 def _killed(line: Clone, after: float) -> bool:
     """Starts a retraining and kills it after so many seconds; False where it was done before."""
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    with subprocess.Popen(RETRAIN, cwd=line.folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    said = line.folder.parent / "said.txt"
+    with said.open("w") as file, subprocess.Popen(RETRAIN, cwd=line.folder, env=env, stdout=file, stderr=file) as process:
         try:
             process.wait(after)
         except subprocess.TimeoutExpired:
             os.kill(process.pid, signal.SIGKILL)
-    assert process.returncode in (PROPOSED, -signal.SIGKILL), f"it ended with exit code {process.returncode}"
+    assert process.returncode in (PROPOSED, -signal.SIGKILL), f"exit code {process.returncode}: {said.read_text()[-2000:]}"
     return process.returncode == -signal.SIGKILL
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from duli import files
 from duli.cli import commands
-from duli.cli.intake import ACCEPTED, INCOMING, Window, accept, look
+from duli.cli.intake import ACCEPTED, INCOMING, QUARANTINED, Window, accept, look
 from duli.cli.registered import CHAMPION, MANIFEST, champions, remember_champion
 from duli.cli.trained_on import champions_line, first_named
 from duli.errors import EXIT_HELD, DataError, DuliError, GateError
@@ -106,7 +106,7 @@ def _decide(settings: "Retrain", force: str | None, *, pull: bool) -> "tuple[lis
     """The table, and the windows that came in; that of a retraining which was interrupted here stays in force."""
     from duli.retraining import decision
 
-    status = commands.dvc_status()
+    status = _status(mend=pull)
     if pull and (_lacking(status) or _absent()) and _remote():
         commands.dvc_shown("pull", "--run-cache", "--allow-missing")
         status = commands.dvc_status()
@@ -278,6 +278,23 @@ def _age(known: "Champions") -> tuple[float | None, str]:
         return None, f"{CHAMPION} is not committed, so nobody knows since when it says this"
     age = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(date)
     return age.total_seconds() / SECONDS_PER_DAY, ""
+
+
+def _status(*, mend: bool) -> dict[str, Any]:
+    """That of DVC; `mend`: also where a retraining was killed while DVC wrote one of its own files, which it does in place."""
+    try:
+        return commands.dvc_status()
+    except DuliError:
+        kept = files.read_json(DECISION) if DECISION.exists() else {}
+        if not mend or kept.get("outcome") != RUNNING:
+            raise
+    # Of an accepted or quarantined window the file itself lies in data/incoming still, and is tracked again.
+    for path in [*ACCEPTED.glob("*.dvc"), *QUARANTINED.glob("*.dvc")]:
+        if not path.stat().st_size:
+            path.unlink()
+    print("dvc.lock was cut off when the last retraining was killed; that of the commit stands in, and DVC's run cache has the rest")
+    files.write_text("dvc.lock", commands.git("show", "HEAD:./dvc.lock") + "\n")
+    return commands.dvc_status()
 
 
 def _lacking(status: dict[str, Any]) -> bool:
