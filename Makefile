@@ -63,7 +63,7 @@ ui: venv ## open the MLflow UI on loopback: releases as rows, headline metrics a
 test: venv ## all tests (at most 8 minutes on two cores)
 	@pytest -n 2 --dist worksteal -m "not story"
 
-test-story: venv ## retraining played from a clean main to a rollback, on real git, DVC and MLflow (four minutes)
+test-story: venv ## retraining played from a clean main to a rollback, on real git, DVC and MLflow (six minutes of CPU, on two cores at once)
 	@pytest -n 2 -m story
 
 test-fast: venv ## tests that start no release line (at most 90 seconds)

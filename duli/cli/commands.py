@@ -51,6 +51,15 @@ def dvc_shown(*arguments: str) -> bool:
 def _run(
     command: list[str], *, capture: bool, environment: Mapping[str, str] | None = None, text: str | None = None
 ) -> "subprocess.CompletedProcess[str]":
+    parent = os.getpid()
+
+    def die_with_parent() -> None:
+        """Asks the kernel to kill the command with this process: one that was killed must leave no `dvc repro` behind."""
+        if sys.platform == "linux":
+            ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:  # it was killed before the kernel was asked
+                os._exit(1)
+
     own = {"DVC_NO_ANALYTICS": "1", "GIT_OPTIONAL_LOCKS": "0", **os.environ, **(environment or {})}
     try:
         return subprocess.run(
@@ -60,16 +69,10 @@ def _run(
             input=text,
             env=own,
             check=False,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
     except FileNotFoundError:
         raise DuliError(f"there is no `{command[0]}` on the PATH; activate the venv (source .venv/bin/activate), install git") from None
-
-
-def _die_with_parent() -> None:
-    """Asks the kernel to kill the command with this process: one that was killed must leave no `dvc repro` behind."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _last(text: str) -> str:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from duli import files, padding
+from duli import files
 from duli.datasets._dataset import dataset
 from duli.errors import DataError
 from duli.evaluation import slices
@@ -24,18 +24,23 @@ from duli.preparation import clean, kinds
 from duli.preparation.tokenizer import UNKNOWN
 from duli.progress import progress
 from duli.retraining import drift, looks, shift
+from duli.retraining import network as networks
 from duli.retraining.drift_params import Drift
+from duli.retraining.network import Network
 
 INCOMING = Path("data/incoming")
 RAW = Path("data/raw")
 PREPARED = Path("data/prepared")
-MODELS = Path("models")
+EXPORTED = Path("models/variants/fp32.onnx")
 REFERENCE = Path("reports/drift.safetensors")
 FACTS = Path("reports/drift.json")
 PAGE = Path("reports/drift.html")
 
 FORMAT = "statistics of inputs, 1"  # of duli/serving/statistics.py, which needs onnxruntime to be imported
-BATCH = 4096  # examples in memory at a time
+BATCH = 1024  # examples in memory at a time
+READ = 2**20  # bytes of a file in memory at a time; without it, a column of a whole row group
+# What a line is judged by, of all it made.
+NEEDED = (RAW / "dataset.json", *(PREPARED / name for name in ("stats.json", "preprocessing.json", "validation.parquet")), EXPORTED)
 # Of a prepared example, columns that are no feature: who it is, or the same for all.
 PLAIN = {"id", "split", "label", "content", "sha256", "height", "width"}
 # What `prepare` and a server call statistics of pixels, and evaluate's slices and people call brightness and contrast.
@@ -65,55 +70,30 @@ LOOKS: dict[str, Callable[[NDArray[Any]], Looks]] = {"image": _of_images, "text"
 
 @dataclass(frozen=True)
 class Line:
-    """What windows are compared with and judged by."""
+    """What windows are compared with and judged by: the champion, and what it was trained on."""
 
-    description: Facts  # models/model.json
-    title: str
-    classes: list[str]
+    folder: Path  # that holds its files, in the places they have in a line
+    exported: bytes  # the network as ONNX, in float32
+    stats: Facts  # of the prepared data
     rules: clean.Rules
     seed: int
     drawn: int  # examples of a window, at most, that the network answers
 
-    def network(self) -> "Network":
-        """The trained network; imports torch (2 s)."""
-        from duli.models._restore import restore
+    @property
+    def classes(self) -> list[str]:
+        """Their names."""
+        names: list[str] = self.stats["classes"]
+        return names
 
-        weights = self.description["weights"]
-        return Network(restore(self.description, files.verified(MODELS / weights["file"], weights["sha256"])), self)
+    @property
+    def validation(self) -> Facts:
+        """The split that stands for the training data: its digest, and how many examples it has."""
+        split: Facts = self.stats["splits"]["validation"]
+        return split
 
-
-class Network:
-    """The trained network, and what its last layer sees."""
-
-    def __init__(self, model: Any, line: Line) -> None:
-        from torch import nn
-
-        self.model, self.line = model, line
-        self.seen: list[NDArray[np.float32]] = []
-        layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
-        if layers:
-            layers[-1].register_forward_pre_hook(lambda _, inputs: self.seen.append(inputs[0].flatten(1).numpy()))
-
-    def answers(self, inputs: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Logits [n, classes] and embeddings [n, d]: the input of the last linear layer, or the logits where there is none."""
-        import torch
-
-        from duli.evaluation.predict import torch_logits
-        from duli.models._inputs import Whole, preprocessing
-
-        self.seen.clear()
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # another number rounds differently, and verdicts would depend on the machine
-        try:
-            logits = torch_logits(Whole(preprocessing(self.line.description), self.model), inputs)
-        finally:
-            torch.set_num_threads(threads)
-        if not self.seen:
-            return logits, logits
-        embeddings = np.concatenate(self.seen)
-        in_order = np.empty_like(embeddings)
-        in_order[padding.by_length(inputs)] = embeddings  # as `torch_logits` went through them
-        return logits, in_order
+    def network(self) -> Network:
+        """The champion's network."""
+        return Network(self.exported)
 
 
 @dataclass(frozen=True)
@@ -131,21 +111,25 @@ class Window:
         return reasons(self.refused)
 
 
-def line(settings: Drift) -> Line:
-    """What the files of this line say; raises `DataError` where they are missing."""
-    description, stats = files.read_json(MODELS / "model.json"), files.read_json(PREPARED / "stats.json")
-    declared = dataset(stats["dataset"], files.read_json(RAW / "dataset.json")["own"])
-    kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
+def line(settings: Drift, folder: Path = Path()) -> Line:
+    """What the files of a line in `folder` say (those of `NEEDED`); raises `DataError` where they are missing."""
+    stats = files.read_json(folder / PREPARED / "stats.json")
+    declared = dataset(stats["dataset"], files.read_json(folder / RAW / "dataset.json")["own"])
+    kind = kinds.prepared(files.read_json(folder / PREPARED / "preprocessing.json"))
     rules = clean.Rules(len(stats["classes"]), kind, 0.0, columns=getattr(declared, "COLUMNS", clean.NOTHING))
-    return Line(description, stats["title"], stats["classes"], rules, settings.seed, settings.reference)
+    try:
+        exported = (folder / EXPORTED).read_bytes()
+    except OSError as error:
+        raise DataError(f"{folder / EXPORTED} cannot be read ({error.strerror}); run `dvc repro quantize`, which makes it") from None
+    return Line(folder, exported, stats, rules, settings.seed, settings.reference)
 
 
-def judged(settings: Drift, newest: list[Path]) -> list[drift.Verdict]:
-    """The verdicts of the windows `newest`, oldest first; writes `reports/drift.json` and the page beside it.
+def judged(settings: Drift, newest: list[Path], folder: Path = Path()) -> list[drift.Verdict]:
+    """The verdicts of the windows `newest` against the line in `folder`, oldest first; writes `reports/drift.json` and the page beside it.
 
     A window that was judged before, against the same reference, is not judged again. Raises `DataError` where a file cannot be read.
     """
-    of = line(settings)
+    of = line(settings, folder)
     key = _key(of, settings)
     before = _before(key)
     found: list[Facts] = []
@@ -172,12 +156,12 @@ def judged(settings: Drift, newest: list[Path]) -> list[drift.Verdict]:
         "needed": settings.needed,
         "false_alarms": settings.false_alarms,
         "classes": of.classes,
-        "reference": files.read_json(PREPARED / "stats.json")["splits"]["validation"]["examples"],
+        "reference": of.validation["examples"],
         "windows": found,
     }
     if not before or files.read_json(FACTS) != json.loads(json.dumps(facts)):
         # The facts last: where they are, the page is theirs.
-        files.write_text(PAGE, page(facts, of.title))
+        files.write_text(PAGE, page(facts, of.stats["title"]))
         files.write_json(FACTS, facts)
     return verdicts
 
@@ -193,7 +177,7 @@ def reference(of: Line, network: Network, settings: Drift, key: str) -> drift.Re
             return drift.from_bytes(kept[len(key) :])
     from duli.preparation.parquet import opened
 
-    with opened(PREPARED / "validation.parquet") as file:
+    with opened(of.folder / PREPARED / "validation.parquet") as file:
         rows = file.read()
     chosen = np.random.default_rng(settings.seed).permutation(len(rows))[: settings.reference]
     parts = rows.take(pa.array(np.sort(chosen))).to_batches(max_chunksize=BATCH)
@@ -300,7 +284,7 @@ def _batches(path: Path, rules: clean.Rules, *, labelled: bool) -> Iterator[pa.R
     """The examples with a label, or those without (as class 0), as `clean` takes them."""
     seen = 0
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, buffer_size=READ) as file:
             if "content" not in file.schema_arrow.names:
                 raise DataError(f"{path} has no column 'content'; it holds the bytes of each example, as in {PREPARED}/train.parquet")
             for batch in file.iter_batches(batch_size=BATCH):
@@ -344,10 +328,9 @@ def _labels(column: pa.Array, path: Path) -> pa.Array:
 
 def _key(of: Line, settings: Drift) -> str:
     """The digest of all that a verdict depends on besides the window; how many windows decide is not among it."""
-    validation = files.read_json(PREPARED / "stats.json")["splits"]["validation"]["digest"]
     knobs = settings.model_dump(exclude={"windows", "needed"})
-    code = [files.sha256(Path(module.__file__ or "")) for module in (drift, shift, looks, slices)]
-    return files.sha256(json.dumps([of.description["weights"]["sha256"], validation, knobs, code], sort_keys=True).encode())
+    code = [files.sha256(Path(module.__file__ or "")) for module in (drift, networks, shift, looks, slices)]
+    return files.sha256(json.dumps([files.sha256(of.exported), of.validation["digest"], knobs, code], sort_keys=True).encode())
 
 
 def _before(key: str) -> dict[str, Facts]:

@@ -1,9 +1,9 @@
 """What came in since the data set was published: each window is validated, then waits, is accepted as training data, or quarantined."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from duli import files
 from duli.errors import DataError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 INCOMING, ACCEPTED, QUARANTINED = Path("data/incoming"), Path("data/accepted"), Path("data/quarantined")
 RAW, PREPARED = Path("data/raw"), Path("data/prepared")
+BATCH = 4096  # examples in memory at a time, besides the table that is kept
 SPLITS = ("train", "validation", "test")
 
 
@@ -81,8 +82,10 @@ def accept(windows: Sequence[Window], track: Callable[[Path], None], forget: Cal
     def write(folder: Path, name: str, table: "pa.Table") -> None:
         buffer = pa.BufferOutputStream()
         pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
-        files.write_bytes(folder / name, buffer.getvalue().to_pybytes())
-        track(folder / name)
+        content = buffer.getvalue().to_pybytes()
+        path = _place(folder, name, content)
+        files.write_bytes(path, content)
+        track(path)
 
     for window in windows:
         name = window.path.name
@@ -98,72 +101,97 @@ def accept(windows: Sequence[Window], track: Callable[[Path], None], forget: Cal
 
 def _quarantine(window: Window, track: Callable[[Path], None], forget: Callable[[Path], None]) -> None:
     """Moves a window that may not be used to data/quarantined, byte for byte, with the reason beside it."""
-    files.write_bytes(QUARANTINED / window.path.name, window.path.read_bytes())
-    files.write_json(QUARANTINED / f"{window.path.stem}.json", {"window": window.path.name, "reason": window.objection})
-    track(QUARANTINED / window.path.name)
+    content = window.path.read_bytes()
+    path = _place(QUARANTINED, window.path.name, content)
+    files.write_bytes(path, content)
+    files.write_json(path.with_suffix(".json"), {"window": window.path.name, "reason": window.objection})
+    track(path)
     forget(window.path)
+
+
+def _place(folder: Path, name: str, content: bytes) -> Path:
+    """Where in the folder a window of this name goes: beside an earlier one that was called the same, and never over it."""
+    path = folder / name
+    if path.exists() and path.read_bytes() != content:
+        return path.with_stem(f"{path.stem}-{files.sha256(content)[:12]}")
+    return path
 
 
 def _look(path: Path, rules: "Rules", known: dict[str, tuple[str, int]], judge: "Callable[[pa.Table, int], list[Outcome]]") -> Window:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     from duli.preparation import clean
 
+    kept: list[pa.RecordBatch] = []
+    refused: list[pa.RecordBatch] = []
     try:
-        batch, labelled = _read(path, rules)
-        verdict = clean.judge([batch], rules)
-        parts: dict[bool, list[pa.RecordBatch]] = {True: [], False: []}
-        for target, rows in clean.sort_out([batch], verdict, rules):
-            parts[target != "quarantine"].append(rows)
+        labelled = _labelled(path)
+        verdict = clean.judge(_read(path, rules), rules)
+        for target, rows in clean.sort_out(_read(path, rules), verdict, rules):
+            if target == "quarantine":
+                refused.append(rows)
+                continue
+            pairs = zip(rows["sha256"].to_pylist(), rows["label"].to_pylist(), strict=True)
+            again = [_again(sha256, label, known) if labelled else "" for sha256, label in pairs]
+            new = pa.array([not reason for reason in again])
+            kept.append(rows.filter(new))
+            bad = rows.append_column("reason", pa.array(again)).filter(pc.invert(new))
+            refused.append(bad.select(rules.quarantined.names).cast(rules.quarantined))
     except DataError as error:
         return Window(path, labelled=False, kept=None, refused=None, objection=str(error))
-    finished = pa.Table.from_batches(parts[True], rules.example)
-    refused = [pa.Table.from_batches(parts[False], rules.quarantined)]
-    again = [_again(row, known) if labelled else "" for row in finished.select(["sha256", "label"]).to_pylist()]
-    if any(again):
-        rows = finished.append_column("reason", pa.array(again)).filter(pa.array([bool(reason) for reason in again]))
-        refused.append(rows.select(rules.quarantined.names).cast(rules.quarantined))
-        finished = finished.filter(pa.array([not reason for reason in again]))
-    bad = pa.concat_tables(refused)
-    return Window(path, labelled, finished, bad, _objection(finished, bad, judge))
+    good, others = pa.Table.from_batches(kept, rules.example), pa.Table.from_batches(refused, rules.quarantined)
+    return Window(path, labelled, good, others, _objection(good, others, judge))
 
 
-def _read(path: Path, rules: "Rules") -> "tuple[pa.RecordBatch, bool]":
-    """The window as published examples come, and whether it has labels; raises `DataError` where it has not the form of one."""
-    import pyarrow as pa
-
+def _labelled(path: Path) -> bool:
+    """Whether the window has labels; raises `DataError` where it has not the form of one."""
     from duli.preparation.parquet import opened
 
     with opened(path) as file:
         names = file.schema_arrow.names
         if "content" not in names:
             raise DataError(f"it has no column 'content' (there are: {', '.join(names)})")
-        table = file.read(columns=[name for name in ("content", "label", *rules.columns.names) if name in names])
-    labelled, n = "label" in names, table.num_rows
-    try:
-        content = table["content"].cast(pa.binary())
-        label = table["label"].cast(pa.int16()) if labelled else pa.array([0] * n, pa.int16())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise DataError(f"its columns have other types than bytes and a class's index ({str(error).splitlines()[0]})") from None
-    if not n:
-        raise DataError("it is empty")
-    columns = {
-        "id": pa.array([f"{path.stem}-{index:05d}" for index in range(n)]),
-        "split": pa.array(["train"] * n),
-        "label": label,
-        "content": content,
-        **{name: table[name] for name in table.schema.names if name in rules.columns.names},
-    }
-    (batch,) = pa.table(columns).combine_chunks().to_batches()
-    return batch, labelled
+        if not file.metadata.num_rows:
+            raise DataError("it is empty")
+    return "label" in names
 
 
-def _again(row: dict[str, Any], known: dict[str, tuple[str, int]]) -> str:
+def _read(path: Path, rules: "Rules") -> "Iterator[pa.RecordBatch]":
+    """The window as published examples come, a part at a time; raises `DataError` where it has not the form of one."""
+    import pyarrow as pa
+
+    from duli.preparation.parquet import opened
+
+    # Of the content as well: another file of this name may have been accepted before, and ids are unique.
+    name = f"{path.stem}-{files.sha256(path)[:8]}"
+    index = 0
+    with opened(path) as file:
+        there = [column for column in ("content", "label", *rules.columns.names) if column in file.schema_arrow.names]
+        for batch in file.iter_batches(batch_size=BATCH, columns=there):
+            n = batch.num_rows
+            try:
+                content = batch["content"].cast(pa.binary())
+                label = batch["label"].cast(pa.int16()) if "label" in there else pa.array([0] * n, pa.int16())
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+                raise DataError(f"its columns have other types than bytes and a class's index ({str(error).splitlines()[0]})") from None
+            columns = {
+                "id": pa.array([f"{name}-{row:05d}" for row in range(index, index + n)]),
+                "split": pa.array(["train"] * n),
+                "label": label,
+                "content": content,
+                **{column: batch[column] for column in there if column in rules.columns.names},
+            }
+            index += n
+            yield pa.RecordBatch.from_pydict(columns)
+
+
+def _again(sha256: str, label: int, known: dict[str, tuple[str, int]]) -> str:
     """Why an example that the line has already is refused: it may not be trained on and tested, nor have two labels."""
-    if row["sha256"] not in known:
+    if sha256 not in known:
         return ""
-    split, label = known[row["sha256"]]
-    return f"in {split} already" if label == row["label"] else f"in {split} with another label"
+    split, before = known[sha256]
+    return f"in {split} already" if before == label else f"in {split} with another label"
 
 
 def _objection(kept: "pa.Table", refused: "pa.Table", judge: "Callable[[pa.Table, int], list[Outcome]]") -> str:

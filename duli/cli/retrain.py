@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from duli import files
 from duli.cli import commands
-from duli.cli.intake import ACCEPTED, INCOMING, Window, accept, look
+from duli.cli.intake import ACCEPTED, INCOMING, QUARANTINED, Window, accept, look
 from duli.cli.registered import CHAMPION, MANIFEST, champions, remember_champion
-from duli.errors import EXIT_HELD, DuliError, GateError
+from duli.cli.trained_on import champions_line, first_named
+from duli.errors import EXIT_HELD, DataError, DuliError, GateError
 
 if TYPE_CHECKING:
     from duli.retraining.decision import New, Row, Verdict
@@ -105,7 +106,7 @@ def _decide(settings: "Retrain", force: str | None, *, pull: bool) -> "tuple[lis
     """The table, and the windows that came in; that of a retraining which was interrupted here stays in force."""
     from duli.retraining import decision
 
-    status = commands.dvc_status()
+    status = _status(mend=pull)
     if pull and (_lacking(status) or _absent()) and _remote():
         commands.dvc_shown("pull", "--run-cache", "--allow-missing")
         status = commands.dvc_status()
@@ -118,7 +119,7 @@ def _decide(settings: "Retrain", force: str | None, *, pull: bool) -> "tuple[lis
     return [
         decision.change(decision.stale(status), _new(windows), _pending(known), settings),
         decision.schedule(age, why_not, settings),
-        decision.drift(*_verdicts(windows, settings), settings),
+        decision.drift(*_verdicts(windows, settings, known.champion, status), settings),
         decision.quality(*_answered(windows, known), settings),
         decision.manual(force),
     ], windows
@@ -193,15 +194,23 @@ def _new(windows: Sequence[Window]) -> "New":
     return New(sum(window.examples for window in usable), len(usable), refused)
 
 
-def _verdicts(windows: Sequence[Window], settings: "Retrain") -> "tuple[dict[str, Verdict] | None, str]":
-    """What the test for drift says of the last windows, and of what servers have counted; None and why, where there is nothing."""
+def _verdicts(
+    windows: Sequence[Window], settings: "Retrain", champion: "Record | None", status: dict[str, Any]
+) -> "tuple[dict[str, Verdict] | None, str]":
+    """What the test for drift says of the last windows, and of what servers have counted; None and why, where that is not known."""
     valid = [window.path for window in windows if not window.objection]
     usable = sorted([*valid, *INCOMING.glob("*.json")])[-settings.drift.windows :]
     if not usable:
         return None, f"nothing valid lies in {INCOMING}"
-    from duli.cli.incoming import judged
+    if champion is None:
+        return None, "there is no champion"
+    from duli.cli.incoming import NEEDED, judged
 
-    return {path.name: verdict for path, verdict in zip(usable, judged(settings.drift, usable), strict=True)}, ""
+    try:
+        folder = champions_line(champion, NEEDED, status)
+    except DataError as error:
+        return None, str(error)
+    return {path.name: verdict for path, verdict in zip(usable, judged(settings.drift, usable, folder), strict=True)}, ""
 
 
 def _answered(windows: Sequence[Window], known: "Champions") -> tuple[int, int, str]:
@@ -264,11 +273,28 @@ def _age(known: "Champions") -> tuple[float | None, str]:
         return None, "there is no champion"
     if _head() is None or commands.asked("rev-parse", "--is-shallow-repository") != "false":
         return None, "git does not have the whole history here (a shallow clone?), which says since when the champion is in use"
-    dates = (commands.asked("log", f"-S{known.champion.release}", "--format=%cI", "--", str(CHAMPION)) or "").split()
-    if not dates:
+    date = first_named(known.champion, "%cI")
+    if date is None:
         return None, f"{CHAMPION} is not committed, so nobody knows since when it says this"
-    age = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(dates[-1])
+    age = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(date)
     return age.total_seconds() / SECONDS_PER_DAY, ""
+
+
+def _status(*, mend: bool) -> dict[str, Any]:
+    """That of DVC; `mend`: also where a retraining was killed while DVC wrote one of its own files, which it does in place."""
+    try:
+        return commands.dvc_status()
+    except DuliError:
+        kept = files.read_json(DECISION) if DECISION.exists() else {}
+        if not mend or kept.get("outcome") != RUNNING:
+            raise
+    # Of an accepted or quarantined window the file itself lies in data/incoming still, and is tracked again.
+    for path in [*ACCEPTED.glob("*.dvc"), *QUARANTINED.glob("*.dvc")]:
+        if not path.stat().st_size:
+            path.unlink()
+    print("dvc.lock was cut off when the last retraining was killed; that of the commit stands in, and DVC's run cache has the rest")
+    files.write_text("dvc.lock", commands.git("show", "HEAD:./dvc.lock") + "\n")
+    return commands.dvc_status()
 
 
 def _lacking(status: dict[str, Any]) -> bool:

@@ -34,6 +34,8 @@ def of(raw: Mapping[str, Any], stats: Mapping[str, Any]) -> bytes:
                 # Where the bytes may be had; their digests, not the place, say that they are the right ones.
                 "sources": raw.get("sources") or UNDECLARED,
                 "files": raw["files"],
+                # What came in later has no licence but its owner's word.
+                **({"accepted": stats["accepted"]} if stats.get("accepted") else {}),
                 "splits": {name: {"examples": split["examples"], "digest": split["digest"]} for name, split in stats["splits"].items()},
                 "quarantined": stats["quarantined"],
                 "says_of_people": stats.get("sensitive", []),

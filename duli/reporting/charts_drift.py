@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from duli.reporting import wording
-from duli.reporting._vega import ACCENT, COST, INK, STEP, TINT, WIDTH, labels, svg
+from duli.reporting._vega import ACCENT, INK, LABELS, SOFT, STEP, TINT, WIDTH, labels, svg
 
 HEIGHT = 110  # px of a histogram
+LETTER = 8  # px, at most, of a class's name
 Window = tuple[str, Mapping[str, Any]]  # its name, and what moved in it
 
 
@@ -48,7 +49,7 @@ def feature(name: str, windows: Sequence[Window]) -> str:
                     "strokeWidth": 2 if newest else 1,
                     "strokeDash": [1, 0] if newest else [3, 2],
                 },
-                "encoding": {"x": x, "y": y, "color": {"value": ACCENT if newest else COST}},
+                "encoding": {"x": x, "y": y, "color": {"value": ACCENT if newest else SOFT}},
             }
         )
     furthest = max(abs(one - other) for one, other in zip(windows[-1][1]["reference"], windows[-1][1]["window"], strict=True))
@@ -58,7 +59,7 @@ def feature(name: str, windows: Sequence[Window]) -> str:
 
 def classes(name: str, names: Sequence[str], windows: Sequence[Window]) -> str:
     """Shares of the classes: bars for the reference, points for the windows, that of the newest filled."""
-    y = labels(list(names))
+    y = labels(list(names), min(LABELS, LETTER * max(map(len, names)) + 14))
     x = {"field": "share", "type": "quantitative", "title": f"share of the {name}s", "axis": {"format": "~%", "tickCount": 4}}
 
     def values(shares: Sequence[float]) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def classes(name: str, names: Sequence[str], windows: Sequence[Window]) -> str:
             {
                 "data": values(moved["window"]),
                 "mark": {"type": "point", "size": 30, "strokeWidth": 1},
-                "encoding": {"y": y, "x": x, "color": {"value": COST}},
+                "encoding": {"y": y, "x": x, "color": {"value": SOFT}},
             }
         )
     layers += [

@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from safetensors.torch import save
 
 from duli import files
 from duli.cli import incoming
+from duli.compression.export import to_onnx
 from duli.errors import DataError
 from duli.models import mlp
+from duli.models._inputs import example, preprocessing
 from duli.preparation import clean
 from duli.preparation.image import Kind
 from duli.retraining.drift import Verdict
@@ -61,12 +62,31 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def trained(empty: Path) -> Path:
-    """A line with a validation split and a network that was never fitted to anything."""
+DESCRIBED: dict[str, Any] = {"kind": "image", "input": KIND.input, "normalisation": {"mean": 0.2, "std": 0.3}}
+
+
+@pytest.fixture(scope="module")
+def exported() -> bytes:
+    """A network that was never fitted to anything."""
     import torch
 
-    pixels, labels = images(400, 0)
+    torch.manual_seed(0)
+    network = mlp.build(mlp.Settings.model_validate_json('{"widths": [16]}'), channels=1, height=12, width=12, classes=3)
+    return to_onnx(network, preprocessing(DESCRIBED), example(DESCRIBED, 2), "images")
+
+
+@pytest.fixture
+def trained(empty: Path, exported: bytes) -> Path:
+    """A line with a validation split and a network."""
+    files.write_json(empty / "data/raw/dataset.json", {"own": None})
+    files.write_json(empty / "data/prepared/preprocessing.json", {**DESCRIBED, "rules": {}})
+    files.write_bytes(empty / incoming.EXPORTED, exported)
+    reference_split(empty, *images(400, 0), "0" * 64)
+    return empty
+
+
+def reference_split(folder: Path, pixels: np.ndarray, labels: np.ndarray, digest: str) -> None:
+    """Writes the validation split of a line, and says `digest` of it."""
     rules = clean.Rules(3, KIND, 0.0)
     rows = pa.RecordBatch.from_pydict(
         {
@@ -77,27 +97,16 @@ def trained(empty: Path) -> Path:
         }
     )
     ((_, finished),) = clean.sort_out([rows], clean.judge([rows], rules), rules)
-    (empty / "data/prepared").mkdir(parents=True)
-    pq.write_table(pa.Table.from_batches([finished]), empty / "data/prepared/validation.parquet", write_page_checksum=True)
-    names = ["left", "middle", "right"]
-    stats = {"dataset": "mnist", "title": "Bars", "classes": names, "kind": "image", "input": KIND.input}
-    files.write_json(empty / "data/raw/dataset.json", {"own": None})
-    described = {"kind": "image", "input": KIND.input, "normalisation": {"mean": 0.2, "std": 0.3}}
-    files.write_json(empty / "data/prepared/preprocessing.json", {**described, "rules": {}})
-    files.write_json(empty / "data/prepared/stats.json", {**stats, "splits": {"validation": {"digest": "0" * 64, "examples": 400}}})
-    torch.manual_seed(0)
-    chosen = mlp.Settings.model_validate_json('{"widths": [16]}')
-    network = mlp.build(chosen, channels=1, height=12, width=12, classes=3)
-    weights = save(network.state_dict())
-    files.write_bytes(empty / "models/model.safetensors", weights)
-    description = {
-        "architecture": {"name": "mlp", "settings": chosen.model_dump()},
-        **described,
-        "classes": names,
-        "weights": {"file": "model.safetensors", "sha256": files.sha256(weights)},
+    pq.write_table(pa.Table.from_batches([finished]), folder / "data/prepared/validation.parquet", write_page_checksum=True)
+    stats: dict[str, Any] = {
+        "dataset": "mnist",
+        "title": "Bars",
+        "classes": ["left", "middle", "right"],
+        "kind": "image",
+        "input": KIND.input,
     }
-    files.write_json(empty / "models/model.json", description)
-    return empty
+    stats["splits"] = {"validation": {"digest": digest, "examples": len(pixels)}}
+    files.write_json(folder / "data/prepared/stats.json", stats)
 
 
 def test_clean_windows_are_calm_and_moved_ones_fire(trained: Path) -> None:

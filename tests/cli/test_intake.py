@@ -91,11 +91,26 @@ def test_nothing_of_the_test_split_is_ever_trained_on(prepared: Path, mnist_fold
     assert tracked == ["data/quarantined/leak.parquet", "data/accepted/leak.parquet"]
     prepare.main()
     stats = files.read_json("data/prepared/stats.json")
-    assert stats["accepted"] == ["leak"]
+    accepted = prepared / "data/accepted/leak.parquet"
+    assert stats["accepted"] == [{"file": "leak.parquet", "examples": 400, "sha256": files.sha256(accepted)}]
     assert stats["splits"]["test"] == before["test"]
     grown = {split: stats["splits"][split]["examples"] - before[split]["examples"] for split in before}
     assert sum(grown.values()) == 400
     assert min(grown["train"], grown["validation"]) > 50
+
+
+def test_a_window_of_a_name_that_there_was_takes_nothing_away(prepared: Path, mnist_folder: Path) -> None:
+    """As where somebody exports `week.parquet` every week."""
+    for first in (1000, 1300, 1300):
+        put(prepared, mnist_folder, "week", first, 300)
+        put(prepared, mnist_folder, "bad", first, 300, label=pa.array([77] * 300, pa.int16()))
+        intake.accept(intake.look(), lambda path: None, Path.unlink)
+    assert [pq.read_metadata(path).num_rows for path in (prepared / "data/accepted").glob("*.parquet")] == [300, 300]
+    assert sorted(path.suffix for path in (prepared / "data/quarantined").iterdir()) == [".json", ".json", ".parquet", ".parquet"]
+    prepare.main()
+    assert [file["examples"] for file in files.read_json("data/prepared/stats.json")["accepted"]] == [300, 300]
+    ids = [row for split in intake.SPLITS for row in pq.read_table(prepared / f"data/prepared/{split}.parquet")["id"].to_pylist()]
+    assert len(set(ids)) == len(ids)
 
 
 @pytest.mark.parametrize("step", range(4))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from duli.errors import DataError
-from duli.packaging import card, sbom
+from duli.packaging import card, ledger, sbom
 from tests.packaging import tiny
 
 
@@ -187,6 +187,17 @@ def test_what_was_not_measured_is_said() -> None:
     assert "Not measured: these are no pictures." in text
     assert "| fairness | not measured |" in text
     assert "| damage and attack | not measured |" in text
+
+
+def test_what_came_in_later_and_was_trained_on_is_named() -> None:
+    evidence = facts()
+    assert "came in later" not in page(evidence)
+    digest = "ab" * 32
+    evidence["stats"]["accepted"] = [{"file": "june|.parquet", "examples": 4321, "sha256": digest}]
+    text = page(evidence)
+    assert f"\n| june\\|.parquet | 4,321 | `{digest}` |\n" in text
+    assert not unknown(text, evidence, fewest=100)
+    assert ledger.of(evidence["raw"], evidence["stats"]).decode().count(digest) == 1
 
 
 def test_data_about_people_is_judged_by_what_it_says_of_them() -> None:

@@ -1,0 +1,74 @@
+"""The files that the champion was made with, although others lie here: a challenger that was held, or data that came in since."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from duli import files
+from duli.cli import commands
+from duli.cli.registered import CHAMPION, MANIFEST
+from duli.errors import DataError, DuliError
+
+if TYPE_CHECKING:
+    from duli.tracking.champion import Record
+
+
+def champions_line(champion: "Record", needed: Sequence[Path], status: dict[str, Any]) -> Path:
+    """A folder that holds the files `needed` of the champion's line, in their places; `status` is that of `dvc status`.
+
+    This one, where what lies here is the champion. Else git's history says by which digests DVC keeps them, in its cache or its remote.
+    Raises `DataError` where one of them does not know them any more.
+    """
+    if _is(Path(), champion) and not _changed(needed, status):
+        return Path()
+    from duli.tracking.store import repository
+
+    folder = repository(os.environ, Path()) / ".dvc/tmp/duli-champion" / champion.release
+    if not folder.exists():
+        _bring(champion, (*needed, MANIFEST), folder)
+    return folder
+
+
+def first_named(champion: "Record", form: str) -> str | None:
+    """What git says, in its format `form`, of the commit in which champion.json first names this release; None where none does."""
+    said = commands.asked("log", f"-S{champion.release}", f"--format={form}", "--", str(CHAMPION))
+    return said.splitlines()[-1] if said else None
+
+
+def _bring(champion: "Record", paths: Sequence[Path], folder: Path) -> None:
+    commit = first_named(champion, "%H")
+    if commit is None:
+        raise DataError(f"what lies here is not the champion, and git knows no commit whose {CHAMPION} names it; commit {CHAMPION}")
+    line, root = Path(commands.git("rev-parse", "--show-prefix")), commands.git("rev-parse", "--show-toplevel")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
+        made = Path(name) / "line"
+        for path in paths:
+            (made / path).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                commands.dvc("get", "--quiet", "--rev", commit, root, str(line / path), "--out", str(made / path))
+            except DuliError as error:
+                raise DataError(
+                    f"what lies here is not the champion, and {path} of commit {commit[:8]} is not to be had: {error}"
+                ) from None
+        if not _is(made, champion):
+            raise DataError(
+                f"dvc.lock of commit {commit[:8]}, whose {CHAMPION} first names the champion, is of another release; commit both together"
+            )
+        shutil.move(made, folder)
+
+
+def _is(folder: Path, champion: "Record") -> bool:
+    """Whether the release in a folder is the champion's."""
+    manifest = folder / MANIFEST
+    return manifest.exists() and files.read_json(manifest)["wheel"]["sha256"] == champion.wheel_sha256
+
+
+def _changed(needed: Sequence[Path], status: dict[str, Any]) -> bool:
+    """Whether a file that is needed, or a folder with one, is not as the stages that made or read it left it."""
+    entries = [change for changes in status.values() for change in changes if isinstance(change, dict)]
+    changed = {path for change in entries for paths in change.values() for path in paths}
+    return any(str(place) in changed for path in needed for place in (path, *path.parents))

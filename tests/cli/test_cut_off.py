@@ -1,0 +1,43 @@
+"""A retraining that was killed while DVC wrote its lock, which it does in place, goes on; by real git and DVC."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from duli import files
+from duli.cli import commands, retrain
+from duli.errors import DuliError
+
+GRAPH = "stages:\n  copy:\n    cmd: cp one two\n    deps: [one]\n    outs: [two]\n"
+
+
+@pytest.fixture
+def cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository whose dvc.lock is empty, as `open(..., "w")` leaves it at first, and so is the `.dvc` file of a window."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
+    for command in (("git", "init", "-q"), ("dvc", "init", "-q")):
+        subprocess.run(command, check=True)
+    Path("one").write_text("1")
+    Path("dvc.yaml").write_text(GRAPH)
+    subprocess.run(("dvc", "repro", "-q"), check=True)
+    subprocess.run(("git", "add", "-A"), check=True)
+    subprocess.run(("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "t"), check=True)
+    Path("data/accepted").mkdir(parents=True)
+    for path in ("dvc.lock", "data/accepted/a.parquet.dvc"):
+        Path(path).write_text("")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_a_lock_that_was_cut_off_is_that_of_the_commit_again(cut_off: Path) -> None:
+    with pytest.raises(DuliError):
+        retrain._status(mend=True)  # nobody knows who did that
+    files.write_json(retrain.DECISION, {"outcome": retrain.RUNNING})
+    with pytest.raises(DuliError):
+        retrain._status(mend=False)  # `--explain` changes nothing
+    assert not (cut_off / "dvc.lock").read_text()
+    assert retrain._status(mend=True) == commands.dvc_status() == {}
+    assert subprocess.run(("git", "diff", "--exit-code", "--stat"), check=False).returncode == 0
