@@ -22,12 +22,16 @@ SEEDS = 3
 FASHION = ROOT / "pipelines/fashion"
 REVIEWS = ROOT / "pipelines/reviews"
 
-# As wide as 300,000 parameters allow, and three times as long. First values: nobody has compared them with others on validation yet.
+# As wide as 300,000 parameters allow, all examples in every epoch. At equal cost, over the harder half alone, it got 95.3 % on validation
+# where this gets 95.8 %, and as much on test.
 FASHION_FULL: Settings = {
     "model.fastconv.stem": 32,
     "model.fastconv.blocks": [[32], [64, 64], [128, 128]],
     "model.fastconv.dropout": 0.3,
-    "train.epochs": 40,
+    "model.fastconv.mirrored": True,
+    "train.epochs": 22,
+    "train.hardest": 1.0,
+    "train.ema": 0.998,
     "train.evaluations": 10,
     "train.augmentation.erase": 0.5,
     "train.threads": 1,

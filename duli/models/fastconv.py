@@ -23,6 +23,7 @@ class Settings(Common):
     resolution: Literal["half", "full"] = "half"  # of the image after the stem
     blocks: tuple[tuple[Width, ...], ...]  # output channels of the 3x3 convolutions; each block ends in a max-pool; none: the stem alone
     normalisation: Literal["batch", "none"] = "batch"
+    mirrored: bool = False  # whether an answer is that to the image and to its mirror image, for twice the arithmetic
 
 
 def build(settings: Settings, *, channels: int, height: int, width: int, classes: int) -> "nn.Module":
@@ -31,6 +32,8 @@ def build(settings: Settings, *, channels: int, height: int, width: int, classes
     Raises `ParamsError` where the images are too small for that many blocks.
     """
     from torch import nn
+
+    from duli.models._mirrored import Mirrored
 
     rows, columns = _after(height, settings), _after(width, settings)
     if min(rows, columns) < 1:
@@ -48,8 +51,8 @@ def build(settings: Settings, *, channels: int, height: int, width: int, classes
             layers += convolution(features, wide, settings, size=3, padding=1)
             features = wide
         layers.append(nn.MaxPool2d(2))
-    model = nn.Sequential(*layers, nn.Flatten(), *dropout(settings), nn.Linear(features * rows * columns, classes))
-    return initialise(model, settings)
+    whole = Mirrored if settings.mirrored else nn.Sequential
+    return initialise(whole(*layers, nn.Flatten(), *dropout(settings), nn.Linear(features * rows * columns, classes)), settings)
 
 
 def _after(side: int, settings: Settings) -> int:

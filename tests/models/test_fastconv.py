@@ -26,6 +26,21 @@ def test_gives_logits_for_the_sizes_it_can_take(settings: Settings, channels: in
     assert model(torch.zeros(3, channels, height, width)).shape == (3, 7)
 
 
+def test_a_mirrored_network_answers_an_image_and_its_mirror_image_alike_and_learns_as_any_other() -> None:
+    images = torch.rand(5, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    models = []
+    for mirrored in (False, True):
+        torch.manual_seed(0)
+        models.append(fastconv.build(FULL.model_copy(update={"mirrored": mirrored}), channels=1, height=28, width=28, classes=7))
+    plain, mirrored_ = models
+    assert plain.state_dict().keys() == mirrored_.state_dict().keys()
+    assert torch.equal(plain(images), mirrored_(images))  # in training
+    plain.eval(), mirrored_.eval()
+    assert torch.allclose(mirrored_(images), (plain(images) + plain(images.flip(3))) / 2)
+    assert torch.allclose(mirrored_(images), mirrored_(images.flip(3)), atol=1e-6)
+    assert not torch.allclose(plain(images), plain(images.flip(3)), atol=1e-4)
+
+
 @pytest.mark.parametrize("resolution", ["half", "full"])
 @pytest.mark.parametrize("blocks", [0, 1, 2, 3, 4])
 def test_the_smallest_size_named_is_the_smallest_that_works(resolution: str, blocks: int) -> None:

@@ -15,7 +15,7 @@ from tests.exported import to_onnx, whole
 
 SMALL: dict[str, dict[str, Any]] = {
     "convnet": {"filters": 4, "hidden": 8, "activation": "gelu", "dropout": 0.5},
-    "fastconv": {"stem": 4, "blocks": [], "activation": "leaky_relu", "normalisation": "none"},
+    "fastconv": {"stem": 4, "blocks": [], "activation": "leaky_relu", "normalisation": "none", "mirrored": True},
     "mlp": {"widths": [10, 50], "activation": "silu", "normalisation": "batch"},
     "resnet18": {},
     "resnet50": {},
