@@ -11,6 +11,10 @@ class Mirrored(nn.Sequential):
     """
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = super().forward(images)
         # Two passes instead of one over both: so that what is n long stays n long for all who look into the graph.
-        return logits if self.training else (logits + super().forward(images.flip(3))) / 2
+        return self._logits(images) if self.training else (self._logits(images) + self._logits(images.flip(3))) / 2
+
+    def _logits(self, images: Tensor) -> Tensor:
+        for layer in self:
+            images = layer(images)
+        return images
