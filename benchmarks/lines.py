@@ -37,9 +37,6 @@ FASHION_FULL: Settings = {
     "train.threads": 1,
 }
 
-# As many CPU seconds as pretraining and fine-tuning take together.
-REVIEWS_LONGER: Settings = {"train.pretraining": None, "train.epochs": 9}
-
 
 def main() -> None:
     run_parts("lines", PARTS, str(__doc__), "torch", "numpy")
@@ -58,19 +55,14 @@ def fashion_full() -> Results:
 def reviews() -> Results:
     """The recipe of pipelines/reviews/params.yaml with masked-language pretraining, and without it."""
     data = load(REVIEWS)
-    recipes: dict[str, Settings] = {"": {}, "_from_scratch": {"train.pretraining": None}, "_from_scratch_longer": REVIEWS_LONGER}
-    results: Results = []
-    accuracies = {}
-    for name, settings in recipes.items():
-        runs = _runs(f"reviews{name}", data, settings, SEEDS)
-        accuracies[name] = [one.test for one in runs]
-        results += _told(f"reviews{name}", runs)
-    for name in ("_from_scratch", "_from_scratch_longer"):
-        pairs = zip(accuracies[""], accuracies[name], strict=True)
-        gains = [100 * (pretrained - scratch) for pretrained, scratch in pairs]
-        told = "reviews_pretraining_gain" + name.removeprefix("_from_scratch")
-        results.append(result(told, gains, "points", mean=statistics.mean(gains), each=gains))
-    return results
+    pretrained = _runs("reviews", data, {}, SEEDS)
+    scratch = _runs("reviews_from_scratch", data, {"train.pretraining": None}, SEEDS)
+    gains = [100 * (one.test - other.test) for one, other in zip(pretrained, scratch, strict=True)]
+    return [
+        *_told("reviews", pretrained),
+        *_told("reviews_from_scratch", scratch),
+        result("reviews_pretraining_gain", gains, "points", mean=statistics.mean(gains), each=gains),
+    ]
 
 
 def reviews_baseline() -> Results:
