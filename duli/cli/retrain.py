@@ -111,8 +111,8 @@ def _decide(settings: "Retrain", force: str | None, *, pull: bool) -> "tuple[lis
         commands.dvc_shown("pull", "--run-cache", "--allow-missing")
         status = commands.dvc_status()
     windows = look()
-    kept = files.read_json(DECISION) if DECISION.exists() else {}
-    if kept.get("outcome") == RUNNING and (kept["base"], kept["params"]) == (_head(), files.sha256("params.yaml")) and force is None:
+    kept = _interrupted()
+    if kept and (kept["base"], kept["params"]) == (_head(), files.sha256("params.yaml")) and force is None:
         return [decision.Row(**row) for row in kept["rows"]], windows
     known = champions()
     age, why_not = _age(known)
@@ -281,20 +281,45 @@ def _age(known: "Champions") -> tuple[float | None, str]:
 
 
 def _status(*, mend: bool) -> dict[str, Any]:
-    """That of DVC; `mend`: also where a retraining was killed while DVC wrote one of its own files, which it does in place."""
+    """That of DVC; `mend`: also after a kill while DVC wrote one of its own files, which it does in place and cannot read cut off."""
     try:
         return commands.dvc_status()
     except DuliError:
-        kept = files.read_json(DECISION) if DECISION.exists() else {}
-        if not mend or kept.get("outcome") != RUNNING:
+        if not (mend and _mended()):
             raise
+    try:
+        return commands.dvc_status()
+    except DuliError:
+        if _interrupted() is None:
+            raise
+    print("dvc.lock was cut off when the last retraining was killed; that of the commit stands in, and DVC's run cache has the rest")
+    files.write_text("dvc.lock", commands.git("show", "HEAD:./dvc.lock") + "\n")
+    return commands.dvc_status()
+
+
+def _mended() -> bool:
+    """Removes what DVC left cut off and makes again; whether there is anything to be gained by asking it again."""
+    from duli.tracking.store import repository
+
+    locks = repository(os.environ, Path()) / ".dvc/tmp/rwlock"  # of processes at work, as JSON
+    try:
+        json.loads(locks.read_bytes() if locks.exists() else b"{}")
+        found = False
+    except ValueError:
+        locks.unlink()
+        found = True
     # Of an accepted or quarantined window the file itself lies in data/incoming still, and is tracked again.
     for path in [*ACCEPTED.glob("*.dvc"), *QUARANTINED.glob("*.dvc")]:
         if not path.stat().st_size:
             path.unlink()
-    print("dvc.lock was cut off when the last retraining was killed; that of the commit stands in, and DVC's run cache has the rest")
-    files.write_text("dvc.lock", commands.git("show", "HEAD:./dvc.lock") + "\n")
-    return commands.dvc_status()
+            found = True
+    return found or _interrupted() is not None
+
+
+def _interrupted() -> dict[str, Any] | None:
+    """The decision that a retraining which did not end here went by."""
+    kept = files.read_json(DECISION) if DECISION.exists() else {}
+    return kept if kept.get("outcome") == RUNNING else None
 
 
 def _lacking(status: dict[str, Any]) -> bool:

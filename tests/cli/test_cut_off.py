@@ -32,9 +32,26 @@ def cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
+def test_dvc_s_list_of_processes_at_work_is_made_anew(cut_off: Path) -> None:
+    """Cut off, it stops every command of DVC for ever, whether or not a retraining was killed; whole, it is DVC's own."""
+    (cut_off / "data/accepted/a.parquet.dvc").unlink()
+    subprocess.run(("git", "checkout", "-q", "dvc.lock"), check=True)
+    locks = cut_off / ".dvc/tmp/rwlock"
+    locks.write_text("")
+    with pytest.raises(DuliError, match="rwlock"):
+        retrain._status(mend=False)
+    assert retrain._status(mend=True) == {}
+    locks.write_text("{}")
+    Path("dvc.yaml").write_text("stages: 1")
+    with pytest.raises(DuliError):
+        retrain._status(mend=True)
+    assert locks.read_text() == "{}"
+
+
+@pytest.mark.slow
 def test_a_lock_that_was_cut_off_is_that_of_the_commit_again(cut_off: Path) -> None:
     with pytest.raises(DuliError):
-        retrain._status(mend=True)  # nobody knows who did that
+        retrain._status(mend=True)  # nobody knows who did that to dvc.lock
     files.write_json(retrain.DECISION, {"outcome": retrain.RUNNING})
     with pytest.raises(DuliError):
         retrain._status(mend=False)  # `--explain` changes nothing
