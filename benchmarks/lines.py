@@ -28,7 +28,6 @@ FASHION_FULL: Settings = {
     "model.fastconv.stem": 32,
     "model.fastconv.blocks": [[32], [64, 64], [128, 128]],
     "model.fastconv.dropout": 0.3,
-    "model.fastconv.mirrored": True,
     "train.epochs": 22,
     "train.hardest": 1.0,
     "train.ema": 0.998,
