@@ -313,6 +313,7 @@ def _ready(batch: pa.RecordBatch, path: Path, rules: clean.Rules, start: int, *,
         "label": labels if labelled else pa.array(np.zeros(batch.num_rows, np.int16)),
         "content": contents,
         **{name: batch[name] for name in rules.columns.names if name in names},
+        **rules.gaps(names, batch.num_rows),
     }
     there = labels.is_valid()
     return pa.RecordBatch.from_pydict(columns).filter(there if labelled else pc.invert(there))

@@ -181,6 +181,7 @@ def _read(path: Path, rules: "Rules") -> "Iterator[pa.RecordBatch]":
                 "label": label,
                 "content": content,
                 **{column: batch[column] for column in there if column in rules.columns.names},
+                **rules.gaps(there, n),
             }
             index += n
             yield pa.RecordBatch.from_pydict(columns)

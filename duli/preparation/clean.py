@@ -6,7 +6,7 @@ Two passes over the data keep memory small: `judge` sees every example once and 
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,10 @@ class Rules:
     def quarantined(self) -> pa.Schema:
         """Of the rows in quarantine, where anything may be missing."""
         return pa.schema([*QUARANTINED, *(field.with_nullable(nullable=True) for field in self.columns)])
+
+    def gaps(self, there: Collection[str], n: int) -> dict[str, pa.Array]:
+        """Declared columns that may have gaps and that a window of `n` examples, which has those `there`, does not tell."""
+        return {field.name: pa.nulls(n, field.type) for field in self.columns if field.nullable and field.name not in there}
 
 
 def check_columns(columns: pa.Schema, sensitive: tuple[str, ...], kind: Kind) -> None:
@@ -175,11 +179,9 @@ def _rows(columns: dict[str, Any], batch: pa.RecordBatch, schema: pa.Schema) -> 
 
 
 def _added(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
-    """A declared column of the batch, all gaps where it is missing; raises `DataError` where it is of another type or may not have gaps."""
+    """A declared column of the batch; raises `DataError` where it is missing, of another type, or has gaps it may not have."""
     if field.name not in batch.schema.names:
-        if field.nullable:
-            return pa.nulls(batch.num_rows, field.type)
-        raise DataError(f"the data set declares the column '{field.name}' and its examples have none; yield it, or let it be nullable")
+        raise DataError(f"the data set declares the column '{field.name}' and its examples have none; yield it, or take it out of COLUMNS")
     try:
         column = batch[field.name].cast(field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

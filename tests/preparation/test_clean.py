@@ -152,9 +152,9 @@ def test_declared_columns_go_along_with_their_types_also_into_quarantine() -> No
     assert found["quarantine"].select(["id", "age", "sex"]).to_pylist() == [{"id": "2", "age": 61, "sex": None}]
 
 
-def test_a_column_that_may_have_gaps_may_be_missing_altogether() -> None:
-    found = parts([people([40, 50, 60], ["f", "m", "f"])[0].drop_columns(["age"])])
-    assert found["test"].select(["age", "sex"]).to_pydict() == {"age": [None, None], "sex": ["f", "m"]}
+def test_a_window_may_lack_what_may_have_gaps_and_nothing_else() -> None:
+    assert {name: gaps.to_pylist() for name, gaps in PEOPLE.gaps(["content"], 2).items()} == {"age": [None, None]}
+    assert PEOPLE.gaps(["age"], 2) == {}
 
 
 def test_what_is_not_declared_stays_behind() -> None:
@@ -166,7 +166,7 @@ def test_what_is_not_declared_stays_behind() -> None:
     [
         (people([40, 50], [None, "m"]), "'sex' has gaps; fill them"),
         (people(["old", "young"], ["f", "m"]), r"'age' is no int16 \(.*\); mend it"),
-        ([people([40, 50], ["f", "m"])[0].drop_columns(["sex"])], "declares the column 'sex' and its examples have none"),
+        ([people([40, 50], ["f", "m"])[0].drop_columns(["age"])], "declares the column 'age' and its examples have none"),
     ],
 )
 def test_columns_that_are_not_as_declared_stop_the_line(read: list[pa.RecordBatch], said: str) -> None:

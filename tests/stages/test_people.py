@@ -131,7 +131,7 @@ EXAMPLES = people.examples
 
 
 def test_a_declared_column_that_the_examples_lack_stops_prepare(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(people, "COLUMNS", people.COLUMNS.append(people.COLUMNS.field(1).with_name("income").with_nullable(nullable=False)))
+    monkeypatch.setattr(people, "COLUMNS", people.COLUMNS.append(people.COLUMNS.field(1).with_name("income")))
     fetch.main()
     with pytest.raises(DataError, match="declares the column 'income'"):
         prepare.main()
