@@ -43,6 +43,26 @@ def looked() -> dict[str, Window]:
 
 
 @pytest.mark.slow
+def test_a_window_may_lack_a_column_that_may_have_gaps(here: Path, mnist_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = mnist.examples
+    monkeypatch.setattr(mnist, "COLUMNS", pa.schema({"site": pa.string()}), raising=False)
+    monkeypatch.setattr(
+        mnist,
+        "examples",
+        lambda folder, rows: (batch.append_column("site", pa.array(["north"] * batch.num_rows)) for batch in read(folder, rows)),
+    )
+    make_line(here, mnist_folder)
+    fetch.main()
+    prepare.main()
+    put(here, mnist_folder, "told", 1000, 400, site=pa.array(["south"] * 400))
+    put(here, mnist_folder, "untold", 1400, 400)
+    found = looked()
+    assert {name: window.objection for name, window in found.items()} == {"told": "", "untold": ""}
+    sites = {name: set(window.kept["site"].to_pylist()) for name, window in found.items() if window.kept is not None}
+    assert sites == {"told": {"south"}, "untold": {None}}
+
+
+@pytest.mark.slow
 def test_each_window_is_judged_by_itself(prepared: Path, mnist_folder: Path) -> None:
     put(prepared, mnist_folder, "good", 1000, 400)
     put(prepared, mnist_folder, "unlabelled", 1400, 400, label=None)
