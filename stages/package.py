@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
 from duli import files
 from duli.errors import GateError
-from duli.packaging import card, commit, environment, keys, kinds, ledger, manifest, provenance, sbom, signing, wheel
+from duli.packaging import card, commit, environment, keys, kinds, layouts, ledger, locked, manifest, provenance, sbom, signing, wheel
 from duli.packaging.params import Release
 from duli.params import Params
 from duli.progress import progress
@@ -41,7 +41,7 @@ EVIDENCE = {
     "choice": "reports/choice.json",
 }
 CODE_FOLDER = Path(__file__).resolve().parents[1]  # where the code lies that runs, its lock file and its commit
-LOCK = CODE_FOLDER / "requirements.lock"
+LOCK = CODE_FOLDER / locked.FILE
 DVC_LOCK = Path("dvc.lock")
 CODE = ("*.py", "page*")  # of duli/serving/, where this kind of data needs it
 EXTRAS: dict[str, Mapping[str, str]] = {  # what a command asks for that most customers never run
@@ -62,7 +62,8 @@ def main() -> dict[str, object]:
     signer = signing.signer(public) if public else None
     evidence = {name: files.read_json(path) for name, path in EVIDENCE.items()}
     _one_run(evidence)
-    packed, papers, materials = _pack(release, evidence, signer)
+    made_of = _libraries(evidence["stats"]["kind"])
+    packed, papers, materials = _pack(release, evidence, signer, made_of)
 
     kind = kinds.KINDS[evidence["stats"]["kind"]]
     pins = environment.closure(*kind.runtime)
@@ -75,7 +76,7 @@ def main() -> dict[str, object]:
         right, n = _reproduce(folder, folder / "venv" / "bin" / release.name, evidence["evaluation"]["accuracy"], evidence["stats"])
         seconds = {"install_seconds": installed - started, "reproduce_seconds": time.perf_counter() - installed}
 
-        released = _released(release, evidence, signer, packed, papers, materials)
+        released = _released(release, evidence, signer, packed, papers, materials, made_of)
         signature = None
         if key:
             # Signed where nobody else writes: where the signature fits dist/ as well, what lies there is what was proved above.
@@ -98,19 +99,45 @@ def main() -> dict[str, object]:
     return {**seconds}
 
 
-def _pack(release: Release, evidence: Evidence, signer: dict[str, str] | None) -> tuple[wheel.Wheel, dict[str, bytes], dict[str, str]]:
+class _Libraries(NamedTuple):
+    """What the wheel asks for: library -> version, of this environment."""
+
+    direct: tuple[str, ...]  # by name in the wheel's metadata, those of its extras included
+    required: dict[str, str]
+    optional: dict[str, str]  # that only its extras bring, and what these share with the required ones
+    pins: dict[str, list[locked.Pin]]  # of both
+
+    def bill(self, release: Release, evidence: Evidence, timestamp: str | None = None) -> bytes:
+        """The bill of materials."""
+        digests = {name: [one for pin in pins for one in pin.digests] for name, pins in self.pins.items()}
+        return sbom.of(release, evidence, self.direct, self.required, self.optional, digests, timestamp)
+
+
+def _extras(kind: str) -> dict[str, Mapping[str, str]]:
+    return {**EXTRAS, **kinds.KINDS[kind].extras}
+
+
+def _libraries(kind: str) -> _Libraries:
+    """Raises `DuliError` where one is installed in another version than the lock file's."""
+    runtime = kinds.KINDS[kind].runtime
+    optional = sorted({name for needed in _extras(kind).values() for name in needed})
+    required, further = environment.closure(*runtime), environment.closure(*optional)
+    pins = locked.pins(LOCK.read_text(encoding="utf-8"), {**required, **further})
+    return _Libraries((*runtime, *optional), required, further, pins)
+
+
+def _pack(
+    release: Release, evidence: Evidence, signer: dict[str, str] | None, made_of: _Libraries
+) -> tuple[wheel.Wheel, dict[str, bytes], dict[str, str]]:
     """The wheel, the papers of it that are for people and programs outside it too, and what it was made from, name -> SHA-256."""
     shipped = evidence["choice"]
     model = files.verified(MODELS / shipped["file"], shipped["sha256"])
     page = card.render(release, wheel.file_name(release), **evidence, signer=signer)
     kind = kinds.KINDS[evidence["stats"]["kind"]]
-    extras = {**EXTRAS, **kind.extras}
-    optional = sorted({name for needed in extras.values() for name in needed})
-    libraries = environment.closure(*kind.runtime), environment.closure(*optional)
     papers = {
         CARD: page.encode(),
         card.PAGE: _html(release, page),
-        sbom.FILE: sbom.of(release, evidence, [*kind.runtime, *optional], *libraries),
+        manifest.SBOM: made_of.bill(release, evidence),
         ledger.FILE: ledger.of(evidence["raw"], evidence["stats"]),
     }
     materials = {path: files.sha256(Path(path)) for path in EVIDENCE.values()} | {LOCK.name: files.sha256(LOCK)}
@@ -119,9 +146,9 @@ def _pack(release: Release, evidence: Evidence, signer: dict[str, str] | None) -
     contents = {name: (code / name).read_bytes() for name in names if kinds.needs(evidence["stats"]["kind"], name)}
     contents |= kind.carried(evidence["preprocessing"]["rules"])
     contents |= {MODEL: model, RELEASE: _release(release, shipped["variant"], evidence, signer), **papers}
-    contents[provenance.FILE] = provenance.of_wheel(release, manifest.digests(contents), evidence, materials)
+    contents[manifest.PROVENANCE] = provenance.of_wheel(release, manifest.digests(contents), evidence, materials)
     contents[MANIFEST] = manifest.of_package(release.name, release.version, contents)
-    wanted = {name: _requirements(needed) for name, needed in extras.items()}
+    wanted = {name: _requirements(needed) for name, needed in _extras(evidence["stats"]["kind"]).items()}
     return wheel.build(release, contents, page, _requirements(kind.runtime), wanted), papers, materials
 
 
@@ -132,23 +159,35 @@ def _released(
     packed: wheel.Wheel,
     papers: dict[str, bytes],
     materials: dict[str, str],
+    made_of: _Libraries,
 ) -> dict[str, bytes]:
-    """Every file of dist/ but the signature."""
+    """Every file of dist/ but the signature, by its path."""
     python = ".".join(platform.python_version_tuple()[:2])
+    choice, evaluation, kind = evidence["choice"], evidence["evaluation"], evidence["stats"]["kind"]
+    content = files.verified(MODELS / choice["file"], choice["sha256"])
+    answer = {
+        "temperature": evaluation["temperature"]["value"],
+        "threshold": evaluation["confidence_threshold"],
+    }
     released = {
         packed.name: packed.content,
-        **papers,
+        **{name: paper for name, paper in papers.items() if name != manifest.SBOM},
         HUB: card.hub(release, papers[CARD].decode(), evidence).encode(),
         CONTAINER: card.containerfile(release, packed.name, python).encode(),
+        locked.FILE: locked.requirements(made_of.pins, packed.name, files.sha256(packed.content), _extras(kind)),
+        **layouts.of(release.name, release.version, content, evidence["stats"]["classes"], answer),
+        **kinds.KINDS[kind].carried(evidence["preprocessing"]["rules"]),
     }
-    model = evidence["choice"]["variant"], evidence["choice"]["sha256"]
+    model = choice["variant"], choice["sha256"]
     facts = manifest.of_release(release.name, release.version, packed, model, packed.contents(), signer, manifest.digests(released))
     released[MANIFEST] = manifest.encoded(facts)
-    # The commit stands in this file alone: it changes while the release does not. So no manifest lists the file, and it is no part of
-    # what a release is known by; it lists the others, and the signature covers it.
+    # The commit and its time stand in these two files alone: they change while the release does not. So no manifest lists
+    # the files, and they are no part of what a release is known by; provenance lists the others, and the signature covers both.
+    at = commit.of(CODE_FOLDER)
+    released[manifest.SBOM] = made_of.bill(release, evidence, at.time if at else None)
     made_from = materials | {path.name: files.sha256(path) for path in (PARAMS, DVC_LOCK) if path.exists()}
     subjects = manifest.digests(released)
-    released[provenance.FILE] = provenance.of_release(release, subjects, evidence, made_from, commit.of(CODE_FOLDER))
+    released[manifest.PROVENANCE] = provenance.of_release(release, subjects, evidence, made_from, at)
     return released
 
 

@@ -11,7 +11,8 @@ from ruamel.yaml import YAML
 
 from duli import files
 from duli.errors import DataError
-from duli.packaging import commit, provenance
+from duli.packaging import commit
+from duli.packaging.manifest import OF_THE_COMMIT
 from duli.packaging.signing import SIGNATURE
 from duli.params import Params
 from duli.tracking import process, recorded, release, store
@@ -77,7 +78,7 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
             "": [*(line / page for page in PAGES if page.endswith(".html")), line / "dist/MODEL_CARD.md", line / "dist/manifest.json"],
             "evaluation": [line / table for table in TABLES],
             "reports": [*(line / f"reports/{name}.json" for name in METRICS), line / ASSUMPTIONS, line / PREDICTIONS],
-            "dist": [line / path for path in _dist(line)],
+            **_folders(line, _dist(line)),
             "weights": [line / "models/model.json", line / "models/model.safetensors"],  # for other trainings to start from
         },
         model=_model(line, manifest, reports["quantization"]),
@@ -96,12 +97,21 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
 def _identity(line: Path) -> dict[str, str]:
     """What the release is made of, by SHA-256; neither params nor sidecars, so that the same result is the same release.
 
-    Nor the signature: ECDSA draws a random number, so that each is another one. Nor the provenance beside the wheel: it names the commit.
+    Nor the signature: ECDSA draws a random number, so that each is another one. Nor what names the commit: the
+    provenance and the bill of materials beside the wheel.
     """
     reports = [f"reports/{name}.json" for name in METRICS]
-    volatile = {f"dist/{SIGNATURE}", f"dist/{provenance.FILE}"}
+    volatile = {f"dist/{name}" for name in (SIGNATURE, *OF_THE_COMMIT)}
     dist = [path for path in _dist(line) if path not in volatile]
     return {path: files.sha256(line / path) for path in (*dist, *reports, *TABLES, *PAGES, ASSUMPTIONS, PREDICTIONS, STATS, HISTORY)}
+
+
+def _folders(line: Path, paths: list[str]) -> dict[str, list[Path]]:
+    """`paths` of the line by the folder that each lies in."""
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        found.setdefault(str(Path(path).parent), []).append(line / path)
+    return found
 
 
 def _dist(line: Path) -> list[str]:

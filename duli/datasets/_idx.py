@@ -38,6 +38,9 @@ def examples(folder: Path, rows: int, shape: tuple[int, int, int]) -> Iterator[p
                     ],
                     names=["id", "split", "label", "content"],
                 )
+            for file, name in ((images, images_name), (labels, labels_name)):
+                if file.read(1):
+                    raise DataError(f"{name} is longer than its header says; fetch it again")
 
 
 def _header(file: BinaryIO, name: str, magic: int, dimensions: int) -> tuple[int, ...]:

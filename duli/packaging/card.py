@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
 from duli.errors import DataError
-from duli.packaging import kinds, ledger, provenance, sbom
+from duli.packaging import kinds, ledger, manifest
 from duli.packaging.params import Release
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 PAGE = "MODEL_CARD.html"
-NAMES = {"page": PAGE, "ledger": ledger.FILE, "sbom": sbom.FILE, "provenance": provenance.FILE}
+NAMES = {"page": PAGE, "ledger": ledger.FILE, "sbom": manifest.SBOM, "provenance": manifest.PROVENANCE}
 MILLION = 1_000_000
 # Licences that Hugging Face knows by another name than SPDX in small letters are none that it lists; they go under "other".
 HUB_LICENCES = {

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,14 +12,18 @@ class Commit(NamedTuple):
 
     sha: str
     dirty: bool  # something is changed or new, dvc.lock apart, which the very run writes that asks
+    time: str  # when it was made, in UTC: 2026-11-30T12:00:00Z
 
 
 def of(folder: Path) -> Commit | None:
     """The commit that `folder` is at; None where there is no git, no repository or no commit yet."""
-    sha = _git(folder, "rev-parse", "HEAD")
-    if sha is None:
+    found = _git(folder, "show", "--no-patch", "--no-show-signature", "--format=%H %ct", "HEAD")
+    if found is None:
         return None
-    return Commit(sha, bool(_git(folder, "status", "--porcelain", "--", ":/", ":(top,exclude,glob)**/dvc.lock")))
+    sha, seconds = found.split()
+    dirty = _git(folder, "status", "--porcelain", "--", ":/", ":(top,exclude,glob)**/dvc.lock")
+    time = datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Commit(sha, bool(dirty), time)
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -12,7 +12,6 @@ from duli.packaging.commit import Commit
 from duli.packaging.manifest import encoded
 from duli.packaging.params import Release
 
-FILE = "provenance.intoto.json"
 STATEMENT, PREDICATE = "https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1"
 BUILD = "urn:duli:build:release-line:1"  # what the parameters mean: `dvc repro`, then `python -m stages package`
 BUILDER = "urn:duli:builder:local"  # whoever ran it, on a machine of theirs
@@ -53,7 +52,8 @@ def of_release(
     """The statement beside the wheel, about all that is released (`subjects`, path -> SHA-256), made by code at `commit`."""
     resolved = _resolved(evidence, materials)
     if commit:
-        resolved.append({"name": "code", "digest": {"gitCommit": commit.sha}, "annotations": {"dirty": commit.dirty}})
+        facts = {"dirty": commit.dirty, "committed": commit.time}
+        resolved.append({"name": "code", "digest": {"gitCommit": commit.sha}, "annotations": facts})
     return _statement(release, subjects, evidence, resolved, [*NOT_CLAIMED, RECORDED if commit else UNKNOWN])
 
 

@@ -15,7 +15,6 @@ from duli.packaging import kinds
 from duli.packaging.manifest import encoded
 from duli.packaging.params import Release
 
-FILE = "sbom.cdx.json"
 # What a serial number is derived from besides the content: RFC 9562, version 5, under the namespace of addresses.
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://cyclonedx.org/schema/bom/1.6")
 # Measures of the test split: the key in reports/evaluation.json.
@@ -30,31 +29,39 @@ def of(
     direct: Collection[str],
     required: Mapping[str, str],
     optional: Mapping[str, str],
+    digests: Mapping[str, Collection[str]],
+    timestamp: str | None = None,
 ) -> bytes:
     """The bill of materials as JSON: identical for identical input, as its serial number follows from its content.
 
     `required` and `optional` are the distributions that the wheel brings with it and those that only its extras bring, name -> version,
     all installed here: their licences and what they need are what they declare themselves. `direct` are those that the wheel asks for.
+    `digests` are the SHA-256 of each library's archives, of which an installation takes one. `timestamp` is that of the commit
+    (provenance names it); None leaves it out, so that the same release has the same bill.
     """
     optional = {name: version for name, version in optional.items() if name not in required}
     model, data, itself = f"model:{release.name}", f"data:{evidence['stats']['dataset']}", f"release:{release.name}"
-    libraries = [_library(name, version, "required") for name, version in required.items()]
-    libraries += [_library(name, version, "optional") for name, version in optional.items()]
+    scopes = [*((*pair, "required") for pair in required.items()), *((*pair, "optional") for pair in optional.items())]
+    libraries = [_library(name, version, scope, digests[name]) for name, version, scope in scopes]
+    publisher = {"name": release.publisher}
     bom: Facts = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
         "metadata": {
-            # No time: the same release has the same bill of materials.
+            **({"timestamp": timestamp} if timestamp else {}),
+            "authors": [publisher],
             "component": {
                 "type": "application",
                 "bom-ref": itself,
                 "name": release.name,
                 "version": release.version,
                 "description": release.summary,
+                "supplier": publisher,
                 "publisher": release.publisher,
                 "licenses": [_licence(release.licence)],
-            }
+            },
+            "supplier": publisher,
         },
         "components": [_model(release, evidence, model, data), _data(evidence, data), *libraries],
         "dependencies": _dependencies(itself, model, data, direct, {**required, **optional}),
@@ -166,13 +173,16 @@ def _data(evidence: Mapping[str, Mapping[str, Any]], reference: str) -> Facts:
     }
 
 
-def _library(name: str, version: str, scope: str) -> Facts:
+def _library(name: str, version: str, scope: str, digests: Collection[str]) -> Facts:
+    author = _author(name)
     return {
         "type": "library",
         "bom-ref": _purl(name, version),
+        **({"supplier": {"name": author}, "authors": [{"name": author}]} if author else {}),
         "name": name,
         "version": version,
         "scope": scope,
+        "hashes": [{"alg": "SHA-256", "content": one.removeprefix("sha256:")} for one in digests],
         "licenses": _declared(name),
         "purl": _purl(name, version),
     }
@@ -181,6 +191,16 @@ def _library(name: str, version: str, scope: str) -> Facts:
 def _purl(name: str, version: str) -> str:
     """The package URL; for PyPI the name is in its normal form."""
     return f"pkg:pypi/{re.sub(r'[-_.]+', '-', name).lower()}@{version}"
+
+
+def _author(name: str) -> str:
+    """Who made a library, as the installed distribution says; empty where it does not."""
+    about = metadata.metadata(name)
+    for key in ("Author", "Maintainer", "Author-email", "Maintainer-email"):
+        text = (about.get_all(key) or [""])[0].strip()
+        if text and text != "UNKNOWN":
+            return re.sub(r"\s*<[^>]*>", "", text).strip() or text
+    return ""
 
 
 def _declared(name: str) -> list[Facts]:

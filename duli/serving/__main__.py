@@ -117,6 +117,7 @@ def _signed(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
+    verify(FOLDER)  # before any more of its code runs
     from .predictor import Predictor  # numpy and onnxruntime take longer to load than all else here
 
     predictor = Predictor(FOLDER, options.threads)
@@ -166,6 +167,7 @@ def _named(files: list[str], words: Words) -> list[str]:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    verify(FOLDER)
     from .predictor import Predictor
 
     predictor = Predictor(FOLDER, options.threads)
@@ -215,13 +217,13 @@ def _vouched(options: argparse.Namespace, release: dict[str, Any], contents: dic
 
 
 def _serve(options: argparse.Namespace) -> None:
+    contents = verify(FOLDER)
+    vouched = _vouched(options, json.loads(contents[RELEASE]), contents)
     try:
         from .server import Options, serve
     except ModuleNotFoundError as error:
         name = FOLDER.name.replace("_", "-")
         raise InputError(f"the server needs {error.name}, which an extra brings: pip install '{name}[serve]'") from None
-    contents = verify(FOLDER)
-    vouched = _vouched(options, json.loads(contents[RELEASE]), contents)
     predictor, counting = _loaded(options.statistics)  # not before its signature is known to hold
     if predictor.contents != contents:
         raise IntegrityError("the package was changed while it was loaded; verify it, and start again")

@@ -44,6 +44,8 @@ def test_reads_all_examples_in_order(small: Path) -> None:
         ("t10k-labels-idx1-ubyte", lambda b: b"\x1f\x8b" + b[2:], "starts with"),
         ("t10k-images-idx3-ubyte", lambda b: b[:8] + b"\x00\x00\x00\x20" + b[12:], "images of 32 x 28, not 28 x 28"),
         ("train-labels-idx1-ubyte", lambda b: b[:4] + b"\x00\x00\x00\x04" + b[8:], "5 images but .* 4 labels"),
+        ("t10k-images-idx3-ubyte", lambda b: b + b"\0", "t10k-images-idx3-ubyte is longer"),
+        ("train-labels-idx1-ubyte", lambda b: b + b"\7", "train-labels-idx1-ubyte is longer"),
     ],
 )
 def test_damaged_files(small: Path, name: str, damage: object, said: str) -> None:

@@ -164,7 +164,7 @@ def test_a_model_whose_answers_depend_on_their_company_says_so(variant: str, sai
     for section in ("quantization", "benchmark"):
         evidence[section]["variants"][variant] = evidence[section]["variants"]["int8"]
     evidence["choice"]["variant"] = variant
-    bom = json.loads(sbom.of(tiny.release(), evidence, [], {}, {}))
+    bom = json.loads(sbom.of(tiny.release(), evidence, [], {}, {}, {}))
     [model] = [one for one in bom["components"] if one["type"] == "machine-learning-model"]
     limit = f"An answer depends a little on its company: `{variant}` rounds by one scale over all images of a call"
     assert (f"- {limit}" in page(evidence).partition("## Limits")[2].partition("##")[0]) == said

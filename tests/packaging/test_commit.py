@@ -27,13 +27,14 @@ def test_no_git_no_repository_and_no_commit_is_none(repository: Path, monkeypatc
     assert commit.of(repository) is None
 
 
-def test_anything_but_dvc_lock_makes_it_dirty(repository: Path) -> None:
+def test_anything_but_dvc_lock_makes_it_dirty(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-12-01T06:30:05+08:00")
     git(repository, "init", "-q")
     for name in ("dvc.lock", "code.py"):
         (repository / name).write_text("1")
     git(repository, "add", "-A")
     git(repository, "commit", "-qm", "first")
-    clean = commit.Commit(git(repository, "rev-parse", "HEAD"), dirty=False)
+    clean = commit.Commit(git(repository, "rev-parse", "HEAD"), dirty=False, time="2026-11-30T22:30:05Z")
     (repository / "dvc.lock").write_text("2")
     assert commit.of(repository) == clean
     (repository / "new.py").write_text("1")

@@ -13,6 +13,7 @@ from duli.packaging.commit import Commit
 from tests.packaging import tiny
 
 FACTS = tiny.evidence(tiny.model(), 50, 60)
+TIME = "2026-11-30T12:00:00Z"
 SUBJECTS, MATERIALS = {"b": "2" * 64, "a": "1" * 64}, {"requirements.lock": "3" * 64}
 
 
@@ -36,7 +37,10 @@ def read(content: bytes) -> Any:
     return facts
 
 
-@pytest.mark.parametrize("content", [inside(), beside(None), beside(Commit("a" * 40, dirty=True))], ids=["inside", "unknown", "commit"])
+COMMIT = Commit("a" * 40, dirty=True, time=TIME)
+
+
+@pytest.mark.parametrize("content", [inside(), beside(None), beside(COMMIT)], ids=["inside", "unknown", "commit"])
 def test_they_are_statements(content: bytes) -> None:
     facts = read(content)
     assert facts["predicateType"] == "https://slsa.dev/provenance/v1"
@@ -67,11 +71,11 @@ def test_what_is_not_claimed() -> None:
         assert "not hermetic" in claims(content)
     assert "The commit of the code is not named here" in claims(inside())
     assert "The commit of the code is not known" in claims(beside(None))
-    assert "not known" not in claims(beside(Commit("a" * 40, dirty=False)))
+    assert "not known" not in claims(beside(COMMIT._replace(dirty=False)))
 
 
 def test_only_the_one_beside_the_wheel_names_the_commit() -> None:
-    resolved = json.loads(beside(Commit("a" * 40, dirty=True)))["predicate"]["buildDefinition"]["resolvedDependencies"]
-    assert resolved[-1] == {"name": "code", "digest": {"gitCommit": "a" * 40}, "annotations": {"dirty": True}}
+    resolved = json.loads(beside(COMMIT))["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert resolved[-1] == {"name": "code", "digest": {"gitCommit": "a" * 40}, "annotations": {"dirty": True, "committed": TIME}}
     assert b"gitCommit" not in inside()
     assert b"gitCommit" not in beside(None)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from duli.packaging import environment, sbom
+from duli.packaging import environment, locked, sbom
+from tests.closure import ROOT
 from tests.packaging import tiny
 
 RUNTIME, OPTIONAL = ("numpy", "onnxruntime"), ("pillow",)
@@ -17,13 +18,16 @@ def facts() -> dict[str, Any]:
     return tiny.evidence(tiny.model(), 50, 60)
 
 
-def made(evidence: dict[str, Any] | None = None, **changes: Any) -> bytes:
+def made(evidence: dict[str, Any] | None = None, timestamp: str | None = None, **changes: Any) -> bytes:
+    libraries = environment.closure(*RUNTIME), environment.closure(*OPTIONAL)
+    pins = locked.pins((ROOT / "requirements.lock").read_text(), libraries[0] | libraries[1])
     return sbom.of(
         tiny.release(**changes),
         facts() if evidence is None else evidence,
         [*RUNTIME, *OPTIONAL],
-        environment.closure(*RUNTIME),
-        environment.closure(*OPTIONAL),
+        *libraries,
+        {name: [digest for pin in found for digest in pin.digests] for name, found in pins.items()},
+        timestamp,
     )
 
 
@@ -46,6 +50,7 @@ def test_the_strict_validator_accepts_it(licence: str) -> None:
     people["stats"]["sensitive"] = ["age_group"]
     people["evaluation"] |= {"slices": {}, "robustness": {}}
     assert errors(made(people)) is None
+    assert errors(made(timestamp="2026-11-30T12:00:00Z")) is None
 
 
 @pytest.mark.parametrize(
@@ -65,6 +70,19 @@ def test_the_same_release_has_the_same_bytes_and_another_one_another_serial_numb
     assert len(numbers) == 3
     assert all(re.fullmatch(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", number) for number in numbers)
     assert b"timestamp" not in made()
+
+
+def test_it_says_who_supplies_and_what_a_library_has_to_be() -> None:
+    bom = json.loads(made(timestamp="2026-11-30T12:00:00Z"))
+    assert bom["metadata"]["timestamp"] == "2026-11-30T12:00:00Z"
+    assert bom["metadata"]["supplier"] == {"name": tiny.RELEASE["publisher"]}
+    assert bom["metadata"]["authors"] == [{"name": tiny.RELEASE["publisher"]}]
+    libraries = {one["name"]: one for one in bom["components"] if one["type"] == "library"}
+    assert libraries["numpy"]["authors"] == [{"name": "Travis E. Oliphant et al."}]
+    for library in libraries.values():
+        assert library["supplier"]["name"]
+        assert "<" not in library["supplier"]["name"]  # no address behind a name
+        assert {one["alg"] for one in library["hashes"]} == {"SHA-256"}
 
 
 def test_the_libraries_are_what_the_wheel_brings() -> None:

@@ -140,6 +140,16 @@ def test_as_a_process(package: Path, tmp_path: Path) -> None:
     assert run("verify", cwd=tmp_path).returncode == 0
 
 
+@pytest.mark.parametrize("arguments", [["predict", "images.npy"], ["evaluate", "images.npy"], ["serve", "--port", "0"]])
+def test_no_changed_code_runs_before_it_is_verified(package: Path, tmp_path: Path, arguments: list[str]) -> None:
+    code = package / ("server.py" if arguments[0] == "serve" else "predictor.py")
+    code.write_text(f"open('ran', 'w').close()\n{code.read_text()}")
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 3
+    assert f"{code.name} is changed".encode() in done.stderr
+    assert not Path("ran").exists()
+
+
 def test_verify_needs_neither_numpy_nor_onnxruntime(package: Path, tmp_path: Path) -> None:
     code = "import sys; from bright_row.__main__ import main; main(['verify']); sys.exit(bool({'numpy', 'onnxruntime'} & set(sys.modules)))"
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}

@@ -25,8 +25,20 @@ from tests.closure import ROOT
 from tests.packaging import pairs, tiny, tinytable, tinytext
 
 WHEEL = "bright_row-1.2.0rc1-py3-none-any.whl"
-PAPERS = {"MODEL_CARD.md", "MODEL_CARD.html", "sbom.cdx.json", "data_licences.json"}  # the same inside the wheel and beside it
-RELEASED = {WHEEL, *PAPERS, "README.md", "Containerfile", "provenance.intoto.json", "manifest.json"}
+PAPERS = {"MODEL_CARD.md", "MODEL_CARD.html", "data_licences.json"}  # the same inside the wheel and beside it
+LOOSE = {"model.onnx", "labels.txt", "inference.json", "kserve.json", "requirements.lock"} | {
+    f"triton/bright-row/{name}" for name in ("config.pbtxt", "labels.txt", "1/model.onnx")
+}
+DATED = {"provenance.intoto.json", "sbom.cdx.json"}  # they name the commit
+RELEASED = {WHEEL, *PAPERS, *LOOSE, *DATED, "README.md", "Containerfile", "manifest.json"}
+
+
+TIMES = ("2026-11-30T12:00:00Z", "2026-12-01T08:30:00Z")
+
+
+def released() -> dict[str, bytes]:
+    """What lies in dist/, by path."""
+    return {str(path.relative_to("dist")): path.read_bytes() for path in Path("dist").rglob("*") if path.is_file()}
 
 
 @pytest.fixture
@@ -61,7 +73,7 @@ def test_a_release(temporary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("dist").mkdir()
     Path("dist/earlier.whl").write_text("an earlier release")
     extra = package.main()
-    assert {path.name for path in Path("dist").iterdir()} == RELEASED
+    assert set(released()) == RELEASED
     assert list(temporary.iterdir()) == []
     assert set(extra) == {"install_seconds", "reproduce_seconds"}
     told = capsys.readouterr().out
@@ -77,7 +89,7 @@ def test_a_release(temporary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert manifest["files"] == {name: sha256(file) for name, file in packed.items()}
     for paper in PAPERS:
         assert packed[f"bright_row/{paper}"] == Path("dist", paper).read_bytes()
-    assert manifest["beside"] == {name: sha256(Path("dist", name)) for name in RELEASED - {"manifest.json", "provenance.intoto.json"}}
+    assert manifest["beside"] == {name: sha256(Path("dist", name)) for name in RELEASED - {"manifest.json", *DATED}}
     assert packed["bright_row/model.onnx"] == tiny.model()
     described = email.message_from_bytes(packed["bright_row-1.2.0rc1.dist-info/METADATA"])
     assert described.get_all("Provides-Extra") == sorted({**package.EXTRAS, **kinds.KINDS["image"].extras})
@@ -134,15 +146,15 @@ def test_a_text_release_carries_its_tokenizer(temporary: Path) -> None:
 
 @pytest.mark.usefixtures("unpacked")
 def test_the_same_inputs_give_the_same_release(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    released = []
+    found = []
     for folder in ("one", "an/other"):
         Path(folder).mkdir(parents=True)
         tiny.write_line(Path(folder))
         with monkeypatch.context() as there:
             there.chdir(folder)
             package.main()
-            released.append({path.name: path.read_bytes() for path in Path("dist").iterdir()})
-    assert released[0] == released[1]
+            found.append(released())
+    assert found[0] == found[1]
 
 
 @pytest.mark.usefixtures("unpacked")
@@ -175,16 +187,18 @@ def test_provenance_names_what_was_released_and_what_it_was_made_from(temporary:
 
 @pytest.mark.usefixtures("unpacked")
 @pytest.mark.parametrize("sha", ["a" * 40, None])
-def test_a_commit_changes_the_provenance_beside_the_wheel_and_nothing_else(
+def test_a_commit_changes_what_names_it_beside_the_wheel_and_nothing_else(
     temporary: Path, monkeypatch: pytest.MonkeyPatch, sha: str | None
 ) -> None:
     tiny.write_line(Path())
-    released = []
-    for found in (commit.Commit("f" * 40, dirty=True), sha and commit.Commit(sha, dirty=False)):
+    made = []
+    for found in (commit.Commit("f" * 40, dirty=True, time=TIMES[0]), sha and commit.Commit(sha, dirty=False, time=TIMES[1])):
         monkeypatch.setattr(commit, "of", lambda _, found=found: found)
         package.main()
-        released.append({path.name: path.read_bytes() for path in Path("dist").iterdir()})
-    assert {name for name in RELEASED if released[0][name] != released[1][name]} == {"provenance.intoto.json"}
+        made.append(released())
+    assert {name for name in RELEASED if made[0][name] != made[1][name]} == DATED
+    times = [json.loads(one["sbom.cdx.json"])["metadata"].get("timestamp") for one in made]
+    assert times == [TIMES[0], sha and TIMES[1]]
 
 
 @pytest.mark.usefixtures("unpacked")
@@ -338,7 +352,7 @@ def test_a_signed_release(temporary: Path, private: Path, capsys: pytest.Capture
     package.main()
     fingerprint = keys.fingerprint(keys.public_of(private))
     assert f"variant int8, signed with the key {fingerprint}\n" in capsys.readouterr().out
-    assert {path.name for path in Path("dist").iterdir()} == {*RELEASED, "model.sig"}
+    assert set(released()) == {*RELEASED, "model.sig"}
     assert list(temporary.iterdir()) == []
     assert signing.verify(Path("dist"), keys.trusted(os.environ)) == fingerprint
 
@@ -362,11 +376,11 @@ def test_a_signed_release(temporary: Path, private: Path, capsys: pytest.Capture
 @pytest.mark.usefixtures("unpacked")
 def test_signing_changes_nothing_but_the_signature_from_run_to_run(temporary: Path, private: Path) -> None:
     tiny.write_line(Path(), sign=True)
-    released = []
+    made = []
     for _ in range(2):
         package.main()
-        released.append({path.name: path.read_bytes() for path in Path("dist").iterdir()})
-    assert {name for name in released[0] if released[0][name] != released[1][name]} == {"model.sig"}
+        made.append(released())
+    assert {name for name in made[0] if made[0][name] != made[1][name]} == {"model.sig"}
 
 
 @pytest.mark.slow
