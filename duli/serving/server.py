@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+import orjson  # noqa: F401 -- `bodies` needs it for the first request; whoever lacks it hears so at the start
+
 from . import openinference
 from .batching import Batcher, Outcome, Overloaded
 from .bodies import Asked
