@@ -5,7 +5,8 @@ import sys
 
 import uvloop
 
-from duli.serving.protocol import Reply, Request, Response, Service
+from duli.serving.messages import Reply, Request, Response
+from duli.serving.protocol import Service
 from duli.serving.server import _listen
 
 ANSWER = Response(200, bytes(300), b"application/octet-stream", b"inference-header-content-length: 255\r\n")  # as long as a real one

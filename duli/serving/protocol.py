@@ -5,7 +5,6 @@ connection has a deadline in every state. Requests of one connection are answere
 """
 
 import asyncio
-import json
 import sys
 import traceback
 from collections import deque
@@ -13,9 +12,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from http import HTTPStatus
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any
 
 import httptools
+
+from .hosts import REFUSAL, Hosts
+from .messages import Reply, Request, Response, failure
 
 MAX_HEAD = 16 * 1024  # bytes of a request line and its headers, to within a PIECE
 PIECE = 4096  # bytes of a head that the parser is given at once
@@ -28,7 +30,6 @@ LINGER_SECONDS = 1.0  # in which what a refused client still sends is thrown awa
 SWEEP_SECONDS = 0.25  # between two looks at all deadlines
 QUIET_SECONDS = 0.3  # that an idle connection is kept while the server stops: a request may be on its way
 DRAIN_SECONDS = 30.0  # for everything begun to end once the server stops
-LOOPBACK = frozenset((b"localhost", b"127.0.0.1", b"[::1]"))
 WANTED = frozenset(
     (
         b"host",
@@ -39,37 +40,9 @@ WANTED = frozenset(
         b"inference-header-content-length",
         b"transfer-encoding",
         b"upgrade",
+        b"x-request-id",
     )
 )
-
-
-class Response(NamedTuple):
-    """What a request is answered with; `head` is further header lines, each ended by CR LF."""
-
-    status: int
-    body: bytes
-    kind: bytes = b"application/json"
-    head: bytes = b""
-
-
-class Request:
-    """A complete request; `route` is for the one who answers, who may name in it what was asked for."""
-
-    __slots__ = ("body", "headers", "keep", "method", "path", "query", "route", "started")
-
-    def __init__(self, method: bytes, url: bytes, headers: dict[bytes, bytes], body: bytes, keep: bool, started: float) -> None:
-        self.method, self.headers, self.body, self.keep, self.started = method, headers, body, keep, started
-        self.path, _, query = url.partition(b"?")
-        self.query = query.partition(b"#")[0]
-        self.route = "other"
-
-
-Reply = Callable[[Response], None]
-
-
-def failure(status: int, message: str, head: bytes = b"") -> Response:
-    """A refusal: one line that says what was wrong and what to do."""
-    return Response(status, json.dumps({"error": message}).encode(), head=head)
 
 
 @lru_cache(maxsize=256)
@@ -90,13 +63,13 @@ class Service:
         handle: Callable[[Request, Reply], None],
         finished: Callable[[Request | None, int, float], None],
         max_body: int,
-        hosts: frozenset[bytes] = frozenset(),
+        hosts: Hosts | None = None,
     ) -> None:
         self.handle, self.finished, self.max_body = handle, finished, max_body
         self.connections: set[Connection] = set()
         self.draining = False
         self.loop = asyncio.get_running_loop()
-        self.allowed = lru_cache(maxsize=64)(lambda host: _name(host) in LOOPBACK | hosts)
+        self.hosts = hosts or Hosts()
 
     async def run(self, sockets: list[Any], stop: asyncio.Event, started: Callable[[], None]) -> None:
         """Serves on the listening `sockets` until `stop`, then answers what was begun and returns."""
@@ -252,7 +225,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
         if name in WANTED:
-            if name in self.headers:
+            if name in self.headers and name != b"x-request-id":  # that one only names the request
                 self._refuse(400, f"the header {name.decode()} is there twice; send it once")
             self.headers[name] = value
 
@@ -267,8 +240,8 @@ class Connection(asyncio.Protocol):
         self.head = False
         self.received = 0
         self.keep = self.parser.should_keep_alive()
-        if not self.service.allowed(headers.get(b"host", b"")):
-            self._refuse(421, "this server does not answer to that Host; start it with --allow-host NAME, or ask for localhost")
+        if not self.service.hosts.allowed(headers.get(b"host", b""), self.url.partition(b"?")[0]):
+            self._refuse(421, REFUSAL)
         elif int(headers.get(b"content-length", 0)) > self.service.max_body:
             self._too_long()
         elif headers.get(b"content-encoding", b"identity").lower() != b"identity":
@@ -412,9 +385,3 @@ def _written(response: Response, *, close: bool, body: bool = True) -> bytes:
         )
     )
 
-
-def _name(host: bytes) -> bytes:
-    """A Host header's name without its port."""
-    name = host.strip().lower()
-    end = name.find(b"]") if name.startswith(b"[") else name.find(b":") - 1
-    return name[: end + 1] if end >= 0 else name

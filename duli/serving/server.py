@@ -16,11 +16,13 @@ from . import openinference
 from .batching import Batcher, Outcome, Overloaded
 from .bodies import Asked
 from .errors import InputError, ReleaseError
+from .hosts import Hosts
 from .integrity import CARD
+from .messages import Reply, Request, Response, failure
 from .metrics import KIND, Metrics
 from .openapi import describe
 from .predictor import Predictor
-from .protocol import Reply, Request, Response, Service, failure
+from .protocol import Service
 
 JSON = b"application/json"
 PAGE = {
@@ -257,8 +259,7 @@ async def _served(predictor: Predictor, vouched: str, options: Options, sockets:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
-    hosts = frozenset(name.lower().encode() for name in options.hosts)
-    service = Service(application.handle, application.finished, options.max_body, hosts)
+    service = Service(application.handle, application.finished, options.max_body, Hosts(options.hosts))
     application.connections = lambda: len(service.connections)
     await service.run(sockets, stop, lambda: _announce(application, sockets))
     application.batcher.stop()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from duli.serving import protocol
-from duli.serving.protocol import Reply, Request, Response
+from duli.serving.messages import Reply, Request, Response
 from tests.serving.served import serving
 
 GET = b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n"
