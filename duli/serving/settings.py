@@ -24,6 +24,7 @@ class Settings(NamedTuple):
     access_log: bool = False  # to standard output
     release: Path | None = None  # the folder the wheel came in, with its signature
     key: Path | None = None  # the publisher's public key
+    metrics_dir: Path | None = None  # through which the processes of an ASGI server add up /metrics
 
 
 def read(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -87,4 +88,5 @@ VARIABLES: dict[str, Callable[[str], Any]] = {
     "access_log": _truth,
     "release": Path,
     "key": Path,
+    "metrics_dir": Path,
 }

@@ -11,7 +11,9 @@ from typing import NamedTuple
 from .errors import InputError, WorkerError
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
-BALANCED = sys.platform == "linux"  # whether the system spreads connections over sockets of one port
+BALANCED = (
+    sys.platform == "linux"
+)  # whether the system spreads connections over sockets of one port
 
 
 class Worker(NamedTuple):
@@ -43,7 +45,9 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
             raise
         one.setblocking(False)  # noqa: FBT003
     except OSError as error:
-        raise InputError(f"cannot listen on {host}, port {port} ({error.strerror}); choose another with --host and --port") from None
+        raise InputError(
+            f"cannot listen on {host}, port {port} ({error.strerror}); choose another with --host and --port"
+        ) from None
     return one
 
 
