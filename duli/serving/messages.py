@@ -17,19 +17,21 @@ class Response(NamedTuple):
 class Request:
     """A complete request.
 
-    Whoever answers it may set `route`, the address that was asked for, and `examples`, how many the
-    model is given.
+    Whoever answers it may say for the log: `route`, the address that was asked for; `examples`, how
+    many the model is given; `identity`, what the request is called; `sent`, the bytes of the answer.
     """
 
     __slots__ = (
         "body",
         "examples",
         "headers",
+        "identity",
         "keep",
         "method",
         "path",
         "query",
         "route",
+        "sent",
         "started",
     )
 
@@ -47,7 +49,8 @@ class Request:
         self.path, _, query = url.partition(b"?")
         self.query = query.partition(b"#")[0]
         self.route = "other"
-        self.examples = 0
+        self.identity = b""
+        self.examples = self.sent = 0
 
 
 Reply = Callable[[Response], None]

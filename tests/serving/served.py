@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import uvloop
 
-from duli.serving import protocol, server
+from duli.serving import protocol, server, workers
 from duli.serving.predictor import Predictor
 
 
@@ -60,7 +60,7 @@ def serving(
         application: Any = server.Application(Predictor(package, 1), "UNSIGNED", **options) if package else None
         answer, finished = (application.handle, application.finished) if application else (handle, lambda *_: None)
         service = protocol.Service(answer, finished, max_body, max_connections=max_connections)
-        (listening,) = server._listen("127.0.0.1", 0)
+        listening = workers.listen("127.0.0.1", 0)
         loop = asyncio.get_running_loop()
 
         def started() -> None:
@@ -69,7 +69,7 @@ def serving(
 
         await service.run([listening], stop, started)
         if application:
-            application.batcher.stop()
+            application.stop()
 
     thread = threading.Thread(target=lambda: uvloop.run(run()))
     thread.start()
