@@ -61,7 +61,9 @@ class Served:
 
         predictor = Predictor(folder, threads=1)
         if predictor.contents != contents:
-            raise IntegrityError("the package was changed while it was loaded; verify it, and start again")
+            raise IntegrityError(
+                "the package was changed while it was loaded; verify it, and start again"
+            )
         self.hosts = Hosts(self.settings.allow_host)
         log = AccessLog() if self.settings.access_log else None
         shared = self.settings.metrics_dir
@@ -70,7 +72,8 @@ class Served:
             memories = metrics.kept(shared, release) if shared else None
         except OSError as error:
             raise InputError(
-                f"the environment's DULI_METRICS_DIR: {shared} cannot be used ({error.strerror}); name a folder that can be written to"
+                f"the environment's DULI_METRICS_DIR: {shared} cannot be used ({error.strerror}); "
+                "name a folder that can be written to"
             ) from None
         self.application = Application(predictor, vouched, log, memories)
         self.requests = 0
