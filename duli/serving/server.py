@@ -38,6 +38,7 @@ POLICY = (
 )
 RETRY = b"retry-after: %d\r\n"
 GAUGE_SECONDS = 1.0  # between two times that a process tells the others how much it has
+METHODS = b"allow: GET, HEAD, OPTIONS, POST\r\n"
 TRUTH = {b"": False, b"abstain=true": True, b"abstain=1": True, b"abstain=false": False, b"abstain=0": False}
 
 Handler = Callable[[Request, Reply], None]
@@ -154,6 +155,7 @@ class Application:
             b"/invocations": {b"POST": self._invocations},
             b"/v2": said(openinference.server(self.name, version)),
             b"/v2/health/live": fixed(b"{}"),
+            b"*": {b"OPTIONS": lambda _, reply: reply(Response(200, b"", head=METHODS))},
             b"/v2/health/ready": {b"GET": self._ready},
         }
         for address in (model, model + f"/versions/{version}".encode()):

@@ -135,6 +135,12 @@ def test_nothing_is_allowed_to_other_sites(served: Served) -> None:
     assert headers["x-content-type-options"] == "nosniff"
 
 
+def test_what_is_asked_of_the_server_as_a_whole(served: Served) -> None:
+    status, _, headers = served.ask("OPTIONS", "*")
+    assert (status, headers["allow"]) == (200, "GET, HEAD, OPTIONS, POST")
+    assert served.ask("GET", "*")[0] == 405
+
+
 def test_the_release_tells_of_itself(served: Served) -> None:
     assert served.ask("GET", "/card")[1] == b"# A card\n"
     about = served.ask("GET", "/about")[1]
@@ -430,8 +436,13 @@ def test_a_port_that_is_taken_and_a_damaged_package(package: Path, tmp_path: Pat
 @pytest.mark.slow
 def test_a_name_that_is_allowed(package: Path) -> None:
     with process(package, "--allow-host", "Model.Example") as (_, port):
-        for host, expected in (("model.example:80", 200), ("localhost", 200), ("other.example", 421)):
+        for host, path, expected in (
+            ("model.example:80", "/about", 200),
+            ("localhost", "/about", 200),
+            ("other.example", "/about", 421),
+            ("other.example", "/ping", 200),
+        ):
             connection = HTTPConnection("127.0.0.1", port, timeout=10)
-            connection.request("GET", "/ping", headers={"Host": host})
+            connection.request("GET", path, headers={"Host": host})
             assert connection.getresponse().status == expected
             connection.close()
