@@ -3,7 +3,8 @@
 ReleaseError (a ValueError)
 ├── InputError      the examples, a file or the command line: mend the input
 ├── IntegrityError  this package is not what was released: install it anew
-└── CardError       this package does not do here what its card says
+├── CardError       this package does not do here what its card says
+└── WorkerError     a process of the server has ended: see why, start it again
 """
 
 
@@ -21,3 +22,7 @@ class IntegrityError(ReleaseError):
 
 class CardError(ReleaseError):
     """A number on the card is not reproduced."""
+
+
+class WorkerError(ReleaseError):
+    """A process of the server has ended unasked."""
