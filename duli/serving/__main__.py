@@ -22,7 +22,7 @@ from .errors import CardError, InputError, IntegrityError, ReleaseError, WorkerE
 from .integrity import CARD, MANIFEST, RELEASE, verify, vouch
 from .kinds import WORDS, Words
 from .settings import Settings
-from .workers import Worker, address, listen, run
+from .workers import Worker, address, listen, open_files, run
 
 if TYPE_CHECKING:
     from .predictor import Predictor
@@ -107,7 +107,8 @@ def _parser(program: str, words: Words) -> argparse.ArgumentParser:
         "--allow-host",
         action="append",
         metavar="NAME",
-        help="also answer requests for this Host; repeatable",
+        help="also answer requests for this Host; repeatable; *.model.example is all below that one, * any "
+        "(probes and /metrics answer to all)",
     )
     add("--workers", type=settings.count, metavar="N", help="processes, a core each (default: 1)")
     add(
@@ -115,6 +116,12 @@ def _parser(program: str, words: Words) -> argparse.ArgumentParser:
         type=settings.size,
         metavar="BYTES",
         help=f"of a request (default: {usual.max_body})",
+    )
+    add(
+        "--max-connections",
+        type=settings.connections,
+        metavar="N",
+        help=f"at once, of a process; idle ones make room (default: {usual.max_connections})",
     )
     add(
         "--access-log",
@@ -225,10 +232,11 @@ def _verify(options: argparse.Namespace) -> None:
 
 def _serve(options: argparse.Namespace) -> None:
     chosen = settings.read(vars(options), os.environ)
-    missing = [library for library in ("httptools",) if find_spec(library) is None]
+    missing = [library for library in ("httptools", "orjson") if find_spec(library) is None]
     if missing:
         extra = f"{FOLDER.name.replace('_', '-')}[serve]"
         raise InputError(f"the server needs {missing[0]}, which an extra brings: pip install '{extra}'")
+    open_files(chosen.max_connections)
     contents = verify(FOLDER)
     vouched = vouch(FOLDER, contents, chosen.release, chosen.key)
     release = json.loads(contents[RELEASE])

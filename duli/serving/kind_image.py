@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import images, labelled
-from .bodies import INVOKED, MAX_INPUTS, Asked, abstention, under
+from .bodies import INVOKED, MAX_INPUTS, Asked, Document, abstention, document, under
 from .errors import InputError
 from .kinds import WORDS, Described, Labelled, Tensor
-from .pixels import NUMBERS, Read, Shape, asked, batch, flat_pixels, pixels, wrong_type
+from .pixels import NUMBERS, Shape, flat_pixels, pixels, wrong_type
 
 BATCH = 256  # images given to the model at once: bounds memory whatever the number of images
 
@@ -85,24 +85,21 @@ class Kind:
 
     def asked(self, body: bytes) -> Asked:
         """What stands under `images` or `image`."""
-        return self._found(asked(body, self.shape), ("images", "image"))
+        return self._found(document(body, self.numbers), ("images", "image"))
 
     def invoked(self, body: bytes) -> Asked:
         """As MLflow's clients ask: rows, with the name of the tensor or without."""
-        read = asked(body, self.shape)
-        values = read.document.values
-        if isinstance(frame := values.get("dataframe_split"), dict):
-            values["dataframe_split"] = frame.get("data")
-        return self._found(read, INVOKED[:3])
+        found = document(body, self.numbers)
+        if isinstance(frame := found.values.get("dataframe_split"), dict):
+            found.values["dataframe_split"] = frame.get("data")
+        return self._found(found, INVOKED[:3])
 
-    def _found(self, read: Read, names: tuple[str, ...]) -> Asked:
-        values, truths = read.document
+    def _found(self, found: Document, names: tuple[str, ...]) -> Asked:
+        values, truths = found
         name = under(values, names, "images")
         nested, wish = values[name], abstention(values)
         if isinstance(nested, dict):  # as MLflow names the tensors of a model
             nested = nested.get(self.feed)
-        if read.block is not None and nested == []:
-            return Asked(batch(read.block, self.shape, name, single=name == "image"), wish)
         if name == "instances" and isinstance(nested, list):
             nested = [one.get(self.feed) if isinstance(one, dict) else one for one in nested]
         return Asked(pixels([nested] if name == "image" else nested, self.shape, name, truths=truths), wish)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import orjson  # noqa: F401 -- `bodies` needs it for the first request; whoever lacks it hears so at the start
+
 from . import metrics, openinference
 from .accesslog import AccessLog, named
 from .batching import Batcher, Outcome, Overloaded
@@ -299,7 +301,7 @@ def serve(
         if worker.lifeline is not None:
             loop.add_reader(worker.lifeline, end)
         hosts = Hosts(settings.allow_host)
-        service = Service(application.handle, application.finished, settings.max_body, hosts)
+        service = Service(application.handle, application.finished, settings.max_body, hosts, settings.max_connections)
         application.connections = lambda: len(service.connections)
         await service.run([worker.listening], stop, worker.started)
         application.stop()

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from . import hosts
 from .errors import InputError
 
 PREFIX = "DULI_"  # of the environment's names: DULI_PORT is --port
 TRUTH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 MAX_BODY = 2**30  # bytes: a body is held in memory
+MAX_CONNECTIONS = 2**20
 
 
 class Settings(NamedTuple):
@@ -21,6 +23,7 @@ class Settings(NamedTuple):
     allow_host: tuple[str, ...] = ()  # names it answers to besides those of this machine
     workers: int = 1  # processes
     max_body: int = 2 * 2**20  # bytes
+    max_connections: int = 1000  # of a process
     access_log: bool = False  # to standard output
     release: Path | None = None  # the folder the wheel came in, with its signature
     key: Path | None = None  # the publisher's public key
@@ -42,6 +45,10 @@ def read(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
                 found[name] = parsed(text)
             except ArgumentTypeError as error:
                 raise InputError(f"the environment's {PREFIX}{name.upper()}: {error}") from None
+    try:
+        found["allow_host"] = tuple(map(hosts.name, found.get("allow_host", ())))
+    except InputError as error:
+        raise InputError(f"--allow-host or {PREFIX}ALLOW_HOST: {error}") from None
     return Settings(**found)
 
 
@@ -58,6 +65,11 @@ def count(text: str) -> int:
 def size(text: str) -> int:
     """A number of bytes that a request's body may have."""
     return _whole(text, 1, MAX_BODY, "number of bytes")
+
+
+def connections(text: str) -> int:
+    """A number of connections at once."""
+    return _whole(text, 1, MAX_CONNECTIONS, "number of connections")
 
 
 def _whole(text: str, least: int, most: int | None, what: str) -> int:
@@ -85,6 +97,7 @@ VARIABLES: dict[str, Callable[[str], Any]] = {
     "allow_host": _names,
     "workers": count,
     "max_body": size,
+    "max_connections": connections,
     "access_log": _truth,
     "release": Path,
     "key": Path,

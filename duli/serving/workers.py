@@ -11,9 +11,8 @@ from typing import NamedTuple
 from .errors import InputError, WorkerError
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
-BALANCED = (
-    sys.platform == "linux"
-)  # whether the system spreads connections over sockets of one port
+OTHER_FILES = 64  # open files that are no connections
+BALANCED = sys.platform == "linux"  # whether the system spreads connections over sockets of one port
 
 
 class Worker(NamedTuple):
@@ -45,10 +44,30 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
             raise
         one.setblocking(False)  # noqa: FBT003
     except OSError as error:
-        raise InputError(
-            f"cannot listen on {host}, port {port} ({error.strerror}); choose another with --host and --port"
-        ) from None
+        raise InputError(f"cannot listen on {host}, port {port} ({error.strerror}); choose another with --host and --port") from None
     return one
+
+
+def open_files(connections: int) -> None:
+    """Lets this process and those it starts have a file open for each of the `connections`.
+
+    Raises `InputError` where the system allows fewer.
+    """
+    if sys.platform == "win32":  # which has no such bound
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        most = hard - OTHER_FILES
+        raise InputError(
+            f"{connections} connections need {wanted} open files, the system allows {hard}; "
+            f"give --max-connections {most} or less, or raise the limit (ulimit -n)"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def address(listening: socket.socket) -> str:

@@ -45,7 +45,11 @@ class Served(NamedTuple):
 
 @contextmanager
 def serving(
-    handle: Callable[..., None] | None = None, package: Path | None = None, max_body: int = 2**16, **options: Any
+    handle: Callable[..., None] | None = None,
+    package: Path | None = None,
+    max_body: int = 2**16,
+    max_connections: int = protocol.MAX_CONNECTIONS,
+    **options: Any,
 ) -> Iterator[Served]:
     """A server in a thread: of `package`, or one whose every request goes to `handle(request, reply)`."""
     ready = threading.Event()
@@ -55,7 +59,7 @@ def serving(
         stop = asyncio.Event()
         application: Any = server.Application(Predictor(package, 1), "UNSIGNED", **options) if package else None
         answer, finished = (application.handle, application.finished) if application else (handle, lambda *_: None)
-        service = protocol.Service(answer, finished, max_body)
+        service = protocol.Service(answer, finished, max_body, max_connections=max_connections)
         listening = workers.listen("127.0.0.1", 0)
         loop = asyncio.get_running_loop()
 

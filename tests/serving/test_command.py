@@ -219,12 +219,28 @@ def test_release_and_key_belong_together(package: Path, capsys: pytest.CaptureFi
     assert "give both or none" in capsys.readouterr().err
 
 
-def test_the_server_says_what_it_needs(package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("library", ["httptools", "orjson"])
+def test_the_server_says_what_it_needs(
+    package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], library: str
+) -> None:
     for name in ("server", "protocol"):
         monkeypatch.delitem(sys.modules, f"duli.serving.{name}", raising=False)
-    monkeypatch.setitem(sys.modules, "httptools", None)
+    monkeypatch.setitem(sys.modules, library, None)
     assert command.main(["serve"]) == 2
-    assert "pip install 'bright-row[serve]'" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert library in error
+    assert "pip install 'bright-row[serve]'" in error
+
+
+def test_the_command_needs_nothing_of_the_server(package: Path, tmp_path: Path) -> None:
+    """A bare wheel has numpy and onnxruntime alone."""
+    barred = "import sys; sys.modules.update(dict.fromkeys(('orjson', 'httptools', 'uvloop')))\n"
+    (tmp_path / "installed/sitecustomize.py").write_text(barred)
+    np.savez("labelled.npz", images=tiny.images(4), labels=np.arange(4) % 3)
+    for arguments in (["predict", "images.npy"], ["evaluate", "labelled.npz"]):
+        ended = run(*arguments, cwd=tmp_path)
+        assert (ended.returncode, ended.stderr) == (0, b"")
+    assert b"the server needs" in run("serve", cwd=tmp_path).stderr
 
 
 @pytest.mark.slow
