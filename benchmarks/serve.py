@@ -237,7 +237,8 @@ def overload() -> Results:
         package = _unpacked(Path(place))
         body, headers = _batch_body()
         ours = stack.enter_context(_ours(package))
-        fastapi = stack.enter_context(_started(sys.executable, "-m", "benchmarks.reference.serve_fastapi", str(package / "model.onnx"), "{port}"))
+        rival = ("benchmarks.reference.serve_fastapi", str(package / "model.onnx"), "{port}")
+        fastapi = stack.enter_context(_started(sys.executable, "-m", *rival))
         found: dict[str, list[Goodput]] = {"ours": [], "fastapi": []}
         for number in range(ROUNDS + 1):  # the first warms up
             for name, port in (("ours", ours.port), ("fastapi", fastapi)):
