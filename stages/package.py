@@ -45,6 +45,7 @@ LOCK = CODE_FOLDER / locked.FILE
 DVC_LOCK = Path("dvc.lock")
 CODE = ("*.py", "page*")  # of duli/serving/, where this kind of data needs it
 EXTRAS: dict[str, Mapping[str, str]] = {  # what a command asks for that most customers never run
+    "asgi": {"orjson": ""},  # and a server that the customer has
     "serve": {"httptools": "", "orjson": "", "uvloop": "platform_system != 'Windows'"},
     "verify": {"cryptography": ""},
 }
