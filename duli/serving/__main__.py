@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from socket import socket
 
     from .predictor import Predictor
-    from .workers import Worker
 
 SERVE = (
     "Open Inference Protocol v2, POST /predict, MLflow's /invocations, Prometheus /metrics, OpenAPI, and a page at /. "
@@ -248,7 +247,7 @@ def _serve(options: argparse.Namespace) -> None:
     release = json.loads(contents[RELEASE])
     memories = metrics.forked(chosen.workers)
 
-    def answer(worker: "Worker") -> None:
+    def answer(worker: Worker) -> None:
         predictor, counting = _loaded(options.statistics)  # not before the signature is known to hold
         if predictor.contents != contents:
             raise IntegrityError("the package was changed while it was loaded; verify it, and start again")
