@@ -5,7 +5,7 @@ import os
 import platform
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,11 @@ def cpu(root: Path = Path("/")) -> dict[str, Any]:
         "cpu": info.get("model name") or platform.processor() or platform.machine(),
         "flags": [flag for flag in CPU_FLAGS if flag in flags],
     }
+
+
+def adds_in_16_bits(flags: Iterable[str]) -> bool:
+    """Whether a CPU with these of `CPU_FLAGS` cuts off sums of int8 products that pass 16 bits: an x86 without VNNI."""
+    return "avx2" in (found := {*flags}) and found.isdisjoint(VNNI)
 
 
 def cores(root: Path = Path("/")) -> int:

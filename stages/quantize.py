@@ -1,6 +1,7 @@
 """Exports the model to ONNX, makes its smaller variants, and compares each with it on the same examples."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -223,12 +224,12 @@ class _Work:
         tried: dict[str, tuple[bytes, NDArray[np.float32]]] = {}
         calibrations: dict[str, dict[str, Any]] = {}
         broken: LeftOut | None = None
-        full = parts(name)[1] == "int8_full"
+        convert = partial(int8.quantize, full=True) if parts(name)[1] == "int8_full" else int8.quantize
         for method in progress(self.settings.calibration, f"calibrating {name}", unit="methods"):
             try:
                 content = attempt(
                     f"onnxruntime cannot quantize it ({method})",
-                    lambda method=method: int8.quantize(exported, self.calibration_inputs, method, full=full),  # type: ignore[misc]
+                    lambda method=method: convert(exported, self.calibration_inputs, method),  # type: ignore[misc]
                 )
                 logits = self._answers(content)
             except LeftOut as reason:

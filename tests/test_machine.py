@@ -131,3 +131,11 @@ def test_the_cpu_and_its_flags_are_named(tmp_path: Path) -> None:
     cpuinfo = "processor\t: 0\nmodel name\t: Xeon Test\nflags\t\t: fpu avx2 avx_vnni sse\n"
     found = machine.describe(tree(tmp_path, {"proc/cpuinfo": cpuinfo}))
     assert (found["cpu"], found["flags"]) == ("Xeon Test", ["avx2", "avx_vnni"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "in_16"),
+    [(["avx2"], True), (["avx2", "avx512f"], True), (["avx2", "avx_vnni"], False), (["avx2", "avx512_vnni"], False), (["asimd"], False)],
+)
+def test_an_x86_without_vnni_adds_in_16_bits(flags: list[str], in_16: bool) -> None:
+    assert machine.adds_in_16_bits(flags) is in_16

@@ -1,7 +1,6 @@
 """Sums of products that overflow 16 bits are counted in the file, and no file that ships has one."""
 
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -11,13 +10,11 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
+from duli import machine
 from duli.compression import float16, int8, int8_dynamic, saturation
 from duli.evaluation.predict import onnx_logits
 from tests.exported import to_onnx
 
-CPU = Path("/proc/cpuinfo")
-# Where the sums of the runtime have 16 bits: x86 without VNNI.
-SATURATES = CPU.exists() and " avx2 " in CPU.read_text() and "vnni" not in CPU.read_text()
 SHAPE = (1, 12, 12)
 FORMATS = {
     "int8": lambda model, images: int8.quantize(model, images, "minmax"),
@@ -141,7 +138,7 @@ def test_a_file_without_any_answers_as_exact_sums_do(form: str, exported: bytes,
     np.testing.assert_array_equal(onnx_logits(content, images), exact(content, images))
 
 
-@pytest.mark.skipif(not SATURATES, reason="this CPU adds products in 32 bits")
+@pytest.mark.skipif(not machine.adds_in_16_bits(machine.cpu()["flags"]), reason="this CPU adds products in 32 bits")
 def test_a_file_with_some_answers_otherwise_on_a_cpu_without_vnni(exported: bytes, images: np.ndarray) -> None:
     content = int8.quantize(exported, images, "minmax", full=True)
     assert np.abs(onnx_logits(content, images) - exact(content, images)).max() > 0.01
