@@ -24,7 +24,7 @@ from duli.cli.keys import keygen
 from duli.errors import DataError, DuliError, GateError
 from duli.evaluation.predict import softmax
 from stages import track
-from tests.cli.released import N, PROMOTION, Line
+from tests.cli.released import PROMOTION, Line, N
 from tests.closure import ROOT
 from tests.packaging import tiny
 from tests.tracking.server import served
