@@ -1,14 +1,18 @@
 """Measures the compressed files of the default line against torch and onnxruntime in float32: speed, size, accuracy.
 
-    make bench-compression                        all of it, about 3 minutes; writes benchmarks/results/compression.json
-    python -m benchmarks.compression PART ...     some of it (speed, size, harness, bytes, memory); the rest of the file stays
+    make bench-compression                        all of it, about 6 minutes; writes benchmarks/results/compression.json
+    python -m benchmarks.compression PART ...     some of it (speed, size, harness, bytes, memory, bits, vnni); the rest of the file stays
 
 Needs the line up to evaluate (`dvc repro evaluate`). Everything runs on one thread, the contestants take turns, and a ratio is of one run.
 """
 
 import ctypes
 import os
+import shutil
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,13 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import torch
 from numpy.typing import NDArray
 
 from benchmarks.record import Results, result, run_parts
 from duli import files
 from duli.benchmark import eager, speed
-from duli.compression import export, int8
+from duli.compression import export, int8, saturation
+from duli.evaluation.compare import paired
 from duli.models._inputs import example, layouts, preprocessing
 from duli.models._restore import restore
 from duli.preparation import kinds
@@ -32,6 +38,16 @@ ROOT = Path(__file__).resolve().parents[1]
 RUNS = 5
 ROUNDS = 7  # turns of each contestant in a run
 SECONDS = 0.25  # of a turn
+EMULATED = "Haswell"  # AVX2, no VNNI
+# Logits of each file named, to the images in images.npy; for a Python that runs emulated.
+PROGRAM = """
+import sys
+import numpy, onnxruntime
+images = numpy.load("images.npy")
+for name in sys.argv[1:]:
+    session = onnxruntime.InferenceSession(name + ".onnx", providers=["CPUExecutionProvider"])
+    numpy.save(name + ".npy", numpy.concatenate([session.run(["logits"], {"images": part})[0] for part in numpy.array_split(images, 20)]))
+"""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 Images = NDArray[np.uint8]
@@ -128,6 +144,69 @@ def memory_kept() -> Results:
     ]
 
 
+def bits() -> Results:
+    """What weights of 7 bits cost: the file that ships against the one of all 8 that the same network gives, exact sums for both."""
+    shipped = _report("choice")["variant"]
+    full = f"{shipped}_full"
+    seven, eight = _variant(shipped), _variant(full)
+    images, labels = _split("test")
+    answers = {name: _exact(content, images).argmax(axis=1) for name, content in ((shipped, seven), (full, eight))}
+    change = paired(answers[full], answers[shipped], labels).points()
+    drop = change["drop_points"]
+    results = [
+        result("saturating_pairs", [saturation.pairs(seven)], "pairs", variant=shipped, of_8_bits=saturation.pairs(eight)),
+        result(
+            "7_bits_drop_points", [drop["value"]], "points", low=drop["low"], high=drop["high"],
+            lost=change["lost"], won=change["won"], images=change["n"],
+        ),
+        result("7_bits_bytes_ratio", [len(seven) / len(eight)], "times"),
+    ]  # fmt: skip
+    for batch in (1, 256):
+        calls = {name: partial(speed.call(speed.session(_variant(name), 1)), images[:batch]) for name in (shipped, full)}
+        runs = [_turns(calls) for _ in range(RUNS)]
+        results.append(result(f"bs{batch}_7_vs_8_bits", [run[full] / run[shipped] for run in runs], "times", variant=shipped))
+    return results
+
+
+def without_vnni() -> Results:
+    """Test answers of the file that ships that are others on an emulated CPU without VNNI than with exact sums.
+
+    The file of all 8 bits is asked as well, which shows that the emulation saturates. One run each: it is arithmetic.
+    """
+    emulator = shutil.which("qemu-x86_64")
+    if emulator is None:
+        sys.exit("qemu-x86_64 is missing: apt-get install qemu-user, on x86 Linux")
+    images, _ = _split("test")
+    shipped = _report("choice")["variant"]
+    contents = {name: _variant(name) for name in (shipped, f"{shipped}_full")}
+    with tempfile.TemporaryDirectory(prefix="duli-vnni-") as scratch:
+        np.save(f"{scratch}/images.npy", images)
+        for name, content in contents.items():
+            Path(scratch, f"{name}.onnx").write_bytes(content)
+        command = [emulator, "-cpu", EMULATED, sys.executable, "-I", "-c", PROGRAM, *contents]
+        asked = subprocess.run(command, cwd=scratch, capture_output=True, text=True)  # qemu warns of what it cannot emulate
+        if asked.returncode:
+            sys.exit(f"the emulated Python failed: {asked.stderr.strip().splitlines()[-1]}")
+        emulated = {name: np.load(f"{scratch}/{name}.npy") for name in contents}
+    differ, apart = {}, {}
+    for name, content in contents.items():
+        exact = _exact(content, images)
+        differ[name] = int((exact.argmax(axis=1) != emulated[name].argmax(axis=1)).sum())
+        apart[name] = float(np.abs(exact - emulated[name]).max())
+    notes = {"cpu": f"qemu-x86_64 -cpu {EMULATED}", "images": len(images), "variant": shipped}
+    of_8 = {"of_8_bits": differ[f"{shipped}_full"], "logits_apart_of_8_bits": apart[f"{shipped}_full"]}
+    return [result("answers_differ_without_vnni", [differ[shipped]], "answers", logits_apart=apart[shipped], **of_8, **notes)]
+
+
+def _exact(content: bytes, images: Images) -> NDArray[np.float32]:
+    """Logits [n, classes] with products added in 32 bits, which any CPU can, some of them slowly."""
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+    parts = np.array_split(images, 20)
+    return np.concatenate([session.run(["logits"], {"images": part})[0] for part in parts])
+
+
 def _contestants(images: Images) -> dict[str, Callable[[], Any]]:
     """A call of each: from the same raw bytes to logits."""
     model, description = _model()
@@ -179,6 +258,8 @@ PARTS: dict[str, Callable[[], Results]] = {
     "harness": harness,
     "bytes": same_bytes,
     "memory": memory_kept,
+    "bits": bits,
+    "vnni": without_vnni,
 }
 
 

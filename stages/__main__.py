@@ -43,6 +43,8 @@ def _run(name: str) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for switch, value in ENVIRONMENT.items():
         os.environ.setdefault(switch, value)
+    if machine.cpu_quota() is not None:  # torch would start a thread for each core of the host, and all would wait for their turn
+        os.environ.setdefault("OMP_NUM_THREADS", str(machine.cores()))
     _same_copy()
     from stages import sections
 

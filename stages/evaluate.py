@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from duli import files
+from duli import files, machine
 from duli.errors import DataError
 from duli.evaluation import calibration, compare, coverage, metrics, slices
 from duli.evaluation.params import Evaluate
@@ -63,6 +63,8 @@ def main() -> None:
     facts = {
         "test_digest": stats["splits"]["test"]["digest"],
         "variant": model.shipped,
+        # What rounds: another CPU or library may give other last digits.
+        "judged_on": {**machine.cpu(), "versions": machine.versions("onnxruntime", "numpy")},
         **facts,
         "temperature": temperature,
         "export": export,

@@ -1,6 +1,7 @@
 """Exports the model to ONNX, makes its smaller variants, and compares each with it on the same examples."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from duli import files
-from duli.compression import aware, compare, export, float16, int8, int8_dynamic, narrow, sparse
+from duli.compression import aware, compare, export, float16, int8, int8_dynamic, narrow, saturation, sparse
 from duli.compression.attempt import LeftOut, attempt, finite, sound
 from duli.compression.params import NETWORKS, TRAINED, Quantize, parts
 from duli.errors import DataError, GateError
@@ -207,7 +208,7 @@ class _Work:
     def _converted(self, name: str, exported: bytes) -> tuple[bytes, NDArray[np.float32]]:
         """A float32 file in the format of the variant `name`, and what it answers; raises `LeftOut` where one is not to be had."""
         match parts(name)[1]:
-            case "int8":
+            case "int8" | "int8_full":
                 return self._calibrated(name, exported)
             case "int8_dynamic":
                 content = attempt("onnxruntime cannot quantize it dynamically", lambda: int8_dynamic.quantize(exported))
@@ -223,11 +224,12 @@ class _Work:
         tried: dict[str, tuple[bytes, NDArray[np.float32]]] = {}
         calibrations: dict[str, dict[str, Any]] = {}
         broken: LeftOut | None = None
+        convert = partial(int8.quantize, full=True) if parts(name)[1] == "int8_full" else int8.quantize
         for method in progress(self.settings.calibration, f"calibrating {name}", unit="methods"):
             try:
                 content = attempt(
                     f"onnxruntime cannot quantize it ({method})",
-                    lambda method=method: int8.quantize(exported, self.calibration_inputs, method),  # type: ignore[misc]
+                    lambda method=method: convert(exported, self.calibration_inputs, method),  # type: ignore[misc]
                 )
                 logits = self._answers(content)
             except LeftOut as reason:
@@ -251,6 +253,7 @@ class _Work:
         """What is known of a variant that runs, compared with fp32."""
         network, form = parts(name)
         answers, original = logits.argmax(axis=1), self.original.argmax(axis=1)
+        overflowing = saturation.pairs(content)
         facts = {
             "file": f"variants/{name}.onnx",
             "bytes": len(content),
@@ -258,6 +261,7 @@ class _Work:
             "network": network,
             "format": form,
             "validation_accuracy": proportion(int((answers == self.labels).sum()), len(self.labels)),
+            "saturating_pairs": overflowing,
         }
         if name == "fp32":
             return _Made(content, logits, {**facts, "within_bounds": True, "reason": "the network as it was trained"})
@@ -270,6 +274,9 @@ class _Work:
         self.by_class += [{"variant": name, "class": label, **row} for label, row in by_class.items()]
         weakest = compare.worst_class(by_class)
         good, reason = compare.within(change, by_class, self.settings.max_drop, self.settings.max_class_drop)
+        if overflowing:
+            good = False
+            reason = f"{overflowing:,} pairs of its weights overflow 16 bits, so CPUs without VNNI answer otherwise; {reason}"
         worst = {"class": weakest, "drop_points": by_class[weakest]["drop_points"]}
         return _Made(content, logits, {**facts, "paired": change, "worst_class": worst, "within_bounds": good, "reason": reason})
 

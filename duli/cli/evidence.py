@@ -1,5 +1,7 @@
 """What a release in MLflow has to show before it is promoted: its gates, its signature, its answers, and its predictions."""
 
+import io
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from duli.gates import Gate
+    from duli.packaging.answers import Answered
     from duli.tracking.releases import Entry
     from duli.tracking.store import Store
 
@@ -22,6 +25,7 @@ TEST = Path("data/prepared/test.parquet")
 PREDICTIONS = "reports/predictions.parquet"
 REPORTS = ("validation", "train", "quantization", "evaluation", "benchmark", "business", "gates")
 TOLERANCE = 1e-4  # of a probability, between the machine that judged and this one; the same machine gives 2e-7
+ROUNDING = 1e-2  # of a probability; what is further apart is no rounding
 
 
 class Split(NamedTuple):
@@ -121,9 +125,45 @@ def answers(evidence: Evidence, split: Split) -> str:
     if different or not most <= TOLERANCE:
         raise GateError(
             f"the packed model answers {different:,} of {len(predicted):,} test {things} otherwise than {PREDICTIONS} of its release says, "
-            f"with probabilities {most:.1g} apart; run `dvc repro` on this machine, which judges and packs the same model, and promote that"
+            f"with probabilities {most:.1g} apart: {_cause(evidence, split, found, most)}"
         )
     return f"{len(predicted):,} test {things} answered as in {PREDICTIONS}, probabilities within {most:.1g}"
+
+
+def _cause(evidence: Evidence, split: Split, found: "Answered", most: float) -> str:
+    """Why the packed model answers otherwise here, with probabilities up to `most` apart, and what to do.
+
+    `found` are its answers. Sums of its products may overflow here or on the CPU that judged it; else it is rounding, unless it is more.
+    """
+    import numpy as np
+
+    from duli import machine
+    from duli.compression import saturation
+    from duli.packaging.answers import answers as ask
+    from duli.packaging.kinds import KINDS
+
+    here = machine.cpu()
+    there = evidence.reports["evaluation"].get("judged_on") or evidence.reports["benchmark"]["hardware"]  # the former is newer
+    cpus = ", ".join(f"{verb} {one['cpu']} ({' '.join(one['flags'])})" for verb, one in (("judged on", there), ("asked on", here)))
+    pairs = saturation.pairs(_packed_model(evidence))
+    if pairs:
+        exact = ask(evidence.wheel, package(evidence), KINDS[split.kind], split.examples, exact=True)
+        overflows = float(np.abs(exact.probabilities - found.probabilities).max()) > TOLERANCE
+        if overflows != machine.adds_in_16_bits(there["flags"]):
+            return (
+                f"saturation: {pairs:,} pairs of its weights pass 16 bits, in which x86 CPUs without VNNI add ({cpus}); "
+                "run `dvc repro`, whose int8 files have weights of 7 bits, and promote the release it makes"
+            )
+    kind = "rounding" if most <= ROUNDING else "more than rounding, though no saturation"
+    return (
+        f"{kind} ({cpus}); judge the model here: `dvc repro --force --single-item evaluate`, then `dvc repro`, "
+        "and promote the release that makes"
+    )
+
+
+def _packed_model(evidence: Evidence) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(evidence.wheel)) as archive:
+        return archive.read(f"{package(evidence)}/model.onnx")
 
 
 def rejudged(evidence: Evidence, split: Split) -> "NDArray[np.int64]":

@@ -10,13 +10,13 @@ from torch import Tensor, fx, nn
 from torch.func import functional_call
 from torch.nn.utils import fusion
 
-WEIGHTS = 127  # int8, symmetric: -127..127
+WEIGHTS = 64  # 7 bits, symmetric: -64..64, as int8.py
 ACTIVATIONS = 255  # uint8: 0..255
 MEMORY = 0.99  # of a range, from one batch to the next
 
 
 class _Rounded(nn.Module):
-    """A convolution or linear layer with int8 weights (one scale a channel) and a uint8 input, as floats.
+    """A convolution or linear layer with weights of 7 bits (one scale a channel) and a uint8 input, as floats.
 
     Rounding has no gradient: torch's fake quantization lets it pass as if there were none, and stops it where a value was cut off.
     """

@@ -10,7 +10,8 @@ import onnx
 def quantize(model: bytes) -> bytes:
     """The dynamically quantized form of an ONNX `model`; no calibration; the same input gives the same bytes.
 
-    Made for networks whose time goes into matrix products. The weights are unsigned: onnxruntime's CPU has no ConvInteger of signed ones.
+    Made for networks whose time goes into matrix products. The weights are unsigned: onnxruntime's CPU has no ConvInteger of signed ones,
+    and sums of unsigned products do not overflow on a CPU without VNNI (`saturation`), so all 8 bits are used.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.shape_inference import quant_pre_process

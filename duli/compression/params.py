@@ -13,7 +13,8 @@ Rate = Annotated[float, Field(gt=0, le=10)]
 
 TRAINED = "trained"  # the network as it was trained; its variants have the name of their format alone
 NETWORKS = (TRAINED, "sparse", "narrow", "distilled", "aware")  # aware last: whether it is made depends on int8
-FORMATS = ("fp32", "fp16", "int8", "int8_dynamic")
+# Of int8 the weights have 7 bits; int8_full has all 8, and is there to be compared with: it ships only where its sums cannot overflow.
+FORMATS = ("fp32", "fp16", "int8", "int8_full", "int8_dynamic")
 # fp32 is always made; quantization-aware training is for static int8 and nothing else.
 VARIANTS = tuple(
     form if network == TRAINED else f"{network}_{form}"

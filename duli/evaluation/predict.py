@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from duli import padding
+from duli import machine, padding
 
 BATCH = 500  # examples a forward pass: large enough to be quick, small enough to stay in the cache
 
@@ -30,7 +30,10 @@ def onnx_logits(model: bytes, inputs: Inputs) -> NDArray[np.float32]:
     """Logits [n, classes] of an ONNX file."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    if machine.cpu_quota() is not None:
+        options.intra_op_num_threads = machine.cores()
+    session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return _in_batches(inputs, lambda batch: session.run(["logits"], {name: padding.cut(batch)})[0])
 

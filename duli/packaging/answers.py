@@ -18,8 +18,14 @@ from duli.packaging.kinds import Kind
 # Isolated (-I), so that nothing but the standard library, this environment's packages and the wheel can be imported.
 PROGRAM = """
 import importlib, json, sys
-import numpy
-folder, package, file = sys.argv[1:]
+import numpy, onnxruntime
+folder, package, file, exact = sys.argv[1:]
+class Exact(onnxruntime.SessionOptions):  # whatever version of the wheel makes its session with it
+    def __init__(self):
+        super().__init__()
+        self.add_session_config_entry("session.x64quantprecision", "1")
+if exact:
+    onnxruntime.SessionOptions = Exact
 sys.path.insert(0, folder)
 predictor = importlib.import_module(f"{package}.predictor").Predictor()
 if file.endswith(".npy"):
@@ -41,17 +47,28 @@ class Answered(NamedTuple):
     classes: list[str]
 
 
-def answers(wheel: bytes, package: str, kind: Kind, examples: bytes) -> Answered:
+def answers(wheel: bytes, package: str, kind: Kind, examples: bytes, *, exact: bool = False) -> Answered:
     """What the wheel's predictor gives for `examples`, a file as `kind.written` makes it.
 
-    The predictor verifies the package before it answers. Raises `GateError` where it refuses or fails.
+    `exact` adds products of bytes in 32 bits, as a CPU with VNNI does. The predictor verifies the package before it answers.
+    Raises `GateError` where it refuses or fails.
     """
     with tempfile.TemporaryDirectory(prefix="duli-wheel-") as name:
         folder = Path(name)
         with zipfile.ZipFile(BytesIO(wheel)) as archive:
             archive.extractall(folder / "wheel")
         (folder / f"examples{kind.suffix}").write_bytes(examples)
-        command = [sys.executable, "-I", "-B", "-c", PROGRAM, str(folder / "wheel"), package, f"examples{kind.suffix}"]
+        command = [
+            sys.executable,
+            "-I",
+            "-B",
+            "-c",
+            PROGRAM,
+            str(folder / "wheel"),
+            package,
+            f"examples{kind.suffix}",
+            "exact" if exact else "",
+        ]
         asked = subprocess.run(command, cwd=folder, env=clean(), capture_output=True, text=True, check=False)
         if asked.returncode:
             lines = asked.stderr.strip().splitlines() or [f"exit code {asked.returncode}"]

@@ -218,11 +218,31 @@ def _evaluate(options: argparse.Namespace) -> None:
             f"these are other {things} than the card's, or in another order; the accuracy lies {'in' if inside else 'OUT'}side its interval"
         )
     elif (right, n) != (promised, card["n"]):
-        raise CardError(
-            f"these are the card's own test {things}, but the answers are others; compare the versions of onnxruntime and numpy"
-        )
+        raise CardError(f"these are the card's own test {things}, but the answers are others; {_cause(predictor, data.inputs, answers)}")
     else:
         print(f"these are the card's own test {things}: it MATCHES")
+
+
+def _cause(predictor: "Predictor", inputs: Any, answers: Any) -> str:
+    """Why `answers` are not the card's, as far as it shows here: sums that overflow on this CPU, or rounding; and what to do."""
+    import numpy
+    import onnxruntime
+
+    from .predictor import Predictor
+    from .processor import cpu, named
+
+    judged = predictor.release["numbers"]["evaluation"].get("judged_on")
+    cpus = f"this CPU is {named(cpu())}" + (f", the card's was {named(judged)}" if judged else "")
+    exact = Predictor(FOLDER, exact=True).predict(inputs).probabilities.argmax(axis=1)
+    if changed := int((exact != answers).sum()):
+        return (
+            f"it is saturation: added in 32 bits, {changed:,} of its answers are others, and this CPU adds in 16, having no VNNI "
+            f"({cpus}); use a CPU with VNNI, or ask the publisher for a release whose weights have 7 bits"
+        )
+    libraries = f"onnxruntime {onnxruntime.__version__} and numpy {numpy.__version__}"
+    versions = (judged or {}).get("versions")
+    theirs = f"onnxruntime {versions['onnxruntime']} and numpy {versions['numpy']}" if versions else "those it was made with"
+    return f"it is no saturation: other libraries or another CPU round otherwise ({cpus}); here are {libraries}, install {theirs}"
 
 
 def _verify(options: argparse.Namespace) -> None:

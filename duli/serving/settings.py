@@ -59,7 +59,9 @@ def port(text: str) -> int:
 
 def count(text: str) -> int:
     """A number of cores, of which there are only so many: onnxruntime would start as many threads."""
-    return min(_whole(text, 1, None, "number of cores"), os.cpu_count() or 1)
+    from .processor import allowed
+
+    return min(_whole(text, 1, None, "number of cores"), allowed() or os.cpu_count() or 1)
 
 
 def size(text: str) -> int:

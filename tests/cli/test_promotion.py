@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from duli import machine
 from duli.cli import promotion, releases
 from duli.cli.keys import keygen
 from duli.errors import DataError, DuliError, GateError
+from duli.evaluation.predict import softmax
 from stages import track
-from tests.cli.released import PROMOTION, Line
+from tests.cli.released import PROMOTION, Line, N
 from tests.closure import ROOT
 from tests.packaging import tiny
 from tests.tracking.server import served
@@ -131,6 +134,26 @@ def test_the_packed_model_has_to_answer_as_it_was_judged(line: Line) -> None:
     Path("reports/predictions.parquet").write_bytes(other)
     track.record(Path(), line.environment)
     with pytest.raises(GateError, match=r"answers 11 of 300 test images otherwise than reports/predictions.parquet"):
+        promote()
+
+
+@pytest.mark.skipif(not machine.adds_in_16_bits(machine.cpu()["flags"]), reason="this CPU adds products in 32 bits")
+def test_a_file_whose_sums_overflow_here_is_told(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judged with sums of 32 bits, as on a CPU with VNNI."""
+    monkeypatch.setattr(tiny, "model", lambda **_: tiny.overflowing())
+    line.release()
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    session = onnxruntime.InferenceSession(tiny.overflowing(), options, ["CPUExecutionProvider"])
+    exact = softmax(session.run(None, {"images": tiny.images(N)})[0] / 0.5).astype(np.float32)
+    table = pq.read_table("reports/predictions.parquet")
+    columns = {"id": table["id"], "label": table["label"], "int8": pa.FixedSizeListArray.from_arrays(pa.array(exact.ravel()), 3)}
+    pq.write_table(pa.table(columns), "reports/predictions.parquet")
+    evaluation = json.loads(Path("reports/evaluation.json").read_text())
+    evaluation["judged_on"]["flags"] = ["avx512_vnni"]
+    Path("reports/evaluation.json").write_text(json.dumps(evaluation))
+    track.record(Path(), line.environment)
+    with pytest.raises(GateError, match=r"saturation: 6 pairs .*judged on Xeon \(avx512_vnni\), asked on .*`dvc repro`"):
         promote()
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from duli import machine
 from duli.serving import __main__ as command
+from duli.serving import processor
 from duli.serving.labelled import load
 from tests.packaging import tiny
 
@@ -213,6 +215,39 @@ def test_evaluate_matches_the_card_on_its_own_images(
     out, error = capsys.readouterr()
     assert "0 of 60 right" in out
     assert "the card's own test images, but the answers are others" in error
+    assert "no saturation" in error
+    assert processor.named(processor.cpu()) in error
+
+
+@pytest.mark.skipif(not machine.adds_in_16_bits(machine.cpu()["flags"]), reason="this CPU adds products in 32 bits")
+def test_evaluate_tells_saturation_by_adding_exactly(
+    tmp_path: Path, package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labelled(60)
+    digest = load(["data.npz"], tiny.SHAPE, tiny.CLASSES).digest()
+    judged = {"cpu": "Xeon", "flags": ["avx512_vnni"], "versions": {"onnxruntime": "9.9", "numpy": "9"}}
+    numbers = {"evaluation": {"accuracy": tiny.share(38, 60), "judged_on": judged}}
+    made = tiny.package(tmp_path / "judged", tiny.overflowing(), test_digest=digest, numbers=numbers)
+    monkeypatch.setattr(command, "FOLDER", made)
+    assert command.main(["evaluate", "data.npz"]) == 4
+    error = capsys.readouterr().err
+    assert "it is saturation: added in 32 bits, 14 of its answers are others" in error
+    assert "the card's was Xeon (avx512_vnni)" in error
+    assert processor.named(processor.cpu()) in error
+
+
+def test_evaluate_names_the_versions_where_nothing_saturates(
+    tmp_path: Path, package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labelled(60)
+    digest = load(["data.npz"], tiny.SHAPE, tiny.CLASSES).digest()
+    judged = {"cpu": "Xeon", "flags": [], "versions": {"onnxruntime": "9.9", "numpy": "8.8"}}
+    numbers = {"evaluation": {"accuracy": tiny.share(59, 60), "judged_on": judged}}
+    monkeypatch.setattr(command, "FOLDER", tiny.package(tmp_path / "judged", test_digest=digest, numbers=numbers))
+    assert command.main(["evaluate", "data.npz"]) == 4
+    error = capsys.readouterr().err
+    assert "no saturation" in error
+    assert "install onnxruntime 9.9 and numpy 8.8" in error
 
 
 def test_evaluate_says_that_images_are_others(package: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
+from duli import machine
+from stages import __main__ as main
 from stages.__main__ import STAGES
 from tests.closure import ROOT
 
@@ -112,3 +114,17 @@ def _until(condition: object) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < end, "did not happen within 20 s"
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("quota", "threads"), [(0.5, "1"), (None, None)])
+def test_in_a_container_a_stage_starts_no_more_threads_than_its_quota_feeds(
+    line: Path, monkeypatch: pytest.MonkeyPatch, quota: float | None, threads: str | None
+) -> None:
+    monkeypatch.chdir(line)
+    monkeypatch.setattr(os, "environ", {})
+    monkeypatch.setattr(machine, "cpu_quota", lambda *_: quota)
+    monkeypatch.setattr(main, "_die_with_parent", lambda: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("stages.fetch.main", lambda: None)
+    main._run("fetch")
+    assert os.environ.get("OMP_NUM_THREADS") == threads

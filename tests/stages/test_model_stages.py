@@ -394,6 +394,17 @@ def test_quantize_compares_each_with_fp32_on_validation_and_never_reads_test(mad
     assert {name: (made / "models" / name).read_bytes() for name in before} == before
 
 
+def test_a_file_whose_sums_overflow_without_vnni_is_refused_however_well_it_answers(made: Path) -> None:
+    vary(made, variants=["int8", "int8_full"], calibration=["minmax"], max_drop=1.0, max_class_drop=1.0)
+    quantize.main()
+    seven, eight = (report("quantization")["variants"][name] for name in ("int8", "int8_full"))
+    assert (seven["saturating_pairs"], seven["within_bounds"]) == (0, True)
+    assert eight["saturating_pairs"] > 0
+    assert eight["within_bounds"] is False
+    assert f"{eight['saturating_pairs']:,} pairs" in eight["reason"]
+    assert "VNNI" in eight["reason"]
+
+
 @pytest.mark.slow
 def test_all_networks_run_by_themselves_and_are_the_same_each_time(made: Path) -> None:
     names = ["aware_int8", "int8", "int8_dynamic", "fp16", "sparse_fp32", "sparse_int8", "narrow_fp16", "narrow_int8", "distilled_int8"]
