@@ -133,7 +133,7 @@ def test_serving_stands_alone(module: str) -> None:
     extras = {
         "protocol": {"httptools"},
         "server": {"uvloop"},
-        "images": {"PIL"},
+        "pictures": {"PIL"},
         "kind_text": {"tokenizers"},
         "signature": {"cryptography"},
     }
