@@ -245,7 +245,9 @@ def _turned(exif: bytes) -> int:
 
 def _sieved(content: bytes, name: str) -> tuple[bytes, bytes]:
     """What Pillow needs of a picture, and its EXIF where that was taken out."""
-    return {"PNG": _png, "JPEG": _jpeg}.get(name, lambda content: (content, b""))(content)
+    if name == "PNG":
+        return _png(content)
+    return _jpeg(content) if name == "JPEG" else (content, b"")
 
 
 def _png(content: bytes) -> tuple[bytes, bytes]:

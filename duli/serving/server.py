@@ -163,6 +163,10 @@ class Application:
 
     def _pixels(self, seen: Callable[[bytes], bytes], request: Request, reply: Reply) -> None:
         """What the model sees of a picture, for the page."""
+        if request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower() not in self.kind.media:
+            known = b", ".join(sorted(self.kind.media)).decode()
+            reply(failure(415, f"this Content-Type is not read; send one of {known}"))
+            return
         try:
             reply(Response(200, seen(request.body)))
         except InputError as error:
