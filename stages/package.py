@@ -22,6 +22,7 @@ from duli.params import Params
 from duli.progress import progress
 from duli.reporting import pages
 from duli.serving import __main__ as command
+from duli.serving.pictures import Rules
 
 PARAMS = Path("params.yaml")
 DIST = Path("dist")
@@ -114,14 +115,10 @@ class _Libraries(NamedTuple):
         return sbom.of(release, evidence, self.direct, self.required, self.optional, digests, timestamp)
 
 
-def _extras(kind: str) -> dict[str, Mapping[str, str]]:
-    return {**EXTRAS, **kinds.KINDS[kind].extras}
-
-
 def _libraries(kind: str) -> _Libraries:
     """Raises `DuliError` where one is installed in another version than the lock file's."""
     runtime = kinds.KINDS[kind].runtime
-    optional = sorted({name for needed in _extras(kind).values() for name in needed})
+    optional = sorted({name for needed in EXTRAS.values() for name in needed})
     required, further = environment.closure(*runtime), environment.closure(*optional)
     pins = locked.pins(LOCK.read_text(encoding="utf-8"), {**required, **further})
     return _Libraries((*runtime, *optional), required, further, pins)
@@ -133,7 +130,7 @@ def _pack(
     """The wheel, the papers of it that are for people and programs outside it too, and what it was made from, name -> SHA-256."""
     shipped = evidence["choice"]
     model = files.verified(MODELS / shipped["file"], shipped["sha256"])
-    page = card.render(release, wheel.file_name(release), **evidence, signer=signer)
+    page = card.render(release, wheel.file_name(release), **evidence, signer=signer, reading=_reading(evidence["stats"]))
     kind = kinds.KINDS[evidence["stats"]["kind"]]
     papers = {
         CARD: page.encode(),
@@ -149,8 +146,15 @@ def _pack(
     contents |= {MODEL: model, RELEASE: _release(release, shipped["variant"], evidence, signer), **papers}
     contents[manifest.PROVENANCE] = provenance.of_wheel(release, manifest.digests(contents), evidence, materials)
     contents[MANIFEST] = manifest.of_package(release.name, release.version, contents)
-    wanted = {name: _requirements(needed) for name, needed in _extras(evidence["stats"]["kind"]).items()}
+    wanted = {name: _requirements(needed) for name, needed in EXTRAS.items()}
     return wheel.build(release, contents, page, _requirements(kind.runtime), wanted), papers, materials
+
+
+def _reading(stats: Mapping[str, Any]) -> str:
+    """What is done to picture files before the model sees them."""
+    if stats["kind"] != "image":
+        return ""
+    return Rules.of(stats.get("pictures", {})).said(stats["input"]["channels"] == 1)
 
 
 def _released(
@@ -175,7 +179,7 @@ def _released(
         **{name: paper for name, paper in papers.items() if name != manifest.SBOM},
         HUB: card.hub(release, papers[CARD].decode(), evidence).encode(),
         CONTAINER: card.containerfile(release, packed.name, python).encode(),
-        locked.FILE: locked.requirements(made_of.pins, packed.name, files.sha256(packed.content), _extras(kind)),
+        locked.FILE: locked.requirements(made_of.pins, packed.name, files.sha256(packed.content), EXTRAS),
         **layouts.of(release.name, release.version, content, evidence["stats"]["classes"], answer),
         **kinds.KINDS[kind].carried(evidence["preprocessing"]["rules"]),
     }
