@@ -54,6 +54,14 @@ class Kind:
         """The columns `statistics` of readable contents."""
         return {"characters": [len(content.decode()) for content in contents]}
 
+    def seen(self, contents: list[bytes]) -> list[bytes]:
+        """What a model can tell readable contents apart by: neither case nor width nor white space."""
+        return [text.encode() for text in tokens.normal(content.decode() for content in contents)]
+
+    def outlines(self, contents: list[bytes]) -> NDArray[np.uint8]:
+        """Nothing: texts are the same to a model or they are not."""
+        return np.empty((len(contents), 0), np.uint8)
+
     def add(self, contents: list[bytes]) -> None:
         """Takes contents of the train split among those that the tokenizer is made of."""
         self._texts += [content.decode() for content in contents]
