@@ -29,6 +29,7 @@ class Kind:
 
     name = "image"
     statistics = STATISTICS
+    compared = ("mean", "std")
 
     def __init__(self, channels: int, height: int, width: int) -> None:
         self.shape = (channels, height, width)

@@ -22,6 +22,7 @@ class Kind(Protocol):
 
     name: str
     statistics: "pa.Schema"  # of each example, kept beside its content
+    compared: tuple[str, ...]  # of these, and of the bytes of a content: whose means have to be alike in all splits
 
     @property
     def input(self) -> dict[str, int]: ...  # what a network is built for

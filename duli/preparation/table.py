@@ -19,6 +19,7 @@ class Kind:
 
     name = "table"
     statistics = STATISTICS
+    compared = ("missing",)
 
     def __init__(self, features: int, names: Sequence[str] = ()) -> None:
         self.features, self.names = features, names

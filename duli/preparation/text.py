@@ -22,6 +22,7 @@ class Kind:
 
     name = "text"
     statistics = STATISTICS
+    compared = ("characters", "bytes")
 
     def __init__(self, length: int, vocabulary: int, tokenizer: str | None = None) -> None:
         self.length, self.vocabulary, self.tokenizer = length, vocabulary, tokenizer
