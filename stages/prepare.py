@@ -32,7 +32,14 @@ def main() -> None:
     # What a data set may say of its examples besides, and which of it is about people.
     columns, sensitive = getattr(dataset, "COLUMNS", clean.NOTHING), getattr(dataset, "SENSITIVE", ())
     clean.check_columns(columns, sensitive, kind)
-    rules = clean.Rules(len(dataset.CLASSES), kind, settings.validation_share, settings.test_share or 0, columns)
+    rules = clean.Rules(
+        len(dataset.CLASSES),
+        kind,
+        settings.validation_share,
+        settings.test_share or 0,
+        columns,
+        complete=True,
+    )
 
     accepted = sorted(ACCEPTED.glob("*.parquet"))
     absent = [path.name for path in sorted(ACCEPTED.glob("*.parquet.dvc")) if not path.with_suffix("").exists()]
@@ -45,6 +52,7 @@ def main() -> None:
             yield from _window(path, settings.batch_rows)
 
     verdict = clean.judge(progress(batches(), "looking for duplicates", unit="batches"), rules)
+    near_duplicates = clean.near_duplicates(verdict)
     splits = {split: summary.SplitSummary(len(dataset.CLASSES)) for split in SPLITS}
     quarantined = []
     with contextlib.ExitStack() as stack:
@@ -92,11 +100,15 @@ def main() -> None:
             **({"pictures": dataset.PICTURES} if hasattr(dataset, "PICTURES") else {}),
             "splits": {split: splits[split].facts() for split in SPLITS},
             "quarantined": reasons,
+            # Kept, in one split with the others of their kind.
+            **({"near_duplicates": near_duplicates} if near_duplicates else {}),
             **({"accepted": [_facts(path) for path in accepted]} if accepted else {}),
         },
     )
     counts = ", ".join(f"{split} {splits[split].examples:,}" for split in SPLITS)
     print(f"{counts}; quarantined {sum(reasons.values()):,} {reasons or ''}")
+    if near_duplicates:
+        print(f"near duplicates, each with the others of its kind: {near_duplicates}")
 
 
 def _facts(path: Path) -> dict[str, Any]:

@@ -1,20 +1,27 @@
 """Checks the prepared examples with a Great Expectations suite; the line stops here unless all of it holds."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from duli import files
 from duli.errors import GateError
 from duli.params import Params
 from duli.preparation import kinds
+from duli.preparation.kinds import Kind
 from duli.reporting.pages import render
-from duli.validation.params import Validate
+from duli.validation.params import Shift, Validate
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
+
+    from duli.validation.shift import Columns
+    from duli.validation.suite import Outcome
 
 PREPARED = Path("data/prepared")
 SPLITS = ("train", "validation", "test")
+MOST_VALUES = 20_000_000  # of classes or features, in memory at once
 
 
 def main() -> None:
@@ -24,13 +31,22 @@ def main() -> None:
     stats = files.read_json(PREPARED / "stats.json")
     kind = kinds.kind(stats["kind"], stats["input"])
     expected = suite.Expected(len(stats["classes"]), kind.expected(), (*kind.statistics.names, *stats["columns"]))
-    outcomes = suite.validate(_examples(), sum(stats["quarantined"].values()), expected, bounds)
+    frame = _examples()
+    outcomes = suite.validate(frame, sum(stats["quarantined"].values()), expected, bounds)
+    shifts = _shifts(frame, kind, stats, bounds.shift)
+    outcomes += shifts
     failed = [outcome for outcome in outcomes if not outcome.success]
+    absent = {
+        split: [name for name, count in zip(stats["classes"], facts["per_class"], strict=True) if not count]
+        for split, facts in stats["splits"].items()
+    }
     facts = {
         "success": not failed,
         "expectations": len(outcomes),
         "failed": len(failed),
         "outcomes": [vars(outcome) for outcome in outcomes],
+        # Of these classes nothing is learned, or nothing known.
+        "absent": {split: names for split, names in absent.items() if names},
         # Of which data this is true.
         "digests": {split: facts["digest"] for split, facts in stats["splits"].items()},
     }
@@ -44,6 +60,8 @@ def main() -> None:
             splits=stats["splits"],
             classes=stats["classes"],
             quarantined=stats["quarantined"],
+            near_duplicates=stats.get("near_duplicates", {}),
+            absent=facts["absent"],
         ),
     )
     files.write_json("reports/validation.json", facts)
@@ -51,9 +69,82 @@ def main() -> None:
         lines = "".join(f"\n  {o.table}.{o.column} {o.name}: {o.observed}; expected {o.expected}" for o in failed)
         raise GateError(
             f"{len(failed)} of {len(outcomes)} expectations failed; see reports/validation.html, "
-            f"then mend the data or `validate:` in params.yaml{lines}"
+            f"then mend the data or `validate:` in params.yaml{_allowed(shifts)}{lines}"
         )
+    for split, names in facts["absent"].items():
+        print(f"no example in {split} of {', '.join(names[:20])}{' ...' if len(names) > 20 else ''}")
     print(f"all {len(outcomes)} expectations hold (reports/validation.html)")
+
+
+def _allowed(shifts: "list[Outcome]") -> str:
+    """How to let a split be as it is."""
+    columns = sorted({one.column for one in shifts if not one.success})
+    return f" (where a split is meant to differ, say so: shift: {{ignore: [{', '.join(columns)}]}})" if columns else ""
+
+
+def _shifts(frame: "pd.DataFrame", kind: Kind, stats: dict[str, Any], allowed: Shift) -> "list[Outcome]":
+    """Compares every other split with train: statistics of the examples, shares of the classes, means of the features."""
+    from duli.validation import shift
+
+    named = ("statistics", "label", *(["features"] if "features" in stats else []))
+    outcomes: list[Outcome] = []
+    of_train = _measured(frame, "train", kind, stats)
+    for split in SPLITS[1:]:
+        of_split = _measured(frame, split, kind, stats)
+        for name in named:
+            if name in allowed.ignore or not (of_train[name] and of_split[name]):
+                continue
+            found = shift.compare(of_train[name], of_split[name], allowed.tolerance)
+            compared = [one for one in found if one.name not in allowed.ignore]
+            if name == "statistics":
+                outcomes += shift.each(split, compared)
+            else:
+                outcomes.append(shift.together(split, name, compared))
+    return outcomes
+
+
+def _measured(frame: "pd.DataFrame", split: str, kind: Kind, stats: dict[str, Any]) -> "dict[str, Columns]":
+    """What is compared of a split, by name; nothing of an empty one, which fails otherwise."""
+    import numpy as np
+    import pandas as pd
+
+    rows = frame[(frame["split"] == split).to_numpy()]
+    if rows.empty:
+        return {"statistics": {}, "label": {}, "features": {}}
+    there = [name for name in kind.compared if name in rows]
+    numbers = {name: pd.to_numeric(rows[name], errors="coerce").to_numpy(np.float64) for name in there}
+    few = _evenly(len(rows), len(stats["classes"]))
+    labels = pd.to_numeric(rows["label"], errors="coerce").to_numpy(np.float64)[few]
+    return {
+        "statistics": numbers,
+        "label": {name: (labels == index).astype(np.float64) for index, name in enumerate(stats["classes"])},
+        "features": _features(split, kind, stats["features"]) if "features" in stats else {},
+    }
+
+
+def _features(split: str, kind: Kind, names: list[str]) -> "Columns":
+    """The features of a table's rows, a part of the file at a time."""
+    import numpy as np
+    import pyarrow as pa
+
+    from duli.preparation.parquet import opened
+
+    parts = []
+    with opened(PREPARED / f"{split}.parquet") as file:
+        few, start = _evenly(file.metadata.num_rows, len(names)), 0
+        for group in range(file.num_row_groups):
+            contents = file.read_row_group(group, columns=["content"])["content"]
+            here = few[(few >= start) & (few < start + len(contents))] - start
+            parts.append(kind.arrays(contents.take(pa.array(here))))
+            start += len(contents)
+    return dict(zip(names, np.concatenate(parts).astype(np.float64).T, strict=True))
+
+
+def _evenly(n: int, columns: int) -> "NDArray[np.int64]":
+    """The rows, of `n`, that are compared where each has so many columns: all, or as many as fit into memory."""
+    import numpy as np
+
+    return np.unique(np.linspace(0, n - 1, min(n, max(1000, MOST_VALUES // columns)), dtype=np.int64))
 
 
 def _examples() -> "pd.DataFrame":

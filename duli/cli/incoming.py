@@ -197,7 +197,7 @@ def read(path: Path, of: Line, network: Network, embedded: int = drift.EMBEDDED)
     """
     refused: list[pa.RecordBatch] = []
     verdicts = {labelled: clean.judge(_batches(path, of.rules, labelled=labelled), of.rules) for labelled in (True, False)}
-    kept = {labelled: int((verdict == clean.KEEP).sum()) for labelled, verdict in verdicts.items()}
+    kept = {labelled: int(clean.kept(verdict).sum()) for labelled, verdict in verdicts.items()}
     gathered = _Gathered(of, network, sum(kept.values()), embedded)
     for labelled, verdict in verdicts.items():
         if not len(verdict):

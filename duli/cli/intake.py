@@ -44,15 +44,15 @@ def look() -> list[Window]:
     from duli.datasets._dataset import dataset
     from duli.params import Params
     from duli.preparation import clean, kinds
-    from duli.preparation.params import Prepare
     from duli.validation.params import Validate
 
     params = Params("params.yaml")
-    bounds, share = params.section("validate", Validate), params.section("prepare", Prepare).validation_share
+    bounds = params.section("validate", Validate)
     stats, fetched = files.read_json(PREPARED / "stats.json"), files.read_json(RAW / "dataset.json")
     columns = getattr(dataset(stats["dataset"], fetched["own"]), "COLUMNS", clean.NOTHING)
     kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
-    rules = clean.Rules(len(stats["classes"]), kind, share, columns=columns)
+    # No share: which split an example goes to, `prepare` says when it sees it among all others.
+    rules = clean.Rules(len(stats["classes"]), kind, 0.0, columns=columns)
     known = _known()
 
     def judge(kept: "pa.Table", refused: int) -> "list[Outcome]":

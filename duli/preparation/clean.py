@@ -1,14 +1,15 @@
 """Decides for each published example where it goes: a split, or quarantine with the reason.
 
-Two passes over the data keep memory small: `judge` sees every example once and remembers 16 bytes of digest for each,
-`sort_out` sees them again and yields finished rows.
+Two passes over the data keep memory small: `judge` sees every example once and remembers its digests and, of a picture,
+its outline; `sort_out` sees them again and yields finished rows.
 """
 
 import hashlib
+import math
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,11 +17,17 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from duli.errors import DataError
+from duli.preparation import twins
 from duli.preparation.kinds import Kind
 
-KEEP = 0
-REASONS = {1: "unreadable", 2: "unknown label", 3: "conflicting labels", 4: "duplicate"}
-_UNREADABLE, _UNKNOWN_LABEL, _CONFLICT, _DUPLICATE = REASONS
+KEEP = 0  # in the split that its own content says
+REASONS = {1: "unreadable", 2: "unknown label", 3: "conflicting labels", 4: "duplicate", 5: "near duplicate"}
+_UNREADABLE, _UNKNOWN_LABEL, _CONFLICT, _DUPLICATE, _NEAR = REASONS
+SPLITS = ("train", "validation", "test")
+FEWEST = 3  # examples of a class, so that each split can have one
+NEGLIGIBLE = 0.1  # examples that a split would have of a class; below, it need not have one
+_TRAIN, _VALIDATION, _TEST = range(3)  # places in SPLITS
+_MOVED, _TWIN = 10, 20  # plus a place in SPLITS: there for its class's sake, or with a near duplicate
 
 EXAMPLE = pa.schema(
     [
@@ -50,6 +57,7 @@ class Rules:
     validation_share: float
     test_share: float = 0.0  # of examples that were published in no split
     columns: pa.Schema = NOTHING  # what else the data set says of each example, carried along
+    complete: bool = False  # of a class that its hashes would leave out, some published for training are validated on
 
     @property
     def example(self) -> pa.Schema:
@@ -80,24 +88,43 @@ def check_columns(columns: pa.Schema, sensitive: tuple[str, ...], kind: Kind) ->
 
 
 def judge(batches: Iterable[pa.RecordBatch], rules: Rules) -> NDArray[np.uint8]:
-    """The verdict for each example, in reading order: `KEEP` or a key of `REASONS`.
+    """The verdict for each example, in reading order: a key of `REASONS`, or where it goes (see `kept`).
 
-    Of equal contents one stays: the first of the published test split if it is there, else the first. Where equal
-    contents have different labels none stays, for nobody knows which label is right.
+    Of equal contents one stays: the first of the published test split if it is there, else the first. Where contents
+    that a model cannot tell apart have different labels none stays, for nobody knows which label is right.
+
+    Near duplicates are contents of one class that are the same to a model, or nearly. Those that were published in no
+    split go to train together. Others stay in the published test split, or follow the first of them into train; one
+    that would be trained on while the first is tested or validated on does not stay.
     """
-    digests, labels, in_test, verdicts = [], [], [], []
+    digests, forms, outlines, labels, published, verdicts = [], [], [], [], [], []
     for batch in batches:
-        column = _labels(batch)
-        readable, known = rules.kind.readable(batch["content"].to_pylist()), (column >= 0) & (column < rules.classes)
+        contents, column = batch["content"].to_pylist(), _labels(batch)
+        readable, known = rules.kind.readable(contents), (column >= 0) & (column < rules.classes)
         verdicts.append(np.where(readable, np.where(known, KEEP, _UNKNOWN_LABEL), _UNREADABLE).astype(np.uint8))
-        digests.append(pa.array([hashlib.sha256(c.as_py() or b"").digest()[:16] for c in batch["content"]], pa.binary(16)))
+        seen = iter(rules.kind.seen([content for content, good in zip(contents, readable, strict=True) if good]))
+        digests.append(_digests(contents))
+        forms.append(_digests([next(seen) if good else None for good in readable]))
+        outlines.append(rules.kind.outlines([content for content, good in zip(contents, readable, strict=True) if good]))
         labels.append(column)
-        in_test.append(pc.equal(batch["split"], "test").to_numpy(zero_copy_only=False))
+        published.append(batch["split"])
     if not verdicts:
         return np.empty(0, np.uint8)
-    verdict = np.concatenate(verdicts)
-    content = pa.chunked_array(digests).combine_chunks().dictionary_encode().indices.to_numpy()  # one number per distinct content
-    _resolve(verdict, content, np.concatenate(labels), np.concatenate(in_test))
+    verdict, label, digest = np.concatenate(verdicts), np.concatenate(labels), np.concatenate(digests)
+    form = _numbered(np.concatenate(forms))
+    in_test, in_none = (pc.equal(pa.chunked_array(published), split).to_numpy() for split in ("test", ""))
+    readable = verdict != _UNREADABLE
+    _resolve(verdict, _numbered(digest), form, label, in_test)
+    rows = np.flatnonzero(verdict == KEEP)
+    if len(rows):
+        examples = _Examples(
+            twins.groups(form[rows], np.concatenate(outlines)[verdict[readable] == KEEP], label[rows]),
+            digest[rows],
+            label[rows],
+            in_test[rows],
+            in_none[rows],
+        )
+        verdict[rows] = _placed(examples, rules)
     return verdict
 
 
@@ -107,21 +134,51 @@ def sort_out(batches: Iterable[pa.RecordBatch], verdict: NDArray[np.uint8], rule
     for batch in batches:
         verdicts = verdict[start : start + batch.num_rows]
         start += batch.num_rows
-        refused = verdicts != KEEP
+        refused = ~kept(verdicts)
         if refused.any():
             yield "quarantine", _quarantined(batch.filter(pa.array(refused)), verdicts[refused], rules)
         if not refused.all():
-            yield from _by_split(_finished(batch.filter(pa.array(~refused)), rules))
+            yield from _by_split(_finished(batch.filter(pa.array(~refused)), verdicts[~refused], rules))
 
 
-def _resolve(verdict: NDArray[np.uint8], content: NDArray[np.int32], labels: NDArray[np.int16], in_test: NDArray[np.bool_]) -> None:
-    """Marks conflicts and duplicates in `verdict`; refused examples take no part."""
+def kept(verdict: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which examples go to a split, by the verdicts of `judge`."""
+    return np.isin(verdict, [*REASONS], invert=True)
+
+
+def near_duplicates(verdict: NDArray[np.uint8]) -> dict[str, int]:
+    """How many kept examples have a near duplicate in their split, of each split that has any."""
+    counts = np.bincount(verdict, minlength=_TWIN + len(SPLITS))[_TWIN:]
+    return {split: int(count) for split, count in zip(SPLITS, counts, strict=True) if count}
+
+
+def _digests(contents: Iterable[bytes | None]) -> NDArray[np.uint64]:
+    """SHA-256 of each content, as four numbers in the order of its bytes, [n, 4]."""
+    whole = b"".join(hashlib.sha256(content or b"").digest() for content in contents)
+    return np.frombuffer(whole, ">u8").reshape(-1, 4).astype(np.uint64)
+
+
+def _numbered(digests: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """One number for each distinct digest, [n]."""
+    halves = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(digests), [None, pa.py_buffer(digests[:, :2].tobytes())])
+    numbers: NDArray[np.int32] = halves.dictionary_encode().indices.to_numpy()
+    return numbers
+
+
+def _resolve(
+    verdict: NDArray[np.uint8],
+    content: NDArray[np.int32],
+    form: NDArray[np.int32],
+    labels: NDArray[np.int16],
+    in_test: NDArray[np.bool_],
+) -> None:
+    """Marks conflicts (of one `form`) and duplicates (of one `content`) in `verdict`; refused examples take no part."""
     rows = np.flatnonzero(verdict == KEEP)
-    distinct = int(content.max()) + 1
+    distinct = int(form.max()) + 1
     lowest, highest = np.full(distinct, np.iinfo(np.int16).max), np.full(distinct, np.iinfo(np.int16).min)
-    np.minimum.at(lowest, content[rows], labels[rows])
-    np.maximum.at(highest, content[rows], labels[rows])
-    verdict[rows[lowest[content[rows]] != highest[content[rows]]]] = _CONFLICT
+    np.minimum.at(lowest, form[rows], labels[rows])
+    np.maximum.at(highest, form[rows], labels[rows])
+    verdict[rows[lowest[form[rows]] != highest[form[rows]]]] = _CONFLICT
 
     rows = np.flatnonzero(verdict == KEEP)
     preferred = rows[np.argsort(~in_test[rows], kind="stable")]  # test first, then reading order
@@ -131,12 +188,103 @@ def _resolve(verdict: NDArray[np.uint8], content: NDArray[np.int32], labels: NDA
     verdict[preferred[again]] = _DUPLICATE
 
 
-def _finished(batch: pa.RecordBatch, rules: Rules) -> pa.RecordBatch:
+class _Examples(NamedTuple):
+    """Examples that may stay, in reading order: what says where they go."""
+
+    groups: NDArray[np.integer[Any]]  # the same number for near duplicates
+    digests: NDArray[np.uint64]  # [n, 4]
+    labels: NDArray[np.int16]
+    in_test: NDArray[np.bool_]  # published there
+    in_none: NDArray[np.bool_]  # published in no split
+
+
+def _placed(of: _Examples, rules: Rules) -> NDArray[np.uint8]:
+    """The verdict for each example that may stay, [n]."""
+    rows, group = np.arange(len(of.labels)), np.unique(of.groups, return_inverse=True)[1]
+    alone = np.where(of.in_none & _below(of.digests[:, 0], rules.test_share), _TEST, _TRAIN)
+    alone[(alone == _TRAIN) & _below(of.digests[:, -1], rules.validation_share)] = _VALIDATION
+    alone[of.in_test] = _TEST
+    place = alone.copy()
+
+    free = of.in_none & ~_any(of.in_test, group)[group]
+    twins_of = np.bincount(group[free], minlength=len(rows))[group]
+    _, at = np.unique(group[free], return_index=True)
+    firsts = rows[free][at]
+    for units in _by_label(firsts, of.labels):
+        if len(units) >= FEWEST:
+            place[units] = _drawn(of.digests[units], twins_of[units] > 1, rules)
+        else:
+            place[units[twins_of[units] > 1]] = _TRAIN
+    if rules.complete:
+        _complete(place, of, np.bincount(group)[group] == 1, rules)
+
+    # Whom the others of a group follow: one that is tested on, else one published in no split, else the first.
+    order = np.lexsort((rows, ~free, ~of.in_test))
+    leader = order[np.unique(group[order], return_index=True)[1]][group]
+    with_leader = place[leader]
+    place = np.where(of.in_test, place, with_leader)
+    refused = ~of.in_test & ~free & (rows != leader) & (with_leader != _TRAIN)
+    together = np.bincount(group[~refused], minlength=len(rows))[group] > 1
+    verdict = np.where(together, _TWIN + place, np.where(place == alone, KEEP, _MOVED + place))
+    return np.where(refused, _NEAR, verdict).astype(np.uint8)
+
+
+def _below(keys: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
+    """Which of the numbers, drawn evenly from 64 bits, are among the lowest `share`."""
+    below: NDArray[np.bool_] = keys < np.uint64(math.ceil(share * 2**64))
+    return below
+
+
+def _any(marked: NDArray[np.bool_], group: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    """Which groups have a marked example, [groups]."""
+    return np.bincount(group, weights=marked) > 0
+
+
+def _by_label(rows: NDArray[np.int64], labels: NDArray[np.int16]) -> list[NDArray[np.int64]]:
+    """The rows of each class."""
+    order = rows[np.argsort(labels[rows], kind="stable")]
+    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
+
+
+def _drawn(digests: NDArray[np.uint64], twin: NDArray[np.bool_], rules: Rules) -> NDArray[np.int64]:
+    """The splits of examples [n] of one class, each of them alone or, a `twin`, for all of its near duplicates.
+
+    Each goes where its hash says, twins to train. Where that leaves a split less than half of its share, or nothing,
+    those follow whose hashes are the lowest, twins last.
+    """
+    place = np.full(len(twin), _TRAIN)
+    for split, keys, share, rest in (
+        (_TEST, digests[:, 0], rules.test_share, 2),
+        (_VALIDATION, digests[:, -1], rules.validation_share, 1),
+    ):
+        left = np.flatnonzero(place == _TRAIN)
+        own = int((_below(keys[left], share) & ~twin[left]).sum())
+        expected = len(left) * share
+        least = max(1, round(expected / 2)) if expected > NEGLIGIBLE else 0
+        order = left[np.lexsort((keys[left], twin[left]))]
+        place[order[: min(max(own, least), len(left) - rest)]] = split
+    return place
+
+
+def _complete(place: NDArray[np.int64], of: _Examples, alone: NDArray[np.bool_], rules: Rules) -> None:
+    """Moves examples that were published for training to validation where a class has none there; near duplicates stay."""
+    validated = np.bincount(of.labels[place == _VALIDATION], minlength=rules.classes)
+    published = ~of.in_test & ~of.in_none & alone & (place == _TRAIN) & (validated[of.labels] == 0)
+    only_validation = replace(rules, test_share=0.0)
+    for rows in _by_label(np.flatnonzero(published), of.labels):
+        if len(rows) >= FEWEST:
+            place[rows] = _drawn(of.digests[rows], np.zeros(len(rows), bool), only_validation)
+
+
+def _finished(batch: pa.RecordBatch, verdicts: NDArray[np.uint8], rules: Rules) -> pa.RecordBatch:
     contents = batch["content"].to_pylist()
     digests = [hashlib.sha256(content).digest() for content in contents]
     columns = {
         "id": batch["id"],
-        "split": [_split(split, digest, rules) for split, digest in zip(batch["split"].to_pylist(), digests, strict=True)],
+        "split": [
+            _split(split, digest, rules) if verdict == KEEP else SPLITS[verdict % 10]
+            for split, digest, verdict in zip(batch["split"].to_pylist(), digests, verdicts, strict=True)
+        ],
         "label": batch["label"],
         "content": contents,
         "sha256": [digest.hex() for digest in digests],
@@ -146,7 +294,7 @@ def _finished(batch: pa.RecordBatch, rules: Rules) -> pa.RecordBatch:
 
 
 def _split(published: str, digest: bytes, rules: Rules) -> str:
-    """The split of an example; adding data never moves one, for only its own content decides."""
+    """The split of an example by its own content alone, so that adding data never moves it."""
     if published == "test" or (published == "" and int.from_bytes(digest[:8]) < rules.test_share * 2**64):
         return "test"
     return "validation" if int.from_bytes(digest[-8:]) < rules.validation_share * 2**64 else "train"

@@ -19,6 +19,7 @@ class Kind:
 
     name = "table"
     statistics = STATISTICS
+    compared = ("missing",)
 
     def __init__(self, features: int, names: Sequence[str] = ()) -> None:
         self.features, self.names = features, names
@@ -48,6 +49,16 @@ class Kind:
     def describe(self, contents: list[bytes]) -> dict[str, Any]:
         """The columns `statistics` of readable contents."""
         return {"missing": np.isnan(self._numbers(contents)).sum(axis=1).astype(np.int32)}
+
+    def seen(self, contents: list[bytes]) -> list[bytes]:
+        """What a model can tell readable contents apart by: the numbers, of which 0 and -0 are one, and so are all NaN."""
+        numbers = self._numbers(contents)
+        numbers = np.where(np.isnan(numbers), np.float32(np.nan), numbers + np.float32(0))
+        return [row.tobytes() for row in numbers]
+
+    def outlines(self, contents: list[bytes]) -> NDArray[np.uint8]:
+        """Nothing: rows are the same to a model or they are not."""
+        return np.empty((len(contents), 0), np.uint8)
 
     def add(self, contents: list[bytes]) -> None:
         """Takes contents of the train split into the normalisation."""

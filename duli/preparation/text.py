@@ -22,6 +22,7 @@ class Kind:
 
     name = "text"
     statistics = STATISTICS
+    compared = ("characters", "bytes")
 
     def __init__(self, length: int, vocabulary: int, tokenizer: str | None = None) -> None:
         self.length, self.vocabulary, self.tokenizer = length, vocabulary, tokenizer
@@ -53,6 +54,14 @@ class Kind:
     def describe(self, contents: list[bytes]) -> dict[str, Any]:
         """The columns `statistics` of readable contents."""
         return {"characters": [len(content.decode()) for content in contents]}
+
+    def seen(self, contents: list[bytes]) -> list[bytes]:
+        """What a model can tell readable contents apart by: neither case nor width nor white space."""
+        return [text.encode() for text in tokens.normal(content.decode() for content in contents)]
+
+    def outlines(self, contents: list[bytes]) -> NDArray[np.uint8]:
+        """Nothing: texts are the same to a model or they are not."""
+        return np.empty((len(contents), 0), np.uint8)
 
     def add(self, contents: list[bytes]) -> None:
         """Takes contents of the train split among those that the tokenizer is made of."""

@@ -12,6 +12,8 @@ from duli.errors import DataError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from tokenizers.normalizers import Normalizer
+    from tokenizers.pre_tokenizers import PreTokenizer
 
 # In this order the special tokens have the numbers 0, 1, ...
 PADDING, UNKNOWN, START, MASK = range(4)
@@ -28,11 +30,10 @@ def train(texts: Iterable[str], vocabulary: int) -> bytes:
     full-width letters and signs are what their half-width forms are; tokens do not reach over white space and punctuation.
     Raises `DataError` where no character is there often enough.
     """
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, models, processors, trainers
 
     tokenizer = Tokenizer(models.BPE(unk_token=SPECIAL[UNKNOWN]))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation()])
+    tokenizer.normalizer, tokenizer.pre_tokenizer = _reading()
     tokenizer.post_processor = processors.TemplateProcessing(single=f"{SPECIAL[START]} $A", special_tokens=[(SPECIAL[START], START)])
     texts = list(texts)
     counts = Counter(character for text in texts for character in tokenizer.normalizer.normalize_str(text) if not character.isspace())
@@ -48,6 +49,25 @@ def train(texts: Iterable[str], vocabulary: int) -> bytes:
     )
     tokenizer.train_from_iterator(texts, trainer)
     return str(tokenizer.to_str()).encode()
+
+
+def normal(texts: Iterable[str]) -> list[str]:
+    """Each text as every tokenizer of `train` reads it: its words and signs, with a space between.
+
+    Texts of one normal form get the same tokens, whatever the vocabulary.
+    """
+    normaliser, splitter = _reading()
+    return [" ".join(piece for piece, _ in splitter.pre_tokenize_str(normaliser.normalize_str(text))) for text in texts]
+
+
+def _reading() -> "tuple[Normalizer, PreTokenizer]":
+    """What a text goes through before it becomes tokens: how it is normalised, and where it is split."""
+    from tokenizers import normalizers, pre_tokenizers
+
+    return (
+        normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()]),
+        pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation()]),
+    )
 
 
 def encode(tokenizer: bytes, texts: Sequence[str], length: int) -> NDArray[np.int32]:

@@ -22,6 +22,14 @@ class Range(Section):
         return self
 
 
+class Shift(Section):
+    """How far a split may be from train."""
+
+    # Standard deviations that the mean of a statistic may differ by, where chance alone would not move it as far.
+    tolerance: Annotated[float, Field(ge=0)] = 0.25
+    ignore: tuple[str, ...] = ()  # statistics that may differ as they like, by name; `label` for the shares of the classes
+
+
 class Validate(Section):
     """Bounds of the Great Expectations suite; outside them the line stops."""
 
@@ -29,3 +37,4 @@ class Validate(Section):
     max_quarantined_share: Share  # of all examples read
     class_share: Range  # of each class within each split
     statistics: dict[str, Range]  # by column of the prepared examples: the mean of each split
+    shift: Shift = Shift()

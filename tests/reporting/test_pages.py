@@ -46,6 +46,13 @@ def test_the_validation_page_puts_first_what_failed_and_escapes_it() -> None:
     assert "&lt;script&gt;" in page
 
 
+def test_the_validation_page_counts_near_duplicates_and_names_classes_without_an_example() -> None:
+    page = validation(near_duplicates={"train": 1234}, absent={"validation": ["<odd>"]})
+    assert "1,234 in train" in page
+    assert "No example in validation: <code>&lt;odd&gt;</code>" in page
+    assert "Near duplicates" not in validation()
+
+
 def test_it_takes_outcomes_with_a_severity_and_without_table_or_classes() -> None:
     plain = {key: value for key, value in HOLDS.items() if key != "table"} | {"severity": "critical", "column": ""}
     page = validation(expectations=[plain], splits={"train": {"examples": 1}})

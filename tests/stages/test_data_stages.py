@@ -2,10 +2,16 @@
 
 import json
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 from duli import files
 from duli.datasets import mnist
@@ -171,3 +177,54 @@ def test_validate_sees_a_leak_that_prepare_let_through(line: Path, mnist_folder:
     pq.write_table(leaked, line / "data/prepared/train.parquet")
     with pytest.raises(GateError, match=r"examples\.sha256 column values to be unique"):
         validate.main()
+
+
+SHIFTS = {
+    "inverted": (lambda pixels: 255 - pixels, "mean"),
+    "pale": (lambda pixels: pixels // 3, "std"),
+}
+
+
+@pytest.mark.parametrize(("change", "statistic"), SHIFTS.values(), ids=SHIFTS)
+def test_validate_stops_a_test_split_that_is_not_like_train(
+    line: Path,
+    mnist_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+    statistic: str,
+) -> None:
+    """With no bounds of its own, as `duli new` leaves them: train is what the others have to be like."""
+    real = mnist.examples
+
+    def examples(folder: Path, rows: int) -> Iterator[pa.RecordBatch]:
+        for batch in real(folder, rows):
+            if batch["split"][0].as_py() == "test":
+                contents = [change(np.frombuffer(one, np.uint8)).tobytes() for one in batch["content"].to_pylist()]
+                batch = batch.set_column(batch.schema.get_field_index("content"), "content", pa.array(contents))
+            yield batch
+
+    monkeypatch.setattr(mnist, "examples", examples)
+    prepared(make_line(line, mnist_folder, validate__statistics={}))
+    with pytest.raises(GateError, match=rf"test\.{statistic} mean to be like that of train: \S+; expected \S+ to \S+ \(train") as raised:
+        validate.main()
+    assert "validation." not in str(raised.value).replace("reports/validation.html", "")
+    assert "shift: {ignore: [" in str(raised.value)
+    make_line(line, mnist_folder, validate__statistics={}, validate__shift={"ignore": ["mean", "std"]})
+    validate.main()
+
+
+def test_validate_names_classes_without_an_example(line: Path, mnist_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_line(line, mnist_folder, validate__class_share={"min": 0, "max": 0.2})
+    prepared(line)
+    stats = files.read_json(line / "data/prepared/stats.json")
+    rows = pq.read_table(line / "data/prepared/validation.parquet")
+    files.write_json(line / "data/prepared/stats.json", {**stats, "splits": _without(stats["splits"], "validation", 7)})
+    pq.write_table(rows.filter(pc.not_equal(rows["label"], 7)), line / "data/prepared/validation.parquet")
+    validate.main()
+    assert files.read_json(line / "reports/validation.json")["absent"] == {"validation": ["7"]}
+    assert "no example in validation of 7" in capsys.readouterr().out
+
+
+def _without(splits: dict[str, Any], split: str, label: int) -> dict[str, Any]:
+    counts = [0 if index == label else count for index, count in enumerate(splits[split]["per_class"])]
+    return {**splits, split: {**splits[split], "per_class": counts}}
