@@ -1,7 +1,7 @@
 # One list of commands for people, hooks and CI. Everything runs in .venv, which is built from requirements.lock.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help venv repro retrain propose pull-request promote report portfolio ui test test-story test-fast browser lint graphs format lock bench-line bench-train bench-ablation bench-transfer bench-evaluate bench-compression bench-serve bench-report bench-lines bench-retrain screenshots clean
+.PHONY: help venv repro repro-all retrain propose pull-request promote report portfolio ui test test-story test-fast browser lint graphs format lock bench-line bench-train bench-ablation bench-transfer bench-evaluate bench-compression bench-serve bench-report bench-lines bench-retrain screenshots clean
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -33,6 +33,9 @@ install:
 repro: venv ## run the release line: raw bytes to a priced, packaged, tracked release (LINE=NAME for pipelines/NAME)
 	@test -f $(FOLDER)/params.yaml || { echo "no release line '$(LINE)'; there are: . $(notdir $(wildcard pipelines/*))" >&2; exit 2; }
 	@cd $(FOLDER) && duli check && dvc repro && duli show
+
+repro-all: ## run every release line, one after the other
+	@for folder in . pipelines/*/; do $(MAKE) --no-print-directory repro LINE=$$(basename $$folder) || exit; done
 
 retrain: venv ## train again if a trigger asks for it, and judge the result (REASON=... in the environment runs every stage); fails only where duli does
 	@cd $(FOLDER) && { duli retrain $${REASON:+--force "$$REASON"}; code=$$?; case $$code in 0|1|3) ;; *) exit $$code;; esac; }

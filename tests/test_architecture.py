@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
+from duli.cli import new
 from duli.models._params import architectures
 from duli.params import Params
 from stages import sections as all_sections
@@ -60,14 +61,26 @@ def test_a_further_line_has_the_graph_of_the_root_and_params_that_hold(line: Pat
     assert Params("params.yaml").values["root"] == "../.."
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("folder", [ROOT, *LINES], ids=lambda folder: folder.name)
 @pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # within DVC
-def test_one_graph_holds_every_line_so_that_all_can_be_built_at_once() -> None:
-    """What `dvc repro -P` runs: each line's stages once, and no two that write the same file, which building the graph would refuse."""
-    with Repo(str(ROOT)) as repo:
-        found = {(Path(stage.path_in_repo).parent, stage.name) for stage in repo.index.graph}
-    folders = [Path(), *(line.relative_to(ROOT) for line in LINES)]
-    assert found == {(folder, stage) for folder in folders for stage in STAGES}
+def test_each_line_is_a_dvc_project_of_its_own_so_that_the_root_s_dvc_speaks_of_the_root_alone(
+    folder: Path,
+) -> None:
+    with Repo(str(folder)) as repo:
+        assert {(Path(stage.path_in_repo), stage.name) for stage in repo.index.graph} == {(Path("dvc.yaml"), stage) for stage in STAGES}
+        # The same on every machine: code outside of a line's project is named from the line.
+        assert not [dep.def_path for stage in repo.index.stages for dep in stage.deps if Path(dep.def_path).is_absolute()]
+        assert Path(repo.cache.local_cache_dir) == ROOT / ".dvc/cache"
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line.name)
+def test_a_further_line_has_the_dvc_files_that_new_writes(line: Path) -> None:
+    kept = {name: (line / name).read_text() for name in (".dvc/config", ".dvc/.gitignore", ".dvcignore")}
+    assert kept == {
+        ".dvc/config": new._dvc_config(line),
+        ".dvc/.gitignore": new.DVC_GITIGNORE,
+        ".dvcignore": new.DVCIGNORE,
+    }
 
 
 def needed(stage: str) -> set[str]:

@@ -19,6 +19,9 @@ NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"  # of a release: a wheel's and a command's
 LINES = {"digits": Path()}  # lines that are no folder of pipelines/
 VALIDATION, TEST = 0.15, 0.2  # shares of data that were published in no split
 ACCEPTED = Path("data/accepted")
+# What DVC keeps for itself in a line, and no example of it.
+DVC_GITIGNORE = "/config.local\n/tmp\n/cache\n"
+DVCIGNORE = "# Says what the folder is for, and is no example.\n/data/accepted/README.md\n/.checkpoints/\n"
 OWN = "own"  # folder of the line that holds what was made of the data
 # Of the market facts, files that speak of what is sold; the others are about machines, wages and the like.
 MARKET = ("segments.csv", "competitors.csv", "services.csv", "llm.csv", "size.csv", "assumptions.csv")
@@ -59,6 +62,9 @@ def new(name: str, source: str, label: str | None, text: str | None, size: int |
         # A dependency of `prepare`, so it is there also while nothing has been accepted.
         (made / ACCEPTED).mkdir(parents=True)
         (made / ACCEPTED / "README.md").symlink_to(os.path.relpath(CODE / ACCEPTED / "README.md", folder / ACCEPTED))
+        files.write_text(made / ".dvc/config", _dvc_config(folder))
+        files.write_text(made / ".dvc/.gitignore", DVC_GITIGNORE)
+        files.write_text(made / ".dvcignore", DVCIGNORE)
         _checked(made / "params.yaml")
         # Last: what is left of a process that was killed is no pipeline for DVC, which looks for files of this name.
         shutil.copy(CODE / "dvc.yaml", made)
@@ -245,6 +251,28 @@ def _kept(found: "Found", folder: Path) -> dict[str, Any]:
     with files.atomic(folder / FILE) as file:
         pq.write_table(found.examples, file, compression="zstd", row_group_size=4096, write_page_checksum=True)
     return {"bytes": (folder / FILE).stat().st_size, "sha256": files.sha256(folder / FILE)}
+
+
+def _dvc_config(folder: Path) -> str:
+    """The settings of the repository, its remotes and its cache, for a line in `folder`.
+
+    A line is a DVC project of its own, so that DVC's commands in the root do not speak of it.
+    """
+    from configobj import ConfigObj
+
+    def moved(path: str) -> str:
+        if "://" in path or Path(path).is_absolute():
+            return path
+        return os.path.relpath(CODE / ".dvc" / path, folder / ".dvc")
+
+    place = CODE / ".dvc/config"
+    text = place.read_text(encoding="utf-8") if place.is_file() else ""
+    config = ConfigObj(text.splitlines(), indent_type="    ")
+    config["cache"] = {**config.get("cache", {}), "dir": moved(config.get("cache", {}).get("dir", "cache"))}
+    for section in config.values():
+        if "url" in section:
+            section["url"] = moved(section["url"])
+    return "\n".join(config.write()) + "\n"
 
 
 def _read(path: Path) -> Any:

@@ -11,8 +11,6 @@ from duli.cli import lines
 from duli.errors import DataError, ParamsError
 
 if TYPE_CHECKING:
-    from dvc.repo import Repo
-
     from duli.economics.portfolio import Figures
     from duli.reporting.speech import Language
 
@@ -70,28 +68,29 @@ def portfolio() -> None:
     from duli.economics.portfolio import together
     from duli.packaging.params import Release
     from duli.params import Params
+    from duli.tracking.store import repository
 
+    repository({}, Path())  # nobody else knows which params the reports are of
     if Params("params.yaml").values.get("root") != ".":
         raise ParamsError("a portfolio is one of all lines: run `duli portfolio` in the root of the repository (`make portfolio` there)")
     named: dict[str, Path] = {}
     listed: dict[str, Any] = {}
     built: dict[str, Figures] = {}
-    with _dvc() as repo:
-        for folder in lines.folders():
-            release = Params(folder / "params.yaml").section("release", Release)
-            if release.name in named:
-                raise ParamsError(
-                    f"{folder / 'params.yaml'}: release.name = '{release.name}' is that of {named[release.name] / 'params.yaml'} too, and "
-                    "a line needs an experiment and a registered model of its own; change one"
-                )
-            named[release.name] = folder
-            listed[release.name] = {"folder": str(folder), "title": release.title, "state": "not built", "fix": lines.repro(folder)}
-            if (folder / BUSINESS).exists():
-                built[release.name], of_line = _line(folder)
-                changed = _changed(repo, folder)
-                listed[release.name] |= {"state": "outdated" if changed else "current", "changed": changed, **of_line}
+    for folder in lines.folders():
+        release = Params(folder / "params.yaml").section("release", Release)
+        if release.name in named:
+            raise ParamsError(
+                f"{folder / 'params.yaml'}: release.name = '{release.name}' is that of {named[release.name] / 'params.yaml'} too, and "
+                "a line needs an experiment and a registered model of its own; change one"
+            )
+        named[release.name] = folder
+        listed[release.name] = {"folder": str(folder), "title": release.title, "state": "not built", "fix": lines.repro(folder)}
+        if (folder / BUSINESS).exists():
+            built[release.name], of_line = _line(folder)
+            changed = _changed(folder)
+            listed[release.name] |= {"state": "outdated" if changed else "current", "changed": changed, **of_line}
     if not built:
-        raise DataError(f"no release line is built ({', '.join(named)}); `make repro` builds the default one, `dvc repro -P` all of them")
+        raise DataError(f"no release line is built ({', '.join(named)}); `make repro` builds the default one, `make repro-all` all of them")
     currency, rate = _currency(named[next(iter(built))], next(iter(built.values())))
     facts = {
         "currency": currency,
@@ -145,36 +144,27 @@ def _read(folder: Path, name: str, form: type[Form]) -> Form:
         ) from None
 
 
-def _dvc() -> "Repo":
-    from dvc.exceptions import NotDvcRepoError
-    from dvc.repo import Repo
-
-    try:
-        return Repo(".")
-    except NotDvcRepoError:
-        raise DataError(
-            "this is no DVC repository, so nobody knows which params the reports are of; work in a clone of the repository"
-        ) from None
-
-
-def _changed(repo: "Repo", folder: Path) -> list[str]:
+def _changed(folder: Path) -> list[str]:
     """What of a line is not as DVC noted it when it was built: sections of its params.yaml, and the report itself; usually nothing."""
     from dvc.dependency import ParamsDependency
     from dvc.exceptions import DvcException
+    from dvc.repo import Repo
 
     found: dict[str, None] = {}
     try:
-        for stage in repo.stage.collect(str(folder / "dvc.yaml")):
-            for dep in stage.deps:
-                if isinstance(dep, ParamsDependency):
-                    for state in dep.status().values():
-                        found |= dict.fromkeys(state if isinstance(state, dict) else dep.params)  # a text where nothing was noted at all
-            if any(out.def_path == BUSINESS and "modified" in out.status().values() for out in stage.outs):
-                found[BUSINESS] = None
+        with Repo(str(folder)) as repo:  # a further line is a DVC project of its own
+            for stage in repo.stage.collect(str(folder / "dvc.yaml")):
+                for dep in stage.deps:
+                    if isinstance(dep, ParamsDependency):
+                        for state in dep.status().values():
+                            # A text where nothing was noted at all.
+                            found |= dict.fromkeys(state if isinstance(state, dict) else dep.params)
+                if any(out.def_path == BUSINESS and "modified" in out.status().values() for out in stage.outs):
+                    found[BUSINESS] = None
     except DvcException as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(
-            f"{folder / 'dvc.yaml'}: DVC cannot tell what was built ({reason}); `dvc status {folder / 'dvc.yaml'}` says more"
+            f"{folder / 'dvc.yaml'}: DVC cannot tell what was built ({reason}); `dvc status` in that folder says more"
         ) from None
     return [*found]
 

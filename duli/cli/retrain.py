@@ -299,9 +299,7 @@ def _status(*, mend: bool) -> dict[str, Any]:
 
 def _mended() -> bool:
     """Removes what DVC left cut off and makes again; whether there is anything to be gained by asking it again."""
-    from duli.tracking.store import repository
-
-    locks = repository(os.environ, Path()) / ".dvc/tmp/rwlock"  # of processes at work, as JSON
+    locks = Path(".dvc/tmp/rwlock")  # of processes at work, as JSON
     try:
         json.loads(locks.read_bytes() if locks.exists() else b"{}")
         found = False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from duli import files
 from duli.cli import commands
 from duli.cli.registered import CHAMPION, MANIFEST
-from duli.errors import DataError, DuliError
+from duli.errors import DataError
 
 if TYPE_CHECKING:
     from duli.tracking.champion import Record
@@ -42,23 +42,35 @@ def _bring(champion: "Record", paths: Sequence[Path], folder: Path) -> None:
     commit = first_named(champion, "%H")
     if commit is None:
         raise DataError(f"what lies here is not the champion, and git knows no commit whose {CHAMPION} names it; commit {CHAMPION}")
-    line, root = Path(commands.git("rev-parse", "--show-prefix")), commands.git("rev-parse", "--show-toplevel")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as name:
         made = Path(name) / "line"
-        for path in paths:
-            (made / path).parent.mkdir(parents=True, exist_ok=True)
-            try:
-                commands.dvc("get", "--quiet", "--rev", commit, root, str(line / path), "--out", str(made / path))
-            except DuliError as error:
-                raise DataError(
-                    f"what lies here is not the champion, and {path} of commit {commit[:8]} is not to be had: {error}"
-                ) from None
+        _get(commit, paths, made)
         if not _is(made, champion):
             raise DataError(
                 f"dvc.lock of commit {commit[:8]}, whose {CHAMPION} first names the champion, is of another release; commit both together"
             )
         shutil.move(made, folder)
+
+
+def _get(commit: str, paths: Sequence[Path], folder: Path) -> None:
+    """Brings files of this line, as they were at a commit, from DVC's cache or its remote into `folder`.
+
+    `dvc get` finds no cache for a DVC project that is a folder of another one, as further lines are.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as here:
+            config = {name: here.config[name] for name in ("core", "remote")}  # a remote may be younger than the commit
+        with Repo(config=config) as repo, repo.switch(commit):
+            for path in paths:
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                repo.dvcfs.get(str(path), str(folder / path))
+    except (DvcException, OSError) as error:
+        said = " ".join(str(error).split())[:300]
+        raise DataError(f"what lies here is not the champion, and {path} of commit {commit[:8]} is not to be had: {said}") from None
 
 
 def _is(folder: Path, champion: "Record") -> bool:

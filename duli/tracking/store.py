@@ -147,7 +147,16 @@ def locate(environment: Mapping[str, str], folder: Path) -> Store:
 
 
 def repository(environment: Mapping[str, str], folder: Path) -> Path:
-    """The folder of the repository that work in `folder` belongs to; raises `ParamsError` where there is none."""
+    """The folder of the repository that work in `folder` belongs to; raises `ParamsError` where there is none.
+
+    A further line, pipelines/NAME, is a DVC project of its own; its repository is that of all lines.
+    """
+    project = _project(environment, folder)
+    above = project.parent.parent
+    return above if project.parent.name == "pipelines" and (above / ".dvc").is_dir() else project
+
+
+def _project(environment: Mapping[str, str], folder: Path) -> Path:
     if environment.get("DVC_ROOT"):
         return Path(environment["DVC_ROOT"]).resolve()
     folder = folder.resolve()

@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from configobj import ConfigObj
+from dvc.repo import Repo
 from PIL import Image
 from ruamel.yaml import YAML
 
@@ -119,7 +121,36 @@ def test_a_line_of_another_keeps_its_recipe_and_reads_the_same_files_from_its_ow
     assert (folder / "dvc.yaml").read_bytes() == (repo / "dvc.yaml").read_bytes()
     assert files.read_json(folder / "champion.json") == {"champion": None}
     assert "own/" not in said
-    assert tree(folder) == {"params.yaml", "dvc.yaml", "champion.json", "data", "data/accepted", "data/accepted/README.md"}
+    ours = {"params.yaml", "dvc.yaml", "champion.json", "data", "data/accepted", "data/accepted/README.md"}
+    assert tree(folder) == {*ours, ".dvc", ".dvc/config", ".dvc/.gitignore", ".dvcignore"}
+
+
+def test_a_line_is_a_dvc_project_with_the_cache_and_the_remotes_of_the_repository(repo: Path) -> None:
+    (repo / ".dvc").mkdir()
+    (repo / ".dvc/config").write_text(
+        "[core]\n    remote = near\n    no_scm = true\n"
+        "['remote \"near\"']\n    url = ../../store\n    verify = true\n"
+        "['remote \"far\"']\n    url = s3://bucket/duli\n"
+        "['remote \"disk\"']\n    url = /mnt/duli\n"
+    )
+    made(repo, "--from", "fashion")
+    with Repo(str(repo / "pipelines/line")) as line, Repo(str(repo)) as root:
+        assert line.root_dir == str(repo / "pipelines/line")
+        assert line.cache.local_cache_dir == str(repo / ".dvc/cache")
+        urls = [{name: remote["url"] for name, remote in one.config["remote"].items()} for one in (line, root)]
+        assert urls == [{"near": str(repo.parent / "store"), "far": "s3://bucket/duli", "disk": "/mnt/duli"}] * 2
+        assert line.config["core"]["remote"] == "near"
+        assert line.config["remote"]["near"]["verify"] is True
+
+
+@pytest.mark.parametrize("cache", ["../../caches/duli", "/mnt/cache"])
+def test_a_line_follows_a_cache_that_was_moved(repo: Path, cache: str) -> None:
+    (repo / ".dvc").mkdir()
+    (repo / ".dvc/config").write_text(f"[cache]\n    dir = {cache}\n    type = symlink\n")
+    made(repo, "--from", "fashion")
+    kept = ConfigObj(str(repo / "pipelines/line/.dvc/config"))["cache"]
+    assert (repo / "pipelines/line/.dvc" / kept["dir"]).resolve() == (repo / ".dvc" / cache).resolve()
+    assert kept["type"] == "symlink"
 
 
 def test_a_line_of_a_line_of_own_data_reads_the_data_of_that(repo: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from duli import files
-from duli.cli import incoming, retrain
+from duli.cli import incoming, retrain, trained_on
 from duli.cli.incoming import NEEDED
 from duli.cli.intake import Window
 from duli.cli.registered import CHAMPION, MANIFEST
@@ -108,3 +108,27 @@ def test_what_lies_here_is_taken_where_it_is_the_champion_s_and_unchanged(merged
     files.write_json(MANIFEST, {"wheel": {"sha256": "fourth"}})
     with pytest.raises(DataError, match="is of another release; commit both together"):
         champions_line(third, NEEDED, {})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["cache", "remote"])
+def test_files_of_a_commit_are_had_for_further_lines_too(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A further line is a DVC project in that of the root; `dvc get` does not find its cache. The remote is younger than the commit."""
+    monkeypatch.chdir(tmp_path)
+    run("git", "init", "-q")
+    run("dvc", "init", "-q")
+    folder = tmp_path / "pipelines/mine"
+    shutil.copytree(ROOT / "pipelines/fashion/.dvc", folder / ".dvc", ignore=shutil.ignore_patterns("tmp"))
+    monkeypatch.chdir(folder)
+    wanted = Path("data/raw/dataset.json")
+    for content in ("old", "new"):
+        files.write_text(wanted, content)
+        run("dvc", "add", "-q", str(wanted))
+        run("git", "add", "-A", ".")
+        run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", content)
+    old = subprocess.run(["git", "rev-parse", "HEAD~"], check=True, capture_output=True, text=True).stdout.strip()
+    if place == "remote":
+        run("dvc", "remote", "add", "-q", "-d", "store", str(tmp_path / "store"))
+        (tmp_path / ".dvc/cache").rename(tmp_path / "store")
+    trained_on._get(old, [wanted], tmp_path / "had")
+    assert (tmp_path / "had" / wanted).read_text() == "old"

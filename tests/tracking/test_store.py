@@ -36,7 +36,9 @@ sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
 def test_the_repositorys_own_database_unless_told_otherwise(tmp_path: Path) -> None:
     (tmp_path / ".dvc").mkdir()
     line = tmp_path / "pipelines/fashion"
-    line.mkdir(parents=True)
+    (line / ".dvc").mkdir(parents=True)  # a DVC project of its own, in the repository of all lines
+    assert stores.locate({"DVC_ROOT": str(line)}, line) == stores.locate({}, tmp_path)
+    (line / ".dvc").rmdir()  # as older lines are
     own = stores.locate({"MLFLOW_TRACKING_URI": " "}, line)
     assert own.tracking_uri == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
     assert own.artifact_root == f"{tmp_path}/mlruns/artifacts"
