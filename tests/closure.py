@@ -19,7 +19,9 @@ BESIDE = (".html", ".css", ".js")  # files that a module names and that lie besi
 def closure(stage: str, named: dict[str, str]) -> set[str]:
     """Files (relative to the repository) that `stage` runs; `named` gives the module for a package in `import_module(f"package.{...}")`."""
     named = {**named, "stages": stage}
-    seen = reachable("stages.__main__", f"stages.{stage}", named=named, stop=CANNOT_CHANGE_RESULTS)
+    packed = [f"duli.serving.{file.stem}" for file in ROOT.glob("duli/serving/*.py") if file.stem != "__init__"]
+    started = packed if stage == "package" else []  # it reads them as files, imported or not
+    seen = reachable("stages.__main__", f"stages.{stage}", *started, named=named, stop=CANNOT_CHANGE_RESULTS)
     return {str(path(module).relative_to(ROOT)) for module in seen} | {
         str(template.relative_to(ROOT)) for module in seen for template in _templates(module)
     }
