@@ -140,6 +140,9 @@ class Application:
             "accuracy": release["numbers"]["evaluation"]["accuracy"],
             "integrity": f"all {len(contents)} files are as released; {vouched}",
         }
+        seen: dict[bytes, dict[bytes, Handler]] = {}
+        if hasattr(kind, "seen"):
+            seen[b"/pixels"] = {b"POST": partial(self._pixels, kind.seen)}
         page = contents[HTML].replace(ASKS, contents[kind.page[0]])
         routes: dict[bytes, dict[bytes, Handler]] = {
             **{path: fixed(contents[name], media, POLICY) for path, (name, media) in PAGE.items()},
@@ -152,6 +155,7 @@ class Application:
             b"/ping": {b"GET": self._ready},
             b"/health": {b"GET": self._ready},
             b"/predict": {b"POST": self._predict},
+            **seen,
             b"/invocations": {b"POST": self._invocations},
             b"/v2": said(openinference.server(self.name, version)),
             b"/v2/health/live": fixed(b"{}"),
@@ -186,6 +190,17 @@ class Application:
         else:
             known = b", ".join(sorted({JSON, *self.kind.media})).decode()
             reply(failure(415, f"this Content-Type is not read; send one of {known}"))
+
+    def _pixels(self, seen: Callable[[bytes], bytes], request: Request, reply: Reply) -> None:
+        """What the model sees of a picture, for the page."""
+        if request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower() not in self.kind.media:
+            known = b", ".join(sorted(self.kind.media)).decode()
+            reply(failure(415, f"this Content-Type is not read; send one of {known}"))
+            return
+        try:
+            reply(Response(200, seen(request.body)))
+        except InputError as error:
+            raise InputError(f"the body: {error}") from None
 
     def _invocations(self, request: Request, reply: Reply) -> None:
         abstain = _abstain(request)

@@ -17,6 +17,7 @@ from PIL import Image
 
 from duli.serving import batching
 from duli.serving.batching import Batcher
+from duli.serving.images import decode
 from duli.serving.predictor import Predictor
 from tests.packaging import tiny
 from tests.serving.served import Served, process, serving
@@ -70,6 +71,21 @@ def test_predict_takes_one_image_and_files(served: Served) -> None:
     Image.fromarray(IMAGES[2, 0]).save(buffer, "PNG")
     for kind in ("image/png", "application/octet-stream"):
         assert labels(served.ask("POST", "/predict", buffer.getvalue(), content_type=kind)[1]) == ["bottom"]
+
+
+def test_the_page_is_told_what_the_model_sees_of_a_picture(served: Served) -> None:
+    wide = np.zeros((30, 40), np.uint8)
+    wide[10:20] = 255
+    buffer = io.BytesIO()
+    Image.fromarray(255 - wide).convert("RGBA").save(buffer, "PNG")
+    status, seen, _ = served.ask("POST", "/pixels", buffer.getvalue(), content_type="image/png")
+    assert (status, seen["images"]) == (200, decode(buffer.getvalue(), (1, 3, 4)).tolist())
+    assert "EXIF" in seen["done"]
+    answers = [served.ask("POST", "/predict", {"images": seen["images"]})[1]]
+    answers += [served.ask("POST", "/predict", buffer.getvalue(), content_type="image/png")[1]]
+    assert answers[0] == answers[1]
+    assert served.ask("POST", "/pixels", b"BM", content_type="image/png")[0] == 400
+    assert served.ask("POST", "/pixels", buffer.getvalue(), content_type="text/plain")[0] == 415
 
 
 def test_a_label_is_withheld_when_asked_for(served: Served) -> None:
