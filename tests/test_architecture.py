@@ -134,7 +134,7 @@ def test_serving_stands_alone(module: str) -> None:
         "bodies": {"orjson"},
         "protocol": {"httptools"},
         "server": {"orjson", "uvloop"},
-        "images": {"PIL"},
+        "pictures": {"PIL"},
         "kind_text": {"tokenizers"},
         "signature": {"cryptography"},
     }

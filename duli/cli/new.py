@@ -118,6 +118,7 @@ def _of_own(name: str, place: Path, wanted: "Wanted") -> tuple[Any, "Found"]:
             "features": _flow(found.features) if found.features else None,
             "columns": _flow(dict(found.columns)),
             "sensitive": _flow(found.sensitive),
+            **({"pictures": _flow(dict(found.pictures))} if found.pictures else {}),
         },
     }
     params["data"].ca.items.pop("own", None)  # a comment on what is written here now

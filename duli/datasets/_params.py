@@ -22,6 +22,13 @@ DatasetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$"), AfterValidator
 ColumnName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
+class Pictures(Section):
+    """What the images have in common, and the release makes others have; see duli/serving/pictures.py, Rules."""
+
+    ground: Literal["dark", "light"] | None = None
+    depth: Annotated[int, Field(ge=8, le=16)] = 16
+
+
 class Own(Section):
     """Data of one's own, as `duli new` found them; the digest pins them as those of public data sets are pinned in their files."""
 
@@ -33,6 +40,7 @@ class Own(Section):
     features: tuple[str, ...] | None  # names of a table's columns
     columns: dict[ColumnName, Literal["number", "text"]]  # what else is known of each example, for slices
     sensitive: tuple[str, ...]  # of these columns: about people
+    pictures: Pictures | None = None  # of images
     bytes: Annotated[int, Field(ge=1)]  # of examples.parquet
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # of it
 

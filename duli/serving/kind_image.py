@@ -1,5 +1,6 @@
 """Images: pixels 0..255 of the one size that the model was trained on."""
 
+import json
 from collections.abc import Iterator, Mapping
 from math import prod
 from typing import Any
@@ -11,6 +12,7 @@ from . import images, labelled
 from .bodies import INVOKED, MAX_INPUTS, Asked, Document, abstention, document, under
 from .errors import InputError
 from .kinds import WORDS, Described, Labelled, Tensor
+from .pictures import Rules
 from .pixels import NUMBERS, Shape, flat_pixels, pixels, wrong_type
 
 BATCH = 256  # images given to the model at once: bounds memory whatever the number of images
@@ -24,12 +26,13 @@ class Kind:
     words = WORDS["image"]
     feed = "images"
     numbers = NUMBERS
-    media = frozenset((b"image/png", b"image/jpeg", b"application/octet-stream", b"application/x-npy"))
+    media = frozenset((b"image/png", b"image/jpeg", b"image/webp", b"application/octet-stream", b"application/x-npy"))
     page = ("page_image.html", "page_image.js")
 
     def __init__(self, release: Mapping[str, Any], contents: Mapping[str, bytes]) -> None:
         size = release["input"]
         self.shape: Shape = (size["channels"], size["height"], size["width"])
+        self.rules = Rules.of(release.get("pictures") or {})
         self.tensor = Tensor("images", "UINT8", [-1, *self.shape], "send pixels 0..255 as such")
 
     def checked(self, inputs: Any) -> Images:
@@ -70,18 +73,23 @@ class Kind:
 
     def load(self, source: str) -> Images:
         """The images of a file."""
-        return images.load(source, self.shape)
+        return images.load(source, self.shape, self.rules)
 
     def labelled(self, sources: list[str], classes: list[str]) -> Labelled:
         """Images and their classes."""
-        return labelled.load(sources, self.shape, classes)
+        return labelled.load(sources, self.shape, classes, self.rules)
 
     def body(self, content: bytes, media: bytes) -> Images:
         """Those of a file that is sent."""
-        found = self.checked(images.decode(content, self.shape))
+        found = self.checked(images.decode(content, self.shape, self.rules, sent=True))
         if len(found) > MAX_INPUTS:
             raise InputError(f"holds {len(found):,} images; send {MAX_INPUTS} at once")
         return found
+
+    def seen(self, content: bytes) -> bytes:
+        """What the model sees of a file that is sent, as /predict takes it, and what was done to pictures."""
+        found = self.body(content, b"")
+        return json.dumps({"images": found.tolist(), "done": self.rules.said(self.shape[0] == 1)}).encode()
 
     def asked(self, body: bytes) -> Asked:
         """What stands under `images` or `image`."""
@@ -149,7 +157,10 @@ class Kind:
                 "Images": {"anyOf": [{"type": "array", "items": form, "minItems": 1, "maxItems": MAX_INPUTS} for form in forms]},
             },
             {"images": several, "image": {"$ref": "#/components/schemas/Image"}},
-            {media.decode(): {"type": "string", "format": "binary"} for media in sorted(self.media)},
+            {
+                media.decode(): {"type": "string", "format": "binary", "description": self.rules.said(channels == 1)}
+                for media in sorted(self.media)
+            },
             {
                 "inputs": several,
                 "instances": several,

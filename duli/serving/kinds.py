@@ -25,7 +25,8 @@ WORDS = {
         "image",
         "images",
         "say what the images of files show",
-        "PNG, JPEG, .npy or IDX, each also as .gz; a folder of them; - for standard input",
+        "pictures (PNG, JPEG, WebP, GIF, BMP, TIFF; of any size, turned as their EXIF says and fitted to the model's), .npy or IDX, "
+        "each also as .gz; a folder of them; - for standard input",
         "a folder with a subfolder a class, IMAGES LABELS (IDX), or an .npz",
     ),
     "text": Words(
@@ -71,6 +72,8 @@ class Labelled(NamedTuple):
 
     inputs: Any
     labels: "NDArray[np.int64]"  # [n]
+    skipped: tuple[str, ...] = ()  # "FILE: why" of those that could not be read
+    left_out: int = 0  # files that are no examples, which training leaves out as well
 
     def digest(self) -> str:
         """SHA-256 over every example's own and its label, in order: what the card calls the digest of a split."""

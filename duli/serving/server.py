@@ -39,6 +39,7 @@ POLICY = (
 RETRY = b"retry-after: %d\r\n"
 REFUSAL_SECONDS = 0.5  # that one sent away waits for it: many ask again at once, and cost much
 GAUGE_SECONDS = 1.0  # between two times that a process tells the others how much it has
+METHODS = b"allow: GET, HEAD, OPTIONS, POST\r\n"
 TRUTH = {b"": False, b"abstain=true": True, b"abstain=1": True, b"abstain=false": False, b"abstain=0": False}
 
 Handler = Callable[[Request, Reply], None]
@@ -142,6 +143,9 @@ class Application:
             "accuracy": release["numbers"]["evaluation"]["accuracy"],
             "integrity": f"all {len(contents)} files are as released; {vouched}",
         }
+        seen: dict[bytes, dict[bytes, Handler]] = {}
+        if hasattr(kind, "seen"):
+            seen[b"/pixels"] = {b"POST": partial(self._pixels, kind.seen)}
         page = contents[HTML].replace(ASKS, contents[kind.page[0]])
         routes: dict[bytes, dict[bytes, Handler]] = {
             **{path: fixed(contents[name], media, POLICY) for path, (name, media) in PAGE.items()},
@@ -154,9 +158,11 @@ class Application:
             b"/ping": {b"GET": self._ready},
             b"/health": {b"GET": self._ready},
             b"/predict": {b"POST": self._predict},
+            **seen,
             b"/invocations": {b"POST": self._invocations},
             b"/v2": said(openinference.server(self.name, version)),
             b"/v2/health/live": fixed(b"{}"),
+            b"*": {b"OPTIONS": lambda _, reply: reply(Response(200, b"", head=METHODS))},
             b"/v2/health/ready": {b"GET": self._ready},
         }
         for address in (model, model + f"/versions/{version}".encode()):
@@ -187,6 +193,17 @@ class Application:
         else:
             known = b", ".join(sorted({JSON, *self.kind.media})).decode()
             reply(failure(415, f"this Content-Type is not read; send one of {known}"))
+
+    def _pixels(self, seen: Callable[[bytes], bytes], request: Request, reply: Reply) -> None:
+        """What the model sees of a picture, for the page."""
+        if request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower() not in self.kind.media:
+            known = b", ".join(sorted(self.kind.media)).decode()
+            reply(failure(415, f"this Content-Type is not read; send one of {known}"))
+            return
+        try:
+            reply(Response(200, seen(request.body)))
+        except InputError as error:
+            raise InputError(f"the body: {error}") from None
 
     def _invocations(self, request: Request, reply: Reply) -> None:
         abstain = _abstain(request)

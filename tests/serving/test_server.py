@@ -17,6 +17,7 @@ from PIL import Image
 
 from duli.serving import batching, server
 from duli.serving.batching import Batcher
+from duli.serving.images import decode
 from duli.serving.predictor import Predictor
 from tests.packaging import tiny
 from tests.serving.served import Served, process, serving
@@ -70,6 +71,21 @@ def test_predict_takes_one_image_and_files(served: Served) -> None:
     Image.fromarray(IMAGES[2, 0]).save(buffer, "PNG")
     for kind in ("image/png", "application/octet-stream"):
         assert labels(served.ask("POST", "/predict", buffer.getvalue(), content_type=kind)[1]) == ["bottom"]
+
+
+def test_the_page_is_told_what_the_model_sees_of_a_picture(served: Served) -> None:
+    wide = np.zeros((30, 40), np.uint8)
+    wide[10:20] = 255
+    buffer = io.BytesIO()
+    Image.fromarray(255 - wide).convert("RGBA").save(buffer, "PNG")
+    status, seen, _ = served.ask("POST", "/pixels", buffer.getvalue(), content_type="image/png")
+    assert (status, seen["images"]) == (200, decode(buffer.getvalue(), (1, 3, 4)).tolist())
+    assert "EXIF" in seen["done"]
+    answers = [served.ask("POST", "/predict", {"images": seen["images"]})[1]]
+    answers += [served.ask("POST", "/predict", buffer.getvalue(), content_type="image/png")[1]]
+    assert answers[0] == answers[1]
+    assert served.ask("POST", "/pixels", b"BM", content_type="image/png")[0] == 400
+    assert served.ask("POST", "/pixels", buffer.getvalue(), content_type="text/plain")[0] == 415
 
 
 def test_a_label_is_withheld_when_asked_for(served: Served) -> None:
@@ -133,6 +149,12 @@ def test_nothing_is_allowed_to_other_sites(served: Served) -> None:
     assert "unsafe" not in headers["content-security-policy"]
     assert headers["content-security-policy"].startswith("default-src 'none';")
     assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_what_is_asked_of_the_server_as_a_whole(served: Served) -> None:
+    status, _, headers = served.ask("OPTIONS", "*")
+    assert (status, headers["allow"]) == (200, "GET, HEAD, OPTIONS, POST")
+    assert served.ask("GET", "*")[0] == 405
 
 
 def test_the_release_tells_of_itself(served: Served) -> None:
@@ -431,8 +453,13 @@ def test_a_port_that_is_taken_and_a_damaged_package(package: Path, tmp_path: Pat
 @pytest.mark.slow
 def test_a_name_that_is_allowed(package: Path) -> None:
     with process(package, "--allow-host", "Model.Example") as (_, port):
-        for host, expected in (("model.example:80", 200), ("localhost", 200), ("other.example", 421)):
+        for host, path, expected in (
+            ("model.example:80", "/about", 200),
+            ("localhost", "/about", 200),
+            ("other.example", "/about", 421),
+            ("other.example", "/ping", 200),
+        ):
             connection = HTTPConnection("127.0.0.1", port, timeout=10)
-            connection.request("GET", "/ping", headers={"Host": host})
+            connection.request("GET", path, headers={"Host": host})
             assert connection.getresponse().status == expected
             connection.close()
