@@ -15,7 +15,6 @@ import re
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -229,20 +228,22 @@ class Goodput(NamedTuple):
     refused: float  # share of all answers
     p99: float  # seconds to an answer with 200
     cpu: float  # seconds that the server took for 1,000 examples answered
+    cores: float  # that the server used
+    generator: float  # cores that the clients used
 
 
 def overload() -> Results:
     """Clients that send batches of 256 and ask again at once, far more than a server can answer: ours against FastAPI."""
     with tempfile.TemporaryDirectory(prefix="duli-serve-") as place, ExitStack() as stack:
         package = _unpacked(Path(place))
-        body, headers = _batch_body()
         ours = stack.enter_context(_ours(package))
         rival = ("benchmarks.reference.serve_fastapi", str(package / "model.onnx"), "{port}")
         fastapi = stack.enter_context(_started(sys.executable, "-m", *rival))
         found: dict[str, list[Goodput]] = {"ours": [], "fastapi": []}
         for number in range(ROUNDS + 1):  # the first warms up
             for name, port in (("ours", ours.port), ("fastapi", fastapi)):
-                goodput = _pressed(port, body, headers, [ours.pid] if name == "ours" else [])
+                pids = [ours.pid] if name == "ours" else []
+                goodput = _pressed(port, JSON, *_json_body(BATCH), pids, PRESSING)
                 if number:
                     found[name].append(goodput)
     note = {"clients": PRESSING, "batch": BATCH, "deadline_s": DEADLINE, "seconds": PRESS_SECONDS}
@@ -258,54 +259,60 @@ def overload() -> Results:
 
 
 def two_workers() -> Results:
-    """A server of two processes against one of one, with large batches, so that the load generator takes little of the two cores."""
+    """A server of two processes against one of one, asked for large batches as bytes, which cost the clients next to nothing."""
     with tempfile.TemporaryDirectory(prefix="duli-serve-") as place, ExitStack() as stack:
         package = _unpacked(Path(place))
-        body, headers = _batch_body()
         servers = {count: stack.enter_context(_ours(package, "--workers", str(count))) for count in (1, 2)}
         found: dict[int, list[Goodput]] = {1: [], 2: []}
-        load: list[float] = []
-        for number in range(ROUNDS + 1):
-            for count, server in servers.items():
-                before, began = time.process_time(), time.monotonic()
-                goodput = _pressed(server.port, body, headers, [server.pid, *_children(server.pid)], CLIENTS)
+        for number in range(ROUNDS + 1):  # the first warms up
+            for count, ours in servers.items():
+                pids = [ours.pid, *_children(ours.pid)]
+                goodput = _pressed(ours.port, BINARY, *_binary_body(BATCH), pids, CLIENTS)
                 if number:
                     found[count].append(goodput)
-                    load.append((time.process_time() - before) / (time.monotonic() - began))
-    note = {"clients": CLIENTS, "batch": BATCH, "seconds": PRESS_SECONDS, "generator_cores": round(statistics.median(load), 3)}
+    note = {"clients": CLIENTS, "batch": BATCH, "seconds": PRESS_SECONDS}
     ratios = [two.examples / one.examples for one, two in zip(found[1], found[2], strict=True)]
     results = [result("workers_2_vs_1", ratios, "times", **note)]
     for count, goodputs in found.items():
-        results.append(result(f"workers_{count}_examples", [one.examples for one in goodputs], "1/s", **note))
-        results.append(result(f"workers_{count}_cpu_s_per_1000", [one.cpu for one in goodputs], "s", **note))
+        results += [
+            result(f"workers_{count}_examples", [one.examples for one in goodputs], "1/s", **note),
+            result(f"workers_{count}_cpu_s_per_1000", [one.cpu for one in goodputs], "s", **note),
+            result(f"workers_{count}_cores", [one.cores for one in goodputs], "cores", **note),
+            result(f"workers_{count}_generator", [one.generator for one in goodputs], "cores", **note),
+        ]
     return results
 
 
-def _pressed(port: int, body: bytes, headers: dict[str, str], pids: list[int], clients: int = 0) -> Goodput:
-    """`clients` that ask, and ask again at once whatever they are answered."""
+def _pressed(port: int, path: str, body: bytes, headers: dict[str, str], pids: list[int], clients: int) -> Goodput:
+    """`clients` that ask for BATCH examples, and ask again at once whatever they are answered; `pids` are the server's."""
     answers: list[tuple[int, float]] = []  # status, seconds
     until = time.monotonic() + PRESS_SECONDS
 
     def ask() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         while (began := time.monotonic()) < until:
-            connection.request("POST", JSON, body, headers)
+            connection.request("POST", path, body, headers)
             response = connection.getresponse()
             response.read()
             answers.append((response.status, time.monotonic() - began))
         connection.close()
 
-    asking = [threading.Thread(target=ask) for _ in range(clients or PRESSING)]
-    cpu, began = _cpu_seconds(pids), time.monotonic()
+    asking = [threading.Thread(target=ask) for _ in range(clients)]
+    server, own, began = _cpu_seconds(pids), time.process_time(), time.monotonic()
     for thread in asking:
         thread.start()
     for thread in asking:
         thread.join()
-    seconds, cpu = time.monotonic() - began, _cpu_seconds(pids) - cpu
+    seconds, server, own = time.monotonic() - began, _cpu_seconds(pids) - server, time.process_time() - own
     good = sorted(took for status, took in answers if status == 200)
-    in_time = BATCH * sum(took <= DEADLINE for took in good)
-    refused = sum(status == 503 for status, _ in answers) / len(answers)
-    return Goodput(in_time / seconds, refused, good[int(0.99 * len(good))], cpu / (BATCH * len(good)) * 1000)
+    return Goodput(
+        examples=BATCH * sum(took <= DEADLINE for took in good) / seconds,
+        refused=sum(status == 503 for status, _ in answers) / len(answers),
+        p99=good[int(0.99 * len(good))],
+        cpu=server / (BATCH * len(good)) * 1000,
+        cores=server / seconds,
+        generator=own / seconds,
+    )
 
 
 def _cpu_seconds(pids: list[int]) -> float:
@@ -316,12 +323,6 @@ def _cpu_seconds(pids: list[int]) -> float:
 
 def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def _batch_body() -> tuple[bytes, dict[str, str]]:
-    pixels = np.frombuffer(IMAGES.read_bytes()[16 : 16 + BATCH * 784], np.uint8)
-    images = {"images": pixels.reshape(BATCH, 1, 28, 28).tolist()}
-    return json.dumps({"inputs": images}).encode(), {"Content-Type": "application/json"}
 
 
 class Ours(NamedTuple):
@@ -404,19 +405,20 @@ def _mlflow_model(folder: Path, model: Path) -> Path:
     return place
 
 
-def _image() -> Any:
-    return np.frombuffer(IMAGES.read_bytes()[16 : 16 + 784], np.uint8).reshape(1, 1, 28, 28)
+def _images(n: int) -> Any:
+    return np.frombuffer(IMAGES.read_bytes()[16 : 16 + n * 784], np.uint8).reshape(n, 1, 28, 28)
 
 
-def _json_body() -> tuple[bytes, dict[str, str]]:
-    return json.dumps({"inputs": {"images": _image().tolist()}}).encode(), {"Content-Type": "application/json"}
+def _json_body(n: int = 1) -> tuple[bytes, dict[str, str]]:
+    return json.dumps({"inputs": {"images": _images(n).tolist()}}).encode(), {"Content-Type": "application/json"}
 
 
-def _binary_body() -> tuple[bytes, dict[str, str]]:
-    tensor = {"name": "images", "shape": [1, 1, 28, 28], "datatype": "UINT8", "parameters": {"binary_data_size": 784}}
+def _binary_body(n: int = 1) -> tuple[bytes, dict[str, str]]:
+    images = _images(n)
+    tensor = {"name": "images", "shape": images.shape, "datatype": "UINT8", "parameters": {"binary_data_size": images.size}}
     part = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
     headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(part))}
-    return part + _image().tobytes(), headers
+    return part + images.tobytes(), headers
 
 
 def _script(path: Path, body: bytes, headers: dict[str, str]) -> Path:

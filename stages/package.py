@@ -22,6 +22,7 @@ from duli.params import Params
 from duli.progress import progress
 from duli.reporting import pages
 from duli.serving import __main__ as command
+from duli.serving import asgi  # noqa: F401 -- packed with its folder, though nothing else imports it
 from duli.serving.pictures import Rules
 
 PARAMS = Path("params.yaml")

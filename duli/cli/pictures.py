@@ -22,7 +22,7 @@ TRAIN, TEST, VALIDATION = ("train", "training"), ("test", "testing"), ("val", "v
 LARGEST_SIDE = 64  # pixels that images are brought to at most, where nobody says another size
 SMALLEST_SIDE = 4
 GREY = {"1", "L", "LA", "I;16", "I;16B", "I;16L", "I;16N"}
-QUARTER = 64  # grey levels; of 99 in 100 pictures on one ground the border lies within a quarter of it
+QUARTER = 64  # grey levels that the border of 99 in 100 pictures on one ground is off it at most
 
 
 def pictures(folder: Path, size: int | None) -> Found:
@@ -75,9 +75,9 @@ def _pictures(folder: Path, size: int | None) -> Found:
 
 
 def _ground(borders: list[float]) -> tuple[dict[str, Any], list[str]]:
-    """Whether grey pictures, whose borders are so light, all stand on dark or on light ground, and what to say of it.
+    """Whether grey pictures, whose borders are so light, all stand on dark or on light ground.
 
-    Then one that stands on the other ground is a negative to the release: none of these is.
+    And what to say of it. One that stands on the other is a negative to the release; none of these.
     """
     from duli.serving.pictures import MIDDLE
 
@@ -86,8 +86,7 @@ def _ground(borders: list[float]) -> tuple[dict[str, Any], list[str]]:
     for ground, far in (("dark", levels[::-1]), ("light", [255 - level for level in levels])):
         if far and far[0] < MIDDLE and far[few] < QUARTER:
             other = "light" if ground == "dark" else "dark"
-            note = f"all images stand on {ground} ground: of an image on {other} ground the release will take the negative"
-            return {"ground": ground}, [note]
+            return {"ground": ground}, [f"all images stand on {ground} ground: of one on {other} ground the release takes the negative"]
     return {}, []
 
 
@@ -112,9 +111,9 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _shape(paths: list[Path], size: int | None) -> tuple[tuple[int, int, int], int, list[str]]:
-    """Channels, height and width that all images are brought to, bits of a grey level in files of 16, and what to say of it.
+    """Channels, height and width that images are brought to, bits of a grey level in files of 16.
 
-    From the heads of the files, and the grey levels of those of 16 bits.
+    And what to say of it; from the heads of the files, and the grey levels of those of 16 bits.
     """
     import numpy as np
 
@@ -122,6 +121,7 @@ def _shape(paths: list[Path], size: int | None) -> tuple[tuple[int, int, int], i
 
     sizes: Counter[tuple[int, int]] = Counter()  # width, height
     modes, transparent, deep, highest = set(), 0, 0, 0
+    upper: list[int] = []  # the highest upper byte of each that has 16 bits a colour
     for path in progress(paths, "looking at sizes", unit="images"):
         with _naming(path), pictures.opened(path) as image:
             turned = pictures.orientation(image)
@@ -132,6 +132,8 @@ def _shape(paths: list[Path], size: int | None) -> tuple[tuple[int, int, int], i
             if image.mode.startswith("I;16"):
                 deep += 1
                 highest = max(highest, int(np.asarray(image).max()))
+            elif str(image.tile[0].args if image.tile else "").endswith(";16B"):
+                upper.append(int(np.asarray(image.convert("RGB")).max()))
     width, height = next(iter(sizes))
     cut = ""
     if size:
@@ -152,8 +154,13 @@ def _shape(paths: list[Path], size: int | None) -> tuple[tuple[int, int, int], i
     depth = max(8, highest.bit_length()) if deep else 16
     if depth < 16:
         notes.append(
-            f"{deep:,} images of 16 bits hold grey levels up to {highest:,}: they are read as of {depth} bits, and so are those "
-            "that the release is asked"
+            f"{deep:,} images of 16 bits hold grey levels up to {highest:,}: they are read as of "
+            f"{depth} bits, and so are those that the release is asked"
+        )
+    if upper and max(upper) < 128:
+        notes.append(
+            f"{len(upper):,} images of 16 bits a colour have at most {max(upper)} of 255 in the "
+            "upper 8, which alone are read; save them with 8 bits a colour"
         )
     return (1 if modes <= GREY else 3, height, width), depth, notes
 
@@ -172,7 +179,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _pixels(path: Path, shape: tuple[int, int, int]) -> bytes:
-    """The bytes of an image, channels then rows then columns; raises `DataError` where it cannot be read."""
+    """The bytes of an image, channels then rows then columns; raises `DataError`."""
     from duli.serving.pictures import framed
 
     return framed(_upright(path), shape).tobytes()

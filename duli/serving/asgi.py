@@ -62,9 +62,7 @@ class Served:
 
         predictor = Predictor(folder, threads=1)
         if predictor.contents != contents:
-            raise IntegrityError(
-                "the package was changed while it was loaded; verify it, and start again"
-            )
+            raise IntegrityError("the package was changed while it was loaded; verify it, start again")
         self.hosts = Hosts(self.settings.allow_host)
         log = AccessLog() if self.settings.access_log else None
         shared = self.settings.metrics_dir
@@ -73,8 +71,7 @@ class Served:
             memories = metrics.kept(shared, release) if shared else None
         except OSError as error:
             raise InputError(
-                f"the environment's DULI_METRICS_DIR: {shared} cannot be used ({error.strerror}); "
-                "name a folder that can be written to"
+                f"the environment's DULI_METRICS_DIR: {shared} cannot be used ({error.strerror}); name a folder that can be written to",
             ) from None
         self.application = Application(predictor, vouched, log, memories)
         self.requests = 0
@@ -147,7 +144,7 @@ class Served:
         except TimeoutError:
             raise Refused(
                 408,
-                f"the body did not arrive within {BODY_SECONDS:g} seconds; send it faster or in parts",
+                f"the body did not arrive in {BODY_SECONDS:g} seconds; send it faster or in parts",
             ) from None
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         method = scope["method"].encode("ascii", "replace")
@@ -180,7 +177,7 @@ class Entry:
         if scope["type"] == "http":
             try:
                 served = self._started()
-            except Exception as error:  # noqa: BLE001 -- nothing is answered by what cannot be trusted
+            except Exception as error:  # noqa: BLE001 -- what cannot be trusted answers nothing
                 print(_reason(error), file=sys.stderr, flush=True)
                 told = "the server could not be started; its own output says why"
                 await _sent(failure(503, told), send)

@@ -1,9 +1,9 @@
-"""Decodes picture files into a model's pixels: one way for training, the command, the server and its page.
+"""Decodes picture files into pixels: one way for training, the command, the server and its page.
 
-A picture is turned as its EXIF says, laid on white where it is transparent, and brought to 8 bits and the model's channels. Of an
-animation the first frame counts. What a data set's pictures have in common (`Rules`) is then done to it, and its size changed last.
-Nothing is decoded before its size is known; only what Pillow needs of a PNG or JPEG is given to it, so that the time it takes grows no
-faster than the file.
+A picture is turned as its EXIF says, laid on white where it is transparent, and brought to 8 bits.
+Of an animation the first frame counts. What the pictures of a data set have in common (`Rules`) is
+then done to it, and its size changed last. Nothing is decoded before its size is known, and only
+what Pillow needs of a PNG or JPEG reaches it, so that time grows no faster than the file.
 """
 
 import io
@@ -16,20 +16,30 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401  # or Pillow loads all readers
+
+# The plugins are named, or Pillow would load all it has in search of them.
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
 from .errors import InputError
 
 MOST_PIXELS = 50_000_000  # of one picture: more is a mistake, or an attack
 MOST_SIDE = 32_767  # pixels
-# Formats that the server is sent, and pixels of one: it does nothing else meanwhile. The readers of the others are Python, and slow on
-# purpose-made files.
-SENT = {"PNG": 4_000_000, "JPEG": 16_000_000, "WEBP": 4_000_000}
 MOST_SCANS = 32  # of a JPEG, each of which may cost as much as the whole picture
 MOST_SEGMENTS = 65_536  # before the pixels of a JPEG
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
-MAGIC = {PNG: "PNG", JPEG: "JPEG", b"RIFF": "WEBP", b"GIF8": "GIF", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
+MAGIC = {
+    PNG: "PNG",
+    JPEG: "JPEG",
+    b"RIFF": "WEBP",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+}
 FORMATS = tuple(dict.fromkeys(MAGIC.values()))
+# What the server is sent, and pixels at most: it does nothing else meanwhile. The readers of the
+# other formats are Python, and slow on purpose-made files.
+SENT = {"PNG": 4_000_000, "JPEG": 16_000_000, "WEBP": 4_000_000}
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 HEADS = (b"IHDR", b"PLTE", b"tRNS")  # chunks of a PNG that its pixels are read by
 ORIENTATION, SHORT = 0x0112, 3  # EXIF's tag, and its type
@@ -45,11 +55,19 @@ TURNS = {
 MIDDLE = 127.5  # a border lighter than this is light ground
 INK = 24  # of 255; fainter pixels are ground
 BOX = 20 / 28  # share of the field that a digit's longer side fills in MNIST
-# What Pillow raises for files that are not what they say.
-BROKEN = (
-    OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, ArithmeticError, MemoryError, AttributeError, struct.error,
+BROKEN = (  # what Pillow raises for files that are not what they say
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    MemoryError,
+    AttributeError,
+    struct.error,
     zlib.error,
-)  # fmt: skip
+)
 
 Shape = tuple[int, int, int]  # channels, height, width
 Pixels = NDArray[np.uint8]
@@ -58,8 +76,9 @@ Pixels = NDArray[np.uint8]
 class Rules(NamedTuple):
     """What the pictures of a data set have in common, and others are made to have.
 
-    `ground`: dark or light, of grey pictures; one that stands on the other becomes its negative. `framing`: centred (as MNIST's digits)
-    or whole (nothing is cut off); None cuts the middle out. `depth`: bits of a grey level in files of 16 bits.
+    `ground`: dark or light, of grey pictures; one that stands on the other becomes its negative.
+    `framing`: centred (as MNIST's digits) or whole (nothing is cut off); None cuts the middle out.
+    `depth`: bits of a grey level in files of 16 bits.
     """
 
     ground: str | None = None
@@ -74,17 +93,19 @@ class Rules(NamedTuple):
     def said(self, grey: bool) -> str:
         """What is done to a picture file, for people; `grey`: by a model of one channel."""
         deep = f"; grey levels of 16 bits are read as of {self.depth}" if self.depth < 16 else ""
-        ground = {
-            "dark": "A grey picture whose border is light becomes its negative, because the data set's stand on dark ground.",
-            "light": "A grey picture whose border is dark becomes its negative, because the data set's stand on light ground.",
-        }.get(self.ground if grey and self.ground else "", "No picture becomes its negative: the data set has no ground in common.")
         size = {
-            "centred": "centred as MNIST's digits: the ink's longer side fills 20 of 28 pixels, its centre of mass in the middle",
+            "centred": ("centred as MNIST's digits: the ink's longer side fills 20 of 28 pixels, its centre of mass in the middle"),
             "whole": "scaled so that all of it is in the frame",
         }.get(self.framing or "", "scaled, and cut to its middle")
+        if grey and self.ground:
+            other = "light" if self.ground == "dark" else "dark"
+            negative = f"A grey picture whose border is {other} becomes its negative, because the data set's stand on {self.ground} ground."
+        else:
+            negative = "None becomes its negative: the data set's have no ground in common."
         return (
-            f"A picture is turned as its EXIF says, laid on white where it is transparent, and brought to 8 bits{deep}. {ground} "
-            f"One of another size than the model's is {size}; smaller by the mean of pixels, larger by bicubic interpolation."
+            "A picture is turned as its EXIF says, laid on white where it is transparent, and "
+            f"brought to 8 bits{deep}. {negative} One of another size than the model's is {size}; "
+            "smaller by the mean of pixels, larger by bicubic interpolation."
         )
 
 
@@ -92,28 +113,29 @@ PLAIN = Rules()
 
 
 def known(content: bytes) -> str | None:
-    """Which format of pictures the bytes are of, one of `MAGIC`."""
+    """Which of `FORMATS` the bytes are of."""
     name = next((name for magic, name in MAGIC.items() if content.startswith(magic)), None)
     return None if name == "WEBP" and content[8:12] != b"WEBP" else name
 
 
 def picture(content: bytes, shape: Shape, rules: Rules = PLAIN, *, sent: bool = False) -> Pixels:
-    """The pixels [channels, height, width] of a picture file's content; raises `InputError` where it cannot be read.
+    """The pixels [channels, height, width] of a picture file's content.
 
-    `sent`: by somebody who waits at the server, where less is read.
+    `sent`: by somebody who waits at the server, where less is read. Raises `InputError`.
     """
     return framed(upright(content, rules.depth, sent=sent), shape, rules)
 
 
 def upright(content: bytes, depth: int = 16, *, sent: bool = False) -> Image.Image:
-    """The picture as people see it, of its own size, in mode L or RGB."""
+    """The picture as people see it, of its own size, in mode L or RGB; raises `InputError`."""
     name = known(content)
     if name is None or (sent and name not in SENT):
-        raise InputError(f"is {f'a {name} file' if name else 'no picture'}; convert it to PNG or JPEG")
+        found = f"a {name} file" if name else "no picture"
+        raise InputError(f"is {found}; convert it to PNG or JPEG")
     needed, exif = _sieved(content, name)
     image = opened(io.BytesIO(needed), (name,), SENT[name] if sent else MOST_PIXELS)
     try:
-        with warnings.catch_warnings(action="ignore"):  # of Pillow, about what it reads nevertheless
+        with warnings.catch_warnings(action="ignore"):  # Pillow's, about what it reads nevertheless
             image.load()
             turn = TURNS.get(_turned(exif) if exif else orientation(image))
             return _plain(image if turn is None else image.transpose(turn), depth)
@@ -124,7 +146,10 @@ def upright(content: bytes, depth: int = 16, *, sent: bool = False) -> Image.Ima
 
 
 def opened(file: BinaryIO | Path, formats: Iterable[str] = FORMATS, most: int = MOST_PIXELS) -> Image.Image:
-    """A picture of which only the head was read; raises `InputError` where it is none, or claims to have more than `most` pixels."""
+    """A picture of which only the head was read.
+
+    Raises `InputError` where it is none, or claims to have more than `most` pixels.
+    """
     try:
         with warnings.catch_warnings(action="ignore"):
             image = Image.open(file, formats=[*formats])
@@ -134,72 +159,19 @@ def opened(file: BinaryIO | Path, formats: Iterable[str] = FORMATS, most: int = 
         raise InputError("is no picture, or a damaged one; save it again") from None
     except BROKEN as error:
         raise InputError(f"cannot be read ({_said(error)}); save it again") from None
-    if image.width * image.height > most or max(image.size) > MOST_SIDE:
+    width, height = image.size
+    if width * height > most or max(width, height) > MOST_SIDE:
         image.close()
         raise InputError(
-            f"claims to have {image.width:,} x {image.height:,} pixels, more than {most:,}, or a side of more "
-            f"than {MOST_SIDE:,}; make it smaller"
+            f"claims to have {width:,} x {height:,} pixels, more than {most:,}, or a side of more than {MOST_SIDE:,}; make it smaller"
         )
     return image
 
 
 def _said(error: BaseException) -> str:
     """What a library says of a file, in one line."""
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0][:100]
-
-
-def framed(image: Image.Image, shape: Shape, rules: Rules = PLAIN) -> Pixels:
-    """The pixels [channels, height, width] of what `upright` gave."""
-    channels, height, width = shape
-    image = image.convert("L" if channels == 1 else "RGB")
-    ground = rules.ground if channels == 1 else None
-    if ground and (border(image) > MIDDLE) == (ground == "dark"):
-        image = _negative(image, dark=ground == "dark")
-    if image.size != (width, height):
-        smaller = min(image.width / width, image.height / height) >= 1
-        # The mean of all pixels that become one; between them, where there are fewer.
-        method = Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC
-        if rules.framing == "centred" and ground == "dark":
-            image = _centred(image, (width, height))
-        elif rules.framing == "whole":
-            image = ImageOps.pad(image, (width, height), method, 0 if ground == "dark" else "white")
-        else:
-            image = ImageOps.fit(image, (width, height), method)
-    return np.asarray(image, np.uint8).reshape(height, width, channels).transpose(2, 0, 1)
-
-
-def border(image: Image.Image) -> float:
-    """The mean of the outermost pixels of a grey picture, 0..255."""
-    return float(_ring(image).mean())
-
-
-def _ring(image: Image.Image) -> Pixels:
-    pixels = np.asarray(image, np.uint8)
-    return np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
-
-
-def _negative(image: Image.Image, *, dark: bool) -> Image.Image:
-    """The negative of a grey picture, whose ground becomes black (or white): paper is seldom white."""
-    ground = int(np.median(_ring(image)))
-    return image.point([max(0, ground - level) if dark else min(255, ground + 255 - level) for level in range(256)])
-
-
-def _centred(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """MNIST's own normalisation: the longer side of the ink fills 20 of 28 pixels, and its centre of mass is in the middle."""
-    width, height = size
-    image.thumbnail((10 * width, 10 * height), Image.Resampling.BOX, reducing_gap=None)
-    ink = np.asarray(image, np.float32)
-    ink = np.where(ink >= INK, ink, 0)
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    if not len(rows):
-        return Image.new("L", size)
-    step = (max(np.ptp(rows), np.ptp(columns)) + 1) / (BOX * min(size))  # pixels that become one
-    middle = [float(ink.sum(axis=axis) @ (np.arange(ink.shape[1 - axis]) + 0.5) / ink.sum()) for axis in (0, 1)]
-    around = int(step * max(size)) + 1  # so that the field lies within
-    field = [side + around + sign * length / 2 * step for sign in (-1, 1) for side, length in zip(middle, size, strict=True)]
-    small = ImageOps.expand(Image.fromarray(ink), around).resize(size, Image.Resampling.BOX, (field[0], field[1], field[2], field[3]))
-    levels = np.asarray(small) * (255 / ink.max())
-    return Image.fromarray(levels.round().clip(0, 255).astype(np.uint8))
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(said).splitlines()[0][:100]
 
 
 def _plain(image: Image.Image, depth: int) -> Image.Image:
@@ -218,8 +190,65 @@ def _plain(image: Image.Image, depth: int) -> Image.Image:
     return image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
 
 
+def framed(image: Image.Image, shape: Shape, rules: Rules = PLAIN) -> Pixels:
+    """The pixels [channels, height, width] of what `upright` gave."""
+    channels, height, width = shape
+    image = image.convert("L" if channels == 1 else "RGB")
+    ground = rules.ground if channels == 1 else None
+    if ground and (border(image) > MIDDLE) == (ground == "dark"):
+        image = _negative(image, dark=ground == "dark")
+    if image.size != (width, height):
+        smaller = min(image.width / width, image.height / height) >= 1
+        # The mean of all pixels that become one; between them, where there are fewer.
+        method = Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC
+        if rules.framing == "centred" and ground == "dark":
+            image = _centred(image, (width, height))
+        elif rules.framing == "whole":
+            fill = "black" if ground == "dark" else "white"
+            image = ImageOps.pad(image, (width, height), method, fill)
+        else:
+            image = ImageOps.fit(image, (width, height), method)
+    return np.asarray(image, np.uint8).reshape(height, width, channels).transpose(2, 0, 1)
+
+
+def border(image: Image.Image) -> float:
+    """The mean of the outermost pixels of a grey picture, 0..255."""
+    return float(_ring(image).mean())
+
+
+def _ring(image: Image.Image) -> Pixels:
+    pixels = np.asarray(image, np.uint8)
+    return np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
+
+
+def _negative(image: Image.Image, *, dark: bool) -> Image.Image:
+    """The negative of a grey picture, with a ground of black (or white): paper is seldom white."""
+    ground = int(np.median(_ring(image)))
+    lift = ground if dark else ground + 255
+    return image.point([min(255, max(0, lift - level)) for level in range(256)])
+
+
+def _centred(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """As MNIST was made: the ink's longer side fills 20 of 28 pixels, its mass is in the middle."""
+    width, height = size
+    image.thumbnail((10 * width, 10 * height), Image.Resampling.BOX, reducing_gap=None)
+    ink = np.asarray(image, np.float32)
+    ink = np.where(ink >= INK, ink, 0)
+    across, down = ink.sum(axis=0), ink.sum(axis=1)
+    if not across.any():
+        return Image.new("L", size)
+    longer = max(np.ptp(np.flatnonzero(across)), np.ptp(np.flatnonzero(down))) + 1
+    step = longer / (BOX * min(size))  # pixels that become one
+    around = int(step * max(size)) + 1  # so that the field lies within
+    x, y = (float(mass @ (np.arange(len(mass)) + 0.5) / mass.sum()) + around for mass in (across, down))
+    field = (x - width / 2 * step, y - height / 2 * step, x + width / 2 * step, y + height / 2 * step)
+    wide = ImageOps.expand(Image.fromarray(ink), around)
+    levels = np.asarray(wide.resize(size, Image.Resampling.BOX, field)) * (255 / ink.max())
+    return Image.fromarray(levels.round().clip(0, 255).astype(np.uint8))
+
+
 def orientation(image: Image.Image) -> int:
-    """How the camera was held, 1 to 8, that took what was opened; a TIFF is turned by Pillow once it is loaded."""
+    """How the camera was held, 1 to 8, by the head of a picture; Pillow turns a TIFF as it loads."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         found = image.tag_v2.get(ORIENTATION, 1)
         return found if isinstance(found, int) else 1
@@ -251,7 +280,7 @@ def _sieved(content: bytes, name: str) -> tuple[bytes, bytes]:
 
 
 def _png(content: bytes) -> tuple[bytes, bytes]:
-    """Every checksum is compared; Pillow does so to a few."""
+    """Every checksum is compared; Pillow compares a few."""
     kept: dict[bytes, bytes] = {}
     pixels: list[bytes] = []
     exif, position, kind = b"", len(PNG), b""
@@ -260,7 +289,7 @@ def _png(content: bytes) -> tuple[bytes, bytes]:
         if end > len(content):
             raise InputError("is a truncated PNG; copy or save it again")
         kind, body = content[position + 4 : position + 8], content[position + 8 : end - 4]
-        if zlib.crc32(body, zlib.crc32(kind)) != int.from_bytes(content[end - 4 : end], "big"):
+        if _checksum(kind, body) != content[end - 4 : end]:
             raise InputError("is a damaged PNG: a checksum does not match; copy or save it again")
         if (kind == b"IHDR") == bool(kept):
             raise InputError("is a damaged PNG: its header is not where it has to be; save it again")
@@ -273,17 +302,19 @@ def _png(content: bytes) -> tuple[bytes, bytes]:
         position = end
     # One chunk of pixels, because Pillow takes them one at a time.
     parts = [*kept.items(), (b"IDAT", b"".join(pixels)), (b"IEND", b"")]
-    return PNG + b"".join(_chunk(kind, body) for kind, body in parts), exif
+    chunks = [len(body).to_bytes(4, "big") + kind + body + _checksum(kind, body) for kind, body in parts]
+    return PNG + b"".join(chunks), exif
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
+def _checksum(kind: bytes, body: bytes) -> bytes:
+    return zlib.crc32(body, zlib.crc32(kind)).to_bytes(4, "big")
 
 
 def _jpeg(content: bytes) -> tuple[bytes, bytes]:
-    """Without the segments of applications and comments, but JFIF's and Adobe's, which say how colours are stored."""
-    if content.count(b"\xff\xda") > MOST_SCANS:
-        raise InputError(f"is a JPEG of more than {MOST_SCANS} scans; save it again")
+    """Without comments and what applications add, but JFIF's and Adobe's word on the colours.
+
+    Nor with what follows its end, such as the film of a moving photo.
+    """
     kept, exif, position = [content[:2]], b"", 2
     for _ in range(MOST_SEGMENTS):
         position = content.find(b"\xff", position)
@@ -294,7 +325,11 @@ def _jpeg(content: bytes) -> tuple[bytes, bytes]:
             position += 1
             continue
         if marker == b"\xda":
-            return b"".join([*kept, content[position:]]), exif
+            end = content.find(b"\xff\xd9", position)
+            end = len(content) if end < 0 else end + 2
+            if content.count(b"\xff\xda", position, end) > MOST_SCANS:
+                raise InputError(f"is a JPEG of more than {MOST_SCANS} scans; save it again")
+            return b"".join([*kept, content[position:end]]), exif
         end = position + 2 + int.from_bytes(content[position + 2 : position + 4], "big")
         if marker == b"\xe1" and not exif and content.startswith(b"Exif\0\0", position + 4):
             exif = content[position + 4 : end]

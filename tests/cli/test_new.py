@@ -368,6 +368,16 @@ def test_grey_levels_of_fewer_bits_than_sixteen_keep_what_tells_them_apart(repo:
         assert np.frombuffer(row["content"], np.uint8)[0] == highest >> (depth or 16) - 8
 
 
+def test_colours_of_twelve_bits_are_named(repo: Path) -> None:
+    images(repo / "mine", size=(24, 24))
+    rows = np.random.default_rng(0).integers(0, 4096, (24, 72)).astype(">u2")
+    head = struct.pack(">IIBBBBB", 24, 24, 16, 2, 0, 0, 0)
+    packed = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    content = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
+    (repo / "mine/cat/dim.png").write_bytes(content)
+    assert "1 images of 16 bits a colour have at most 15 of 255" in made(repo, "--from", "mine")[2]
+
+
 def test_images_on_one_ground_have_a_ground_and_others_have_none(repo: Path) -> None:
     for index in range(120):
         folder = repo / "mine" / ("cat" if index % 2 else "dog")
@@ -632,12 +642,13 @@ def test_a_class_that_one_published_part_lacks_is_refused(repo: Path) -> None:
     assert "mine has no example of dog in one of its folders test, train" in refused(repo, "--from", "mine")
 
 
-def _png(width: int, height: int) -> bytes:
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+
+def _png(width: int, height: int) -> bytes:
+    head = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + _chunk(b"IDAT", zlib.compress(b"\0" * 100)) + _chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(

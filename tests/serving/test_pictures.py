@@ -22,7 +22,25 @@ from duli.serving.images import decode
 from duli.serving.pictures import Rules
 from tests.serving.test_images import png_of, wrap
 
-MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "La", "I;16", "I;16B", "I", "F", "CMYK", "YCbCr", "LAB", "HSV")
+MODES = (
+    "1",
+    "L",
+    "LA",
+    "P",
+    "PA",
+    "RGB",
+    "RGBA",
+    "RGBa",
+    "La",
+    "I;16",
+    "I;16B",
+    "I",
+    "F",
+    "CMYK",
+    "YCbCr",
+    "LAB",
+    "HSV",
+)
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 ORIENTATION = 0x0112
 DARK = Rules(ground="dark")
@@ -65,10 +83,19 @@ def turned(orientation: int) -> Image.Exif:
 @example("L", "JPEG", 6, (28, 20), (1, 28, 28))
 @example("I", "TIFF", 1, (28, 28), (1, 28, 28))
 def test_training_and_the_wheel_read_the_same_pixels_or_both_refuse(
-    tmp_path: Path, mode: str, form: str, orientation: int, size: tuple[int, int], shape: tuple[int, int, int]
+    tmp_path: Path,
+    mode: str,
+    form: str,
+    orientation: int,
+    size: tuple[int, int],
+    shape: tuple[int, int, int],
 ) -> None:
     try:
-        content = saved(image(mode, size), form, **({"exif": turned(orientation)} if form not in ("GIF", "BMP") else {}))
+        content = saved(
+            image(mode, size),
+            form,
+            **({"exif": turned(orientation)} if form not in ("GIF", "BMP") else {}),
+        )
     except (OSError, KeyError, ValueError):  # no such file can be
         return
     (tmp_path / "picture").write_bytes(content)
@@ -102,7 +129,14 @@ def test_an_exif_that_lies_turns_nothing(order: str) -> None:
     far = mark + struct.pack(f"{order}IH", 2**31, 9)
     huge = mark + struct.pack(f"{order}IH", 8, 65535) + struct.pack(f"{order}HHII", 0x9286, 7, 2**31, 8) * 9
     for exif in (b"", b"nonsense", good[:-6], far, huge):
-        content = wrap([(b"IHDR", struct.pack(">IIBBBBB", 28, 28, 8, 0, 0, 0, 0)), (b"eXIf", exif), *_rows(pixels), (b"IEND", b"")])
+        content = wrap(
+            [
+                (b"IHDR", struct.pack(">IIBBBBB", 28, 28, 8, 0, 0, 0, 0)),
+                (b"eXIf", exif),
+                *_rows(pixels),
+                (b"IEND", b""),
+            ]
+        )
         assert (decode(content, (1, 28, 28))[0, 0] == np.asarray(pixels)).all()
 
 
@@ -142,6 +176,15 @@ def test_a_picture_of_another_size_is_fitted_and_an_array_is_not() -> None:
     array = io.BytesIO()
     np.save(array, np.asarray(wide)[None])
     assert decode(array.getvalue(), (1, 28, 28)).shape == (1, 60, 90)  # which the model refuses
+
+
+def test_a_film_behind_a_photo_is_nobodys_business() -> None:
+    photo = saved(image("L"), "JPEG")
+    assert (decode(photo + b"\xff\xda" * 99, (1, 28, 28)) == decode(photo, (1, 28, 28))).all()
+    progressive = saved(image("RGB", (64, 64)), "JPEG", progressive=True, quality=95)
+    expected = Image.open(io.BytesIO(progressive))
+    found = decode(progressive, (3, 64, 64))[0]
+    assert (found.transpose(1, 2, 0) == np.asarray(expected)).all()
 
 
 def test_of_an_animation_the_first_frame_counts() -> None:
