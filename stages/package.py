@@ -22,6 +22,7 @@ from duli.params import Params
 from duli.progress import progress
 from duli.reporting import pages
 from duli.serving import __main__ as command
+from duli.serving import asgi  # noqa: F401 -- packed with its folder, though nothing else imports it
 from duli.serving.pictures import Rules
 
 PARAMS = Path("params.yaml")
@@ -46,6 +47,7 @@ LOCK = CODE_FOLDER / "requirements.lock"
 DVC_LOCK = Path("dvc.lock")
 CODE = ("*.py", "page*")  # of duli/serving/, where this kind of data needs it
 EXTRAS: dict[str, Mapping[str, str]] = {  # what a command asks for that most customers never run
+    "asgi": {"orjson": ""},  # and a server that the customer has
     "serve": {"httptools": "", "orjson": "", "uvloop": "platform_system != 'Windows'"},
     "verify": {"cryptography": ""},
 }

@@ -13,7 +13,7 @@ SANE = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")  # of a request's name: a clie
 
 
 def named(request: Request, reply: Reply) -> Reply:
-    """A `reply` that says what the request is called: its header X-Request-Id, or else a new name."""
+    """A `reply` that names the request: by its own header X-Request-Id, or else by a new name."""
     given = request.headers.get(b"x-request-id", b"")
     request.identity = given if SANE.fullmatch(given) else uuid4().hex.encode()
 

@@ -8,6 +8,7 @@ TLS, HTTP/2 and processes; the environment says the rest (settings.py).
 import asyncio
 import os
 import sys
+import time
 import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -61,9 +62,7 @@ class Served:
 
         predictor = Predictor(folder, threads=1)
         if predictor.contents != contents:
-            raise IntegrityError(
-                "the package was changed while it was loaded; verify it, and start again"
-            )
+            raise IntegrityError("the package was changed while it was loaded; verify it, start again")
         self.hosts = Hosts(self.settings.allow_host)
         log = AccessLog() if self.settings.access_log else None
         shared = self.settings.metrics_dir
@@ -72,8 +71,7 @@ class Served:
             memories = metrics.kept(shared, release) if shared else None
         except OSError as error:
             raise InputError(
-                f"the environment's DULI_METRICS_DIR: {shared} cannot be used ({error.strerror}); "
-                "name a folder that can be written to"
+                f"the environment's DULI_METRICS_DIR: {shared} cannot be used ({error.strerror}); name a folder that can be written to",
             ) from None
         self.application = Application(predictor, vouched, log, memories)
         self.requests = 0
@@ -99,7 +97,7 @@ class Served:
                 if request is None:
                     return
                 response = await self._handled(request)
-                seconds = asyncio.get_running_loop().time() - request.started
+                seconds = time.perf_counter() - request.started
             self.application.finished(request, response.status, seconds)
             await _sent(response, send, body=scope["method"] != "HEAD")
         finally:
@@ -114,7 +112,10 @@ class Served:
             if name in WANTED:
                 headers[name] = value
         url = _url(scope)
-        if not self.hosts.allowed(headers.get(b"host", b""), url.partition(b"?")[0]):
+        host = headers.get(b"host")
+        if host is None and scope.get("http_version") != "1.0":
+            raise Refused(400, "the header Host is missing; send it")
+        if host is not None and not self.hosts.allowed(host, url.partition(b"?")[0]):
             raise Refused(421, REFUSAL)
         length = headers.get(b"content-length", b"0")
         most = self.settings.max_body
@@ -143,11 +144,11 @@ class Served:
         except TimeoutError:
             raise Refused(
                 408,
-                f"the body did not arrive within {BODY_SECONDS:g} seconds; send it faster or in parts",
+                f"the body did not arrive in {BODY_SECONDS:g} seconds; send it faster or in parts",
             ) from None
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         method = scope["method"].encode("ascii", "replace")
-        started = asyncio.get_running_loop().time()
+        started = time.perf_counter()  # uvloop's clock counts milliseconds
         return Request(method, url, headers, body, keep=True, started=started)
 
     async def _handled(self, request: Request) -> Response:
@@ -176,7 +177,7 @@ class Entry:
         if scope["type"] == "http":
             try:
                 served = self._started()
-            except Exception as error:  # noqa: BLE001 -- nothing is answered by what cannot be trusted
+            except Exception as error:  # noqa: BLE001 -- what cannot be trusted answers nothing
                 print(_reason(error), file=sys.stderr, flush=True)
                 told = "the server could not be started; its own output says why"
                 await _sent(failure(503, told), send)

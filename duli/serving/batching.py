@@ -1,8 +1,9 @@
-"""Joins the examples of many requests into one call of the model, without letting any wait for company.
+"""Joins the examples of many requests into one call of the model; none waits for company.
 
-While the model is busy, requests gather; once it is free, all that have gathered go together. Nobody
-waits on an idle model, and the busier the server, the larger its batches, up to as many examples as
-the model answers within LATENCY_SECONDS. The queue is measured in seconds of work, not in requests.
+While the model is busy, requests gather; once it is free, all that have gathered go together.
+Nobody waits on an idle model, and the busier the server, the larger its batches, up to as many
+examples as the model answers within LATENCY_SECONDS. The queue is measured in seconds of work, not
+in requests.
 """
 
 import asyncio
@@ -45,8 +46,8 @@ class _Item(NamedTuple):
 class Batcher:
     """`call` gives the probabilities of examples; a thread calls it, all else is on the event loop.
 
-    `observed` is told of each call's number of examples; `join` makes those of several requests into
-    one.
+    `observed` is told of each call's number of examples; `join` makes those of several requests
+    into one.
     """
 
     def __init__(
@@ -79,14 +80,14 @@ class Batcher:
     def admit(self) -> None:
         """Raises `Overloaded` unless one more request would be answered in time.
 
-        Only what is before it counts: one that alone is more than QUEUE_SECONDS of work is taken by a
-        model that is free. So this can be asked before the request is parsed.
+        Only what is before it counts: one that alone is more than QUEUE_SECONDS of work is taken by
+        a model that is free. So this can be asked before the request is parsed.
         """
         if self.backlog > QUEUE_SECONDS:
             raise Overloaded(self.backlog)
 
     def submit(self, inputs: Inputs, done: Callable[[Outcome], None]) -> None:
-        """Lets the model answer `inputs`, n examples; `done` gets the probabilities or an exception."""
+        """Lets the model answer `inputs`, n examples; `done` gets probabilities or an exception."""
         self.queued += len(inputs)
         self._queue.append(_Item(inputs, done, self._loop.time()))
         if not (self.running or self._scheduled):  # not yet: what else has arrived comes along
@@ -141,9 +142,7 @@ class Batcher:
         began = time.perf_counter()
         outcome: Outcome
         try:
-            inputs = (
-                batch[0].inputs if len(batch) == 1 else self._join([item.inputs for item in batch])
-            )
+            inputs = batch[0].inputs if len(batch) == 1 else self._join([item.inputs for item in batch])
             outcome = self._call(inputs)
         except Exception as error:  # noqa: BLE001 -- it belongs to those who asked
             outcome = error

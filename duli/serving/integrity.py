@@ -46,10 +46,7 @@ def vouch(package: Path, contents: dict[str, bytes], folder: Path | None, key: P
     """
     release = json.loads(contents[RELEASE])
     if (folder is None) != (key is None):
-        raise InputError(
-            "--release and --key belong together: the folder with the signature, and the key you "
-            "trust; give both or none"
-        )
+        raise InputError("--release and --key belong together: the folder with the signature, and the key you trust; give both or none")
     if folder and key:
         from .signature import installed, vouched
 

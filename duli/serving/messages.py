@@ -18,7 +18,7 @@ class Request:
     """A complete request.
 
     Whoever answers it may say for the log: `route`, the address that was asked for; `examples`, how
-    many the model is given; `identity`, what the request is called; `sent`, the bytes of the answer.
+    many the model is given; `identity`, the name of the request; `sent`, the bytes of the answer.
     """
 
     __slots__ = (

@@ -1,6 +1,7 @@
 """Counts requests and seconds in Prometheus' text format (0.0.4), over all processes of a server.
 
-Every process counts in a memory of its own, which the others can read: whichever is asked adds up all.
+Every process counts in a memory of its own, which the others can read: the one that is asked
+adds up all.
 """
 
 import mmap
@@ -47,7 +48,7 @@ def _others(maps: list[Numbers], own: Numbers) -> list[Numbers]:
 
 
 def kept(folder: Path, release: str) -> Memories:
-    """Of processes that know nothing of each other but the `folder`; what one that ended has counted stays.
+    """Of processes that share a `folder` and nothing else; what one that ended has counted stays.
 
     Raises OSError where nothing can be written there.
     """
@@ -154,18 +155,14 @@ class Metrics:
         for route, start in self.requests.items():
             for status, count in zip(STATUSES, numbers[start:], strict=False):
                 if count:
-                    lines.append(
-                        f'http_requests_total{{route="{route}",status="{status}"}} {count:.0f}'
-                    )
+                    lines.append(f'http_requests_total{{route="{route}",status="{status}"}} {count:.0f}')
         lines += [
             "# HELP http_request_duration_seconds From the last byte of a request to its answer.",
             "# TYPE http_request_duration_seconds histogram",
         ]
         for route, histogram in self.seconds.items():
             if any(numbers[histogram.start : histogram.total]):
-                lines += histogram.lines(
-                    numbers, "http_request_duration_seconds", f'route="{route}"'
-                )
+                lines += histogram.lines(numbers, "http_request_duration_seconds", f'route="{route}"')
         batch = f"model_batch_{self.things}"
         lines += [
             f"# HELP {batch} {self.things.capitalize()} in a call of the model.",

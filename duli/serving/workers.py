@@ -1,4 +1,4 @@
-"""Processes that answer at one port: a supervisor starts them, forwards signals, and ends with them."""
+"""Processes that answer at one port, and the supervisor that starts, stops and ends with them."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from .errors import InputError, WorkerError
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 OTHER_FILES = 64  # open files that are no connections
-BALANCED = sys.platform == "linux"  # whether the system spreads connections over sockets of one port
+BALANCED = sys.platform == "linux"  # whether connections are spread over the sockets of a port
 
 
 class Worker(NamedTuple):
@@ -44,7 +44,9 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
             raise
         one.setblocking(False)  # noqa: FBT003
     except OSError as error:
-        raise InputError(f"cannot listen on {host}, port {port} ({error.strerror}); choose another with --host and --port") from None
+        raise InputError(
+            f"cannot listen on {host}, port {port} ({error.strerror}); choose another with --host and --port",
+        ) from None
     return one
 
 
@@ -107,7 +109,7 @@ class Supervisor:
     def wait(self, *, answering: bool) -> None:
         """Waits until all have ended; raises `WorkerError` where one did so unasked or went wrong.
 
-        Unless the server was `answering`, its process has said why, and the supervisor ends as it did.
+        Unless the server was `answering`, its process has said why; the supervisor ends as it did.
         """
         first = None
         while self.children:
@@ -123,7 +125,8 @@ class Supervisor:
             sys.exit(first[2])
         if first:
             raise WorkerError(
-                f"worker {first[0]} (process {first[1]}) ended with {first[2]}, and so did the server; see what it said, and start it again"
+                f"worker {first[0]} (process {first[1]}) ended with {first[2]}, and the server with it; "
+                "see what it said, and start it again",
             )
 
 
@@ -136,9 +139,10 @@ def run(
 ) -> None:
     """Forks `processes` that each `answer`, calls `announce` once all do; returns when all ended.
 
-    Call it before a thread is started and the model is loaded. The first process is started alone, so
-    that what is wrong with the package is said once. Nothing is restarted: one that ends unasked ends
-    the others after their answers, and raises `WorkerError`. In a process it returns when `answer` does.
+    Call it before a thread is started and the model is loaded. The first process is started alone,
+    so that what is wrong with the package is said once. Nothing is restarted: one that ends unasked
+    ends the others after their answers, and raises `WorkerError`. In a process it returns when
+    `answer` does.
     """
     if sys.platform == "win32":
         raise InputError("--workers needs fork, which Windows has not; give --workers 1")
@@ -178,7 +182,7 @@ def _said(reading: int) -> bool:
 
 
 def _sockets(host: str, port: int, processes: int) -> list[socket.socket]:
-    """One for each process; the same for all where the system would give every connection to one."""
+    """One for each process; the same for all where the system would give one all connections."""
     alone = listen(host, port)  # two servers of one user could share the port without knowing it
     if not BALANCED:
         return [alone] * processes

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from duli.serving import batching
+from duli.serving import batching, server
 from duli.serving.batching import Batcher
 from duli.serving.images import decode
 from duli.serving.predictor import Predictor
@@ -357,6 +357,7 @@ def test_one_that_waits_too_long_is_given_up(loop: Loop) -> None:
 def test_long_calls_leave_the_loop_free(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the thread is at the model, the server goes on answering, and refuses before it parses."""
     monkeypatch.setattr(batching, "INLINE_SECONDS", 0)
+    monkeypatch.setattr(server, "REFUSAL_SECONDS", 0.01)
     release = threading.Event()
     original = Predictor.probabilities
 
