@@ -1,4 +1,4 @@
-"""Reads images of files nobody vouches for: pictures, .npy and IDX, each also as .gz; what a file is, its bytes say.
+"""Reads images of files nobody vouches for: pictures, .npy and IDX; what a file is, its bytes say.
 
 Nothing is allocated before the size a header claims is compared with the bytes that are there, and nothing is unpickled.
 """
@@ -27,7 +27,7 @@ def load(source: str, shape: Shape, rules: Rules = PLAIN) -> Images:
 
 
 def decode(content: bytes, shape: Shape, rules: Rules = PLAIN, *, sent: bool = False) -> Images:
-    """The images of a file's content that is not compressed as a whole: those of arrays as they are, a picture as [1, *shape].
+    """The images of a file's content: those of arrays as they are, a picture as [1, *shape].
 
     `sent`: by somebody who waits at the server, where fewer formats and smaller pictures are read.
     """

@@ -93,6 +93,10 @@ def test_folders_that_are_no_classes(line: Path) -> None:
     Path("data/left").mkdir()
     with pytest.raises(InputError, match="has the subfolder 'left', which is no class; the classes are top, middle, bottom"):
         load(["data"], tiny.SHAPE, tiny.CLASSES)
+    Path("split").mkdir()
+    Path("data").rename("split/test")
+    with pytest.raises(InputError, match="'test', which is no class; give split/test"):
+        load(["split"], tiny.SHAPE, tiny.CLASSES)
 
 
 def test_what_training_leaves_out_is_left_out_and_counted_and_a_damaged_file_is_skipped(line: Path) -> None:
