@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .errors import InputError, NoExampleError
 from .npy import NPY, type_name
 from .npy import header as npy_header
-from .pictures import PLAIN, Rules, known, picture
+from .pictures import ENDINGS, PLAIN, Rules, known, picture
 from .pixels import Shape, wrong_type
 from .sources import content_of
 
@@ -23,7 +23,12 @@ Images = NDArray[np.uint8]
 
 def load(source: str, shape: Shape, rules: Rules = PLAIN) -> Images:
     """The images of the file `source` ("-": standard input) for a model that takes `shape`; raises `InputError`."""
-    return decode(content_of(source), shape, rules)
+    try:
+        return decode(content_of(source), shape, rules)
+    except NoExampleError as error:
+        if source.lower().endswith(ENDINGS):  # it was meant to be one
+            raise InputError(str(error)) from None
+        raise
 
 
 def decode(content: bytes, shape: Shape, rules: Rules = PLAIN, *, sent: bool = False) -> Images:

@@ -91,7 +91,10 @@ def _example(file: Path, shape: Shape, rules: Rules) -> Images:
     array = content.startswith((NPY, b"\0\0\x08"))
     if not array and file.suffix.lower() not in ENDINGS:
         raise NoExampleError("is no image")
-    found = decode(content, shape, rules)
+    try:
+        found = decode(content, shape, rules)
+    except NoExampleError as error:
+        raise InputError(str(error)) from None
     found = found[:, None] if found.ndim == 3 else found
     if found.shape[1:] != shape:
         raise InputError(f"holds images of the shape {list(found.shape[1:])}; the model takes {list(shape)}")
