@@ -132,7 +132,7 @@ def _shape(paths: list[Path], size: int | None) -> tuple[tuple[int, int, int], i
             if image.mode.startswith("I;16"):
                 deep += 1
                 highest = max(highest, int(np.asarray(image).max()))
-            elif str(image.tile[0].args if image.tile else "").endswith(";16B"):
+            elif any(str(tile.args).endswith(";16B") for tile in getattr(image, "tile", [])):
                 upper.append(int(np.asarray(image.convert("RGB")).max()))
     width, height = next(iter(sizes))
     cut = ""

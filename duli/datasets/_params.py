@@ -23,7 +23,10 @@ ColumnName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class Pictures(Section):
-    """What the images have in common, and the release makes others have; see duli/serving/pictures.py, Rules."""
+    """What the images have in common, and the release makes others have.
+
+    As in `Rules` of duli/serving/pictures.py.
+    """
 
     ground: Literal["dark", "light"] | None = None
     depth: Annotated[int, Field(ge=8, le=16)] = 16

@@ -18,7 +18,8 @@ TERMS = {
 }
 CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 SHAPE = (1, 28, 28)  # channels, height, width
-# What the released page makes of a picture: light on dark, all of it in the frame, as was done to the shop's photographs (section 2 there).
+# What a release makes of a picture file: light on dark, all of it in the frame, as was done to the
+# shop's photographs (section 2 there). None of the 70,000 is taken for a negative.
 PICTURES = {"ground": "dark", "framing": "whole"}
 
 # Name -> size in bytes and SHA-256 of the uncompressed IDX file.

@@ -19,7 +19,8 @@ TERMS = {
 }
 CLASSES = tuple("0123456789")
 SHAPE = (1, 28, 28)  # channels, height, width
-# What the released page makes of a picture: light on dark, scaled and centred by its mass, as the digits were; so it can be drawn as well.
+# What a release makes of a picture file: light on dark, scaled and centred by its mass, as the
+# digits were; so it can be drawn as well. None of the 70,000 is taken for a negative.
 PICTURES = {"ground": "dark", "framing": "centred"}
 
 # Name -> size in bytes and SHA-256 of the uncompressed IDX file.

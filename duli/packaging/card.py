@@ -44,11 +44,19 @@ class Body(NamedTuple):
     html: str
 
 
-def render(release: Release, wheel_name: str, *, signer: Mapping[str, str] | None, reading: str = "", **evidence: Mapping[str, Any]) -> str:
+def render(
+    release: Release,
+    wheel_name: str,
+    *,
+    signer: Mapping[str, str] | None,
+    reading: str = "",
+    **evidence: Mapping[str, Any],
+) -> str:
     """The card in Markdown, from the contents of the run's JSON files; raises `DataError` where a number is missing.
 
     `evidence` are raw (of data/raw/dataset.json), stats, model, train, evaluation, quantization, benchmark and choice. `signer` says
-    whose signature the folder gets that the wheel and the card lie in, None that it gets none. `reading` says how files are read.
+    whose signature the folder gets that the wheel and the card lie in, None that it gets none.
+    `reading` says how picture files are read.
     """
     variant = evidence["choice"]["variant"]
     try:

@@ -1,4 +1,4 @@
-"""Reads images of files nobody vouches for: pictures, .npy and IDX, each also as .gz; what a file is, its bytes say.
+"""Reads images of files nobody vouches for: pictures, .npy and IDX; what a file is, its bytes say.
 
 Nothing is allocated before the size a header claims is compared with the bytes that are there, and nothing is unpickled.
 """
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .errors import InputError, NoExampleError
 from .npy import NPY, type_name
 from .npy import header as npy_header
-from .pictures import PLAIN, Rules, known, picture
+from .pictures import ENDINGS, PLAIN, Rules, known, picture
 from .pixels import Shape, wrong_type
 from .sources import content_of
 
@@ -23,11 +23,16 @@ Images = NDArray[np.uint8]
 
 def load(source: str, shape: Shape, rules: Rules = PLAIN) -> Images:
     """The images of the file `source` ("-": standard input) for a model that takes `shape`; raises `InputError`."""
-    return decode(content_of(source), shape, rules)
+    try:
+        return decode(content_of(source), shape, rules)
+    except NoExampleError as error:
+        if source.lower().endswith(ENDINGS):  # it was meant to be one
+            raise InputError(str(error)) from None
+        raise
 
 
 def decode(content: bytes, shape: Shape, rules: Rules = PLAIN, *, sent: bool = False) -> Images:
-    """The images of a file's content that is not compressed as a whole: those of arrays as they are, a picture as [1, *shape].
+    """The images of a file's content: those of arrays as they are, a picture as [1, *shape].
 
     `sent`: by somebody who waits at the server, where fewer formats and smaller pictures are read.
     """

@@ -46,12 +46,18 @@ def load(sources: list[str], shape: Shape, classes: list[str], rules: Rules = PL
 
 
 def _folders(folder: Path, shape: Shape, classes: list[str], rules: Rules) -> Labelled:
-    """What training takes from such a folder; what it leaves out is counted, and a file that cannot be read is skipped."""
+    """What training takes from such a folder.
+
+    What it leaves out is counted, and a file that cannot be read is skipped.
+    """
     numbers = {readable(name): number for number, name in enumerate(classes)}
     found = sorted(folder.iterdir())
-    subfolders = [(readable(path.name), path) for path in found if path.is_dir() and not is_system(path.name)]
-    if unknown := [path.name for name, path in subfolders if name not in numbers]:
-        raise InputError(f"{folder} has the subfolder {unknown[0]!a}, which is no class; the classes are {', '.join(classes)}")
+    folders = [path for path in found if path.is_dir() and not is_system(path.name)]
+    subfolders = [(readable(path.name), path) for path in folders]
+    if unknown := [path for name, path in subfolders if name not in numbers]:
+        inside = [path for path in unknown if any((path / name).is_dir() for name in classes)]
+        advice = f"give {inside[0]}" if inside else f"the classes are {', '.join(classes)}"
+        raise InputError(f"{folder} has the subfolder {unknown[0].name!a}, which is no class; {advice}")
     if not subfolders:
         raise InputError(f"{folder} has no subfolders; give {FORMS}")
     images: list[Images] = []
@@ -77,12 +83,18 @@ def _folders(folder: Path, shape: Shape, classes: list[str], rules: Rules) -> La
 
 
 def _example(file: Path, shape: Shape, rules: Rules) -> Images:
-    """The images of a file, [n, *shape]; raises `NoExampleError` where it is no image by its name, or a picture of one colour."""
+    """The images of a file, [n, *shape].
+
+    Raises `NoExampleError` where it is no image by its name, or a picture of one colour.
+    """
     content = content_of(str(file))
     array = content.startswith((NPY, b"\0\0\x08"))
     if not array and file.suffix.lower() not in ENDINGS:
         raise NoExampleError("is no image")
-    found = decode(content, shape, rules)
+    try:
+        found = decode(content, shape, rules)
+    except NoExampleError as error:
+        raise InputError(str(error)) from None
     found = found[:, None] if found.ndim == 3 else found
     if found.shape[1:] != shape:
         raise InputError(f"holds images of the shape {list(found.shape[1:])}; the model takes {list(shape)}")

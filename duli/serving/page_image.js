@@ -4,10 +4,12 @@
 const PEN = 20; // pixels of the pad, two of MNIST's once the digit fills the box
 const STEP = 6; // pixels of the pad an arrow key goes
 const MOST = 20e6; // bytes of a picture
-const READ = ["image/png", "image/jpeg", "image/webp"], SENT = 2e6, PIXELS = 4e6; // what the server reads: formats, bytes, pixels
+// What the server reads: formats, bytes, pixels.
+const READ = ["image/png", "image/jpeg", "image/webp"], SENT = 2e6, PIXELS = 4e6;
 const SIDE = 1024; // pixels that any other picture is brought to
 const pad = $("pad"), context = pad.getContext("2d", { willReadFrequently: true });
-let drawn = false, cursor = { x: 140, y: 140, down: false, shown: false }, strokes = [], picture = null, chosen = null;
+let drawn = false, cursor = { x: 140, y: 140, down: false, shown: false }, strokes = [];
+let picture = null, chosen = null; // as the browser shows it, and the file
 
 function begin() {
   $("bars").after(document.querySelector("figure"));
@@ -119,16 +121,19 @@ document.addEventListener("dragover", (event) => { event.preventDefault(); pad.c
 document.addEventListener("dragleave", () => pad.classList.remove("over"));
 document.addEventListener("drop", (event) => { event.preventDefault(); pad.classList.remove("over"); take(event.dataTransfer.files[0]); });
 
-// What is sent: the file that was chosen, where the server reads it; else what the browser makes of it, or the drawing.
+// What is sent: the file that was chosen, where the server reads it; else what the browser makes
+// of it, or the drawing.
 
 function sent() {
   if (!picture) {
     paint();
     return new Promise((done) => pad.toBlob(done));
   }
-  if (READ.includes(chosen.type) && chosen.size <= SENT && picture.width * picture.height <= PIXELS) return chosen;
+  const pixels = picture.width * picture.height;
+  if (READ.includes(chosen.type) && chosen.size <= SENT && pixels <= PIXELS) return chosen;
   const scale = Math.min(1, SIDE / Math.max(picture.width, picture.height));
-  const [width, height] = [picture.width, picture.height].map((side) => Math.max(1, Math.round(side * scale)));
+  const sized = (side) => Math.max(1, Math.round(side * scale));
+  const width = sized(picture.width), height = sized(picture.height);
   const canvas = new OffscreenCanvas(width, height), small = canvas.getContext("2d");
   small.imageSmoothingQuality = "high";
   small.drawImage(picture, 0, 0, width, height);
@@ -139,9 +144,11 @@ async function question() {
   if (!picture && !strokes.length) return null;
   const file = sent();
   mark();
-  const response = await fetch("pixels", { method: "POST", headers: { "content-type": "application/octet-stream" }, body: await file });
+  const headers = { "content-type": "application/octet-stream" };
+  const response = await fetch("pixels", { method: "POST", headers, body: await file });
   const { images, done, error } = await response.json();
-  return response.ok ? { body: { images }, planes: images[0], done } : { problem: `The server answers: ${error}` };
+  if (!response.ok) return { problem: `The server answers: ${error}` };
+  return { body: { images }, planes: images[0], done };
 }
 
 function answered({ planes, done }) {

@@ -15,7 +15,16 @@ from .errors import InputError
 
 MAX_BYTES = 256 * 2**20  # of one file, compressed or not: 340,000 images of 28 x 28
 GZIP = b"\x1f\x8b"
-SYSTEM = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "lost+found", "$recycle.bin"}  # in lower case
+SYSTEM = {  # in lower case
+    "__macosx",
+    "thumbs.db",
+    "ehthumbs.db",
+    "desktop.ini",
+    "icon\r",
+    "@eadir",
+    "lost+found",
+    "$recycle.bin",
+}
 
 
 @contextmanager
@@ -34,20 +43,23 @@ def content_of(source: str) -> bytes:
 
 
 def readable(name: str) -> str:
-    """A file's or a class's name as text of one line: bytes that are no UTF-8, and control characters, are spelled out."""
+    """A file's or a class's name as text of one line, in NFC.
+
+    Bytes that are no UTF-8, and control characters, are spelled out.
+    """
     text = unicodedata.normalize("NFC", os.fsencode(name).decode(errors="backslashreplace"))
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def is_system(name: str) -> bool:
-    """Whether a file or folder of that name is what systems put beside files of people: hidden, or one of `SYSTEM`."""
+    """Whether systems put a file or folder of that name beside people's files."""
     return name.startswith(".") or name.lower() in SYSTEM
 
 
 def files_below(folder: Path) -> list[Path]:
     """The files in `folder` and in the folders in it, in the order of their paths.
 
-    What `is_system` names is left out. Links to folders are not followed: they may lead round in a circle.
+    What `is_system` names is left out, and links to folders: they may lead round in a circle.
     """
     return [path for path, left in _below(folder) if not left]
 

@@ -3,11 +3,14 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from duli.datasets import mnist
 from duli.errors import DataError
+from duli.serving.pictures import Rules, framed
 
 
 def test_reads_all_examples_in_order(mnist_folder: Path) -> None:
@@ -19,6 +22,16 @@ def test_reads_all_examples_in_order(mnist_folder: Path) -> None:
     assert table["label"][:10].to_pylist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     assert sum(table["content"][0].as_py()) == 27_525
     assert {len(batch["content"][0].as_py()) for batch in table.to_batches()} == {784}
+
+
+def test_no_digit_is_taken_for_a_negative_and_every_negative_for_its_digit(mnist_folder: Path) -> None:
+    """Of every seventieth; all 70,000 were counted once."""
+    rules = Rules.of(mnist.PICTURES)
+    for batch in mnist.examples(mnist_folder, rows=8192):
+        for content in batch["content"].to_pylist()[::70]:
+            pixels = np.frombuffer(content, np.uint8).reshape(28, 28)
+            assert (framed(Image.fromarray(pixels), mnist.SHAPE, rules) == pixels).all()
+            assert (framed(Image.fromarray(255 - pixels), mnist.SHAPE, rules) == pixels).all()
 
 
 @pytest.mark.parametrize(

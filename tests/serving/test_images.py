@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from duli.serving import sources
-from duli.serving.errors import InputError
+from duli.serving.errors import InputError, NoExampleError
 from duli.serving.images import load
 
 SHAPE = (1, 28, 28)
@@ -210,6 +210,14 @@ def test_bad_files_are_refused_in_one_line(name: str) -> None:
         read(content)
     assert "\n" not in str(refusal.value)
     assert len(str(refusal.value)) < 300
+
+
+def test_notes_beside_pictures_are_no_examples_and_text_called_a_picture_is_a_mistake(tmp_path: Path) -> None:
+    for name, error in (("notes.txt", NoExampleError), ("a.PNG", InputError)):
+        (tmp_path / name).write_text("hello")
+        with pytest.raises(InputError, match="of no known kind") as refusal:
+            load(str(tmp_path / name), SHAPE)
+        assert type(refusal.value) is error
 
 
 def test_what_cannot_be_opened(tmp_path: Path) -> None:

@@ -93,6 +93,10 @@ def test_folders_that_are_no_classes(line: Path) -> None:
     Path("data/left").mkdir()
     with pytest.raises(InputError, match="has the subfolder 'left', which is no class; the classes are top, middle, bottom"):
         load(["data"], tiny.SHAPE, tiny.CLASSES)
+    Path("split").mkdir()
+    Path("data").rename("split/test")
+    with pytest.raises(InputError, match="'test', which is no class; give split/test"):
+        load(["split"], tiny.SHAPE, tiny.CLASSES)
 
 
 def test_what_training_leaves_out_is_left_out_and_counted_and_a_damaged_file_is_skipped(line: Path) -> None:
@@ -108,10 +112,15 @@ def test_what_training_leaves_out_is_left_out_and_counted_and_a_damaged_file_is_
     Image.new("L", (4, 3), 9).save("data/up/blank.png")
     Path("data/up/cut.png").write_bytes(Path("data/up/more/1.png").read_bytes()[:-20])
     Path("data/up/empty.jpg").touch()
+    Path("data/up/text.PNG").write_text("no picture")
     found = load(["data"], tiny.SHAPE, ["caf\u00e9", "up"])
     assert found.labels.tolist() == [0] * N + [1] * N
     assert (found.inputs == np.concatenate([IMAGES, IMAGES])[:, None]).all()
-    assert [said.partition(":")[0] for said in found.skipped] == ["data/up/cut.png", "data/up/empty.jpg"]
+    assert [said.partition(":")[0] for said in found.skipped] == [
+        "data/up/cut.png",
+        "data/up/empty.jpg",
+        "data/up/text.PNG",
+    ]
     assert found.left_out == 8
     for said in found.skipped:
         Path(said.partition(":")[0]).unlink()
