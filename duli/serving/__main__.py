@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import CardError, InputError, IntegrityError, ReleaseError
 from .integrity import CARD, MANIFEST, RELEASE, verify
 from .kinds import WORDS, Words
+from .processor import allowed, cpu, named
 
 if TYPE_CHECKING:
     from .predictor import Predictor
@@ -194,7 +195,6 @@ def _cause(predictor: "Predictor", inputs: Any, answers: Any) -> str:
     import onnxruntime
 
     from .predictor import Predictor
-    from .processor import cpu, named
 
     judged = predictor.release["numbers"]["evaluation"].get("judged_on")
     cpus = f"this CPU is {named(cpu())}" + (f", the card's was {named(judged)}" if judged else "")
@@ -279,8 +279,6 @@ def _count(text: str) -> int:
     """A number of cores, of which there are only so many; onnxruntime would start a thread for each it is told of."""
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of cores; give 1 or more")
-    from .processor import allowed
-
     return min(int(text), allowed() or os.cpu_count() or 1)
 
 
