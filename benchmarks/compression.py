@@ -146,8 +146,7 @@ def memory_kept() -> Results:
 
 def bits() -> Results:
     """What weights of 7 bits cost: the file that ships against the one of all 8 that the same network gives, exact sums for both."""
-    shipped = _report("choice")["variant"]
-    full = f"{shipped}_full"
+    shipped, full = _shipped_and_full()
     seven, eight = _variant(shipped), _variant(full)
     images, labels = _split("test")
     answers = {name: _exact(content, images).argmax(axis=1) for name, content in ((shipped, seven), (full, eight))}
@@ -177,8 +176,8 @@ def without_vnni() -> Results:
     if emulator is None:
         sys.exit("qemu-x86_64 is missing: apt-get install qemu-user, on x86 Linux")
     images, _ = _split("test")
-    shipped = _report("choice")["variant"]
-    contents = {name: _variant(name) for name in (shipped, f"{shipped}_full")}
+    shipped, full = _shipped_and_full()
+    contents = {name: _variant(name) for name in (shipped, full)}
     with tempfile.TemporaryDirectory(prefix="duli-vnni-") as scratch:
         np.save(f"{scratch}/images.npy", images)
         for name, content in contents.items():
@@ -194,8 +193,17 @@ def without_vnni() -> Results:
         differ[name] = int((exact.argmax(axis=1) != emulated[name].argmax(axis=1)).sum())
         apart[name] = float(np.abs(exact - emulated[name]).max())
     notes = {"cpu": f"qemu-x86_64 -cpu {EMULATED}", "images": len(images), "variant": shipped}
-    of_8 = {"of_8_bits": differ[f"{shipped}_full"], "logits_apart_of_8_bits": apart[f"{shipped}_full"]}
+    of_8 = {"of_8_bits": differ[full], "logits_apart_of_8_bits": apart[full]}
     return [result("answers_differ_without_vnni", [differ[shipped]], "answers", logits_apart=apart[shipped], **of_8, **notes)]
+
+
+def _shipped_and_full() -> tuple[str, str]:
+    """The variant that ships, and the one of the same network whose weights have all 8 bits."""
+    shipped = _report("choice")["variant"]
+    full = f"{shipped}_full"
+    if full not in _report("quantization")["variants"]:
+        sys.exit(f"there is no {full} to compare {shipped} with: add it to quantize.variants, if an int8 ships")
+    return shipped, full
 
 
 def _exact(content: bytes, images: Images) -> NDArray[np.float32]:

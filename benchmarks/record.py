@@ -43,5 +43,12 @@ def run_parts(name: str, parts: Mapping[str, Callable[[], Results]], usage: str,
         print(f"-- {part}", flush=True)
         path = RESULTS / f"{name}.json"
         measured = [{**one, "part": part} for one in parts[part]()]
-        before = files.read_json(path)["results"] if path.exists() else []
-        write(name, [one for one in before if one["part"] != part] + measured, *packages)
+        before = files.read_json(path) if path.exists() else {"hardware": None, "results": []}
+        # What stays was measured where the file said, which may be another machine than this one.
+        there = {} if before["hardware"] in (None, machine.describe()) else {"hardware": _words(before["hardware"])}
+        kept = [{**there, **one} for one in before["results"] if one["part"] != part]
+        write(name, kept + measured, *packages)
+
+
+def _words(hardware: Mapping[str, Any]) -> str:
+    return f"{hardware['cpu']} ({' '.join(hardware['flags'])}), {hardware['cores']} cores"

@@ -58,17 +58,8 @@ def answers(wheel: bytes, package: str, kind: Kind, examples: bytes, *, exact: b
         with zipfile.ZipFile(BytesIO(wheel)) as archive:
             archive.extractall(folder / "wheel")
         (folder / f"examples{kind.suffix}").write_bytes(examples)
-        command = [
-            sys.executable,
-            "-I",
-            "-B",
-            "-c",
-            PROGRAM,
-            str(folder / "wheel"),
-            package,
-            f"examples{kind.suffix}",
-            "exact" if exact else "",
-        ]
+        arguments = [str(folder / "wheel"), package, f"examples{kind.suffix}", "exact" if exact else ""]
+        command = [sys.executable, "-I", "-B", "-c", PROGRAM, *arguments]
         asked = subprocess.run(command, cwd=folder, env=clean(), capture_output=True, text=True, check=False)
         if asked.returncode:
             lines = asked.stderr.strip().splitlines() or [f"exit code {asked.returncode}"]
