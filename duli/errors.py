@@ -56,6 +56,13 @@ def exit_code(program: str, action: Callable[[], object]) -> int:
         if error.filename is None:
             raise
         print(f"{program}: error: {error.filename}: {error.strerror}", file=sys.stderr)
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+        from duli import files  # which imports this module
+
+        told = files.disbelieved(error)
+        if told is None:
+            raise
+        print(f"{program}: error: {told}", file=sys.stderr)
     else:
         return 0
     return EXIT_USER_ERROR

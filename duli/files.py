@@ -8,11 +8,17 @@ import json
 import math
 import os
 import tempfile
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from duli.errors import DataError
+from duli.errors import DataError, DuliError
+
+if TYPE_CHECKING:
+    from ruamel.yaml.nodes import Node
+
+MOST_VALUES = 100_000  # of a YAML file, after its aliases are followed
 
 
 @contextlib.contextmanager
@@ -77,14 +83,104 @@ def append_json(path: str | Path, value: Any) -> None:
     _fsync_folder(Path(path).parent)
 
 
-def read_json(path: str | Path) -> Any:
-    """The value in a JSON file; raises `DataError` where the file is missing or damaged."""
+class MissingKeyError(DataError, KeyError):
+    """A JSON object lacks a key; the message names the file, the place in it and the fix."""
+
+    __str__ = DataError.__str__  # KeyError shows the repr of its message
+
+
+class Facts(dict[str, Any]):
+    """A JSON object of a file: a key that it lacks is named with the file, and what was read last is remembered."""
+
+    last: ClassVar[tuple[str, Any, str]] = ("", None, "")  # place, value and fix
+
+    def __init__(self, values: dict[str, Any], place: str, fix: str) -> None:
+        super().__init__(values)
+        self.place, self.fix = place, fix
+
+    def __getitem__(self, key: str) -> Any:
+        value = super().__getitem__(key)
+        Facts.last = (f"{self.place}{key}", value, self.fix)
+        return value
+
+    def __missing__(self, key: str) -> Any:
+        raise MissingKeyError(f"{self.place}{key} is missing; {self.fix}")
+
+
+def read_json(path: str | Path, fix: str = "") -> Any:
+    """The value in a JSON file, its objects as `Facts`; raises `DataError` with `fix` where it is missing, damaged or not finite."""
+    fix = fix or healing(path)
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        value = json.loads(text, parse_constant=_finite, parse_float=_finite)
+        facts = _placed(value, f"{path}: ", fix)
     except FileNotFoundError:
         raise DataError(f"{path} is missing; run `dvc repro`, which makes it") from None
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON ({error}); delete it and run `dvc repro`") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not JSON ({error}); {fix}") from None
+    Facts.last = (str(path), facts, fix)
+    return facts
+
+
+def disbelieved(error: Exception) -> DataError | None:
+    """What to tell where this repository's own code could not work with what it read last of a JSON file; None where it read nothing.
+
+    It names the file, the value and the line of code, since the defect may as well be there.
+    """
+    place, value, fix = Facts.last
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    code = Path(__file__).resolve().parents[1]
+    inside = Path(frame.filename).resolve()
+    if not place or not any(inside.is_relative_to(code / folder) for folder in ("duli", "stages")):
+        return None
+    where = f"{inside.relative_to(code)}, line {frame.lineno}"
+    said = " ".join(str(error).split())[:200]
+    return DataError(f"{place} is {_shown(value)}, which {where}, cannot work with ({type(error).__name__}: {said}); {fix}")
+
+
+def healing(path: str | Path, repro: str = "dvc repro") -> str:
+    """The commands that make DVC bring or make `path` again, whatever happened to it and to DVC's copy.
+
+    DVC trusts a read-only object of its cache without looking at its bytes, and would bring a damaged one back.
+    """
+    return f'make DVC look at its cache again: `rm -f {path}; chmod -R u+w "$(dvc cache dir)"; {repro}`'
+
+
+def read_yaml(path: Path, most: int, error: type[DuliError], fix: str) -> "tuple[Any, Node | None]":
+    """The content of a YAML 1.2 file of at most `most` bytes, and its nodes, which know how each value is written.
+
+    Raises `error` that names the file, and the line where there is one, for whatever else it is: no UTF-8, no YAML, a key twice, an alias
+    that contains itself, or aliases that stand for more than `MOST_VALUES` values.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.constructor import DuplicateKeyError
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+        if len(content) > most:
+            raise error(f"{path} is larger than {most:,} bytes; {fix}")
+        constructor, _ = YAML(typ="safe", pure=True).get_constructor_parser(content.decode())
+        node = constructor.composer.get_single_node()
+        if node is None:
+            return None, None
+        if _expanded(node, {}) > MOST_VALUES:
+            raise error(f"{path}: its aliases stand for more than {MOST_VALUES:,} values; {fix}")
+        return constructor.construct_document(node), node
+    except OSError as reason:
+        raise error(f"cannot read {path}: {reason.strerror}; it has to be a readable text file") from None
+    except UnicodeDecodeError as reason:
+        raise error(f"{path} is not UTF-8 (byte {reason.start}); save it as UTF-8, or {fix}") from None
+    except DuplicateKeyError as reason:
+        line = reason.problem_mark.line + 1 if reason.problem_mark else "?"
+        raise error(f"{path}, line {line}: {str(reason.problem).split(' with value')[0]}; keep one") from None
+    except RecursionError:
+        raise error(f"{path} is not valid YAML: nested too deep, or an alias contains itself; {fix}") from None
+    except (YAMLError, ValueError, TypeError, LookupError, AttributeError) as reason:
+        if isinstance(reason, DuliError):
+            raise
+        raise error(f"{path} is not valid YAML: {' '.join(str(reason).split())[:300]}; {fix}") from None
 
 
 def sha256(source: str | Path | bytes) -> str:
@@ -106,7 +202,7 @@ def verified(path: str | Path, expected: str) -> bytes:
     content = Path(path).read_bytes() if Path(path).is_file() else None
     if content is None or sha256(content) != expected:
         state = "is missing" if content is None else "does not have the SHA-256 it was made with"
-        raise DataError(f"{path} {state}; make DVC look at its cache again: `rm -f {path}; chmod -R u+w .dvc/cache; dvc repro`")
+        raise DataError(f"{path} {state}; {healing(path)}")
     return content
 
 
@@ -146,3 +242,34 @@ def _numbers(value: Any, key: str = "") -> Iterator[tuple[str, float]]:
                 yield from _numbers(inner, f"{key}[{index}]")
         case float():
             yield key, value
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no finite number")
+    return number
+
+
+def _placed(value: Any, place: str, fix: str) -> Any:
+    """`value` with its objects as `Facts`; `place` is the file and the key of `value`, as far as that goes."""
+    if isinstance(value, dict):
+        return Facts({key: _placed(inner, f"{place}{key}.", fix) for key, inner in value.items()}, place, fix)
+    if isinstance(value, list):
+        return [_placed(inner, f"{place}{index}.", fix) for index, inner in enumerate(value)]
+    return value
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]} ..."
+
+
+def _expanded(node: "Node", known: dict[int, int]) -> int:
+    """How many values a YAML node stands for, each alias counted with all that it names; one in itself recurses for ever."""
+    if isinstance(node.value, str):
+        return 1
+    if id(node) not in known:
+        inner = [part for entry in node.value for part in (entry if isinstance(entry, tuple) else (entry,))]
+        known[id(node)] = 1 + sum(_expanded(part, known) for part in inner)
+    return known[id(node)]

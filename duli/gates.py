@@ -118,7 +118,7 @@ def results(judged: Any) -> list[Result]:
     try:
         return TypeAdapter(list[Result]).validate_json(json.dumps(judged["results"]), strict=True)
     except (TypeError, KeyError, ValidationError):
-        raise DataError("the gates that were judged are not in the form of this version; run `dvc repro`, which judges anew") from None
+        raise DataError("reports/gates.json is not in the form of this version; run `dvc repro`, which judges anew") from None
 
 
 def _judge(name: str, gate: Gate, measures: Mapping[str, float]) -> Result:

@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import YAMLError
 
+from duli import files
 from duli.errors import ParamsError
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+    from ruamel.yaml.nodes import Node
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 200_000
 S = TypeVar("S", bound="Section")
 
 
@@ -43,7 +42,7 @@ class Params:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.values = _read(self.path)
+        self.values, self._node = _read(self.path)
 
     def section(self, name: str, kind: type[S]) -> S:
         """The section `name`, validated as `kind`; raises `ParamsError` that lists every mistake in it.
@@ -85,8 +84,8 @@ class Params:
             # Through JSON: pydantic's strict mode then takes a YAML list for a tuple and a text for an enumeration,
             # and still no text for a number.
             return kind.model_validate_json(json.dumps(values, default=_no_json)), []
-        except ParamsError as error:
-            return None, [f"{self.path}: in section '{name}', {error}"]
+        except ParamsError:
+            return None, [f"{self.path}: in section '{name}', {told}" for told in self._no_json(values, name)]
         except ValidationError as error:
             return None, [self._explain(name, kind, details) for details in error.errors()]
 
@@ -102,10 +101,36 @@ class Params:
                 return f"{self.path}: key '{key}' is missing; add it"
             case "finite_number":
                 return f"{self.path}: {key} = {value!r} is not a finite number; give one"
+            case "string_type" if value is None:
+                return f"{self.path}: {key} is empty; give it a text"
+            case "string_type" if isinstance(value, dict | list):
+                return f"{self.path}: {key} = {value!r} should be text; give one"
             case "string_type":
-                return f'{self.path}: {key} = {value!r} should be text; put it in quotes: "{value}"'
+                shown = self._written(key, value)
+                return f'{self.path}: {key} = {shown} should be text; put it in quotes: "{shown}"'
         reason = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
         return f"{self.path}: {key} = {value!r} {reason}; change it"
+
+    def _written(self, key: str, value: Any) -> str:
+        """A value as it stands in the file: the numbers `1.10` and `0x10` would be shown otherwise."""
+        node: Any = self._node
+        for part in key.split("."):
+            if node is None or isinstance(node.value, str):
+                return repr(value)
+            entries = node.value if node.id == "mapping" else enumerate(node.value)
+            node = next((inner for name, inner in entries if str(getattr(name, "value", name)) == part), None)
+        return str(node.value) if node is not None and isinstance(node.value, str) else repr(value)
+
+    def _no_json(self, values: Any, key: str) -> list[str]:
+        """What to tell of each value that YAML knows and DVC does not take in params: dates, sets, bytes."""
+        if isinstance(values, dict | list):
+            entries = values.items() if isinstance(values, dict) else enumerate(values)
+            return [line for part, inner in entries for line in self._no_json(inner, f"{key}.{part}")]
+        if values is None or isinstance(values, str | int | float):
+            return []
+        shown = self._written(key, values)
+        kind = type(values).__name__
+        return [f'{shown} is read as a {kind}, which DVC does not take; put it in quotes: "{shown}" ({key})']
 
 
 def _first_section(annotation: Any) -> type[Section] | None:
@@ -115,31 +140,16 @@ def _first_section(annotation: Any) -> type[Section] | None:
 
 
 def _no_json(value: object) -> str:
-    """Raises `ParamsError` for what YAML knows and DVC does not take in params: dates, sets, bytes."""
-    raise ParamsError(f'{value} is read as a {type(value).__name__}, which DVC does not take; put it in quotes: "{value}"')
+    raise ParamsError(f"{value!r} is no JSON")
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ParamsError(f"{path} is larger than {MAX_BYTES:,} bytes; params are knobs, put data elsewhere")
-        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ParamsError(f"no {path} here; run this in the folder of a release line (it holds a params.yaml)") from None
-    except OSError as error:
-        raise ParamsError(f"cannot read {path}: {error.strerror}; it has to be a readable text file") from None
-    except UnicodeDecodeError as error:
-        raise ParamsError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
-    except DuplicateKeyError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise ParamsError(f"{path}, line {line}: {str(error.problem).split(' with value')[0]}; keep one") from None
-    except (YAMLError, RecursionError, ValueError) as error:
-        if isinstance(error, ParamsError):
-            raise
-        raise ParamsError(f"{path} is not valid YAML: {' '.join(str(error).split())}; correct it") from None
+def _read(path: Path) -> "tuple[dict[str, Any], Node | None]":
+    if not path.exists():
+        raise ParamsError(f"no {path} here; run this in the folder of a release line (it holds a params.yaml)")
+    values, node = files.read_yaml(path, MAX_BYTES, ParamsError, "correct it; params are knobs, data belong elsewhere")
     if not isinstance(values, dict):
         raise ParamsError(f"{path} holds {type(values).__name__}, not sections; start from the repository's params.yaml")
-    return values
+    return values, node
 
 
 def _did_you_mean(word: str, known: list[str]) -> str:

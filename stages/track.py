@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from duli import files
 from duli.errors import DataError
 from duli.packaging import commit
@@ -127,12 +125,7 @@ def _model(line: Path, manifest: dict[str, Any], quantization: dict[str, Any]) -
 
 def _lock(line: Path) -> dict[str, Any]:
     """The stages in dvc.lock but for this one: what DVC knows of how these files were made; {} without DVC."""
-    path = line / "dvc.lock"
-    if not path.exists():
-        return {}
-    stages = dict(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")).get("stages") or {})
-    stages.pop("track", None)
-    return stages
+    return {name: stage for name, stage in recorded.stages(line).items() if name != "track"}
 
 
 def _of_one_run(line: Path, lock: dict[str, Any]) -> None:

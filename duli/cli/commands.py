@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from duli.errors import DuliError
@@ -37,7 +38,10 @@ def dvc(*arguments: str) -> str:
 
 
 def dvc_status() -> dict[str, Any]:
-    """What changed of the stages of this line, as `dvc status --json` has it."""
+    """What changed of the stages of this line, as `dvc status --json` has it; a damaged dvc.lock is told first, and better than by DVC."""
+    from duli.tracking import recorded
+
+    recorded.stages(Path())
     found: dict[str, Any] = json.loads(dvc("status", "--json", "dvc.yaml"))
     return found
 

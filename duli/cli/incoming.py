@@ -338,7 +338,7 @@ def _before(key: str) -> dict[str, Facts]:
     """Windows that were judged against the same reference, by digest."""
     if not (FACTS.is_file() and PAGE.is_file()):
         return {}
-    facts = files.read_json(FACTS)
+    facts = files.read_json(FACTS, f"`rm {FACTS}`: the windows are judged anew")
     return {window["sha256"]: window for window in facts["windows"]} if facts["key"] == key else {}
 
 

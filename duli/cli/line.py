@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from duli import files
-from duli.errors import ParamsError
+from duli.errors import DataError, ParamsError
 
 if TYPE_CHECKING:
     from duli.gates import Result
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 GRAPH = Path("dvc.yaml")
 GATES = Path("reports/gates.json")
 REPORT = Path("reports/report.html")
+JUDGED = ("validation", "train", "evaluation", "quantization", "benchmark", "business")  # as the stage `report` judges
 REPORTS = ("train", "evaluation", "quantization", "benchmark", "business", "gates")
 
 
@@ -30,27 +31,38 @@ def check() -> None:
 
 
 def gates(*, measures: bool) -> None:
-    """Shows each gate with its number and its bounds, and the verdict; exits with 1 on hold."""
-    from duli.gates import Gates, results, verdict
+    """Judges the release that lies here by the gates of params.yaml: each with its number and its bounds; exits with 1 on hold."""
+    from duli.gates import Gates, judge, results, verdict
+    from duli.gates import measures as numbers
     from duli.params import Params
+    from duli.tracking import recorded
 
     if measures:
         print("\n".join(_catalogue()))
         return
-    found = results(files.read_json(GATES))
-    width = max((len(result.name) for result in found), default=0)
+    required = Params("params.yaml").section("gates", Gates).require
+    paths = {name: f"reports/{name}.json" for name in JUDGED} | {"manifest": "dist/manifest.json"}
+    # From the reports: what reports/gates.json says may be of other gates, or written by hand.
+    reports = {name: files.read_json(path) for name, path in paths.items()}
+    for stage, path in recorded.edited(recorded.stages(Path()), Path(), [*paths.values()]):
+        raise DataError(f"{path} is not as the stage '{stage}' made it; {files.healing(path)}")
+    found = judge(required, numbers(reports))
+    width = max(len(result.name) for result in found)
     for result in found:
         print(f"{'passed' if result.passed else 'HELD':<6}  {result.name:<{width}}  {result.reason} ({_bounds(result)})")
     judgement = verdict(found)
     print(f"\nverdict: {judgement} ({sum(result.passed for result in found)} of {len(found)} gates passed)")
-    required = Params("params.yaml").section("gates", Gates).require
-    changed = {result.name: (result.measure, result.on, result.min, result.max) for result in found} != {
-        name: (gate.measure, gate.on, gate.min, gate.max) for name, gate in required.items()
-    }
-    if changed:
+    kept = results(files.read_json(GATES))
+    if {_gate(result) for result in kept} != {_gate(result) for result in found}:
         print("params.yaml has other gates than these were; `dvc repro` judges by them", file=sys.stderr)
-    if changed or judgement != "release":
+    elif kept != found:
+        print(f"{GATES} says otherwise; {files.healing(GATES)}", file=sys.stderr)
+    if kept != found or judgement != "release":
         sys.exit(1)
+
+
+def _gate(result: "Result") -> tuple[Any, ...]:
+    return result.name, result.measure, result.on, result.min, result.max
 
 
 def _catalogue() -> tuple[str, ...]:

@@ -70,9 +70,9 @@ def portfolio() -> None:
     from duli.params import Params
     from duli.tracking.store import repository
 
-    repository({}, Path())  # nobody else knows which params the reports are of
     if Params("params.yaml").values.get("root") != ".":
         raise ParamsError("a portfolio is one of all lines: run `duli portfolio` in the root of the repository (`make portfolio` there)")
+    repository({}, Path())  # nobody else knows which params the reports are of
     named: dict[str, Path] = {}
     listed: dict[str, Any] = {}
     built: dict[str, Figures] = {}
@@ -140,7 +140,7 @@ def _read(folder: Path, name: str, form: type[Form]) -> Form:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the whole of it"
         raise DataError(
-            f"{path} is damaged or was made by another version ({place}: {first['msg']}); `rm {path}`, then `{lines.repro(folder)}`"
+            f"{path} is damaged or was made by another version ({place}: {first['msg']}); {files.healing(path, lines.repro(folder))}"
         ) from None
 
 
@@ -150,7 +150,10 @@ def _changed(folder: Path) -> list[str]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    from duli.tracking import recorded
+
     found: dict[str, None] = {}
+    recorded.stages(folder)
     try:
         with Repo(str(folder)) as repo:  # a further line is a DVC project of its own
             for stage in repo.stage.collect(str(folder / "dvc.yaml")):

@@ -9,8 +9,9 @@ from duli import files
 from duli.cli import commands
 from duli.cli.intake import ACCEPTED, INCOMING, QUARANTINED
 from duli.cli.registered import CHAMPION, champions
-from duli.cli.retrain import DECISION, HELD, PROPOSED, TABLE, branch
+from duli.cli.retrain import DECIDE, DECISION, HELD, PROPOSED, TABLE, branch
 from duli.errors import DataError, GateError
+from duli.tracking import recorded
 
 REMOTE = "origin"
 TITLE, BODY, PLOTS = Path("reports/retrain/title.txt"), Path("reports/retrain/proposal.md"), Path("reports/retrain/plots")
@@ -26,13 +27,14 @@ def propose() -> None:
     The branch has one commit on top of the one that was decided on: dvc.lock, accepted data, and champion.json as it will be once merged.
     It is made beside the work tree, which stays as it is, and is the same commit for the same result. Data goes to the DVC remote first.
     """
-    decided = files.read_json(DECISION) if DECISION.exists() else {}
+    decided = files.read_json(DECISION, DECIDE) if DECISION.exists() else {}
     state, base = decided.get("outcome"), decided.get("base")
     for path in (TITLE, BODY):
         path.unlink(missing_ok=True)
     if state not in (PROPOSED, HELD):
         print(f"nothing to propose: {'`duli retrain` has not run here' if state is None else state}")
         return
+    recorded.stages(Path())  # which is proposed
     head = commands.git("rev-parse", "HEAD")
     if base != head:
         raise DataError(f"the last retraining was of commit {str(base)[:8]}, this is {head[:8]}; run `duli retrain` again")

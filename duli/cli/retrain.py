@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 BRANCH = "duli/retrain"  # the one branch that proposals of the default line go to
 DECISION = Path("reports/retrain/decision.json")
+DECIDE = f"`rm {DECISION}` and run `duli retrain`, which decides anew"
 TABLE = Path("reports/retrain/decision.md")
 NOTHING, PROPOSED, HELD, FAILED, RUNNING = "nothing to do", "proposed", "held", "failed", "running"
 THE_CHAMPION = "the champion's model"
@@ -316,7 +317,7 @@ def _mended() -> bool:
 
 def _interrupted() -> dict[str, Any] | None:
     """The decision that a retraining which did not end here went by."""
-    kept = files.read_json(DECISION) if DECISION.exists() else {}
+    kept = files.read_json(DECISION, DECIDE) if DECISION.exists() else {}
     return kept if kept.get("outcome") == RUNNING else None
 
 

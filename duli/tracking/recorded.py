@@ -2,9 +2,45 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from duli import files
+from duli.errors import DataError
+
+MOST = 1_000_000  # bytes of a dvc.lock, a few times what a line has
+
+
+def stages(folder: Path) -> dict[str, Any]:
+    """What the dvc.lock in a folder knows of each stage; nothing where there is none.
+
+    Raises `DataError` where it is no dvc.lock, such as one with the marks of a merge, or one that was cut off.
+    """
+    path = folder / "dvc.lock"
+    fix = f"restore it (`git checkout HEAD -- {path}`, or `rm {path}`), then `dvc repro`, which has the rest in its run cache"
+    if not path.exists():
+        return {}
+    lock, _ = files.read_yaml(path, MOST, DataError, fix)
+    found = lock.get("stages", {}) if isinstance(lock, dict) and lock.get("schema") == "2.0" else None
+    if not isinstance(found, dict) or not all(map(_is_stage, found.values())):
+        raise DataError(f"{path} is not in the form of DVC; {fix}")
+    return found
+
+
+def _is_stage(stage: Any) -> bool:
+    """Whether it is an entry of a dvc.lock, as far as it is read here."""
+    if not isinstance(stage, dict) or not isinstance(stage.get("params", {}), dict):
+        return False
+    entries = [entry for kind in ("deps", "outs") for entry in _listed(stage.get(kind, []))]
+    params = stage.get("params", {}).values()
+    return all(isinstance(entry, dict) and isinstance(entry.get("path"), str) for entry in entries) and all(
+        isinstance(values, dict) for values in params
+    )
+
+
+def _listed(entries: Any) -> list[Any]:
+    return entries if isinstance(entries, list) else [None]
 
 
 def changed(stages: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
@@ -21,6 +57,11 @@ def changed(stages: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
     ]
 
 
+def edited(stages: Mapping[str, Any], folder: Path, paths: Sequence[str]) -> list[tuple[str, str]]:
+    """(stage, path) of each of these outputs that is not as its stage made it."""
+    return [(name, path) for name, path, digest in _entries(stages, "outs") if path in paths and md5(folder / path) != digest]
+
+
 def code_changed(stages: Mapping[str, Any], folder: Path) -> bool:
     """Whether the code that made the outputs is another one than lies here now."""
     return any(path.endswith((".py", ".j2", ".css")) and md5(folder / path) != digest for _, path, digest in _entries(stages, "deps"))
@@ -32,8 +73,8 @@ def md5(path: Path) -> str | None:
         with path.open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if path.is_dir():
-        files = sorted((file.relative_to(path).as_posix(), md5(file)) for file in path.rglob("*") if file.is_file())
-        listed = json.dumps([{"md5": digest, "relpath": name} for name, digest in files])
+        inner = sorted((file.relative_to(path).as_posix(), md5(file)) for file in path.rglob("*") if file.is_file())
+        listed = json.dumps([{"md5": digest, "relpath": name} for name, digest in inner])
         return f"{hashlib.md5(listed.encode(), usedforsecurity=False).hexdigest()}.dir"
     return None
 

@@ -10,12 +10,15 @@ import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from duli import gates
+from duli import files, gates
+from duli.cli import line
 from duli.cli.main import main
 from duli.params import Params
+from duli.tracking import recorded
 from tests.closure import ROOT
 
 
@@ -81,41 +84,75 @@ def test_check_names_a_gate_on_a_measure_that_no_stage_will_make(tmp_path: Path)
     assert "gates.require.margin.measure: there is no measure business.gros_margin (is business.gross_margin meant?)" in shown.stderr
 
 
-def test_gates_shows_every_gate_and_exits_with_1_unless_all_passed_as_params_has_them(tmp_path: Path) -> None:
+@pytest.fixture
+def judged(tmp_path: Path) -> Path:
+    """A folder with params.yaml, and reports that pass each of its gates."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
     required = Params(ROOT / "params.yaml").section("gates", gates.Gates).require
-    numbers = {name: 1.0 if gate.min is not None else 0.0 for gate in required.values() for name in gate.names({}).values()}
-    (tmp_path / "reports").mkdir()
+    reports: dict[str, Any] = {name: {} for name in (*line.JUDGED, "manifest")}
+    for gate in required.values():
+        for name in gate.names({}).values():
+            report, *parents, last = name.split(".")
+            inner = reports[report]
+            for parent in parents:
+                inner = inner.setdefault(parent, {})
+            inner[last] = 1.0 if gate.min is not None else 0.0
+    for name, report in reports.items():
+        files.write_json(tmp_path / ("dist/manifest.json" if name == "manifest" else f"reports/{name}.json"), report)
+    summary = gates.summary(gates.judge(required, gates.measures(reports)))
+    files.write_json(tmp_path / "reports/gates.json", summary)
+    return tmp_path
 
-    def judged(numbers: dict[str, float]) -> subprocess.CompletedProcess[str]:
-        summary = gates.summary(gates.judge(required, numbers))
-        (tmp_path / "reports/gates.json").write_text(json.dumps(summary))
-        return duli(tmp_path, "gates")
 
-    shown = judged(numbers)
+def test_gates_judges_by_the_params_and_reports_there_are(judged: Path) -> None:
+    shown = duli(judged, "gates")
     assert (shown.returncode, shown.stderr) == (0, "")
+    required = Params(ROOT / "params.yaml").section("gates", gates.Gates).require
     assert all(name in shown.stdout for name in required)
     assert "verdict: release" in shown.stdout
-    shown = judged({**numbers, "validation.success": 0.0})
+    stricter = (judged / "params.yaml").read_text().replace("min: 0.99", "min: 1.5")
+    (judged / "params.yaml").write_text(stricter)
+    shown = duli(judged, "gates")
     assert shown.returncode == 1
-    assert "HELD    data_valid" in shown.stdout
-    judged(numbers)
-    stricter = (tmp_path / "params.yaml").read_text().replace("min: 0.99", "min: 0.999")
-    (tmp_path / "params.yaml").write_text(stricter)
-    shown = duli(tmp_path, "gates")
-    assert shown.returncode == 1
+    assert "HELD    accuracy" in shown.stdout
     assert "params.yaml has other gates" in shown.stderr
-    for damaged in (
-        "[]",
-        "{}",
-        "{",
-        '{"results": [{}]}',
-        shown.stdout,
-        (tmp_path / "reports/gates.json").read_text().replace("0.99", '"x"'),
-    ):
-        (tmp_path / "reports/gates.json").write_text(damaged)
-        shown = duli(tmp_path, "gates")
-        assert (shown.returncode, len(shown.stderr.splitlines())) == (2, 1)
+
+
+@pytest.mark.parametrize("success", [0, 1])
+def test_gates_does_not_believe_what_is_written_in_gates_json(judged: Path, success: int) -> None:
+    """The file says the contrary of the reports, in either direction."""
+    kept = files.read_json(judged / "reports/gates.json")
+    [valid] = [result for result in kept["results"] if result["name"] == "data_valid"]
+    if success:
+        valid |= {"passed": False, "value": 0.0}
+    else:
+        files.write_json(judged / "reports/validation.json", {"success": False})
+    files.write_json(judged / "reports/gates.json", kept)
+    shown = duli(judged, "gates")
+    assert shown.returncode == 1
+    assert f"verdict: {'release' if success else 'hold'}" in shown.stdout
+    assert "reports/gates.json says otherwise" in shown.stderr
+
+
+def test_gates_does_not_believe_a_report_that_no_stage_made(judged: Path) -> None:
+    digest = recorded.md5(judged / "reports/validation.json")
+    outs = [{"path": "reports/validation.json", "md5": digest}]
+    lock = {"schema": "2.0", "stages": {"validate": {"cmd": "x", "outs": outs}}}
+    (judged / "dvc.lock").write_text(json.dumps(lock))
+    assert duli(judged, "gates").returncode == 0
+    (judged / "reports/validation.json").write_text('{"success": true}')
+    shown = duli(judged, "gates")
+    assert (shown.returncode, len(shown.stderr.splitlines())) == (2, 1)
+    assert "reports/validation.json is not as the stage 'validate' made it" in shown.stderr
+
+
+@pytest.mark.parametrize("damaged", ["[]", "{}", "{", '{"results": [{}]}', "null", "3", '{"results": 3}', '{"results": [NaN]}'])
+def test_gates_names_a_gates_json_that_is_none(judged: Path, damaged: str) -> None:
+    (judged / "reports/gates.json").write_text(damaged)
+    shown = duli(judged, "gates")
+    assert (shown.returncode, len(shown.stderr.splitlines())) == (2, 1)
+    assert "reports/gates.json" in shown.stderr
+    assert "dvc repro" in shown.stderr
 
 
 def test_gates_lists_what_a_gate_can_name(tmp_path: Path) -> None:
