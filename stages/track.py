@@ -80,6 +80,7 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
             "weights": [line / "models/model.json", line / "models/model.safetensors"],  # for other trainings to start from
         },
         model=_model(line, manifest, reports["quantization"]),
+        wheel=line / "dist" / manifest["wheel"]["file"] if "wheel" in manifest else None,
         card=(line / "dist/MODEL_CARD.md").read_text(encoding="utf-8"),
         tags={
             "duli.version": manifest["version"],

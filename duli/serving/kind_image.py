@@ -98,11 +98,16 @@ class Kind:
     def invoked(self, body: bytes) -> Asked:
         """As MLflow's clients ask: rows, with the name of the tensor or without."""
         found = document(body, self.numbers)
-        if isinstance(frame := found.values.get("dataframe_split"), dict):
-            found.values["dataframe_split"] = frame.get("data")
-        return self._found(found, INVOKED[:3])
+        values = found.values
+        if isinstance(frame := values.get("dataframe_split"), dict):
+            values["dataframe_split"] = _unpacked(frame.get("data"), named=frame.get("columns") == [self.feed])
+        elif isinstance(records := values.get("dataframe_records"), list) and records and isinstance(records[0], dict):
+            names = list(records[0])
+            rows = [[one.get(name) for name in names] if isinstance(one, dict) else one for one in records]
+            values["dataframe_split"] = _unpacked(rows, named=names == [self.feed])
+        return self._found(found, INVOKED[:3], whole=True)
 
-    def _found(self, found: Document, names: tuple[str, ...]) -> Asked:
+    def _found(self, found: Document, names: tuple[str, ...], *, whole: bool = False) -> Asked:
         values, truths = found
         name = under(values, names, "images")
         nested, wish = values[name], abstention(values)
@@ -110,7 +115,7 @@ class Kind:
             nested = nested.get(self.feed)
         if name == "instances" and isinstance(nested, list):
             nested = [one.get(self.feed) if isinstance(one, dict) else one for one in nested]
-        return Asked(pixels([nested] if name == "image" else nested, self.shape, name, truths=truths), wish)
+        return Asked(pixels([nested] if name == "image" else nested, self.shape, name, truths=truths, whole=whole), wish)
 
     def fits(self, sizes: list[int]) -> None:
         """Raises `InputError` unless a tensor of `sizes` is images."""
@@ -172,3 +177,10 @@ class Kind:
             },
             (2, 4),
         )
+
+
+def _unpacked(rows: Any, *, named: bool) -> Any:
+    """The images of a data frame: its rows, or what stands in its one column, which is `named` as the model's input."""
+    if not (named and isinstance(rows, list)):
+        return rows
+    return [row[0] if isinstance(row, list) and len(row) == 1 else row for row in rows]

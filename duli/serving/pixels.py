@@ -23,11 +23,11 @@ def forms(shape: Shape) -> tuple[tuple[int, ...], ...]:
     return tuple(dict.fromkeys([shape, (prod(shape),), *([shape[1:]] if shape[0] == 1 else [])]))
 
 
-def pixels(nested: Any, shape: Shape, what: str, *, truths: bool) -> NDArray[np.uint8]:
+def pixels(nested: Any, shape: Shape, what: str, *, truths: bool, whole: bool = False) -> NDArray[np.uint8]:
     """Lists of whole numbers 0..255 as [n, channels, height, width]; `what` names them in the `InputError` for anything else.
 
     They may be nested as the model takes them, without the axis of a single channel, or as one flat row for each image.
-    `truths`: whether truth values may be among them, which costs a look at each.
+    `truths`: whether truth values may be among them, which costs a look at each. `whole`: 255.0 is a whole number too.
     """
     if not isinstance(nested, list):
         raise InputError(f"{what} is a {kind_of(nested)}; give a list of images")
@@ -42,6 +42,8 @@ def pixels(nested: Any, shape: Shape, what: str, *, truths: bool) -> NDArray[np.
             raise InputError(f"{what} holds rows of different lengths; give {_expected(shape)}")
         sizes.append(width)
         flat = list(chain.from_iterable(flat))
+    if whole and float in map(type, flat):
+        flat = [int(one) if type(one) is float and one.is_integer() else one for one in flat]
     return flat_pixels(flat, sizes, shape, what, truths=truths)
 
 

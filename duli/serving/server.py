@@ -25,6 +25,7 @@ from .settings import Settings
 from .workers import Worker
 
 JSON = b"application/json"
+CSV = b"text/csv"
 PAGE = {
     b"/page.css": ("page.css", b"text/css; charset=utf-8"),
     b"/page.js": ("page.js", b"text/javascript; charset=utf-8"),
@@ -207,10 +208,13 @@ class Application:
 
     def _invocations(self, request: Request, reply: Reply) -> None:
         abstain = _abstain(request)
-        if request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != JSON:
+        media = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if media == JSON:
+            self._submit(request, self.kind.invoked(request.body), abstain, reply)
+        elif media == CSV and CSV in self.kind.media:
+            self._submit(request, Asked(self.kind.body(request.body, media), None), abstain, reply)
+        else:
             reply(failure(415, "this Content-Type is not read; send application/json"))
-            return
-        self._submit(request, self.kind.invoked(request.body), abstain, reply)
 
     def _submit(self, request: Request, asked: Asked, abstain: bool, reply: Reply) -> None:
         """Lets the model answer; what the body says of abstaining comes before what the address says."""

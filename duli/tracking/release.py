@@ -6,6 +6,7 @@ name by its content: the run the digest of its files, the version that of its mo
 """
 
 import json
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from duli.errors import DuliError
 from duli.files import sha256
-from duli.tracking import flat, live, process, registry, view
+from duli.tracking import flat, live, process, registry, saved, view
 from duli.tracking import note as notes
 from duli.tracking.headline import headline
 from duli.tracking.store import Store
@@ -57,6 +57,7 @@ class Release:
     datasets: Sequence[Dataset]
     artifacts: Mapping[str, Sequence[Path]]  # folder -> files
     model: Path
+    wheel: Path | None  # None where none was packed
     card: str
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -98,19 +99,8 @@ def log(store: Store, release: Release) -> Logged:
     """
     content = _Content(release)
     client = store.client()
-    from mlflow.exceptions import MlflowException
-
-    try:
-        with store.locked():
-            return _log(client, store, release, content)
-    except MlflowException as error:
-        if store.database or "API request" not in str(error):
-            raise
-        reason = " ".join(str(error).split())[:300]
-        raise DuliError(
-            f"MLflow at {store.tracking_uri} does not answer; start it, or unset MLFLOW_TRACKING_URI to use mlruns/, "
-            f"then `dvc repro` again: only this stage is left ({reason})"
-        ) from None
+    with store.answering(), store.locked():
+        return _log(client, store, release, content)
 
 
 class _Content:
@@ -134,14 +124,19 @@ def _log(client: "MlflowClient", store: Store, release: Release, content: _Conte
     live.heal(client, experiment_id)
     runs = _runs(client, experiment_id, release.digest)
     finished = [run for run in runs if run.info.status == "FINISHED"]
+    for second in finished[1:]:  # a deleted one that came back with its experiment
+        client.delete_run(second.info.run_id)
     run = finished[0] if finished else _start(client, experiment_id, release, content, runs)
     run_id = str(run.info.run_id)
-    registered = registry.register(
-        client, release.name, release.model, release.card, experiment_id, run_id, content.description, content.tags
-    )
+    of_model = saved.Content(release.model, release.card, saved.package(release.wheel))
+    registered = registry.register(client, release.name, of_model, experiment_id, run_id, content.description, content.tags)
     if not finished:
         _fill(client, run, release, content, registered.model_id)
         run_id = _finish(client, experiment_id, release, run_id)
+    else:
+        _link(client, run, content, registered.model_id)
+        if not _holds(client, run_id, release):
+            _copy(client, run_id, release)
     client.set_registered_model_alias(release.name, ALIAS, str(registered.version))
     view.save(client, experiment_id, release.name, content.headline)
     return Logged(
@@ -185,7 +180,7 @@ def _start(client: "MlflowClient", experiment_id: str, release: Release, content
 
 def _fill(client: "MlflowClient", run: "Run", release: Release, content: _Content, model_id: str) -> None:
     """Writes everything of a release into its run; a second time it changes nothing."""
-    from mlflow.entities import LoggedModelOutput, Metric, Param
+    from mlflow.entities import Metric, Param
 
     run_id, moment = run.info.run_id, run.info.start_time
     for params in _batches((Param(key, value) for key, value in content.params.items()), BATCH_PARAMS):
@@ -197,13 +192,51 @@ def _fill(client: "MlflowClient", run: "Run", release: Release, content: _Conten
     for metrics in _batches(points, BATCH):
         client.log_batch(run_id, metrics=metrics)
     client.log_inputs(run_id, [_input(dataset) for dataset in release.datasets])
-    outputs = client.get_run(run_id).outputs
-    if model_id and not (outputs and outputs.model_outputs):  # the one thing that MLflow refuses a second time
-        client.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
-    client.log_text(run_id, json.dumps(dict(release.files), indent=2, sort_keys=True), FILES)
+    _link(client, client.get_run(run_id), content, model_id)
+    _copy(client, run_id, release)
+
+
+def _link(client: "MlflowClient", run: "Run", content: _Content, model_id: str) -> None:
+    """Makes the logged model an output of the run, by which the version of a release is found; a lost one may have been made again."""
+    from mlflow.entities import LoggedModelOutput, Metric
+
+    if model_id in (output.model_id for output in (run.outputs.model_outputs if run.outputs else [])):
+        return  # the one thing that MLflow refuses a second time
+    client.log_outputs(run.info.run_id, [LoggedModelOutput(model_id, 0)])
+    headline = [Metric(key, value, run.info.start_time, 0, model_id) for key, value in content.headline.items()]
+    client.log_batch(run.info.run_id, metrics=headline)
+
+
+def _copy(client: "MlflowClient", run_id: str, release: Release) -> None:
+    """Writes the files of a release into its run."""
+    client.log_text(run_id, _listed(release), FILES)
     for folder, paths in release.artifacts.items():
         for path in paths:
             client.log_artifact(run_id, str(path), folder or None)
+
+
+def _holds(client: "MlflowClient", run_id: str, release: Release) -> bool:
+    """Whether the run has all the files of a release, those of its identity byte for byte: somebody may have cleared its artifacts."""
+    from mlflow.exceptions import MlflowException
+
+    identifying = set(release.files.values())
+    with tempfile.TemporaryDirectory(prefix="duli-held-") as name:
+        try:
+            held = Path(client.download_artifacts(run_id, "", name))
+            if (held / FILES).read_text() != _listed(release):
+                return False
+            for folder, paths in release.artifacts.items():
+                for path in paths:
+                    digest, kept = sha256(path), sha256(held / folder / path.name)
+                    if digest in identifying and kept != digest:
+                        return False
+        except (MlflowException, OSError):
+            return False
+    return True
+
+
+def _listed(release: Release) -> str:
+    return json.dumps(dict(release.files), indent=2, sort_keys=True)
 
 
 def _finish(client: "MlflowClient", experiment_id: str, release: Release, run_id: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from duli.errors import DataError
 from duli.files import read_json, sha256
-from duli.tracking.registry import MODEL, RELEASED
+from duli.tracking.registry import MODEL, RELEASED, SHA256
 from duli.tracking.release import FILES, RELEASE, identity
 from duli.tracking.store import Store
 
@@ -39,7 +39,9 @@ def listing(store: Store, name: str) -> list[Entry]:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         return []
-    versions = {str(version.tags.get(MODEL)): int(version.version) for version in client.search_model_versions(f"name = '{name}'")}
+    known = [version for version in client.search_model_versions(f"name = '{name}'") if SHA256 in version.tags]
+    known.sort(key=lambda version: -int(version.version))  # of two with the same model the first is meant, as `registry.find` gives it
+    versions = {str(version.tags.get(MODEL)): int(version.version) for version in known}
     aliases = of_model(client, name)
     found, token = [], None
     while True:

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from duli.errors import DuliError, ParamsError
+from duli.tracking import sqlite
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-SQLITE = "sqlite:///"
 SERVERS = ("http", "https", "databricks", "databricks-uc")
+PATIENCE = 10.0  # seconds until a server has to answer for the first time
+PATIENCE_LOCKED = 60.0  # seconds to wait for other processes of this repository
 
 
 @dataclass(frozen=True)
@@ -31,32 +34,33 @@ class Store:
     @property
     def database(self) -> Path | None:
         """The SQLite file, if that is what the store is."""
-        return Path(self.tracking_uri.removeprefix(SQLITE)) if self.tracking_uri.startswith(SQLITE) else None
+        return sqlite.file(self.tracking_uri)
 
     def client(self) -> "MlflowClient":
         """A client of the store, whose database is created if there is none; imports MLflow (1.5 s).
 
-        Raises `DuliError` where an MLflow of another version made the database.
+        The repository's own database finds its artifacts again after the checkout has moved. Raises `DuliError` where the store
+        cannot be used: a database that is damaged, locked or of another version of MLflow, a server that does not answer.
         """
         _tame_mlflow()
-        from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
+        from mlflow import MlflowClient  # before all else of MLflow, whose modules import each other in a circle
 
         if self.database:
             self._create(self.database)
-        try:
+            sqlite.prepare(self.database, self.database.with_name("artifacts") if self.own else None)
+        with self.answering():
+            if self.artifact_root is None:
+                if self.tracking_uri.startswith("http"):
+                    _reach(self.tracking_uri)
+            else:
+                from mlflow.store.db import utils
+
+                utils.MAX_RETRY_COUNT = 1  # not ten, over two minutes
             # The registry is named too, or MLFLOW_REGISTRY_URI could send models somewhere else than runs.
             client = MlflowClient(self.tracking_uri, self.tracking_uri)
-            if self.database:
+            if self.artifact_root is not None:
                 client.search_experiments(max_results=1)  # the registry's half of MLflow does not check the schema
             return client
-        except MlflowException as error:
-            if "out-of-date database schema" not in str(error):
-                raise
-            raise DuliError(
-                f"{self.database} was made by another version of MLflow; "
-                f"back it up and run `mlflow db upgrade {self.tracking_uri}`, or move it away and run `duli track`"
-            ) from None
 
     def experiment(self, client: "MlflowClient", name: str) -> str:
         """The id of the experiment `name`, created if there is none, with its artifacts below `artifact_root`."""
@@ -78,26 +82,62 @@ class Store:
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:
         """Raises `DuliError` for what MLflow and its database raise in the block where they do not answer, or are none."""
+        try:
+            yield
+        except DuliError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- a damaged database shows itself by any
+            if self.database and (fault := sqlite.fault(self.database)):
+                raise DuliError(f"{self.database}: {fault}") from None
+            raise self._told(error) from None
+
+    def _told(self, error: Exception) -> Exception:
+        """What to say of an error that MLflow raised; the error itself where it is no answer of the store."""
+        from alembic.util import CommandError
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
-        try:
-            yield
-        except (MlflowException, SQLAlchemyError) as error:
-            reason = " ".join(str(error).split())[:300]
-            fix = (
-                "if it is damaged, move it away and log your releases again with `duli track`"
-                if self.database
-                else "start it, or unset MLFLOW_TRACKING_URI to use mlruns/"
+        if self.database and (isinstance(error, CommandError) or "out-of-date database schema" in str(error)):
+            return sqlite.other_version(self.database)
+        if isinstance(error, ModuleNotFoundError) and self.artifact_root and not self.database:
+            return DuliError(
+                f"MLflow at {self.tracking_uri} needs the Python package '{error.name}'; install it, or unset MLFLOW_TRACKING_URI"
             )
-            raise DuliError(f"MLflow at {self.tracking_uri} does not answer; {fix} ({reason})") from None
+        if not isinstance(error, (CommandError, MlflowException, SQLAlchemyError)):
+            return error
+        fix = (
+            "if it is damaged, move it away and log your releases again with `duli track`"
+            if self.database
+            else "start it, or unset MLFLOW_TRACKING_URI to use mlruns/"
+        )
+        reason = " ".join(str(error).split())[:300]
+        return DuliError(f"MLflow at {self.tracking_uri} does not answer; {fix} ({reason})")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Waits for, and holds, the store's lock among the processes of this repository."""
-        self.lock.parent.mkdir(parents=True, exist_ok=True)
-        with self.lock.open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        """Waits for, and holds, the store's lock among the processes of this repository.
+
+        Raises `DuliError` where the lock cannot be written or another process does not give it back.
+        """
+        try:
+            self.lock.parent.mkdir(parents=True, exist_ok=True)
+            file = self.lock.open("a")
+        except OSError as error:
+            folder = self.lock.parent
+            raise DuliError(f"{self.lock} cannot be written ({error.strerror}); make {folder} a folder that you can write to") from None
+        with file:
+            end = time.monotonic() + PATIENCE_LOCKED
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > end:
+                        raise DuliError(
+                            f"another process has held {self.lock} for {PATIENCE_LOCKED:.0f} s; "
+                            "wait for that one or end it (`fuser` names it)"
+                        ) from None
+                time.sleep(0.02)
             yield
 
     def _create(self, database: Path) -> None:
@@ -107,7 +147,9 @@ class Store:
         leaves a database that never opens again.
         """
         if database.is_dir():  # MLflow would try for two minutes
-            raise DuliError(f"{database} is a folder; name a file with MLFLOW_TRACKING_URI, such as {SQLITE}mlruns/mlflow.db, or unset it")
+            raise DuliError(
+                f"{database} is a folder; name a file with MLFLOW_TRACKING_URI, such as {sqlite.PREFIX}mlruns/mlflow.db, or unset it"
+            )
         if database.exists():
             return
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -118,7 +160,7 @@ class Store:
             database.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=database.parent, prefix=".creating-") as folder:
                 fresh = Path(folder) / database.name
-                made = SqlAlchemyStore(f"{SQLITE}{fresh}", self.artifact_root)
+                made = SqlAlchemyStore(sqlite.address(fresh), self.artifact_root)
                 made.engine.dispose()
                 fresh.replace(database)
 
@@ -132,18 +174,20 @@ def locate(environment: Mapping[str, str], folder: Path) -> Store:
     """
     root = repository(environment, folder)
     own = root / "mlruns" / "mlflow.db"
-    uri = environment.get("MLFLOW_TRACKING_URI", "").strip() or f"{SQLITE}{own}"
-    if uri.startswith(SQLITE):
+    uri = environment.get("MLFLOW_TRACKING_URI", "").strip()
+    named = sqlite.file(uri) if uri else own
+    if named is not None:
         # A relative path means the same database for every release line, whatever folder its stages run in.
-        database = root / uri.removeprefix(SQLITE)
-        return Store(f"{SQLITE}{database}", str(database.parent / "artifacts"), database.parent / ".lock", own=database == own)
+        database = root / named
+        artifacts = sqlite.location(database.with_name("artifacts"))
+        return Store(sqlite.address(database), artifacts, database.with_name(".lock"), own=database == own)
     scheme = urlsplit(uri).scheme or ("databricks" if uri == "databricks" else "")
     if scheme in ("", "file"):
         raise ParamsError(
             f"MLFLOW_TRACKING_URI = {uri!r}: MLflow has given up its file store; "
             "give sqlite:///path/to/mlflow.db or the http(s) address of a server, or unset it"
         )
-    return Store(uri, None if scheme in SERVERS else str(root / "mlruns" / "artifacts"), root / "mlruns" / ".lock")
+    return Store(uri, None if scheme in SERVERS else sqlite.location(root / "mlruns" / "artifacts"), root / "mlruns" / ".lock")
 
 
 def repository(environment: Mapping[str, str], folder: Path) -> Path:
@@ -173,4 +217,13 @@ def _tame_mlflow() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.pop("MLFLOW_RUN_ID", None)  # it would resume and rename that run
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # it also logs the traceback of each error that it raises
+
+
+def _reach(server: str) -> None:
+    """Asks a server whether it is there, once and for a short time: MLflow's own calls are tried again for minutes."""
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
+    creds = get_default_host_creds(server)
+    http_request(creds, "/health", "GET", max_retries=0, timeout=PATIENCE, raise_on_status=False)

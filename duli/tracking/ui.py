@@ -28,7 +28,8 @@ def serve(store: Store, say: Callable[[str], None], port: int = PORT) -> None:
 
     For a store that is a server already, says its pages and returns. Raises `DuliError` where the server does not come up.
     """
-    paths = pages(store)
+    with store.answering():
+        paths = pages(store)
     if store.artifact_root is None:
         say(_lines(store.tracking_uri.rstrip("/"), paths))
         return
@@ -83,6 +84,7 @@ def _environment() -> dict[str, str]:
     return {
         **{key: value for key, value in os.environ.items() if key not in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID")},
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",  # its last words say why it did not start
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
 
