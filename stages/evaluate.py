@@ -12,18 +12,19 @@ from numpy.typing import NDArray
 
 from duli import files, machine
 from duli.errors import DataError
-from duli.evaluation import calibration, compare, coverage, metrics, slices
+from duli.evaluation import baseline, calibration, compare, coverage, metrics, slices
 from duli.evaluation.params import Evaluate
 from duli.evaluation.predict import onnx_logits, softmax
 from duli.evaluation.slices import Groups
 from duli.models._restore import restore
 from duli.params import Params
 from duli.preparation import kinds
+from duli.preparation.kinds import Kind
 from duli.preparation.parquet import arrays, examples, opened
 from duli.reporting import charts_evaluation as charts
 from duli.reporting.pages import render
 from stages.kinds._judged import Facts, Labels, Model, Shown, Test
-from stages.kinds.kinds import JUDGES
+from stages.kinds.kinds import JUDGES, Judge
 
 MODELS = Path("models")
 PREPARED = Path("data/prepared")
@@ -44,18 +45,17 @@ def main() -> None:
     model = _model()
     stats = files.read_json(PREPARED / "stats.json")
     kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
-    with opened(PREPARED / "test.parquet") as file:
-        table = file.read()
-    test = Test(table, *arrays(table, kind), kind)
+    test = _split("test", kind)
     judge = JUDGES[kind.name]
     skipped = dict(judge.skipped(model.description))
 
     probabilities, temperature, export = _probabilities(model, test)
     facts, tables = _measures(model, test, probabilities, settings)
+    answers = probabilities[model.shipped].argmax(axis=1)
     found, no_slices = _slices(
         model,
         test,
-        probabilities[model.shipped].argmax(axis=1),
+        answers,
         stats.get("sensitive", []),
         settings,
         {} if "looks" in skipped else judge.looks(test),
@@ -66,6 +66,8 @@ def main() -> None:
         # What rounds: another CPU or library may give other last digits.
         "judged_on": {**machine.cpu(), "versions": machine.versions("onnxruntime", "numpy")},
         **facts,
+        "validation_gap": compare.gap(_validated(model), facts["accuracy"]),
+        "baseline": _baselines(judge, test, answers, len(stats["classes"])),
         "temperature": temperature,
         "export": export,
         "slices": found,
@@ -94,6 +96,37 @@ def _model() -> Model:
     variants, shipped = files.read_json("reports/quantization.json")["variants"], files.read_json("reports/choice.json")["variant"]
     onnx = {name: files.verified(MODELS / variants[name]["file"], variants[name]["sha256"]) for name in dict.fromkeys((EXPORTED, shipped))}
     return Model(description, restore(description, weights), onnx, shipped)
+
+
+def _split(name: str, kind: Kind, rows: NDArray[np.int64] | None = None) -> Test:
+    """A split, or some rows of it."""
+    with opened(PREPARED / f"{name}.parquet") as file:
+        table = file.read()
+    if rows is not None:
+        table = table.take(pa.array(rows))
+    return Test(table, *arrays(table, kind), kind)
+
+
+def _validated(model: Model) -> Facts:
+    """The share of the validation split that what ships answers right."""
+    found: Facts = files.read_json("reports/quantization.json")["variants"][model.shipped]["validation_accuracy"]
+    return found
+
+
+def _baselines(judge: Judge, test: Test, answers: Labels, classes: int) -> Facts:
+    """What simpler models answer to the test split, and how much more often `answers` are right."""
+    with opened(PREPARED / "train.parquet") as file:
+        labels = file.read(columns=["label"])["label"].to_numpy().astype(np.int64)
+    width = int(np.prod(test.inputs.shape[1:]))
+    train = _split("train", test.kind, baseline.drawn(len(labels), classes, width))
+    linear = judge.linear(train, _split("validation", test.kind), test)
+    simple = {"majority": baseline.majority(labels, len(test.labels)), "linear": linear.answers}
+    facts = {
+        name: {"accuracy": metrics.accuracy(one, test.labels), **compare.gain_points(one, answers, test.labels)}
+        for name, one in simple.items()
+    }
+    facts["linear"] |= {"examples": linear.examples, "strength": linear.strength}
+    return facts
 
 
 def _probabilities(model: Model, test: Test) -> tuple[dict[str, NDArray[np.float64]], Facts, Facts]:
@@ -261,6 +294,9 @@ def _tell(facts: Facts) -> None:
     accuracy, error, temperature = facts["accuracy"], facts["calibration_error"], facts["temperature"]
     print(f"{facts['variant']}: accuracy {_told(accuracy)}")
     print(f"calibration error {error['value']:.4f} ({error['low']:.4f} to {error['high']:.4f}) at temperature {temperature['value']:.3f}")
+    for name, one in facts["baseline"].items():
+        gain = one["gain_points"]
+        print(f"{name}: accuracy {_told(one['accuracy'])}; {gain['value']:+.2f} points over it ({gain['low']:+.2f} to {gain['high']:+.2f})")
     for by, found in facts["slices"].items():
         if worst := found.get("worst"):
             print(f"weakest by {by}: {worst['group']}, {_told(worst)}")

@@ -1,6 +1,7 @@
 """Compares two models on the same examples: exact McNemar test, how far their accuracies lie apart, how far an export is off."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +61,24 @@ def paired(reference: Labels, other: Labels, labels: Labels) -> Paired:
     """Counts losses and wins of the predictions `other` against those of `reference`; each is [n]."""
     right, of_other = reference == labels, other == labels
     return Paired(len(labels), int((right & ~of_other).sum()), int((~right & of_other).sum()))
+
+
+def gain_points(baseline: Labels, model: Labels, labels: Labels) -> dict[str, Any]:
+    """How many percentage points more often a model is right than a baseline, on the same examples, with the 95 % interval."""
+    found = paired(baseline, model, labels).points()
+    drop = found.pop("drop_points")
+    return {**found, "gain_points": {"value": 0 - drop["value"], "low": 0 - drop["high"], "high": 0 - drop["low"]}}
+
+
+def gap(share: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    """`share` less `other`, of different examples, with the 95 % interval; both as `duli.intervals.proportion` gives them.
+
+    The interval is Newcombe's (1998, method 10) of the two Wilson intervals.
+    """
+    value = share["value"] - other["value"]
+    below = math.hypot(share["value"] - share["low"], other["high"] - other["value"])
+    above = math.hypot(share["high"] - share["value"], other["value"] - other["low"])
+    return {"value": value, "low": value - below, "high": value + above}
 
 
 def agreement(exported: NDArray[np.float32], original: NDArray[np.float32]) -> dict[str, Any]:

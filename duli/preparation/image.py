@@ -133,4 +133,5 @@ class Kind:
 def _blocks(side: int) -> NDArray[np.float32]:
     """Which pixels of a side stand together for which of an outline, [pixels of the outline, side], as 0 and 1."""
     size = min(OUTLINE, side)
-    return (np.arange(size)[:, None] == np.arange(side) * size // side).astype(np.float32)
+    blocks: NDArray[np.float32] = (np.arange(size)[:, None] == np.arange(side) * size // side).astype(np.float32)
+    return blocks

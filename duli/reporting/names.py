@@ -116,6 +116,9 @@ NAMES = {
     # gates of the params shipped
     "gate.data_valid": ("data valid", "数据有效"),
     "gate.accuracy": ("accuracy", "准确率"),
+    "gate.beats_majority": ("beats the commonest class", "胜过众数基线"),
+    "gate.beats_linear": ("not beaten by a linear model", "不输线性模型"),
+    "gate.validation_gap": ("validation less test", "验证与测试之差"),
     "gate.quantization_drop": ("quantization drop", "量化损失"),
     "gate.export_agrees": ("export agrees", "导出一致"),
     "gate.speedup": ("speedup", "加速比"),

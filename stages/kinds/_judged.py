@@ -41,7 +41,7 @@ class Model(NamedTuple):
 
 
 class Test(NamedTuple):
-    """The test split."""
+    """The test split, or another."""
 
     table: pa.Table
     inputs: Inputs

@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from duli.evaluation import baseline, slices
 from duli.evaluation import robustness as robust
-from duli.evaluation import slices
 from duli.evaluation.corruptions import CORRUPTIONS, corrupted
 from duli.evaluation.params import Robustness
 from duli.evaluation.pictures import NEED_PICTURES, no_pictures
@@ -56,6 +56,12 @@ def _attacks(model: Model, test: Test, settings: Robustness) -> Facts:
         **model.description["normalisation"],
     )
     return {"pgd": found, "pgd_steps": pgd.steps, "pgd_sizes": [0, *pgd.epsilons]}
+
+
+def linear(train: Test, validation: Test, test: Test) -> baseline.Linear:
+    """What a linear model of the pixels answers to the test split."""
+    splits = [split.inputs for split in (train, validation, test)]
+    return baseline.linear(baseline.pixels(splits), (train.labels, validation.labels), (0.01, 1.0))
 
 
 def shown(model: Model, test: Test, facts: Facts, seed: int) -> Shown:

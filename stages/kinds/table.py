@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from duli.evaluation import features
+from duli.evaluation import baseline, features
 from duli.evaluation import robustness as robust
 from duli.evaluation.params import Robustness
 from stages.kinds._judged import Facts, Model, Shown, Test
@@ -30,6 +30,12 @@ def robustness(model: Model, test: Test, settings: Robustness) -> Facts:
     clean, std = test.inputs[rows], np.array(model.description["normalisation"]["std"], np.float32)
     ways = {name: partial(features.spoilt, name, clean, std, settings.seed) for name in features.WAYS}
     return robust.under_corruptions(model.answers_shipped, clean, ways, test.labels[rows])
+
+
+def linear(train: Test, validation: Test, test: Test) -> baseline.Linear:
+    """What a linear model of the features answers to the test split."""
+    splits = [split.inputs for split in (train, validation, test)]
+    return baseline.linear(baseline.numbers(splits), (train.labels, validation.labels), (0.1, 10.0))
 
 
 def shown(model: Model, test: Test, facts: Facts, seed: int) -> Shown:

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from duli.evaluation import baseline
 from duli.evaluation import robustness as robust
 from duli.evaluation.erasure import contributions
 from duli.evaluation.params import Robustness
@@ -37,6 +38,13 @@ def robustness(model: Model, test: Test, settings: Robustness) -> Facts:
 
     ways = {name: (lambda name=name: typed(name)) for name in TYPOS}
     return robust.under_corruptions(model.answers_shipped, test.inputs[rows], ways, test.labels[rows])
+
+
+def linear(train: Test, validation: Test, test: Test) -> baseline.Linear:
+    """What a linear model of the runs of characters answers to the test split."""
+    texts = [_texts(split, np.arange(len(split.labels))) for split in (train, validation, test)]
+    features = baseline.characters(texts, int(train.labels.max()) + 1)
+    return baseline.linear(features, (train.labels, validation.labels), (1.0, 10.0))
 
 
 def shown(model: Model, test: Test, facts: Facts, seed: int) -> Shown:

@@ -195,7 +195,15 @@ def test_bounds_leave_room_for_chance_in_small_splits(repo: Path) -> None:
     share = generator.binomial(int(400 * params["prepare"]["validation_share"]), 0.1, 1000) / 60
     assert ((share >= bounds["min"]) & (1 - share <= bounds["max"])).all()
     assert params["validate"]["max_quarantined_share"] == 0.1
-    assert params["gates"]["require"]["accuracy"]["min"] == 0.9  # what always saying `often` reaches
+
+
+def test_a_line_of_own_data_has_to_beat_baselines_and_to_answer_tests_as_it_was_validated(repo: Path) -> None:
+    params, _, _ = made(repo, "--from", write(repo, table()))
+    gates = params["gates"]["require"]
+    assert "accuracy" not in gates
+    assert gates["beats_majority"] == {"measure": "evaluation.baseline.majority.gain_points", "min": 0, "on": "interval"}
+    assert gates["beats_linear"] == {"measure": "evaluation.baseline.linear.gain_points.high", "min": 0}
+    assert gates["validation_gap"] == {"measure": "evaluation.validation_gap.low", "max": 0.02}
 
 
 @pytest.mark.parametrize("source", ["fashion", "mine/rows.csv"])

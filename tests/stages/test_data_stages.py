@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from duli import files
 from duli.datasets import mnist
 from duli.errors import DataError, GateError, ParamsError
+from duli.preparation import clean, summary, table
 from stages import fetch, prepare, validate
 from tests.stages.lines import make_line
 
@@ -228,3 +229,40 @@ def test_validate_names_classes_without_an_example(line: Path, mnist_folder: Pat
 def _without(splits: dict[str, Any], split: str, label: int) -> dict[str, Any]:
     counts = [0 if index == label else count for index, count in enumerate(splits[split]["per_class"])]
     return {**splits, split: {**splits[split], "per_class": counts}}
+
+
+def test_validate_stops_a_feature_that_is_in_other_units_in_one_split(line: Path, mnist_folder: Path) -> None:
+    bounds = {"validate__statistics": {}, "validate__min_examples": 100, "validate__class_share": {"min": 0.3, "max": 0.7}}
+    make_line(line, mnist_folder, **bounds)
+    rows = np.random.default_rng(0).normal(20, 5, (600, 3)).astype("<f4")
+    rows[400:, 1] *= 2.54
+    _prepared_table(line, rows, ["in" if index < 400 else "out" for index in range(600)], test=range(400, 600))
+    with pytest.raises(GateError, match=r"test\.features means to be like those of train: width \S+, not \S+ to \S+ \(train") as raised:
+        validate.main()
+    assert "height" not in str(raised.value)
+    make_line(line, mnist_folder, **bounds, validate__shift={"ignore": ["width"]})
+    validate.main()
+
+
+def _prepared_table(line: Path, rows: NDArray[np.float32], ids: list[str], test: range) -> None:
+    """What `prepare` makes of rows of two classes and three features."""
+    kind = table.Kind(3)
+    rules = clean.Rules(2, kind, validation_share=0.2)
+    read = pa.RecordBatch.from_pydict(
+        {
+            "id": [f"{name}-{index}" for index, name in enumerate(ids)],
+            "split": ["test" if index in test else "train" for index in range(len(rows))],
+            "label": pa.array([index % 2 for index in range(len(rows))], pa.int16()),
+            "content": [row.tobytes() for row in rows],
+        }
+    )
+    splits = {}
+    for split, part in clean.sort_out([read], clean.judge([read], rules), rules):
+        (line / "data/prepared").mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.Table.from_batches([part]), line / f"data/prepared/{split}.parquet")
+        splits[split] = summary.SplitSummary(2)
+        splits[split].add(part)
+    stats = {"title": "Boxes", "classes": ["a", "b"], "kind": "table", "input": kind.input, "columns": [], "quarantined": {}}
+    names = ["height", "width", "depth"]
+    facts = {split: splits[split].facts() for split in ("train", "validation", "test")}
+    files.write_json(line / "data/prepared/stats.json", {**stats, "features": names, "splits": facts})

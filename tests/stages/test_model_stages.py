@@ -159,6 +159,16 @@ def test_evaluate_agrees_with_sklearn_and_its_own_tables(evaluated: Path) -> Non
     answers = {name: one.argmax(axis=1) == labels for name, one in probabilities.items()}
     assert facts["paired"]["drop_points"]["value"] == pytest.approx(100 * (answers["torch"].mean() - answers[shipped].mean()))
     assert facts["test_digest"] == json.loads((evaluated / "data/prepared/stats.json").read_text())["splits"]["test"]["digest"]
+    validated = report("quantization")["variants"][shipped]["validation_accuracy"]["value"]
+    assert facts["validation_gap"]["value"] == pytest.approx(validated - facts["accuracy"]["value"])
+    assert facts["validation_gap"]["low"] < facts["validation_gap"]["value"] < facts["validation_gap"]["high"]
+    simple, trained = facts["baseline"], pq.read_table("data/prepared/train.parquet", columns=["label"])["label"].to_numpy()
+    assert simple["majority"]["accuracy"]["value"] == (labels == np.bincount(trained).argmax()).mean()
+    assert 0.7 < simple["linear"]["accuracy"]["value"] < 0.95
+    assert simple["linear"]["examples"] == len(trained)
+    for one in simple.values():
+        gained = 100 * (facts["accuracy"]["value"] - one["accuracy"]["value"])
+        assert one["gain_points"]["value"] == pytest.approx(gained)
     confusion = table("confusion")
     assert [int(row["label"]) for row in confusion] == labels.tolist()
     assert [int(row["prediction"]) for row in confusion] == probabilities[shipped].argmax(axis=1).tolist()

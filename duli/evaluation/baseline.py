@@ -1,0 +1,98 @@
+"""What is simpler than a network: the commonest class, and a linear model of what an example is made of."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST = 20_000  # examples that a linear model learns from
+STEP = 200_000_000  # multiplications that one of its steps may take; of wide examples it gets fewer
+FEWEST = 1000
+STEPS = 100
+SIDE = 32  # pixels a side, at most, that it is given
+RUNS = (1, 4)  # characters of the runs that are counted in a text
+CHARACTERS = 2000  # of a text that are read
+
+Labels = NDArray[np.int64]
+Features = Any  # [n, features], an array or, of texts, a sparse matrix
+
+
+class Linear(NamedTuple):
+    """What a linear model answered, and how it came to be."""
+
+    answers: Labels
+    examples: int  # that it learned from
+    strength: float  # of the fit against the penalty on its weights: scikit-learn's C
+
+
+def majority(labels: Labels, n: int) -> Labels:
+    """The class that is the commonest among `labels`, `n` times."""
+    return np.full(n, np.bincount(labels).argmax())
+
+
+def drawn(n: int, classes: int, width: int) -> NDArray[np.int64]:
+    """The rows, of `n`, that a linear model learns from where an example has about `width` numbers; drawn once for all."""
+    most = min(MOST, max(FEWEST, STEP // max(1, classes * width)))
+    return np.sort(np.random.default_rng(0).permutation(n)[:most])
+
+
+def linear(features: Sequence[Features], labels: tuple[Labels, Labels], strengths: Sequence[float]) -> Linear:
+    """Logistic regression of the first of `features` (train, validation, test); that of the strength which validates best.
+
+    On one thread, so that the same examples give the same answers wherever they are counted.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    (train, validation, test), (known, validated) = features, labels
+    if len(np.unique(known)) == 1:
+        return Linear(np.full(test.shape[0], known[0]), len(known), strengths[0])
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it is stopped early, as networks are
+        models = [LogisticRegression(C=strength, max_iter=STEPS).fit(train, known) for strength in strengths]
+        right = [int((model.predict(validation) == validated).sum()) for model in models]
+        best = int(np.argmax(right))
+        answers: Labels = models[best].predict(test).astype(np.int64)
+    return Linear(answers, len(known), strengths[best])
+
+
+def pixels(splits: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
+    """Images [n, channels, height, width] as numbers around 0; of large ones every second pixel, or third ..."""
+    apart = -(-max(splits[0].shape[2:]) // SIDE)
+    flat = [images[:, :, ::apart, ::apart].reshape(len(images), -1).astype(np.float32) for images in splits]
+    mean, std = flat[0].mean(), flat[0].std()
+    return [(one - mean) / max(std, 1) for one in flat]
+
+
+def numbers(splits: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float64]]:
+    """Rows [n, features] scaled to those of train, 0 where a value is missing, and which are missing."""
+    train = splits[0].astype(np.float64)
+    there = ~np.isnan(train)
+    count = np.maximum(there.sum(axis=0), 1)
+    mean = np.where(there, train, 0).sum(axis=0) / count
+    std = np.sqrt((np.where(there, train - mean, 0) ** 2).sum(axis=0) / count)
+    gappy = ~there.all(axis=0)
+    made = []
+    for rows in splits:
+        scaled = (rows - mean) / np.where(std > 0, std, 1)
+        made.append(np.concatenate([np.nan_to_num(scaled, nan=0.0), np.isnan(rows[:, gappy])], axis=1))
+    return made
+
+
+def characters(splits: Sequence[Sequence[str]], classes: int) -> list[Any]:
+    """Texts by their runs of characters (TF-IDF with logarithmic counts), those that train has twice; sparse [n, runs]."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    counted = TfidfVectorizer(
+        analyzer="char",
+        ngram_range=RUNS,
+        sublinear_tf=True,
+        min_df=2,
+        max_features=STEP // (10 * classes),
+        dtype=np.float32,
+    )
+    cut = [[text[:CHARACTERS] for text in texts] for texts in splits]
+    return [counted.fit_transform(cut[0]), *(counted.transform(texts) for texts in cut[1:])]
