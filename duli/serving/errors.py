@@ -3,7 +3,8 @@
 ReleaseError (a ValueError)
 ├── InputError      the examples, a file or the command line: mend the input
 ├── IntegrityError  this package is not what was released: install it anew
-└── CardError       this package does not do here what its card says
+├── CardError       this package does not do here what its card says
+└── SkippedError    some files could not be read and were left out
 """
 
 
@@ -17,6 +18,10 @@ class InputError(ReleaseError):
 
 class IntegrityError(ReleaseError):
     """A file of this package is changed, missing or not listed."""
+
+
+class SkippedError(ReleaseError):
+    """Files of a folder that could not be read; the others were."""
 
 
 class CardError(ReleaseError):

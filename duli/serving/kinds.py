@@ -71,6 +71,9 @@ class Labelled(NamedTuple):
 
     inputs: Any
     labels: "NDArray[np.int64]"  # [n]
+    skipped: tuple[str, ...] = ()  # "FILE: why" of those that could not be read
+    left_out: int = 0  # files that are no examples, which training leaves out as well
+    notes: tuple[str, ...] = ()  # what else was left out, as training does, or was read otherwise than it stands there
 
     def digest(self) -> str:
         """SHA-256 over every example's own and its label, in order: what the card calls the digest of a split."""
