@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +83,7 @@ def _table(lines: io.TextIOWrapper) -> Table:
     return Table(header, rows(), delimiter != ",")
 
 
-def _next(reader: "csv.Reader") -> list[str]:
+def _next(reader: Any) -> list[str]:
     """The next row that is not blank; none at the end."""
     try:
         return next((values for values in reader if values), [])
