@@ -1,7 +1,7 @@
 """Measures the server of the default line's wheel: against other servers, and against clients that mean it no good.
 
     make bench-serve                        all of it, about 15 minutes; writes benchmarks/results/serve.json
-    python -m benchmarks.serve PART ...     some of it (speed, fuzz, slow, stop, bytes); the rest of the file stays
+    python -m benchmarks.serve PART ...     some of it (speed, overload, workers, fuzz ...); the rest of the file stays
 
 Needs `dvc repro package`, and for the load wrk (`apt-get install wrk`). Servers and load share this machine on loopback, take turns
 within one run, and a ratio is of one round.
@@ -36,13 +36,16 @@ from duli.serving.integrity import verify
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "data/raw/t10k-images-idx3-ubyte"
 CLIENTS, ROUNDS, SECONDS = 16, 7, 2  # of each contestant in a round
+PRESSING, BATCH = 64, 256  # clients and examples a request of an overload
+PRESS_SECONDS, DEADLINE = 5.0, 10.0  # that clients ask; after which an answer is worth nothing
 FUZZED, SLOW, STOPS = 50_000, 200, 100
 JSON, BINARY = "/invocations", "/v2/models/digits/infer"
 LIMITS = {"fuzz": 600.0, "stop": 600.0, "bytes": 300.0}  # seconds a part may take; what was done by then counts, and is said
 
 
 def main() -> None:
-    if not shutil.which("wrk"):
+    needed = {"speed", "slow"} & set(sys.argv[1:] or PARTS)
+    if needed and not shutil.which("wrk"):
         sys.exit("the load comes from wrk, which is not on PATH: apt-get install wrk")
     run_parts("serve", PARTS, str(__doc__), "onnxruntime", "numpy", "httptools", "uvloop", "mlflow", "fastapi", "uvicorn", "litserve")
 
@@ -218,6 +221,110 @@ def flips() -> Results:
     ]
 
 
+class Goodput(NamedTuple):
+    """What clients that ask more than a server can do have got of it."""
+
+    examples: float  # answered with 200 within DEADLINE, a second
+    refused: float  # share of all answers
+    p99: float  # seconds to an answer with 200
+    cpu: float  # seconds that the server took for 1,000 examples answered
+    cores: float  # that the server used
+    generator: float  # cores that the clients used
+
+
+def overload() -> Results:
+    """Clients that send batches of 256 and ask again at once, far more than a server can answer: ours against FastAPI."""
+    with tempfile.TemporaryDirectory(prefix="duli-serve-") as place, ExitStack() as stack:
+        package = _unpacked(Path(place))
+        ours = stack.enter_context(_ours(package))
+        rival = ("benchmarks.reference.serve_fastapi", str(package / "model.onnx"), "{port}")
+        fastapi = stack.enter_context(_started(sys.executable, "-m", *rival))
+        found: dict[str, list[Goodput]] = {"ours": [], "fastapi": []}
+        for number in range(ROUNDS + 1):  # the first warms up
+            for name, port in (("ours", ours.port), ("fastapi", fastapi)):
+                pids = [ours.pid] if name == "ours" else []
+                goodput = _pressed(port, JSON, *_json_body(BATCH), pids, PRESSING)
+                if number:
+                    found[name].append(goodput)
+    note = {"clients": PRESSING, "batch": BATCH, "deadline_s": DEADLINE, "seconds": PRESS_SECONDS}
+    ratios = [one.examples / two.examples for one, two in zip(found["ours"], found["fastapi"], strict=True)]
+    results = [result("goodput_overload_vs_fastapi", ratios, "times", body="JSON", **note)]
+    for name, goodputs in found.items():
+        results += [
+            result(f"overload_goodput_{name}", [one.examples for one in goodputs], "1/s", **note),
+            result(f"overload_refused_{name}", [one.refused for one in goodputs], "share", **note),
+            result(f"overload_p99_{name}", [one.p99 for one in goodputs], "s", **note),
+        ]
+    return results
+
+
+def two_workers() -> Results:
+    """A server of two processes against one of one, asked for large batches as bytes, which cost the clients next to nothing."""
+    with tempfile.TemporaryDirectory(prefix="duli-serve-") as place, ExitStack() as stack:
+        package = _unpacked(Path(place))
+        servers = {count: stack.enter_context(_ours(package, "--workers", str(count))) for count in (1, 2)}
+        found: dict[int, list[Goodput]] = {1: [], 2: []}
+        for number in range(ROUNDS + 1):  # the first warms up
+            for count, ours in servers.items():
+                pids = [ours.pid, *_children(ours.pid)]
+                goodput = _pressed(ours.port, BINARY, *_binary_body(BATCH), pids, CLIENTS)
+                if number:
+                    found[count].append(goodput)
+    note = {"clients": CLIENTS, "batch": BATCH, "seconds": PRESS_SECONDS}
+    ratios = [two.examples / one.examples for one, two in zip(found[1], found[2], strict=True)]
+    results = [result("workers_2_vs_1", ratios, "times", **note)]
+    for count, goodputs in found.items():
+        results += [
+            result(f"workers_{count}_examples", [one.examples for one in goodputs], "1/s", **note),
+            result(f"workers_{count}_cpu_s_per_1000", [one.cpu for one in goodputs], "s", **note),
+            result(f"workers_{count}_cores", [one.cores for one in goodputs], "cores", **note),
+            result(f"workers_{count}_generator", [one.generator for one in goodputs], "cores", **note),
+        ]
+    return results
+
+
+def _pressed(port: int, path: str, body: bytes, headers: dict[str, str], pids: list[int], clients: int) -> Goodput:
+    """`clients` that ask for BATCH examples, and ask again at once whatever they are answered; `pids` are the server's."""
+    answers: list[tuple[int, float]] = []  # status, seconds
+    until = time.monotonic() + PRESS_SECONDS
+
+    def ask() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        while (began := time.monotonic()) < until:
+            connection.request("POST", path, body, headers)
+            response = connection.getresponse()
+            response.read()
+            answers.append((response.status, time.monotonic() - began))
+        connection.close()
+
+    asking = [threading.Thread(target=ask) for _ in range(clients)]
+    server, own, began = _cpu_seconds(pids), time.process_time(), time.monotonic()
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    seconds, server, own = time.monotonic() - began, _cpu_seconds(pids) - server, time.process_time() - own
+    good = sorted(took for status, took in answers if status == 200)
+    return Goodput(
+        examples=BATCH * sum(took <= DEADLINE for took in good) / seconds,
+        refused=sum(status == 503 for status, _ in answers) / len(answers),
+        p99=good[int(0.99 * len(good))],
+        cpu=server / (BATCH * len(good)) * 1000,
+        cores=server / seconds,
+        generator=own / seconds,
+    )
+
+
+def _cpu_seconds(pids: list[int]) -> float:
+    """Processor time that these processes have taken."""
+    ticks = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13] for pid in pids]
+    return sum(int(one) for pair in ticks for one in pair) / os.sysconf("SC_CLK_TCK")
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 class Ours(NamedTuple):
     """Our server as a process."""
 
@@ -242,8 +349,8 @@ def _environment(package: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _ours(package: Path) -> Iterator[Ours]:
-    command = [sys.executable, "-m", "digits", "serve", "--port", "0"]
+def _ours(package: Path, *options: str) -> Iterator[Ours]:
+    command = [sys.executable, "-m", "digits", "serve", "--port", "0", *options]
     with subprocess.Popen(command, env=_environment(package), stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -298,19 +405,20 @@ def _mlflow_model(folder: Path, model: Path) -> Path:
     return place
 
 
-def _image() -> Any:
-    return np.frombuffer(IMAGES.read_bytes()[16 : 16 + 784], np.uint8).reshape(1, 1, 28, 28)
+def _images(n: int) -> Any:
+    return np.frombuffer(IMAGES.read_bytes()[16 : 16 + n * 784], np.uint8).reshape(n, 1, 28, 28)
 
 
-def _json_body() -> tuple[bytes, dict[str, str]]:
-    return json.dumps({"inputs": {"images": _image().tolist()}}).encode(), {"Content-Type": "application/json"}
+def _json_body(n: int = 1) -> tuple[bytes, dict[str, str]]:
+    return json.dumps({"inputs": {"images": _images(n).tolist()}}).encode(), {"Content-Type": "application/json"}
 
 
-def _binary_body() -> tuple[bytes, dict[str, str]]:
-    tensor = {"name": "images", "shape": [1, 1, 28, 28], "datatype": "UINT8", "parameters": {"binary_data_size": 784}}
+def _binary_body(n: int = 1) -> tuple[bytes, dict[str, str]]:
+    images = _images(n)
+    tensor = {"name": "images", "shape": images.shape, "datatype": "UINT8", "parameters": {"binary_data_size": images.size}}
     part = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
     headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(part))}
-    return part + _image().tobytes(), headers
+    return part + images.tobytes(), headers
 
 
 def _script(path: Path, body: bytes, headers: dict[str, str]) -> Path:
@@ -347,14 +455,11 @@ def _wrk(port: int, path: str, script: Path, seconds: int) -> Load:
 def _cpu_us(ours: Ours, load: Callable[[], Load]) -> list[float]:
     """Microseconds of processor time that the server takes for a request."""
 
-    def ticks() -> int:
-        return sum(map(int, Path(f"/proc/{ours.pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
-
     found = []
     for _ in range(3):
-        before = ticks()
+        before = _cpu_seconds([ours.pid])
         rps = load().rps
-        found.append((ticks() - before) / os.sysconf("SC_CLK_TCK") / (rps * SECONDS) * 1e6)
+        found.append((_cpu_seconds([ours.pid]) - before) / (rps * SECONDS) * 1e6)
     return found
 
 
@@ -508,7 +613,15 @@ def _refused(package: Path) -> bool:
     return False
 
 
-PARTS: dict[str, Callable[[], Results]] = {"speed": speed, "fuzz": fuzz, "slow": slow, "stop": stop, "bytes": flips}
+PARTS: dict[str, Callable[[], Results]] = {
+    "speed": speed,
+    "overload": overload,
+    "workers": two_workers,
+    "fuzz": fuzz,
+    "slow": slow,
+    "stop": stop,
+    "bytes": flips,
+}
 
 
 if __name__ == "__main__":

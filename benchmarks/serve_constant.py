@@ -5,8 +5,9 @@ import sys
 
 import uvloop
 
-from duli.serving.protocol import Reply, Request, Response, Service
-from duli.serving.server import _listen
+from duli.serving.messages import Reply, Request, Response
+from duli.serving.protocol import Service
+from duli.serving.workers import listen
 
 ANSWER = Response(200, bytes(300), b"application/octet-stream", b"inference-header-content-length: 255\r\n")  # as long as a real one
 
@@ -18,7 +19,7 @@ def handle(_: Request, reply: Reply) -> None:
 
 async def serve() -> None:
     service = Service(handle, lambda *_: None, 2**21)
-    await service.run(_listen("127.0.0.1", int(sys.argv[1])), asyncio.Event(), lambda: None)
+    await service.run([listen("127.0.0.1", int(sys.argv[1]))], asyncio.Event(), lambda: None)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from duli.params import Params
 from duli.progress import progress
 from duli.reporting import pages
 from duli.serving import __main__ as command
+from duli.serving.pictures import Rules
 
 PARAMS = Path("params.yaml")
 DIST = Path("dist")
@@ -45,7 +46,8 @@ LOCK = CODE_FOLDER / "requirements.lock"
 DVC_LOCK = Path("dvc.lock")
 CODE = ("*.py", "page*")  # of duli/serving/, where this kind of data needs it
 EXTRAS: dict[str, Mapping[str, str]] = {  # what a command asks for that most customers never run
-    "serve": {"httptools": "", "uvloop": "platform_system != 'Windows'"},
+    "asgi": {"orjson": ""},  # and a server that the customer has
+    "serve": {"httptools": "", "orjson": "", "uvloop": "platform_system != 'Windows'"},
     "verify": {"cryptography": ""},
 }
 
@@ -102,10 +104,9 @@ def _pack(release: Release, evidence: Evidence, signer: dict[str, str] | None) -
     """The wheel, the papers of it that are for people and programs outside it too, and what it was made from, name -> SHA-256."""
     shipped = evidence["choice"]
     model = files.verified(MODELS / shipped["file"], shipped["sha256"])
-    page = card.render(release, wheel.file_name(release), **evidence, signer=signer)
+    page = card.render(release, wheel.file_name(release), **evidence, signer=signer, reading=_reading(evidence["stats"]))
     kind = kinds.KINDS[evidence["stats"]["kind"]]
-    extras = {**EXTRAS, **kind.extras}
-    optional = sorted({name for needed in extras.values() for name in needed})
+    optional = sorted({name for needed in EXTRAS.values() for name in needed})
     libraries = environment.closure(*kind.runtime), environment.closure(*optional)
     papers = {
         CARD: page.encode(),
@@ -121,8 +122,15 @@ def _pack(release: Release, evidence: Evidence, signer: dict[str, str] | None) -
     contents |= {MODEL: model, RELEASE: _release(release, shipped["variant"], evidence, signer), **papers}
     contents[provenance.FILE] = provenance.of_wheel(release, manifest.digests(contents), evidence, materials)
     contents[MANIFEST] = manifest.of_package(release.name, release.version, contents)
-    wanted = {name: _requirements(needed) for name, needed in extras.items()}
+    wanted = {name: _requirements(needed) for name, needed in EXTRAS.items()}
     return wheel.build(release, contents, page, _requirements(kind.runtime), wanted), papers, materials
+
+
+def _reading(stats: Mapping[str, Any]) -> str:
+    """What is done to picture files before the model sees them."""
+    if stats["kind"] != "image":
+        return ""
+    return Rules.of(stats.get("pictures", {})).said(stats["input"]["channels"] == 1)
 
 
 def _released(

@@ -131,9 +131,10 @@ def test_serving_stands_alone(module: str) -> None:
     What an extra of the wheel brings is imported by the one module that needs it.
     """
     extras = {
+        "bodies": {"orjson"},
         "protocol": {"httptools"},
-        "server": {"uvloop"},
-        "images": {"PIL"},
+        "server": {"orjson", "uvloop"},
+        "pictures": {"PIL"},
         "kind_text": {"tokenizers"},
         "signature": {"cryptography"},
     }

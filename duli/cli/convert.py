@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from duli.errors import DataError
+from duli.serving.sources import readable as readable  # noqa: PLC0414 -- as the released wheel reads names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,12 +103,3 @@ def _enough(found: Found, place: Path) -> Found:
 def shown(names: list[str], most: int) -> str:
     """The first of many names, for a line that somebody reads."""
     return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
-
-
-def readable(name: str) -> str:
-    """A file's or a class's name as text of one line: bytes that are no UTF-8, and control characters, are spelled out."""
-    import os
-    import unicodedata
-
-    text = unicodedata.normalize("NFC", os.fsencode(name).decode(errors="backslashreplace"))
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

@@ -121,6 +121,7 @@ def _of_own(name: str, place: Path, wanted: "Wanted") -> tuple[Any, "Found"]:
             **({"label": found.label} if found.label else {}),
             **({"text": found.text} if found.text else {}),
             **({"centred": _flow(dict(found.centred))} if found.centred else {}),
+            **({"pictures": _flow(dict(found.pictures))} if found.pictures else {}),
         },
     }
     params["data"].ca.items.pop("own", None)  # a comment on what is written here now

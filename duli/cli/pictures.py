@@ -1,27 +1,28 @@
 """Images by class, in a folder, as the examples of a release line."""
 
-import struct
 import warnings
-import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median_low
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from duli import machine
 from duli.cli.convert import Found, readable, shown
 from duli.errors import DataError
 from duli.progress import progress
+from duli.serving.errors import InputError
+from duli.serving.sources import content_of, files_below, is_system, left_out
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+if TYPE_CHECKING:
+    from PIL import Image
+
 TRAIN, TEST, VALIDATION = ("train", "training"), ("test", "testing"), ("val", "valid", "validation")
 LARGEST_SIDE = 64  # pixels that images are brought to at most, where nobody says another size
 SMALLEST_SIDE = 4
-MOST_PIXELS = 50_000_000  # of one image: more is a mistake, or an attack
 GREY = {"1", "L", "LA", "I;16", "I;16B", "I;16L", "I;16N"}
-ORIENTATION = 0x0112  # EXIF's tag: from 5 on, the picture lies on its side
-BROKEN = (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, ArithmeticError, struct.error, zlib.error)
+QUARTER = 64  # grey levels that the border of 99 in 100 pictures on one ground is off it at most
 
 
 def pictures(folder: Path, size: int | None) -> Found:
@@ -35,12 +36,16 @@ def pictures(folder: Path, size: int | None) -> Found:
 
 
 def _pictures(folder: Path, size: int | None) -> Found:
+    from duli.serving.pictures import ENDINGS, border, framed
+
     places, notes = _places(folder)
     classes = sorted({readable(inner.name) for _, inner in places}, key=lambda name: (int(name) if name.isdecimal() else -1, name))
-    every = [(split, readable(inner.name), path) for split, inner in places for path in _files(inner)]
+    every = [(split, readable(inner.name), path) for split, inner in places for path in files_below(inner)]
     named = [one for one in every if one[2].suffix.lower() in ENDINGS]
     if not named:
         raise DataError(f"{folder} has no subfolders with images; make one for each class ({folder / 'CLASS' / 'image.png'})")
+    hidden = sum(left_out(inner) for _, inner in places)
+    notes += [f"{hidden:,} files of the system, such as hidden ones, were left out"] if hidden else []
     others = sorted({path.suffix.lower() or path.name for _, _, path in every} - {*ENDINGS})
     notes += [f"{len(every) - len(named):,} files that are no images were left out ({shown(others, 5)})"] if others else []
     bare = sum(path.suffix.lower() in ENDINGS for path in folder.iterdir())
@@ -48,21 +53,41 @@ def _pictures(folder: Path, size: int | None) -> Found:
     empty = [name for name in classes if name not in {found for _, found, _ in named}]
     if empty:
         raise DataError(f"{folder} has no images in the folders of {shown(empty, 5)}; put some there, or remove the folders")
-    shape, more = _shape([path for _, _, path in named], size)
+    shape, depth, more = _shape([path for _, _, path in named], size)
     needed = 2 * len(named) * shape[0] * shape[1] * shape[2]  # kept, and in a table
     if needed > machine.available_bytes():
         raise DataError(
             f"{len(named):,} images of {shape[2]} x {shape[1]} pixels take {needed / 1e9:,.1f} GB of memory; take a smaller --size"
         )
-    rows, blank = [], []
+    rows, blank, borders = [], [], []
     for split, name, path in progress(named, "reading", unit="images"):
-        content = _pixels(path, shape)
+        image = _upright(path, depth)
+        content = framed(image, shape).tobytes()
         if min(content) == max(content):
             blank.append(str(path.relative_to(folder)))
         else:
             rows.append((readable(str(path.relative_to(folder))), split, classes.index(name), content))
-    notes += [*more, *([f"{len(blank):,} images of a single colour were left out ({shown(blank, 3)})"] if blank else [])]
-    return Found("image", classes, shape, None, {}, [], _table(rows), notes)
+            borders += [border(image.convert("L"))] if shape[0] == 1 else []
+    facts, said = _ground(borders)
+    facts |= {"depth": depth} if depth < 16 else {}
+    notes += [*more, *said, *([f"{len(blank):,} images of a single colour were left out ({shown(blank, 3)})"] if blank else [])]
+    return Found("image", classes, shape, None, {}, [], _table(rows), notes, facts)
+
+
+def _ground(borders: list[float]) -> tuple[dict[str, Any], list[str]]:
+    """Whether grey pictures, whose borders are so light, all stand on dark or on light ground.
+
+    And what to say of it. One that stands on the other is a negative to the release; none of these.
+    """
+    from duli.serving.pictures import MIDDLE
+
+    levels = sorted(borders)
+    few = len(levels) // 100
+    for ground, far in (("dark", levels[::-1]), ("light", [255 - level for level in levels])):
+        if far and far[0] < MIDDLE and far[few] < QUARTER:
+            other = "light" if ground == "dark" else "dark"
+            return {"ground": ground}, [f"all images stand on {ground} ground: of one on {other} ground the release takes the negative"]
+    return {}, []
 
 
 def _places(folder: Path) -> tuple[list[tuple[str, Path]], list[str]]:
@@ -82,25 +107,33 @@ def _places(folder: Path) -> tuple[list[tuple[str, Path]], list[str]]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__MACOSX")))
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not is_system(path.name))
 
 
-def _files(folder: Path) -> list[Path]:
-    """All files below; hidden ones are the operating system's. Links to folders are not followed: they may lead round in a circle."""
-    inside = (path for path in folder.rglob("*") if not any(part.startswith(".") for part in path.relative_to(folder).parts))
-    return sorted(path for path in inside if path.is_symlink() or path.is_file())
+def _shape(paths: list[Path], size: int | None) -> tuple[tuple[int, int, int], int, list[str]]:
+    """Channels, height and width that images are brought to, bits of a grey level in files of 16.
 
+    And what to say of it; from the heads of the files, and the grey levels of those of 16 bits.
+    """
+    import numpy as np
 
-def _shape(paths: list[Path], size: int | None) -> tuple[tuple[int, int, int], list[str]]:
-    """Channels, height and width that all images are brought to, and what to say of it; from the heads of the files alone."""
+    from duli.serving import pictures
+
     sizes: Counter[tuple[int, int]] = Counter()  # width, height
-    modes, transparent = set(), 0
+    modes, transparent, deep, highest = set(), 0, 0, 0
+    upper: list[int] = []  # the highest upper byte of each that has 16 bits a colour
     for path in progress(paths, "looking at sizes", unit="images"):
-        with _opened(path) as image:
-            turned = image.getexif().get(ORIENTATION, 1) if "exif" in image.info or image.format == "TIFF" else 1
-            sizes[image.size[::-1] if isinstance(turned, int) and turned >= 5 else image.size] += 1
-            modes.add(image.mode)
+        with _naming(path), pictures.opened(path) as image:
+            turned = pictures.orientation(image)
+            sizes[image.size[::-1] if turned >= 5 else image.size] += 1
+            palette = np.array(image.getpalette() if image.mode == "P" else []).reshape(-1, 3)
+            modes.add("L" if len(palette) and (palette == palette[:, :1]).all() else image.mode)
             transparent += image.has_transparency_data
+            if image.mode.startswith("I;16"):
+                deep += 1
+                highest = max(highest, int(np.asarray(image).max()))
+            elif str(image.tile[0].args if image.tile else "").endswith(";16B"):
+                upper.append(int(np.asarray(image.convert("RGB")).max()))
     width, height = next(iter(sizes))
     cut = ""
     if size:
@@ -118,60 +151,45 @@ def _shape(paths: list[Path], size: int | None) -> tuple[tuple[int, int, int], l
         what = f"images of {len(sizes):,} sizes" if len(sizes) > 1 else "images of {} x {} pixels".format(*next(iter(sizes)))
         notes.append(f"{what} were {cut}brought to {width} x {height} pixels{'' if size else ' (--size takes another)'}")
     notes += [f"transparent parts became white, in {transparent:,} images"] if transparent else []
-    return (1 if modes <= GREY else 3, height, width), notes
+    depth = max(8, highest.bit_length()) if deep else 16
+    if depth < 16:
+        notes.append(
+            f"{deep:,} images of 16 bits hold grey levels up to {highest:,}: they are read as of "
+            f"{depth} bits, and so are those that the release is asked"
+        )
+    if upper and max(upper) < 128:
+        notes.append(
+            f"{len(upper):,} images of 16 bits a colour have at most {max(upper)} of 255 in the "
+            "upper 8, which alone are read; save them with 8 bits a colour"
+        )
+    return (1 if modes <= GREY else 3, height, width), depth, notes
 
 
-def _opened(path: Path) -> Any:
-    from PIL import Image, UnidentifiedImageError
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Says of which file an error speaks."""
+    from duli.serving.pictures import BROKEN
 
     try:
-        image = Image.open(path)
-    except UnidentifiedImageError:
-        raise DataError(f"{path} is no image, or a damaged one; mend it or take it out") from None
-    except Image.DecompressionBombError:
-        raise DataError(f"{path} claims to have more than {MOST_PIXELS:,} pixels; make it smaller or take it out") from None
+        yield
+    except InputError as error:
+        raise DataError(f"{path} {error}, or take it out") from None
     except BROKEN as error:
-        raise DataError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); mend it or take it out") from None
-    if image.width * image.height > MOST_PIXELS:
-        image.close()
-        raise DataError(
-            f"{path} claims to have {image.width:,} x {image.height:,} pixels, more than {MOST_PIXELS:,}; make it smaller or take it out"
-        )
-    return image
+        raise DataError(f"{path} cannot be read ({error}); mend it or take it out") from None
 
 
 def _pixels(path: Path, shape: tuple[int, int, int]) -> bytes:
-    """The bytes of an image, channels then rows then columns; turned as its camera was held, on white where it is transparent."""
-    import numpy as np
-    from PIL import Image, ImageOps
+    """The bytes of an image, channels then rows then columns; raises `DataError`."""
+    from duli.serving.pictures import framed
 
-    channels, height, width = shape
-    with _opened(path) as image:
-        try:
-            upright = _eight_bits(ImageOps.exif_transpose(image))
-            if upright.has_transparency_data:
-                upright = upright.convert("RGBA")
-                upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
-            upright = upright.convert("L" if channels == 1 else "RGB")
-        except BROKEN as error:
-            raise DataError(f"{path} is damaged ({error}); mend it or take it out") from None
-    if upright.size != (width, height):
-        smaller = min(upright.width / width, upright.height / height) >= 1
-        # The mean of all pixels that become one; between them, where there are fewer.
-        upright = ImageOps.fit(upright, (width, height), Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC)
-    return np.asarray(upright, np.uint8).reshape(height, width, channels).transpose(2, 0, 1).tobytes()
+    return framed(_upright(path), shape).tobytes()
 
 
-def _eight_bits(image: Any) -> Any:
-    """An image of at most 8 bits a channel; of 16 the upper ones stay."""
-    import numpy as np
-    from PIL import Image
+def _upright(path: Path, depth: int = 16) -> "Image.Image":
+    from duli.serving import pictures
 
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError("its grey levels are no bytes, and what is white is not known; save it with 8 or 16 bits a channel")
-    return image
+    with _naming(path):
+        return pictures.upright(content_of(str(path)), depth)
 
 
 def _table(rows: Iterable[tuple[str, str, int, bytes]]) -> Any:

@@ -22,6 +22,13 @@ DatasetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$"), AfterValidator
 ColumnName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
+class Pictures(Section):
+    """What the images have in common, and the release makes others have; see duli/serving/pictures.py, Rules."""
+
+    ground: Literal["dark", "light"] | None = None
+    depth: Annotated[int, Field(ge=8, le=16)] = 16
+
+
 class Own(Section):
     """Data of one's own, as `duli new` found them; the digest pins them as those of public data sets are pinned in their files."""
 
@@ -37,6 +44,7 @@ class Own(Section):
     text: str | None = None  # and that of the texts
     # Features that float32 does not hold as they are -> offset and scale: the examples hold (value - offset) / scale.
     centred: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    pictures: Pictures | None = None  # of images
     bytes: Annotated[int, Field(ge=1)]  # of examples.parquet
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # of it
 

@@ -28,6 +28,7 @@ def of(facts: Mapping[str, Any] | None) -> Any:
     if facts is None:
         raise ParamsError("params.yaml: data.own is null; `duli new NAME --from YOUR_DATA` makes a line that has it")
     shape = {"SHAPE": tuple(facts["shape"])} if facts["kind"] == "image" else {}
+    pictures = {"PICTURES": facts["pictures"]} if facts.get("pictures") else {}
     features = {"FEATURES": tuple(facts["features"]), "CENTRED": facts.get("centred", {})} if facts["kind"] == "table" else {}
     held = schema(facts["columns"])
     return SimpleNamespace(
@@ -41,6 +42,7 @@ def of(facts: Mapping[str, Any] | None) -> Any:
         sources=_sources,
         examples=partial(_examples, held),
         **shape,
+        **pictures,
         **features,
     )
 

@@ -44,11 +44,11 @@ class Body(NamedTuple):
     html: str
 
 
-def render(release: Release, wheel_name: str, *, signer: Mapping[str, str] | None, **evidence: Mapping[str, Any]) -> str:
+def render(release: Release, wheel_name: str, *, signer: Mapping[str, str] | None, reading: str = "", **evidence: Mapping[str, Any]) -> str:
     """The card in Markdown, from the contents of the run's JSON files; raises `DataError` where a number is missing.
 
     `evidence` are raw (of data/raw/dataset.json), stats, model, train, evaluation, quantization, benchmark and choice. `signer` says
-    whose signature the folder gets that the wheel and the card lie in, None that it gets none.
+    whose signature the folder gets that the wheel and the card lie in, None that it gets none. `reading` says how files are read.
     """
     variant = evidence["choice"]["variant"]
     try:
@@ -63,6 +63,7 @@ def render(release: Release, wheel_name: str, *, signer: Mapping[str, str] | Non
             kind=kinds.KINDS[evidence["stats"]["kind"]],
             kind_of_input=kinds.python(evidence["stats"]),
             centres=kinds.centres(evidence["stats"]) if evidence["stats"].get("centred") else None,
+            reading=reading,
             **evidence,
         )
     except (UndefinedError, KeyError) as error:

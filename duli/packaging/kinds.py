@@ -19,7 +19,6 @@ class Kind(NamedTuple):
     sent: str  # what curl sends to the server
     code: frozenset[str]  # files of duli/serving/ that others need not, unless they name them too
     runtime: tuple[str, ...]  # libraries the wheel needs
-    extras: Mapping[str, Mapping[str, str]]  # that it asks for only where asked: extra -> library -> where
     carried: Callable[[Mapping[str, Any]], dict[str, bytes]]  # files of the wheel, made of the rules of data/prepared/preprocessing.json
     suffix: str  # of a file of examples
     rows: int  # in such a file
@@ -70,20 +69,29 @@ KINDS = {
         "image",
         "images",
         "image-classification",
-        "PNG, JPEG, .npy or IDX, each also as .gz",
+        "pictures (PNG, JPEG, WebP, GIF, BMP, TIFF), .npy or IDX, each also as .gz",
         "IMAGES LABELS",
         (
-            ("predict image.png", 'also .npy and IDX files, .gz, and - for standard input; JPEG once "WHEEL[jpeg]" is installed'),
+            ("predict image.png", "any picture; also .npy and IDX files, .gz, and - for standard input"),
             ("predict images.npy --json", "one object a line, with the probabilities of all classes"),
             ("predict folder", "every image in it; --abstain gives no answer where the model is not sure enough"),
         ),
         "The scaling of pixels is part of the graph.",
         '@image.png -H "Content-Type: image/png"',
         frozenset(
-            ("kind_image.py", "images.py", "pixels.py", "labelled.py", "npy.py", "statistics.py", "page_image.html", "page_image.js")
+            (
+                "kind_image.py",
+                "images.py",
+                "pictures.py",
+                "pixels.py",
+                "labelled.py",
+                "npy.py",
+                "statistics.py",
+                "page_image.html",
+                "page_image.js",
+            )
         ),
-        ("numpy", "onnxruntime"),
-        {"jpeg": {"pillow": ""}},
+        ("numpy", "onnxruntime", "pillow"),
         _nothing,
         ".npy",
         4096,
@@ -104,7 +112,6 @@ KINDS = {
         '"..." -H "Content-Type: text/plain"',
         frozenset(("kind_text.py", "columns.py", "page_text.html", "page_text.js")),
         ("numpy", "onnxruntime", "tokenizers"),
-        {},
         _tokenizer,
         ".jsonl",
         65_536,  # which the predictor puts into batches of like length at once
@@ -125,7 +132,6 @@ KINDS = {
         '@rows.csv -H "Content-Type: text/csv"',
         frozenset(("kind_table.py", "columns.py", "npy.py", "page_table.html", "page_table.js")),
         ("numpy", "onnxruntime"),
-        {},
         _nothing,
         ".npy",
         4096,

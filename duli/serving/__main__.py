@@ -1,7 +1,7 @@
 """The release's own command: predict, evaluate, serve, info, verify.
 
 Exit codes: 0 fine, 2 the input is wrong, 3 the package is damaged or not the publisher's, 4 the card's accuracy is not reproduced,
-6 some files of a folder could not be read and were skipped.
+5 a process of the server has ended unasked, 6 some files of a folder could not be read and were skipped.
 """
 
 import argparse
@@ -12,29 +12,35 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, Any
 
-from .errors import CardError, InputError, IntegrityError, ReleaseError, SkippedError
-from .integrity import CARD, MANIFEST, RELEASE, verify
+from . import metrics, settings
+from .errors import CardError, InputError, IntegrityError, NoExampleError, ReleaseError, SkippedError, WorkerError
+from .integrity import CARD, MANIFEST, RELEASE, verify, vouch
 from .kinds import WORDS, Words
+from .settings import Settings
+from .workers import Worker, address, listen, open_files, run
 
 if TYPE_CHECKING:
     from .predictor import Predictor
 
 SERVE = (
     "Open Inference Protocol v2, POST /predict, MLflow's /invocations, Prometheus /metrics, OpenAPI, and a page at /. "
-    "Nothing is loaded unless every file of this package is as released. SIGTERM ends it once all it has taken is answered."
+    "Nothing is loaded unless every file of this package is as released. SIGTERM ends it once all it has taken is answered. "
+    "Each option can stand in the environment too: DULI_PORT for --port."
 )
 FOLDER = Path(__file__).resolve().parent
 TEXT = "--text"  # what a text of the command line has in the place of a file's name
 DIGITS = 6  # decimal places of a probability
 MOST_SKIPPED = 20  # files that are named; of more, how many there are
-INPUT_WRONG, PACKAGE_DAMAGED, CARD_WRONG, SKIPPED, INTERRUPTED = 2, 3, 4, 6, 130
-CODES = {IntegrityError: PACKAGE_DAMAGED, CardError: CARD_WRONG, SkippedError: SKIPPED}
+INPUT_WRONG, PACKAGE_DAMAGED, CARD_WRONG, WORKER_ENDED, SKIPPED, INTERRUPTED = 2, 3, 4, 5, 6, 130
+CODES = {IntegrityError: PACKAGE_DAMAGED, CardError: CARD_WRONG, WorkerError: WORKER_ENDED, SkippedError: SKIPPED}
 CODES_SAID = (
     "exit codes: 0 fine; 2 the input is wrong; 3 the package is damaged or not the publisher's; 4 the card's accuracy is not reproduced; "
-    "6 some files of a folder could not be read and were skipped"
+    "5 a process of the server has ended unasked; 6 some files of a folder could not be read and were skipped"
 )
 
 
@@ -87,23 +93,49 @@ def _parser(program: str, words: Words) -> argparse.ArgumentParser:
     if said:
         predict.add_argument("--text", action="append", default=[], metavar="TEXT", help="a text itself; repeatable")
     predict.add_argument("--json", action="store_true", help="one object a line, with the probabilities of all classes")
-    predict.add_argument("--threads", type=_count, default=0, metavar="N", help="use at most N cores (default: all)")
+    predict.add_argument("--threads", type=settings.count, default=0, metavar="N", help="use at most N cores (default: all)")
     predict.set_defaults(run=_predict)
     predict.add_argument("--abstain", action="store_true", help="no answer where the model is less sure than the release's threshold")
     evaluate = commands.add_parser(
         "evaluate", help=f"measure the accuracy on labelled {words.things} and compare it with the card's", epilog=CODES_SAID
     )
     evaluate.add_argument("data", nargs="+", metavar="DATA", help=words.data)
-    evaluate.add_argument("--threads", type=_count, default=0, metavar="N", help="use at most N cores (default: all)")
+    evaluate.add_argument("--threads", type=settings.count, default=0, metavar="N", help="use at most N cores (default: all)")
     evaluate.set_defaults(run=_evaluate)
     info = commands.add_parser("info", help="show the model card and its numbers")
     info.add_argument("--json", action="store_true", help="the numbers alone, as JSON")
     info.set_defaults(run=_info)
     serve = commands.add_parser("serve", help="answer over HTTP, with a page to try the model", description=SERVE)
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine alone)")
-    serve.add_argument("--port", type=_port, default=8080, help="0 chooses a free one (default: %(default)s)")
-    serve.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="also answer requests for this Host; repeatable")
-    serve.add_argument("--workers", type=_count, default=1, metavar="N", help="calls of the model at once, a core each (default: 1)")
+    usual = Settings()
+    add = serve.add_argument
+    add("--host", help=f"address to listen on (default: {usual.host}, this machine alone)")
+    add("--port", type=settings.port, help=f"0 chooses a free one (default: {usual.port})")
+    add(
+        "--allow-host",
+        action="append",
+        metavar="NAME",
+        help="also answer requests for this Host; repeatable; *.model.example is all below that one, * any "
+        "(probes and /metrics answer to all)",
+    )
+    add("--workers", type=settings.count, metavar="N", help="processes, a core each (default: 1)")
+    add(
+        "--max-body",
+        type=settings.size,
+        metavar="BYTES",
+        help=f"of a request (default: {usual.max_body})",
+    )
+    add(
+        "--max-connections",
+        type=settings.connections,
+        metavar="N",
+        help=f"at once, of a process; idle ones make room (default: {usual.max_connections})",
+    )
+    add(
+        "--access-log",
+        action="store_true",
+        default=None,
+        help="a line of JSON a request on standard output (default: no)",
+    )
     counted = words.thing == "image"
     serve.add_argument(
         "--statistics",
@@ -137,14 +169,18 @@ def _predict(options: argparse.Namespace) -> None:
     width = max(len("file"), *(len(_shown(name)) for name, _, _ in sources))
     heading = "" if options.json else f"{'file':<{width}}  {thing:>6}  {'answer':<10}  probability\n"
     skipped: list[str] = []
+    left_out = 0
     for name, inside, load in sources:
         try:
             labels, probabilities = predictor.predict(load())
         except InputError as error:
             said = f"{'standard input' if name == '-' else _shown(name)}: {error}"
-            if not inside or len(skipped) + 1 == len(sources):
+            if not inside or len(skipped) + left_out + 1 == len(sources):
                 raise InputError(said) from None
-            skipped.append(said)
+            if isinstance(error, NoExampleError):
+                left_out += 1
+            else:
+                skipped.append(said)
             continue
         print(end=heading)
         heading = ""
@@ -155,6 +191,8 @@ def _predict(options: argparse.Namespace) -> None:
                 print(json.dumps({"file": name, thing: index, "label": label, "probabilities": by_class}))
             else:
                 print(f"{_shown(name):<{width}}  {index:>6}  {label or '-':<10}  {max(row):.4f}")
+    if left_out:
+        print(f"{left_out:,} files that are no {predictor.kind.words.things} were left out", file=sys.stderr)
     _name(skipped)
     _end(skipped)
 
@@ -242,39 +280,42 @@ def _verify(options: argparse.Namespace) -> None:
     contents = verify(FOLDER)
     release = json.loads(contents[RELEASE])
     print(f"{release['name']} {release['version']}: all {len(contents)} files are as listed in {FOLDER / MANIFEST}")
-    print(_vouched(options, release, contents))
-
-
-def _vouched(options: argparse.Namespace, release: dict[str, Any], contents: dict[str, bytes]) -> str:
-    """What is known of the signature, which covers the wheel and so cannot lie in it; raises `IntegrityError` where it does not hold."""
-    if (options.release is None) != (options.key is None):
-        raise InputError("--release and --key belong together: the folder with the signature, and the key you trust; give both or none")
-    if options.release:
-        from .signature import installed, vouched
-
-        fingerprint = vouched(options.release, options.key, installed(FOLDER, contents), FOLDER.name)
-        return f"signed by the key with the fingerprint {fingerprint}, and installed from the wheel that it signed"
-    if release["signature"] is None:
-        return "UNSIGNED: this finds damage, not forgery; compare the wheel's SHA-256 with the one its publisher gave you"
-    return (
-        f"this finds damage, not forgery; the signature is the file {release['signature']['file']} beside the wheel, "
-        "check it with --release FOLDER --key FILE"
-    )
+    print(vouch(FOLDER, contents, options.release, options.key))
 
 
 def _serve(options: argparse.Namespace) -> None:
-    try:
-        from .server import Options, serve
-    except ModuleNotFoundError as error:
-        name = FOLDER.name.replace("_", "-")
-        raise InputError(f"the server needs {error.name}, which an extra brings: pip install '{name}[serve]'") from None
+    chosen = settings.read(vars(options), os.environ)
+    missing = [library for library in ("httptools", "orjson") if find_spec(library) is None]
+    if missing:
+        extra = f"{FOLDER.name.replace('_', '-')}[serve]"
+        raise InputError(f"the server needs {missing[0]}, which an extra brings: pip install '{extra}'")
+    open_files(chosen.max_connections)
     contents = verify(FOLDER)
-    vouched = _vouched(options, json.loads(contents[RELEASE]), contents)
-    predictor, counting = _loaded(options.statistics)  # not before its signature is known to hold
-    if predictor.contents != contents:
-        raise IntegrityError("the package was changed while it was loaded; verify it, and start again")
-    with counting:
-        serve(predictor, vouched, Options(options.host, options.port, tuple(options.allow_host), options.workers))
+    vouched = vouch(FOLDER, contents, chosen.release, chosen.key)
+    release = json.loads(contents[RELEASE])
+    memories = metrics.forked(chosen.workers)
+
+    def answer(worker: Worker) -> None:
+        predictor, counting = _loaded(options.statistics)  # not before the signature is known to hold
+        if predictor.contents != contents:
+            raise IntegrityError("the package was changed while it was loaded; verify it, and start again")
+        from .server import serve
+
+        with counting:
+            serve(predictor, vouched, chosen, worker, memories[worker.number])
+
+    def announce(listening: socket) -> None:
+        told = "(a page to try it; /openapi.json lists the rest)"
+        place = f"{release['name']} {release['version']} answers at {address(listening)}"
+        print(f"{place} {told}", flush=True)
+
+    if chosen.workers > 1:
+        if options.statistics:
+            raise InputError("--statistics counts in one process; leave it out, or give --workers 1")
+        run(chosen.host, chosen.port, chosen.workers, answer, announce)
+        return
+    listening = listen(chosen.host, chosen.port)
+    answer(Worker(0, listening, partial(announce, listening), None))
 
 
 def _loaded(counted: Path | None) -> "tuple[Predictor, contextlib.AbstractContextManager[None]]":
@@ -289,25 +330,12 @@ def _loaded(counted: Path | None) -> "tuple[Predictor, contextlib.AbstractContex
     return predictor, predictor.kept(counted)
 
 
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; give 0 to 65535")
-    return int(text)
-
-
 def _not_counted(things: str, file: str) -> Path:
     """For those who know `--statistics` of another release; it would have been said to be unknown."""
     raise argparse.ArgumentTypeError(
         f"grey levels are counted, which {things} do not have: of {things} no statistics are kept, and nothing is written to {file}; leave "
         f"it out, and for drift give the {things} themselves to the line's data/incoming/"
     )
-
-
-def _count(text: str) -> int:
-    """A number of cores, of which there are only so many; onnxruntime would start a thread for each it is told of."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of cores; give 1 or more")
-    return min(int(text), os.cpu_count() or 1)
 
 
 def _shown(name: str) -> str:

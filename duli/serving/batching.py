@@ -1,7 +1,9 @@
-"""Joins the examples of many requests into one call of the model, without letting any wait for company.
+"""Joins the examples of many requests into one call of the model; none waits for company.
 
-While the model is busy, requests gather; once it is free, all that have gathered go together. Nobody waits on an idle model, and
-the busier the server, the larger its batches, up to as many examples as the model answers within LATENCY_SECONDS.
+While the model is busy, requests gather; once it is free, all that have gathered go together.
+Nobody waits on an idle model, and the busier the server, the larger its batches, up to as many
+examples as the model answers within LATENCY_SECONDS. The queue is measured in seconds of work, not
+in requests.
 """
 
 import asyncio
@@ -16,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 LATENCY_SECONDS = 0.005  # that a batch of several requests may take
-MAX_QUEUED = 4096  # examples that wait for the model; 0.1 s for one core and digits
-INLINE_SECONDS = 0.001  # a call this short is made on the event loop: to hand it to a thread and back costs more than it delays
-WAIT_SECONDS = 1.0  # after which a request that still waits is given up
+INLINE_SECONDS = 0.001  # a shorter call is made on the event loop: a thread would cost more time
+QUEUE_SECONDS = 0.5  # of work before a request, beyond which it is sent away at once
+WAIT_SECONDS = 1.0  # after which a request that waits all the same is given up
+MEMORY = 0.9  # of what earlier calls took, with every further call
 
 Probabilities = NDArray[np.float32]  # [examples, classes]
 Outcome = Probabilities | Exception
@@ -27,7 +30,11 @@ Call = Callable[[Inputs], Probabilities]
 
 
 class Overloaded(Exception):  # noqa: N818 -- a state of the server, nobody's error
-    """The queue is full, or a request has waited in it for too long."""
+    """The model has work for `seconds`, or a request has waited for too long."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 class _Item(NamedTuple):
@@ -37,79 +44,92 @@ class _Item(NamedTuple):
 
 
 class Batcher:
-    """`call` gives the probabilities of examples; `workers` threads call it. Everything else happens on the event loop.
+    """`call` gives the probabilities of examples; a thread calls it, all else is on the event loop.
 
-    `observed` is told of each call's number of examples; `join` makes those of several requests into one.
+    `observed` is told of each call's number of examples; `join` makes those of several requests
+    into one.
     """
 
     def __init__(
-        self, call: Call, observed: Callable[[float], None], workers: int = 1, join: Callable[[list[Any]], Inputs] = np.concatenate
+        self,
+        call: Call,
+        observed: Callable[[float], None],
+        join: Callable[[list[Any]], Inputs] = np.concatenate,
     ) -> None:
-        self._call, self._observed, self._join, self.idle = call, observed, join, workers
+        self._call, self._observed, self._join = call, observed, join
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Item] = deque()
         self._work: SimpleQueue[list[_Item] | None] = SimpleQueue()
         self._scheduled = False
         self.queued = 0  # examples
-        self._per_example = LATENCY_SECONDS / 64  # seconds; corrected by every batch
-        self._threads = [threading.Thread(target=self._serve, daemon=True, name=f"model-{index}") for index in range(workers)]
-        for thread in self._threads:
-            thread.start()
+        self.running = 0  # examples that the thread has
+        self._examples, self._seconds = 1.0, LATENCY_SECONDS / 64  # of the calls so far; a guess
+        self._thread = threading.Thread(target=self._serve, daemon=True, name="model")
+        self._thread.start()
+
+    @property
+    def _per_example(self) -> float:
+        """Seconds that the model takes for one, in batches such as the last ones."""
+        return self._seconds / self._examples
+
+    @property
+    def backlog(self) -> float:
+        """Seconds of work that a request which comes now finds before it."""
+        return (self.queued + self.running) * self._per_example
+
+    def admit(self) -> None:
+        """Raises `Overloaded` unless one more request would be answered in time.
+
+        Only what is before it counts: one that alone is more than QUEUE_SECONDS of work is taken by
+        a model that is free. So this can be asked before the request is parsed.
+        """
+        if self.backlog > QUEUE_SECONDS:
+            raise Overloaded(self.backlog)
 
     def submit(self, inputs: Inputs, done: Callable[[Outcome], None]) -> None:
-        """Lets the model answer `inputs`, n examples; `done` gets the probabilities, or what went wrong.
-
-        Raises `Overloaded` where the queue is full.
-        """
-        if self.queued + len(inputs) > MAX_QUEUED:
-            raise Overloaded
+        """Lets the model answer `inputs`, n examples; `done` gets probabilities or an exception."""
         self.queued += len(inputs)
         self._queue.append(_Item(inputs, done, self._loop.time()))
-        if self.idle and not self._scheduled:  # not yet: what else has arrived by now comes along
+        if not (self.running or self._scheduled):  # not yet: what else has arrived comes along
             self._scheduled = True
             self._loop.call_soon(self._dispatch)
 
     def stop(self) -> None:
-        """Ends the threads; what is queued is not answered."""
-        for _ in self._threads:
-            self._work.put(None)
-        for thread in self._threads:
-            thread.join()
+        """Ends the thread; what is queued is not answered."""
+        self._work.put(None)
+        self._thread.join()
 
     def _dispatch(self) -> None:
         self._scheduled = False
-        while self.idle and self._queue:
-            batch = self._batch()
-            if not batch:
-                continue
-            if self._per_example * sum(len(item.inputs) for item in batch) < INLINE_SECONDS:
-                self._deliver(batch, *self._called(batch))
-                if self._queue and not self._scheduled:  # not at once: what the loop has to read and write comes first
-                    self._scheduled = True
-                    self._loop.call_soon(self._dispatch)
-                return
-            self.idle -= 1
+        if self.running or not (batch := self._batch()):
+            return
+        size = _size(batch)
+        if self._per_example * size >= INLINE_SECONDS:
+            self.running = size
             self._work.put(batch)
+            return
+        self._deliver(batch, *self._called(batch))
+        if self._queue and not self._scheduled:  # what the loop has to read and write comes first
+            self._scheduled = True
+            self._loop.call_soon(self._dispatch)
 
     def _batch(self) -> list[_Item]:
-        """The next requests, as many as are answered in time, and always one."""
+        """The next requests, as many as are answered in time, and one if there is any."""
         room = max(1, int(LATENCY_SECONDS / self._per_example))
-        if self.idle > 1:  # several models share what there is
-            room = min(room, -(-self.queued // self.idle))
         latest = self._loop.time() - WAIT_SECONDS
         batch: list[_Item] = []
         while self._queue and (not batch or len(self._queue[0].inputs) <= room):
             item = self._queue.popleft()
             self.queued -= len(item.inputs)
             if item.since < latest:
-                item.done(Overloaded())
+                item.done(Overloaded(self.backlog))
                 continue
             room -= len(item.inputs)
             batch.append(item)
         return batch
 
     def _serve(self) -> None:
-        """A thread of the model."""
+        """The model's thread."""
         while (batch := self._work.get()) is not None:
             outcome, seconds = self._called(batch)
             try:
@@ -129,17 +149,22 @@ class Batcher:
         return outcome, time.perf_counter() - began
 
     def _returned(self, batch: list[_Item], outcome: Outcome, seconds: float) -> None:
-        """A thread has the answer to a batch; it gets the next before this one is sent out."""
-        self.idle += 1
+        """The thread has the answer to a batch; it gets the next before this one is sent out."""
+        self.running = 0
         self._dispatch()
         self._deliver(batch, outcome, seconds)
 
     def _deliver(self, batch: list[_Item], outcome: Any, seconds: float) -> None:
-        size = sum(len(item.inputs) for item in batch)
+        size = _size(batch)
         self._observed(size)
-        self._per_example += 0.1 * (seconds / size - self._per_example)
+        self._examples = MEMORY * self._examples + size
+        self._seconds = MEMORY * self._seconds + seconds
         start = 0
         for item in batch:
             end = start + len(item.inputs)
             item.done(outcome if isinstance(outcome, Exception) else outcome[start:end])
             start = end
+
+
+def _size(batch: list[_Item]) -> int:
+    return sum(len(item.inputs) for item in batch)

@@ -6,9 +6,11 @@ import math
 import re
 import threading
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,22 +105,25 @@ def _delimiter(line: str) -> str:
     return max(DELIMITERS, key=names)
 
 
-def records(content: bytes, choose: Callable[[list[str]], list[int]]) -> list[Row]:
+def records(content: bytes, choose: Callable[[list[str]], list[int]], most: int | None = None) -> list[Row]:
     """The rows behind the header, of each the columns that `choose` picks from the header, in its order; blank lines are none.
 
-    Raises `InputError` where a row has not as many values as the header.
+    Raises `InputError` where a row has not as many values as the header, or where there are more than `most`.
     """
-    return read(content, choose)[0]
+    return read(content, choose, most)[0]
 
 
-def read(content: bytes, choose: Callable[[list[str]], list[int]]) -> tuple[list[Row], bool]:
+def read(content: bytes, choose: Callable[[list[str]], list[int]], most: int | None = None) -> tuple[list[Row], bool]:
     """As `records`, and whether a comma may be the decimal point."""
     with opened(content) as table:
         if len(set(table.header)) < len(table.header):
-            twice = next(name for name in table.header if table.header.count(name) > 1)
+            twice = next(name for name, count in Counter(table.header).items() if count > 1)
             raise InputError(f"names the column {twice!a} twice; name it once")
         chosen = choose(table.header)
-        return [(line, [values[index] for index in chosen]) for line, values in table.rows], table.comma
+        rows = [(line, [values[index] for index in chosen]) for line, values in islice(table.rows, most)]
+        if most is not None and len(rows) == most and next(table.rows, None):
+            raise InputError(f"holds more than {most} rows; send {most} at once")
+        return rows, table.comma
 
 
 def column(header: Sequence[str], names: Sequence[str]) -> str:

@@ -2,9 +2,11 @@
 
 ReleaseError (a ValueError)
 ├── InputError      the examples, a file or the command line: mend the input
+│   └── NoExampleError  a file that training leaves out too: it may lie beside examples
 ├── IntegrityError  this package is not what was released: install it anew
 ├── CardError       this package does not do here what its card says
-└── SkippedError    some files could not be read and were left out
+├── SkippedError    some files could not be read and were left out
+└── WorkerError     a process of the server has ended: see why, start it again
 """
 
 
@@ -14,6 +16,10 @@ class ReleaseError(ValueError):
 
 class InputError(ReleaseError):
     """The examples are not what the model takes."""
+
+
+class NoExampleError(InputError):
+    """A file is of another kind, and was never meant for the model."""
 
 
 class IntegrityError(ReleaseError):
@@ -26,3 +32,7 @@ class SkippedError(ReleaseError):
 
 class CardError(ReleaseError):
     """A number on the card is not reproduced."""
+
+
+class WorkerError(ReleaseError):
+    """A process of the server has ended unasked."""

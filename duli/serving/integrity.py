@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from .errors import IntegrityError
+from .errors import InputError, IntegrityError
 
 MANIFEST, RELEASE, CARD = "manifest.json", "release.json", "MODEL_CARD.md"  # the first cannot list itself
 SHOWN = 3  # differences named in an error; the rest is counted
@@ -36,6 +36,28 @@ def verify(folder: Path) -> dict[str, bytes]:
     if (folder / MANIFEST).read_bytes() != _manifest(contents):
         raise IntegrityError(f"this package is not as released: {MANIFEST} is changed (in {folder}); {_remedy(folder)}")
     return contents
+
+
+def vouch(package: Path, contents: dict[str, bytes], folder: Path | None, key: Path | None) -> str:
+    """What is known of the signature, which covers the wheel and so cannot lie in the `package`.
+
+    `folder` is what the wheel came in, with its signature, `key` the publisher's public one. Raises
+    `IntegrityError` where it does not hold, and `InputError` where one is given without the other.
+    """
+    release = json.loads(contents[RELEASE])
+    if (folder is None) != (key is None):
+        raise InputError("--release and --key belong together: the folder with the signature, and the key you trust; give both or none")
+    if folder and key:
+        from .signature import installed, vouched
+
+        fingerprint = vouched(folder, key, installed(package, contents), package.name)
+        return f"signed by the key with the fingerprint {fingerprint}, and installed from the wheel that it signed"
+    if release["signature"] is None:
+        return "UNSIGNED: this finds damage, not forgery; compare the wheel's SHA-256 with the one its publisher gave you"
+    return (
+        f"this finds damage, not forgery; the signature is the file {release['signature']['file']} beside the wheel, "
+        "check it with --release FOLDER --key FILE"
+    )
 
 
 def _manifest(contents: dict[str, bytes]) -> bytes:

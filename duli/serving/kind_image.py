@@ -1,5 +1,6 @@
 """Images: pixels 0..255 of the one size that the model was trained on."""
 
+import json
 from collections.abc import Iterator, Mapping
 from math import prod
 from typing import Any
@@ -8,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import images, labelled
-from .bodies import INVOKED, MAX_INPUTS, Asked, abstention, under
+from .bodies import INVOKED, MAX_INPUTS, Asked, Document, abstention, document, under
 from .errors import InputError
 from .kinds import WORDS, Described, Labelled, Tensor
-from .pixels import NUMBERS, Read, Shape, asked, batch, flat_pixels, pixels, wrong_type
+from .pictures import Rules
+from .pixels import NUMBERS, Shape, flat_pixels, pixels, wrong_type
 
 BATCH = 256  # images given to the model at once: bounds memory whatever the number of images
 
@@ -24,12 +26,13 @@ class Kind:
     words = WORDS["image"]
     feed = "images"
     numbers = NUMBERS
-    media = frozenset((b"image/png", b"image/jpeg", b"application/octet-stream", b"application/x-npy"))
+    media = frozenset((b"image/png", b"image/jpeg", b"image/webp", b"application/octet-stream", b"application/x-npy"))
     page = ("page_image.html", "page_image.js")
 
     def __init__(self, release: Mapping[str, Any], contents: Mapping[str, bytes]) -> None:
         size = release["input"]
         self.shape: Shape = (size["channels"], size["height"], size["width"])
+        self.rules = Rules.of(release.get("pictures") or {})
         self.tensor = Tensor("images", "UINT8", [-1, *self.shape], "send pixels 0..255 as such")
 
     def checked(self, inputs: Any) -> Images:
@@ -70,39 +73,41 @@ class Kind:
 
     def load(self, source: str) -> Images:
         """The images of a file."""
-        return images.load(source, self.shape)
+        return images.load(source, self.shape, self.rules)
 
     def labelled(self, sources: list[str], classes: list[str]) -> Labelled:
         """Images and their classes."""
-        return labelled.load(sources, self.shape, classes)
+        return labelled.load(sources, self.shape, classes, self.rules)
 
     def body(self, content: bytes, media: bytes) -> Images:
         """Those of a file that is sent."""
-        found = self.checked(images.decode(content, self.shape))
+        found = self.checked(images.decode(content, self.shape, self.rules, sent=True))
         if len(found) > MAX_INPUTS:
             raise InputError(f"holds {len(found):,} images; send {MAX_INPUTS} at once")
         return found
 
+    def seen(self, content: bytes) -> bytes:
+        """What the model sees of a file that is sent, as /predict takes it, and what was done to pictures."""
+        found = self.body(content, b"")
+        return json.dumps({"images": found.tolist(), "done": self.rules.said(self.shape[0] == 1)}).encode()
+
     def asked(self, body: bytes) -> Asked:
         """What stands under `images` or `image`."""
-        return self._found(asked(body, self.shape), ("images", "image"))
+        return self._found(document(body, self.numbers), ("images", "image"))
 
     def invoked(self, body: bytes) -> Asked:
         """As MLflow's clients ask: rows, with the name of the tensor or without."""
-        read = asked(body, self.shape)
-        values = read.document.values
-        if isinstance(frame := values.get("dataframe_split"), dict):
-            values["dataframe_split"] = frame.get("data")
-        return self._found(read, INVOKED[:3])
+        found = document(body, self.numbers)
+        if isinstance(frame := found.values.get("dataframe_split"), dict):
+            found.values["dataframe_split"] = frame.get("data")
+        return self._found(found, INVOKED[:3])
 
-    def _found(self, read: Read, names: tuple[str, ...]) -> Asked:
-        values, truths = read.document
+    def _found(self, found: Document, names: tuple[str, ...]) -> Asked:
+        values, truths = found
         name = under(values, names, "images")
         nested, wish = values[name], abstention(values)
         if isinstance(nested, dict):  # as MLflow names the tensors of a model
             nested = nested.get(self.feed)
-        if read.block is not None and nested == []:
-            return Asked(batch(read.block, self.shape, name, single=name == "image"), wish)
         if name == "instances" and isinstance(nested, list):
             nested = [one.get(self.feed) if isinstance(one, dict) else one for one in nested]
         return Asked(pixels([nested] if name == "image" else nested, self.shape, name, truths=truths), wish)
@@ -152,7 +157,10 @@ class Kind:
                 "Images": {"anyOf": [{"type": "array", "items": form, "minItems": 1, "maxItems": MAX_INPUTS} for form in forms]},
             },
             {"images": several, "image": {"$ref": "#/components/schemas/Image"}},
-            {media.decode(): {"type": "string", "format": "binary"} for media in sorted(self.media)},
+            {
+                media.decode(): {"type": "string", "format": "binary", "description": self.rules.said(channels == 1)}
+                for media in sorted(self.media)
+            },
             {
                 "inputs": several,
                 "instances": several,

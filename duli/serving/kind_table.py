@@ -106,7 +106,7 @@ class Kind:
             raise InputError(f"is truncated or longer than its header says, which claims {list(shape)}; copy or save it again")
         return self.checked(np.frombuffer(content, dtype, offset=start).reshape(shape, order="F" if fortran else "C"))
 
-    def _csv(self, content: bytes) -> Rows:
+    def _csv(self, content: bytes, most: int | None = None) -> Rows:
         names: list[str] = []
 
         def choose(header: list[str]) -> list[int]:
@@ -116,7 +116,7 @@ class Kind:
             self._known(names, "names")
             return [*range(len(header))]
 
-        found, comma = read(content, choose)
+        found, comma = read(content, choose, most)
         values = np.full((len(found), len(self.features)), np.nan)
         places = [self._places[name] for name in names]
         for row, (line, texts) in zip(values, found, strict=True):
@@ -170,7 +170,7 @@ class Kind:
 
     def body(self, content: bytes, media: bytes) -> Rows:
         """Those of a file that is sent."""
-        rows = self._file(content)
+        rows = self._npy(content) if content.startswith(npy.NPY) else self._csv(content, most=MAX_INPUTS)
         if len(rows) > MAX_INPUTS:
             raise InputError(f"holds {len(rows):,} rows; send {MAX_INPUTS} at once")
         return rows
@@ -202,6 +202,7 @@ class Kind:
             return rows
         if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns) or len(set(columns)) < len(columns):
             raise InputError("the columns of dataframe_split are no list of different names; correct it")
+        bounded(len(rows), "dataframe_split", "rows")
         if not all(isinstance(row, list) and len(row) == len(columns) for row in rows):
             raise InputError(f"dataframe_split holds a row that has not one value for each of its {len(columns)} columns; correct it")
         return [dict(zip(columns, row, strict=True)) for row in rows]
@@ -305,6 +306,7 @@ def _transposed(columns: dict[str, Any], what: str) -> list[dict[str, Any]]:
         raise InputError(f"{what} holds no columns by name; give lists of numbers")
     if len(set(map(len, columns.values()))) > 1:
         raise InputError(f"{what} holds columns of different lengths; give one value of each for each row")
+    bounded(len(next(iter(columns.values()))), what, "rows")
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 

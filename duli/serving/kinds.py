@@ -25,7 +25,8 @@ WORDS = {
         "image",
         "images",
         "say what the images of files show",
-        "PNG, JPEG, .npy or IDX, each also as .gz; a folder of them; - for standard input",
+        "pictures (PNG, JPEG, WebP, GIF, BMP, TIFF; of any size, turned as their EXIF says and fitted to the model's), .npy or IDX, "
+        "each also as .gz; a folder of them; - for standard input",
         "a folder with a subfolder a class, IMAGES LABELS (IDX), or an .npz",
     ),
     "text": Words(

@@ -9,19 +9,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError
+from .errors import InputError, NoExampleError
 from .images import Images, decode
 from .kinds import Labelled
 from .npy import NPY
 from .npy import header as npy_header
+from .pictures import ENDINGS, PLAIN, Rules
 from .pixels import Shape
-from .sources import MAX_BYTES, content_of, files_below, naming
+from .sources import MAX_BYTES, content_of, files_below, is_system, left_out, naming, readable
 
 PAIRS = (("images", "labels"), ("x_test", "y_test"), ("x", "y"))  # names in an .npz, the first that are there
 FORMS = "a folder with a subfolder for each class, IMAGES and LABELS as two IDX files, or an .npz with images and labels"
 
 
-def load(sources: list[str], shape: Shape, classes: list[str]) -> Labelled:
+def load(sources: list[str], shape: Shape, classes: list[str], rules: Rules = PLAIN) -> Labelled:
     """What `sources` name, one of `FORMS`, for a model of these `classes`; raises `InputError`."""
     if len(sources) == 2:
         with naming(sources[0]):
@@ -29,7 +30,7 @@ def load(sources: list[str], shape: Shape, classes: list[str]) -> Labelled:
         with naming(sources[1]):
             labels = _idx_labels(content_of(sources[1]))
     elif len(sources) == 1 and Path(sources[0]).is_dir():
-        return _folders(Path(sources[0]), shape, classes)
+        return _folders(Path(sources[0]), shape, classes, rules)
     elif len(sources) == 1:
         with naming(sources[0]):
             images, labels = _npz(content_of(sources[0]), shape)
@@ -44,26 +45,50 @@ def load(sources: list[str], shape: Shape, classes: list[str]) -> Labelled:
     return Labelled(images, labels)
 
 
-def _folders(folder: Path, shape: Shape, classes: list[str]) -> Labelled:
-    subfolders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if unknown := [path.name for path in subfolders if path.name not in classes]:
+def _folders(folder: Path, shape: Shape, classes: list[str], rules: Rules) -> Labelled:
+    """What training takes from such a folder; what it leaves out is counted, and a file that cannot be read is skipped."""
+    numbers = {readable(name): number for number, name in enumerate(classes)}
+    found = sorted(folder.iterdir())
+    subfolders = [(readable(path.name), path) for path in found if path.is_dir() and not is_system(path.name)]
+    if unknown := [path.name for name, path in subfolders if name not in numbers]:
         raise InputError(f"{folder} has the subfolder {unknown[0]!a}, which is no class; the classes are {', '.join(classes)}")
     if not subfolders:
         raise InputError(f"{folder} has no subfolders; give {FORMS}")
     images: list[Images] = []
     labels: list[int] = []
-    for subfolder in subfolders:
+    skipped: list[str] = []
+    others = len(found) - len(subfolders)
+    for name, subfolder in subfolders:
+        others += left_out(subfolder)
         for file in files_below(subfolder):
-            with naming(file):
-                found = decode(content_of(str(file)), shape)
-                found = found[:, None] if found.ndim == 3 else found
-                if found.shape[1:] != shape:
-                    raise InputError(f"holds images of the shape {list(found.shape[1:])}; the model takes {list(shape)}")
-            images.append(found)
-            labels += [classes.index(subfolder.name)] * len(found)
+            try:
+                several = _example(file, shape, rules)
+            except NoExampleError:
+                others += 1
+            except InputError as error:
+                skipped.append(f"{file}: {error}")
+            else:
+                images.append(several)
+                labels += [numbers[name]] * len(several)
     if not images:
-        raise InputError(f"{folder} holds no files; give {FORMS}")
-    return Labelled(np.concatenate(images), np.array(labels))
+        reason = f" that can be read ({skipped[0]})" if skipped else ""
+        raise InputError(f"{folder} holds no images{reason}; give {FORMS}")
+    return Labelled(np.concatenate(images), np.array(labels), tuple(skipped), others)
+
+
+def _example(file: Path, shape: Shape, rules: Rules) -> Images:
+    """The images of a file, [n, *shape]; raises `NoExampleError` where it is no image by its name, or a picture of one colour."""
+    content = content_of(str(file))
+    array = content.startswith((NPY, b"\0\0\x08"))
+    if not array and file.suffix.lower() not in ENDINGS:
+        raise NoExampleError("is no image")
+    found = decode(content, shape, rules)
+    found = found[:, None] if found.ndim == 3 else found
+    if found.shape[1:] != shape:
+        raise InputError(f"holds images of the shape {list(found.shape[1:])}; the model takes {list(shape)}")
+    if not array and found.min() == found.max():
+        raise NoExampleError("is a picture of a single colour")
+    return found
 
 
 def _idx_labels(content: bytes) -> NDArray[np.int64]:

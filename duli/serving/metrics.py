@@ -1,67 +1,178 @@
-"""Counts requests and seconds in Prometheus' text format (0.0.4): a counter and a histogram are few lines, a library is not."""
+"""Counts requests and seconds in Prometheus' text format (0.0.4), over all processes of a server.
 
+Every process counts in a memory of its own, which the others can read: the one that is asked
+adds up all.
+"""
+
+import mmap
+import os
+import time
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 EXAMPLES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 KIND = b"text/plain; version=0.0.4; charset=utf-8"
+MEMORY = 2**17  # bytes that a process counts in
+STATUSES = {status.value: index for index, status in enumerate(HTTPStatus)}
+STALE_SECONDS = 5.0  # after which a process that has not said how much it has is taken for dead
+
+Numbers: TypeAlias = "memoryview[float]"
+Gauges = Mapping[str, tuple[str, Callable[[], float]]]  # name -> what it means, how much it is now
+
+
+class Memories(NamedTuple):
+    """Where this process counts, and where the others do."""
+
+    own: Numbers
+    others: Callable[[], Iterable[Numbers]]
+
+
+def alone() -> Memories:
+    """Of a server that is one process."""
+    return Memories(memoryview(bytearray(MEMORY)).cast("d"), lambda: ())
+
+
+def forked(processes: int) -> list[Memories]:
+    """Of each of the processes that are to be forked from this one."""
+    maps = [memoryview(mmap.mmap(-1, MEMORY)).cast("d") for _ in range(processes)]
+    return [Memories(one, partial(_others, maps, one)) for one in maps]
+
+
+def _others(maps: list[Numbers], own: Numbers) -> list[Numbers]:
+    return [one for one in maps if one is not own]
+
+
+def kept(folder: Path, release: str) -> Memories:
+    """Of processes that share a `folder` and nothing else; what one that ended has counted stays.
+
+    Raises OSError where nothing can be written there.
+    """
+
+    def mapped(path: Path) -> Numbers:
+        with path.open("r+b") as file:
+            return memoryview(mmap.mmap(file.fileno(), MEMORY)).cast("d")
+
+    own = folder / f"{release}-{os.getpid()}.counts"
+    if not own.exists():
+        whole = own.with_suffix(".new")  # nobody may see it before it has its size
+        whole.write_bytes(bytes(MEMORY))
+        whole.rename(own)
+    return Memories(
+        mapped(own),
+        lambda: [mapped(path) for path in folder.glob(f"{release}-*.counts") if path != own],
+    )
 
 
 class Histogram:
-    """Counts by upper bound, with their sum."""
+    """Counts by upper bound, with the sum of what was observed, from `start` on in the memory."""
 
-    def __init__(self, bounds: Iterable[float]) -> None:
-        self.bounds = tuple(bounds)
-        self.counts = [0] * (len(self.bounds) + 1)
-        self.total = 0.0
+    def __init__(self, bounds: tuple[float, ...], start: int) -> None:
+        self.bounds, self.start, self.total = bounds, start, start + len(bounds) + 1
+        self.stop = self.total + 1
 
-    def observe(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
+    def observe(self, numbers: Numbers, value: float) -> None:
+        numbers[self.start + bisect_left(self.bounds, value)] += 1
+        numbers[self.total] += value
 
-    def lines(self, name: str, labels: str = "") -> list[str]:
+    def lines(self, numbers: list[float], name: str, labels: str = "") -> list[str]:
         """Its lines in the text format; `labels` as they stand within the braces."""
         lines, sum_ = [], 0
-        for bound, count in zip((*map(str, self.bounds), "+Inf"), self.counts, strict=True):
-            sum_ += count
+        counts = numbers[self.start : self.total]
+        for bound, count in zip((*map(str, self.bounds), "+Inf"), counts, strict=True):
+            sum_ += int(count)
             lines.append(f'{name}_bucket{{{labels + "," if labels else ""}le="{bound}"}} {sum_}')
         braces = f"{{{labels}}}" if labels else ""
-        return [*lines, f"{name}_sum{braces} {self.total:.9g}", f"{name}_count{braces} {sum_}"]
+        return [
+            *lines,
+            f"{name}_sum{braces} {numbers[self.total]:.9g}",
+            f"{name}_count{braces} {sum_}",
+        ]
 
 
 class Metrics:
-    """What a server has done since it started."""
+    """What a server has done since it started; `routes` are the addresses that it tells apart."""
 
-    def __init__(self, name: str, version: str, things: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        things: str,
+        routes: Iterable[str],
+        gauges: Gauges,
+        memories: Memories,
+    ) -> None:
         self.about = f'name="{name}",version="{version}"'
         self.things = things  # what an example of this release's kind is called
-        self.requests: dict[tuple[str, int], int] = {}
+        self.gauges, self.memories, self.numbers = gauges, memories, memories.own
+        self.seen = 0  # when this process last said how much it has; its gauges follow
+        start = 1 + len(gauges)
+        self.requests: dict[str, int] = {}
         self.seconds: dict[str, Histogram] = {}
-        self.batches = Histogram(EXAMPLES)
+        self.batches = Histogram(EXAMPLES, start)
+        start = self.batches.stop
+        for route in sorted({*routes, "other"}):
+            self.requests[route] = start
+            self.seconds[route] = Histogram(SECONDS, start + len(STATUSES))
+            start = self.seconds[route].stop
+        self.stop = start
+        assert start <= len(self.numbers), "more addresses than MEMORY has room for"
 
     def finished(self, route: str, status: int, seconds: float) -> None:
-        key = (route, status)
-        self.requests[key] = self.requests.get(key, 0) + 1
-        if route not in self.seconds:
-            self.seconds[route] = Histogram(SECONDS)
-        self.seconds[route].observe(seconds)
+        self.numbers[self.requests[route] + STATUSES[status]] += 1
+        self.seconds[route].observe(self.numbers, seconds)
 
-    def text(self, gauges: Mapping[str, tuple[str, float]]) -> bytes:
-        """All of it, with `gauges` by name: what they mean and how much they are now."""
-        lines = ["# HELP model_info The released model that answers.", "# TYPE model_info gauge", f"model_info{{{self.about}}} 1"]
-        lines += ["# HELP http_requests_total Requests answered.", "# TYPE http_requests_total counter"]
-        for (route, status), count in sorted(self.requests.items()):
-            lines.append(f'http_requests_total{{route="{route}",status="{status}"}} {count}')
+    def batch(self, examples: float) -> None:
+        self.batches.observe(self.numbers, examples)
+
+    def gauge(self) -> None:
+        """Says how much there is now, for the process that is asked."""
+        self.numbers[self.seen] = time.time()
+        for index, (_, value) in enumerate(self.gauges.values(), self.seen + 1):
+            self.numbers[index] = value()
+
+    def text(self) -> bytes:
+        """All of it, of all processes."""
+        self.gauge()
+        memories = (self.numbers, *self.memories.others())
+        rows = [list(one[: self.stop]) for one in memories]
+        alive = time.time() - STALE_SECONDS
+        for row in rows:
+            if row[self.seen] < alive:
+                row[self.seen + 1 : self.batches.start] = [0.0] * len(self.gauges)
+        numbers = [sum(column, 0.0) for column in zip(*rows, strict=True)]
+        lines = [
+            "# HELP model_info The released model that answers.",
+            "# TYPE model_info gauge",
+            f"model_info{{{self.about}}} 1",
+            "# HELP http_requests_total Requests answered.",
+            "# TYPE http_requests_total counter",
+        ]
+        for route, start in self.requests.items():
+            for status, count in zip(STATUSES, numbers[start:], strict=False):
+                if count:
+                    lines.append(f'http_requests_total{{route="{route}",status="{status}"}} {count:.0f}')
         lines += [
             "# HELP http_request_duration_seconds From the last byte of a request to its answer.",
             "# TYPE http_request_duration_seconds histogram",
         ]
-        for route, histogram in sorted(self.seconds.items()):
-            lines += histogram.lines("http_request_duration_seconds", f'route="{route}"')
+        for route, histogram in self.seconds.items():
+            if any(numbers[histogram.start : histogram.total]):
+                lines += histogram.lines(numbers, "http_request_duration_seconds", f'route="{route}"')
         batch = f"model_batch_{self.things}"
-        lines += [f"# HELP {batch} {self.things.capitalize()} in a call of the model.", f"# TYPE {batch} histogram"]
-        lines += self.batches.lines(batch)
-        for name, (meaning, value) in gauges.items():
-            lines += [f"# HELP {name} {meaning}", f"# TYPE {name} gauge", f"{name} {value:g}"]
+        lines += [
+            f"# HELP {batch} {self.things.capitalize()} in a call of the model.",
+            f"# TYPE {batch} histogram",
+            *self.batches.lines(numbers, batch),
+        ]
+        for index, (name, (meaning, _)) in enumerate(self.gauges.items(), self.seen + 1):
+            lines += [
+                f"# HELP {name} {meaning}",
+                f"# TYPE {name} gauge",
+                f"{name} {numbers[index]:g}",
+            ]
         return ("\n".join(lines) + "\n").encode()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .kinds import Kind
+from .kinds import Described, Kind
 
 
 def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
@@ -71,6 +71,7 @@ def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
                 "responses": predicted,
             }
         },
+        **({"/pixels": _pixels(said)} if hasattr(kind, "seen") else {}),
         "/invocations": {
             "post": {
                 "operationId": "invocations",
@@ -114,6 +115,23 @@ def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
         "info": {"title": release.get("title") or release["name"], "version": release["version"], "summary": "A released model."},
         "paths": paths,
         "components": {"schemas": {**said.schemas, **_schemas(release["classes"])}},
+    }
+
+
+def _pixels(said: Described) -> dict[str, Any]:
+    seen = {
+        "type": "object",
+        "required": ["images", "done"],
+        "properties": {"images": said.asked["images"], "done": {"type": "string", "description": "what was done to a picture"}},
+    }
+    content = {media: {"schema": schema} for media, schema in said.media.items()}
+    return {
+        "post": {
+            "operationId": "pixels",
+            "summary": "What the model sees of a picture, as /predict takes it.",
+            "requestBody": {"required": True, "content": content},
+            "responses": _answers("pixels", seen),
+        }
     }
 
 

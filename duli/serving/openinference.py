@@ -14,6 +14,7 @@ from .kinds import Kind
 
 OUTPUTS = ("probabilities", "label")
 MAX_CACHED = 64 * 1024  # bytes of a JSON part that may be remembered
+MAX_DIMENSIONS = 4  # of a tensor
 EXTENSIONS = ["binary_tensor_data"]
 
 
@@ -80,8 +81,8 @@ def _question(body: bytes, kind: Kind) -> Question:
     if tensor.get("datatype") != datatype:
         raise InputError(f'the input "{name}" is of datatype {datatype}; {advice}')
     sizes = tensor.get("shape")
-    if not isinstance(sizes, list) or not all(type(size) is int for size in sizes):
-        raise InputError(f'the input "{name}" needs a shape, a list of whole numbers')
+    if not isinstance(sizes, list) or len(sizes) > MAX_DIMENSIONS or not all(type(size) is int for size in sizes):
+        raise InputError(f'the input "{name}" needs a shape, a list of at most {MAX_DIMENSIONS} whole numbers')
     parameters = _object(tensor, "parameters")
     identity = asked.get("id")
     if identity is not None and not isinstance(identity, str):
@@ -93,7 +94,7 @@ def _question(body: bytes, kind: Kind) -> Question:
     outputs = _outputs(asked.get("outputs"), general.get("binary_data_output") is True)
     length = parameters.get("binary_data_size")
     if length is not None:
-        if "data" in tensor or type(length) is not int or not 0 < len(sizes) <= 4 or kind.size(sizes) not in (None, length):
+        if "data" in tensor or type(length) is not int or kind.size(sizes) not in (None, length):
             raise InputError("binary_data_size has to be the number of bytes that the shape asks for, and no data may stand beside it")
         kind.fits(sizes)
         return Question(identity, abstain, outputs, None, tuple(sizes), length)

@@ -4,8 +4,8 @@
 const $ = (id) => document.getElementById(id);
 let about, kind, asked = 0, waiting = false, again = false;
 
-// `part` is what a kind of data adds: begin(); question(), which gives what is asked (its `body` goes to the server, or its `problem` is
-// said) or null where there is nothing to ask; answered(question); emptied().
+// `part` is what a kind of data adds: begin(); question(), which gives, or promises, what is asked (its `body` goes to the server, or its
+// `problem` is said) or null where there is nothing to ask; answered(question); emptied().
 async function start(part) {
   kind = part;
   about = await (await fetch("about")).json();
@@ -31,12 +31,14 @@ async function start(part) {
 
 async function ask() {
   if (waiting) { again = true; return; }
-  const question = kind.question();
-  if (!question) return nothing();
-  if (question.problem) { nothing(); return say(question.problem); }
   waiting = true;
+  $("answer").ariaBusy = "true";
   const number = ++asked;
   try {
+    const question = await kind.question();
+    if (number !== asked) return;
+    if (!question) return nothing();
+    if (question.problem) { nothing(); return say(question.problem); }
     const response = await fetch("predict", {
       method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(question.body),
     });
@@ -46,6 +48,7 @@ async function ask() {
     say("The server does not answer; is it still running?");
   } finally {
     waiting = false;
+    $("answer").ariaBusy = "false";
     if (again) { again = false; ask(); }
   }
 }

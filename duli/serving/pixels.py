@@ -1,74 +1,20 @@
-"""Pixels in JSON that nobody vouches for: nothing is cast, and what is plain is read three times as fast."""
+"""Pixels in JSON that nobody vouches for: nothing is cast, and only the shapes of an image are taken."""
 
-import warnings
 from functools import lru_cache
 from itertools import chain
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .bodies import Document, bounded, document, kind_of
+from .bodies import bounded, kind_of
 from .errors import InputError
 
-BLANKS = bytes.maketrans(b"[]", b"  ")  # in the place of brackets, or a number that stands outside of them would join one inside
 NUMBERS = "pixels are whole numbers from 0 to 255"
+MAX_DIMENSIONS = 4
 
 Shape = tuple[int, int, int]  # channels, height, width
-
-
-class Read(NamedTuple):
-    """A document, and the one list in it where that is images that numpy could read; an empty list keeps its place."""
-
-    document: Document
-    block: NDArray[np.uint8] | None
-
-
-def asked(body: bytes, shape: Shape) -> Read:
-    """As `document`, three times as fast where the body's only list is images of `shape` written out in numbers."""
-    start, end = body.find(b"["), body.rfind(b"]") + 1
-    block = _block(body[start:end], shape) if 0 <= start < end else None
-    if block is None:
-        return Read(document(body, NUMBERS), None)
-    return Read(document(body[:start] + b"[]" + body[end:], NUMBERS), block)
-
-
-def _block(text: bytes, shape: Shape) -> NDArray[np.uint8] | None:
-    """The images in a JSON list of numbers; None where it is anything that the slow way would refuse."""
-    if text.translate(None, b"0123456789,[] \n\r\t"):
-        return None
-    dense = text.translate(None, b" \n\r\t")
-    if any(gap in dense for gap in (b",,", b"[,", b",]", b"[]")):  # numpy takes a missing number for 0
-        return None
-    frame = dense.translate(None, b"0123456789")
-    n, rest = divmod(frame.count(b",") + 1, prod(shape))
-    if rest:
-        return None
-    known = forms(shape)
-    sizes = next((one for one in [*((n, *form) for form in known), *(known if n == 1 else ())] if frame == _frame(one)), None)
-    if sizes is None:
-        return None
-    try:
-        with warnings.catch_warnings(action="error"):  # numpy warns of text that is no number and gives what it has read so far
-            numbers = np.fromstring(text.translate(BLANKS), np.int64, sep=",")
-    except (DeprecationWarning, ValueError):
-        return None
-    if len(numbers) != n * prod(shape) or numbers.max() > 255:
-        return None
-    digits = len(numbers) + np.count_nonzero(numbers > 9) + np.count_nonzero(numbers > 99)
-    if digits != len(dense) - len(frame):  # numbers with leading zeros, which JSON has not
-        return None
-    return numbers.astype(np.uint8).reshape(sizes)
-
-
-@lru_cache(maxsize=64)
-def _frame(sizes: tuple[int, ...]) -> bytes:
-    """The brackets and commas of an array in JSON."""
-    inner = b""
-    for size in reversed(sizes):
-        inner = b"[" + b",".join([inner] * size) + b"]"
-    return inner
 
 
 @lru_cache(maxsize=8)
@@ -87,6 +33,8 @@ def pixels(nested: Any, shape: Shape, what: str, *, truths: bool) -> NDArray[np.
         raise InputError(f"{what} is a {kind_of(nested)}; give a list of images")
     sizes, flat = [len(nested)], nested
     while flat and type(flat[0]) is list:
+        if len(sizes) == MAX_DIMENSIONS:
+            raise InputError(f"{what} holds lists nested deeper than {MAX_DIMENSIONS}; give {_expected(shape)}")
         if set(map(type, flat)) != {list}:
             raise InputError(f"{what} mixes lists and numbers; give {_expected(shape)}")
         width, *others = set(map(len, flat))
@@ -116,15 +64,6 @@ def flat_pixels(flat: list[Any], sizes: list[int], shape: Shape, what: str, *, t
     except ValueError:
         raise InputError(f"{what} holds a number below 0 or above 255; pixels are 0..255") from None
     return np.frombuffer(content, np.uint8).reshape(-1, *shape)
-
-
-def batch(block: NDArray[np.uint8], shape: Shape, what: str, *, single: bool) -> NDArray[np.uint8]:
-    """What `asked` has read at once as [n, channels, height, width]; `single`: it has to be one image without the first axis."""
-    sizes = [1, *block.shape] if single else list(block.shape)
-    if tuple(sizes[1:]) not in forms(shape):
-        raise InputError(f"{what} has the shape {list(block.shape)}; give {_expected(shape)}")
-    bounded(sizes[0], what, "images")
-    return block.reshape(-1, *shape)
 
 
 def _expected(shape: Shape) -> str:

@@ -5,30 +5,38 @@ connection has a deadline in every state. Requests of one connection are answere
 """
 
 import asyncio
-import json
+import re
 import sys
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable
+from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any
 
 import httptools
 
-MAX_HEAD = 16 * 1024  # bytes of a request line and its headers, to within a PIECE
-PIECE = 4096  # bytes of a head that the parser is given at once
+from .hosts import REFUSAL, Hosts
+from .messages import Reply, Request, Response, failure
+
+MAX_HEAD = 16 * 1024  # bytes of a request line and its headers, or of what stands around chunks, to within a PIECE
+PIECE = 4096  # bytes that the parser is given at once
+CHUNK = 16  # bytes around a chunk that count for nothing: its length and the ends of its lines
 MAX_CONNECTIONS = 1000
 MAX_PIPELINED = 64  # requests that wait on one connection before it is read no further
 HEAD_SECONDS, BODY_SECONDS = 5.0, 10.0  # from the first byte of a request to the last of its head; from there to its end
 IDLE_SECONDS = 60.0  # between two requests of a connection
 WRITE_SECONDS = 10.0  # for a client to take what it was sent
 LINGER_SECONDS = 1.0  # in which what a refused client still sends is thrown away, so that it can read why
+LINGER_BYTES = 8 * 2**20  # and how many of them
+ARRIVAL_SECONDS = 1.0  # that a request may take to arrive before its connection makes room for another's
 SWEEP_SECONDS = 0.25  # between two looks at all deadlines
 QUIET_SECONDS = 0.3  # that an idle connection is kept while the server stops: a request may be on its way
 DRAIN_SECONDS = 30.0  # for everything begun to end once the server stops
-LOOPBACK = frozenset((b"localhost", b"127.0.0.1", b"[::1]"))
+ABSOLUTE = re.compile(rb"https?://([^/?#]+)([^#]*)(?:#.*)?", re.IGNORECASE)  # authority, path and query
 WANTED = frozenset(
     (
         b"host",
@@ -39,37 +47,9 @@ WANTED = frozenset(
         b"inference-header-content-length",
         b"transfer-encoding",
         b"upgrade",
+        b"x-request-id",
     )
 )
-
-
-class Response(NamedTuple):
-    """What a request is answered with; `head` is further header lines, each ended by CR LF."""
-
-    status: int
-    body: bytes
-    kind: bytes = b"application/json"
-    head: bytes = b""
-
-
-class Request:
-    """A complete request; `route` is for the one who answers, who may name in it what was asked for."""
-
-    __slots__ = ("body", "headers", "keep", "method", "path", "query", "route", "started")
-
-    def __init__(self, method: bytes, url: bytes, headers: dict[bytes, bytes], body: bytes, keep: bool, started: float) -> None:
-        self.method, self.headers, self.body, self.keep, self.started = method, headers, body, keep, started
-        self.path, _, query = url.partition(b"?")
-        self.query = query.partition(b"#")[0]
-        self.route = "other"
-
-
-Reply = Callable[[Response], None]
-
-
-def failure(status: int, message: str, head: bytes = b"") -> Response:
-    """A refusal: one line that says what was wrong and what to do."""
-    return Response(status, json.dumps({"error": message}).encode(), head=head)
 
 
 @lru_cache(maxsize=256)
@@ -77,6 +57,11 @@ def _opening(status: int, kind: bytes) -> bytes:
     return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nserver: duli\r\nx-content-type-options: nosniff\r\n".encode() + (
         b"content-type: " + kind + b"\r\ncontent-length: "
     )
+
+
+@lru_cache(maxsize=2)
+def _date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()
 
 
 class Service:
@@ -90,13 +75,25 @@ class Service:
         handle: Callable[[Request, Reply], None],
         finished: Callable[[Request | None, int, float], None],
         max_body: int,
-        hosts: frozenset[bytes] = frozenset(),
+        hosts: Hosts | None = None,
+        max_connections: int = MAX_CONNECTIONS,
     ) -> None:
-        self.handle, self.finished, self.max_body = handle, finished, max_body
+        self.handle, self.finished, self.max_body, self.max_connections = handle, finished, max_body, max_connections
         self.connections: set[Connection] = set()
         self.draining = False
         self.loop = asyncio.get_running_loop()
-        self.allowed = lru_cache(maxsize=64)(lambda host: _name(host) in LOOPBACK | hosts)
+        self.hosts = hosts or Hosts()
+
+    def make_room(self) -> bool:
+        """Ends the connection that has let the server wait longest, idle ones first; False where all are at work."""
+        latest = self.loop.time() - ARRIVAL_SECONDS
+        waiting = [one for one in self.connections if one.waits and (one.state == "idle" or one.since < latest)]
+        if not waiting:
+            return False
+        longest = min(waiting, key=lambda one: (one.state != "idle", one.since))
+        longest.abort()
+        self.connections.discard(longest)
+        return True
 
     async def run(self, sockets: list[Any], stop: asyncio.Event, started: Callable[[], None]) -> None:
         """Serves on the listening `sockets` until `stop`, then answers what was begun and returns."""
@@ -134,6 +131,7 @@ class Connection(asyncio.Protocol):
         "closing",
         "deadline",
         "ended",
+        "expects",
         "full",
         "head",
         "headers",
@@ -141,12 +139,14 @@ class Connection(asyncio.Protocol):
         "last",
         "method",
         "offered",
+        "old",
         "parser",
         "paused",
         "pending",
         "received",
         "request",
         "service",
+        "since",
         "size",
         "starting",
         "state",
@@ -159,21 +159,23 @@ class Connection(asyncio.Protocol):
         self.parser = httptools.HttpRequestParser(self)
         self.pending: deque[Request] = deque()
         self.busy = self.closing = self.paused = self.starting = False
-        self.ended = False  # whether the client has said that it sends no more
+        self.ended = False  # whether the client has said that it sends no more, or asks no more
         self.full = False  # whether so many requests wait that no more are read
         self.request: Request | None = None
         self.last: Response | None = None  # a refusal, to be sent after the answers that are owed
+        self.since = service.loop.time()  # since when the server has waited for this client
         self.deadline = inf
+        self.old = False  # whether the client speaks HTTP/1.0, and has to be told that it may go on
         self.offered = False  # whether the request that is arriving has a body, but offers another protocol for what follows its head
         self.head = True  # whether the next byte belongs to the head of a request
-        self.received = 0  # bytes of that head
+        self.received = 0  # bytes of that head, or around the chunks of a body
         self.state = "idle"  # or head, body: of the request that is arriving
         self._forget()
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
         service = self.service
-        if len(service.connections) >= MAX_CONNECTIONS:
+        if len(service.connections) >= service.max_connections and not service.make_room():
             service.finished(None, 503, 0.0)
             transport.write(_written(failure(503, "too many connections; try again in a second", b"retry-after: 1\r\n"), close=True))
             transport.close()
@@ -190,40 +192,55 @@ class Connection(asyncio.Protocol):
         self.service.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
-        while data and not self.refused:
-            rest = b""
-            if self.head:
-                if len(data) > PIECE:  # a head longer than it may be must not slip through because it came at once
-                    data, rest = data[:PIECE], data[PIECE:]
-                self.received += len(data)
+        if self.closing:
+            self.size += len(data)
+            if self.size > LINGER_BYTES:
+                self.abort()
+            return
+        view, position = memoryview(data), 0
+        while position < len(view) and not (self.refused or self.ended):
+            piece = view[position : position + PIECE]  # what is longer than it may be must not slip through because it came at once
+            position += len(piece)
+            self.received += len(piece)
             try:
-                self.parser.feed_data(data)
+                self.parser.feed_data(piece)
             except httptools.HttpParserUpgrade as upgrade:
-                rest = self._declined() + data[upgrade.args[0] :] + rest
+                position += upgrade.args[0] - len(piece)
+                self._decline()
             except httptools.HttpParserError:
                 self._refuse(400, "this is no HTTP/1.1 request; use an HTTP client")
-            if self.head and self.received > MAX_HEAD:
+            if self.received > MAX_HEAD and self.head:
                 self._refuse(431, f"the head of the request is longer than {MAX_HEAD:,} bytes; send fewer or shorter headers")
-            data = rest
+            elif self.received > MAX_HEAD:
+                self._refuse(413, f"more than {MAX_HEAD:,} bytes stand around the chunks; send no extensions and no trailers")
+            self.received = max(self.received, 0)
         if len(self.pending) > MAX_PIPELINED and not self.closing and not self.full:
             self.full = True
             self.transport.pause_reading()
 
-    def _declined(self) -> bytes:
-        """Ignores an offer of another protocol; gives the head of a request whose body is still to be read, without the offer."""
-        keep = self.parser.should_keep_alive()
-        self.parser = httptools.HttpRequestParser(self)
+    def _decline(self) -> None:
+        """Ignores an offer of another protocol: a new parser gets the head of a request whose body is still to be read, without it."""
+        spent, self.parser = self.parser, httptools.HttpRequestParser(self)
         if not self.offered:
-            return b""
-        lines = [b"%b %b HTTP/1.1" % (self.method, self.url), *(b"%b: %b" % one for one in self.headers.items() if one[0] != b"upgrade")]
+            return
+        lines = [
+            b"%b %b HTTP/%b" % (self.method, self.url, spent.get_http_version().encode()),
+            *(b"%b: %b" % header for header in self.headers.items() if header[0] != b"upgrade"),
+            b"connection: keep-alive" if spent.should_keep_alive() else b"connection: close",
+        ]
         self.offered = False
         self._forget()
-        return b"\r\n".join([*lines, *([] if keep else [b"connection: close"]), b"\r\n"])
+        self.parser.feed_data(b"\r\n".join([*lines, b"\r\n"]))
 
     @property
     def refused(self) -> bool:
         """Whether nothing more is taken from this client."""
         return self.closing or self.last is not None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is the client's turn."""
+        return not (self.busy or self.pending or self.paused or self.closing)
 
     def eof_received(self) -> bool:
         """A client that has sent all may still wait for answers."""
@@ -238,21 +255,25 @@ class Connection(asyncio.Protocol):
         self.paused = False
         self._rest()
         self._next()
+        self._encourage()
 
     # What the parser calls, in this order.
 
     def on_message_begin(self) -> None:
         self.state = "head"
         if not (self.busy or self.paused):
-            self.deadline = self.service.loop.time() + HEAD_SECONDS
+            self.since = self.service.loop.time()
+            self.deadline = self.since + HEAD_SECONDS
 
     def on_url(self, url: bytes) -> None:
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.head:  # a trailer: it stands behind the body, where nothing is to be said of the request any more
+            return
         name = name.lower()
         if name in WANTED:
-            if name in self.headers:
+            if name in self.headers and name != b"x-request-id":  # that one only names the request
                 self._refuse(400, f"the header {name.decode()} is there twice; send it once")
             self.headers[name] = value
 
@@ -261,14 +282,29 @@ class Connection(asyncio.Protocol):
             return
         headers = self.headers
         self.method = self.parser.get_method()
-        if b"upgrade" in headers and (b"content-length" in headers or b"transfer-encoding" in headers) and self.parser.should_upgrade():
+        has_body = b"content-length" in headers or b"transfer-encoding" in headers
+        if b"upgrade" in headers and has_body and self.method != b"CONNECT" and self.parser.should_upgrade():
             self.offered = True  # the parser would take the body for the other protocol
             return
         self.head = False
         self.received = 0
         self.keep = self.parser.should_keep_alive()
-        if not self.service.allowed(headers.get(b"host", b"")):
-            self._refuse(421, "this server does not answer to that Host; start it with --allow-host NAME, or ask for localhost")
+        version = self.parser.get_http_version()
+        self.old = version == "1.0"
+        host = headers.get(b"host")
+        if not self.url.startswith(b"/") and self.url != b"*" and (absolute := ABSOLUTE.fullmatch(self.url)):
+            host, path = absolute[1], absolute[2]  # which says more than the header Host
+            self.url = path if path.startswith(b"/") else b"/" + path
+        if self.method == b"CONNECT":
+            self._refuse(405, "this server is no proxy; ask it for an address of its own", b"allow: GET, HEAD, POST\r\n")
+        elif version not in ("1.0", "1.1") or (self.old and b"transfer-encoding" in headers):
+            self._refuse(400, "this is no HTTP/1.1 request; use an HTTP client")
+        elif b"host" not in headers and not self.old:
+            self._refuse(400, "the header Host is missing; send it")
+        elif headers.get(b"transfer-encoding", b"chunked").strip().lower() != b"chunked":
+            self._refuse(501, "the only Transfer-Encoding read here is chunked; send the body as it is")
+        elif host is not None and not self.service.hosts.allowed(host, self.url.partition(b"?")[0]):
+            self._refuse(421, REFUSAL)
         elif int(headers.get(b"content-length", 0)) > self.service.max_body:
             self._too_long()
         elif headers.get(b"content-encoding", b"identity").lower() != b"identity":
@@ -277,23 +313,33 @@ class Connection(asyncio.Protocol):
             self.state = "body"
             if not (self.busy or self.paused):
                 self.deadline = self.service.loop.time() + BODY_SECONDS
-            if headers.get(b"expect", b"").lower() == b"100-continue" and not self.busy:
-                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.expects = headers.get(b"expect", b"").lower() == b"100-continue" and not self.old
+            self._encourage()
+
+    def _encourage(self) -> None:
+        """Tells a client that waits for it to send its body, once it is that body's turn."""
+        if self.expects and self.waits:
+            self.expects = False
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, data: bytes) -> None:
         if self.refused:
             return
         self.size += len(data)
+        self.received -= len(data)
         if self.size > self.service.max_body:
             self._too_long()
         else:
-            self.body.append(data)
+            self.body += data
+
+    def on_chunk_complete(self) -> None:
+        self.received -= CHUNK
 
     def on_message_complete(self) -> None:
         if self.refused or self.offered:
             return
-        body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
-        request = Request(self.method, self.url, self.headers, body, self.keep, self.service.loop.time())
+        request = Request(self.method, self.url, self.headers, bytes(self.body), self.keep, self.service.loop.time())
+        self.ended = self.ended or not self.keep
         self._forget()
         self.head = True
         self.state = "idle"
@@ -329,7 +375,7 @@ class Connection(asyncio.Protocol):
         if self.closing:
             return
         close = not self.pending and self.last is None and (not request.keep or self.ended or service.draining)
-        self.transport.write(_written(response, close=close, body=request.method != b"HEAD"))
+        self.transport.write(_written(response, close=close, body=request.method != b"HEAD", old=self.old))
         if close:
             self._leave()
             return
@@ -339,14 +385,16 @@ class Connection(asyncio.Protocol):
             self._next()
         elif self.last:
             self._dismiss(self.last)
+        else:
+            self._encourage()
         if self.full and len(self.pending) <= MAX_PIPELINED and not self.closing:
             self.full = False
             self.transport.resume_reading()
 
     def _rest(self) -> None:
         """The deadline of a connection that owes no answer."""
-        now = self.service.loop.time()
-        self.deadline = now + {"idle": IDLE_SECONDS, "head": HEAD_SECONDS, "body": BODY_SECONDS}[self.state]
+        self.since = self.service.loop.time()
+        self.deadline = self.since + {"idle": IDLE_SECONDS, "head": HEAD_SECONDS, "body": BODY_SECONDS}[self.state]
 
     # Ends.
 
@@ -376,12 +424,12 @@ class Connection(asyncio.Protocol):
     def _too_long(self) -> None:
         self._refuse(413, f"the body is longer than {self.service.max_body:,} bytes; send less at once")
 
-    def _refuse(self, status: int, message: str) -> None:
+    def _refuse(self, status: int, message: str, head: bytes = b"") -> None:
         """Answers in the place of a request that is not taken, after those that are owed, and reads no further."""
         if self.refused:
             return
         self.service.finished(None, status, 0.0)
-        self.last = failure(status, message)
+        self.last = failure(status, message, head)
         if not self.busy and not self.pending:
             self._dismiss(self.last)
 
@@ -390,31 +438,26 @@ class Connection(asyncio.Protocol):
         self.closing = True
         self.transport.write(_written(last, close=True))
         self.transport.write_eof()
+        self.size = 0
         self.deadline = self.service.loop.time() + LINGER_SECONDS
 
     def _forget(self) -> None:
         """Makes room for the next request."""
         self.url = b""
         self.headers: dict[bytes, bytes] = {}
-        self.body: list[bytes] = []
+        self.body = bytearray()
         self.size = 0
         self.received = 0
+        self.expects = False
 
 
-def _written(response: Response, *, close: bool, body: bool = True) -> bytes:
+def _written(response: Response, *, close: bool, body: bool = True, old: bool = False) -> bytes:
     return b"".join(
         (
             _opening(response.status, response.kind),
-            b"%d\r\n" % len(response.body),
+            b"%d\r\ndate: %b\r\n" % (len(response.body), _date(int(time.time()))),
             response.head,
-            b"connection: close\r\n\r\n" if close else b"\r\n",
+            b"connection: close\r\n\r\n" if close else b"connection: keep-alive\r\n\r\n" if old else b"\r\n",
             response.body if body else b"",
         )
     )
-
-
-def _name(host: bytes) -> bytes:
-    """A Host header's name without its port."""
-    name = host.strip().lower()
-    end = name.find(b"]") if name.startswith(b"[") else name.find(b":") - 1
-    return name[: end + 1] if end >= 0 else name

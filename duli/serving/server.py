@@ -1,24 +1,28 @@
-"""The server of a release: which address answers what, and how it starts and stops."""
+"""The server of a release: which address answers what, and how the built-in server runs."""
 
 import asyncio
 import json
+import math
 import signal
-import socket
-import sys
 import traceback
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-from . import openinference
+import orjson  # noqa: F401 -- `bodies` needs it for the first request; whoever lacks it hears so at the start
+
+from . import metrics, openinference
+from .accesslog import AccessLog, named
 from .batching import Batcher, Outcome, Overloaded
 from .bodies import Asked
 from .errors import InputError, ReleaseError
+from .hosts import Hosts
 from .integrity import CARD
-from .metrics import KIND, Metrics
+from .messages import Reply, Request, Response, failure
 from .openapi import describe
 from .predictor import Predictor
-from .protocol import Reply, Request, Response, Service, failure
+from .settings import Settings
+from .workers import Worker
 
 JSON = b"application/json"
 PAGE = {
@@ -32,39 +36,65 @@ POLICY = (
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\nreferrer-policy: no-referrer\r\n"
     b"cross-origin-opener-policy: same-origin\r\ncross-origin-resource-policy: same-origin\r\ncache-control: no-cache\r\n"
 )
-RETRY = b"retry-after: 1\r\n"
+RETRY = b"retry-after: %d\r\n"
+REFUSAL_SECONDS = 0.5  # that one sent away waits for it: many ask again at once, and cost much
+GAUGE_SECONDS = 1.0  # between two times that a process tells the others how much it has
+METHODS = b"allow: GET, HEAD, OPTIONS, POST\r\n"
 TRUTH = {b"": False, b"abstain=true": True, b"abstain=1": True, b"abstain=false": False, b"abstain=0": False}
 
 Handler = Callable[[Request, Reply], None]
 
 
-class Options(NamedTuple):
-    """How a server is started."""
-
-    host: str = "127.0.0.1"
-    port: int = 8080
-    hosts: tuple[str, ...] = ()  # names it answers to besides those of this machine
-    workers: int = 1  # calls of the model at once
-    max_body: int = 2 * 2**20  # bytes
-
-
 class Application:
     """What each address answers."""
 
-    def __init__(self, predictor: Predictor, vouched: str, workers: int = 1) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        vouched: str,
+        log: AccessLog | None = None,
+        memories: metrics.Memories | None = None,
+    ) -> None:
         self.predictor = predictor
         release = predictor.release
         self.name, self.version = release["name"], release["version"]
         self.kind = predictor.kind
-        self.metrics = Metrics(self.name, self.version, self.kind.words.things)
-        self.batcher = Batcher(predictor.probabilities, self.metrics.batches.observe, workers, self.kind.joined)
         self.ready = True
         self._line = self._template(predictor.classes)
         self.connections: Callable[[], int] = lambda: 0
         self._routes = self._made(vouched)
+        things = self.kind.words.things
+        self.metrics = metrics.Metrics(
+            self.name,
+            self.version,
+            things,
+            [path.decode() for path in self._routes],
+            {
+                f"model_queued_{things}": (
+                    f"{things.capitalize()} that wait for the model.",
+                    lambda: self.batcher.queued,
+                ),
+                "http_connections": ("Open connections.", lambda: float(self.connections())),
+            },
+            memories or metrics.alone(),
+        )
+        self.batcher = Batcher(predictor.probabilities, self.metrics.batch, self.kind.joined)
+        self._log = log
+        self._gauge()
+
+    def _gauge(self) -> None:
+        self.metrics.gauge()
+        self._next = asyncio.get_running_loop().call_later(GAUGE_SECONDS, self._gauge)
+
+    def stop(self) -> None:
+        """Ends what runs in the background; what is queued is not answered."""
+        self._next.cancel()
+        self.batcher.stop()
 
     def handle(self, request: Request, reply: Reply) -> None:
         """Answers `request` at once or when the model has answered."""
+        if self._log:
+            reply = named(request, reply)
         methods = self._routes.get(request.path)
         if methods is None:
             reply(failure(404, f"there is nothing at this address; /openapi.json lists what there is (the model is {self.name})"))
@@ -76,14 +106,21 @@ class Application:
             reply(failure(405, f"this address takes {allowed.decode()} alone", b"allow: " + allowed + b"\r\n"))
             return
         try:
+            if request.method == b"POST":  # asks the model: what is not admitted is not parsed either
+                self.batcher.admit()
             handler(request, reply)
         except InputError as error:
             reply(failure(400, str(error)))
-        except Overloaded:
-            reply(_overloaded())
+        except Overloaded as error:
+            request.body = b""  # there may be many such requests
+            loop = asyncio.get_running_loop()
+            loop.call_later(REFUSAL_SECONDS, reply, _overloaded(error))
 
     def finished(self, request: Request | None, status: int, seconds: float) -> None:
+        """Counts an answer, and logs it; `request` is None where none was understood."""
         self.metrics.finished(request.route if request else "other", status, seconds)
+        if self._log:
+            self._log.write(request, status, seconds)
 
     def _made(self, vouched: str) -> dict[bytes, dict[bytes, Handler]]:
         """The handlers by address and method."""
@@ -106,6 +143,9 @@ class Application:
             "accuracy": release["numbers"]["evaluation"]["accuracy"],
             "integrity": f"all {len(contents)} files are as released; {vouched}",
         }
+        seen: dict[bytes, dict[bytes, Handler]] = {}
+        if hasattr(kind, "seen"):
+            seen[b"/pixels"] = {b"POST": partial(self._pixels, kind.seen)}
         page = contents[HTML].replace(ASKS, contents[kind.page[0]])
         routes: dict[bytes, dict[bytes, Handler]] = {
             **{path: fixed(contents[name], media, POLICY) for path, (name, media) in PAGE.items()},
@@ -118,9 +158,11 @@ class Application:
             b"/ping": {b"GET": self._ready},
             b"/health": {b"GET": self._ready},
             b"/predict": {b"POST": self._predict},
+            **seen,
             b"/invocations": {b"POST": self._invocations},
             b"/v2": said(openinference.server(self.name, version)),
             b"/v2/health/live": fixed(b"{}"),
+            b"*": {b"OPTIONS": lambda _, reply: reply(Response(200, b"", head=METHODS))},
             b"/v2/health/ready": {b"GET": self._ready},
         }
         for address in (model, model + f"/versions/{version}".encode()):
@@ -132,40 +174,47 @@ class Application:
         return routes
 
     def _ready(self, _: Request, reply: Reply) -> None:
-        reply(Response(200, b"{}") if self.ready else failure(503, "the server is stopping", RETRY))
+        reply(Response(200, b"{}") if self.ready else failure(503, "the server is stopping", RETRY % 1))
 
     def _metrics(self, _: Request, reply: Reply) -> None:
-        things = self.kind.words.things
-        gauges = {
-            f"model_queued_{things}": (f"{things.capitalize()} that wait for the model.", float(self.batcher.queued)),
-            "http_connections": ("Open connections.", float(self.connections())),
-        }
-        reply(Response(200, self.metrics.text(gauges), KIND))
+        reply(Response(200, self.metrics.text(), metrics.KIND))
 
     def _predict(self, request: Request, reply: Reply) -> None:
         abstain = _abstain(request)
         media = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if media == JSON:
-            self._submit(self.kind.asked(request.body), abstain, reply)
+            self._submit(request, self.kind.asked(request.body), abstain, reply)
         elif media in self.kind.media:
             try:
                 inputs = self.kind.body(request.body, media)
             except InputError as error:
                 raise InputError(f"the body: {error}") from None
-            self._submit(Asked(inputs, None), abstain, reply)
+            self._submit(request, Asked(inputs, None), abstain, reply)
         else:
             known = b", ".join(sorted({JSON, *self.kind.media})).decode()
             reply(failure(415, f"this Content-Type is not read; send one of {known}"))
+
+    def _pixels(self, seen: Callable[[bytes], bytes], request: Request, reply: Reply) -> None:
+        """What the model sees of a picture, for the page."""
+        if request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower() not in self.kind.media:
+            known = b", ".join(sorted(self.kind.media)).decode()
+            reply(failure(415, f"this Content-Type is not read; send one of {known}"))
+            return
+        try:
+            reply(Response(200, seen(request.body)))
+        except InputError as error:
+            raise InputError(f"the body: {error}") from None
 
     def _invocations(self, request: Request, reply: Reply) -> None:
         abstain = _abstain(request)
         if request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != JSON:
             reply(failure(415, "this Content-Type is not read; send application/json"))
             return
-        self._submit(self.kind.invoked(request.body), abstain, reply)
+        self._submit(request, self.kind.invoked(request.body), abstain, reply)
 
-    def _submit(self, asked: Asked, abstain: bool, reply: Reply) -> None:
+    def _submit(self, request: Request, asked: Asked, abstain: bool, reply: Reply) -> None:
         """Lets the model answer; what the body says of abstaining comes before what the address says."""
+        request.examples = len(asked.inputs)
         wish = abstain if asked.abstain is None else asked.abstain
         self.batcher.submit(asked.inputs, partial(self._answer, reply, wish))
 
@@ -191,6 +240,7 @@ class Application:
     def _infer(self, request: Request, reply: Reply) -> None:
         question, inputs = openinference.read(request.body, request.headers.get(b"inference-header-content-length"), self.kind)
         abstain = question.abstain or _abstain(request)
+        request.examples = len(inputs)
         self.batcher.submit(inputs, partial(self._inferred, reply, question, abstain))
 
     def _inferred(self, reply: Reply, question: openinference.Question, abstain: bool, outcome: Outcome) -> None:
@@ -215,72 +265,63 @@ def _abstain(request: Request) -> bool:
         raise InputError("the only query this address knows is ?abstain=true (or false); correct it") from None
 
 
-def _overloaded() -> Response:
-    return failure(503, "the model has more to do than it can; try again in a second", RETRY)
+def _overloaded(error: Overloaded) -> Response:
+    seconds = max(1, math.ceil(error.seconds))
+    return failure(
+        503,
+        f"the model has more to do than it can; try again in {seconds} second{'s' * (seconds > 1)}",
+        RETRY % seconds,
+    )
 
 
 def _failed(error: Exception) -> Response:
     if isinstance(error, Overloaded):
-        return _overloaded()
+        return _overloaded(error)
     if isinstance(error, ReleaseError):
         return failure(500, str(error))
     traceback.print_exception(error)
     return failure(500, "this is a fault of the server; its own output says which")
 
 
-def serve(predictor: Predictor, vouched: str, options: Options) -> None:
-    """Answers until SIGTERM or SIGINT, then finishes what was begun; `vouched` says what is known of the release's signature.
+def serve(
+    predictor: Predictor,
+    vouched: str,
+    settings: Settings,
+    worker: Worker,
+    memories: metrics.Memories,
+) -> None:
+    """Answers as `worker` until SIGTERM or SIGINT, then finishes what was begun.
 
-    Raises `InputError` where the address cannot be had.
+    `vouched` says what is known of the release's signature.
     """
-    sockets = _listen(options.host, options.port)
     try:
         import uvloop
 
         runner: Any = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     except ImportError:  # there is none for Windows; asyncio's own is slower
         runner = asyncio.Runner()
+
+    async def run() -> None:
+        from .protocol import Service
+
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        log = AccessLog() if settings.access_log else None
+        application = Application(predictor, vouched, log, memories)
+
+        def end() -> None:
+            application.ready = False
+            stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, end)
+        if worker.lifeline is not None:
+            loop.add_reader(worker.lifeline, end)
+        hosts = Hosts(settings.allow_host)
+        service = Service(application.handle, application.finished, settings.max_body, hosts, settings.max_connections)
+        application.connections = lambda: len(service.connections)
+        await service.run([worker.listening], stop, worker.started)
+        application.stop()
+
     with runner:
-        runner.run(_served(predictor, vouched, options, sockets))
-
-
-async def _served(predictor: Predictor, vouched: str, options: Options, sockets: list[socket.socket]) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    application = Application(predictor, vouched, options.workers)
-
-    def end() -> None:
-        application.ready = False
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
-    hosts = frozenset(name.lower().encode() for name in options.hosts)
-    service = Service(application.handle, application.finished, options.max_body, hosts)
-    application.connections = lambda: len(service.connections)
-    await service.run(sockets, stop, lambda: _announce(application, sockets))
-    application.batcher.stop()
-
-
-def _announce(application: Application, sockets: list[socket.socket]) -> None:
-    host, port = sockets[0].getsockname()[:2]
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    print(f"{application.name} {application.version} answers at {address} (a page to try it; /openapi.json lists the rest)", flush=True)
-
-
-def _listen(host: str, port: int) -> list[socket.socket]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, address = found[0]
-        one = socket.socket(family, kind, protocol)
-        if sys.platform != "win32":
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            one.bind(address)
-        except OSError:
-            one.close()
-            raise
-        one.setblocking(False)  # noqa: FBT003
-    except OSError as error:
-        raise InputError(f"cannot listen on {host}, port {port} ({error.strerror}); choose another with --host and --port") from None
-    return [one]
+        runner.run(run())

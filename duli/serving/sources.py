@@ -2,7 +2,9 @@
 
 import gzip
 import io
+import os
 import sys
+import unicodedata
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from .errors import InputError
 
 MAX_BYTES = 256 * 2**20  # of one file, compressed or not: 340,000 images of 28 x 28
 GZIP = b"\x1f\x8b"
+SYSTEM = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "lost+found", "$recycle.bin"}  # in lower case
 
 
 @contextmanager
@@ -30,13 +33,38 @@ def content_of(source: str) -> bytes:
     return _gunzip(content) if content.startswith(GZIP) else content
 
 
+def readable(name: str) -> str:
+    """A file's or a class's name as text of one line: bytes that are no UTF-8, and control characters, are spelled out."""
+    text = unicodedata.normalize("NFC", os.fsencode(name).decode(errors="backslashreplace"))
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def is_system(name: str) -> bool:
+    """Whether a file or folder of that name is what systems put beside files of people: hidden, or one of `SYSTEM`."""
+    return name.startswith(".") or name.lower() in SYSTEM
+
+
 def files_below(folder: Path) -> list[Path]:
-    """The files in `folder` and in the folders in it, in the order of their paths; hidden ones are left out."""
-    found = []
+    """The files in `folder` and in the folders in it, in the order of their paths.
+
+    What `is_system` names is left out. Links to folders are not followed: they may lead round in a circle.
+    """
+    return [path for path, left in _below(folder) if not left]
+
+
+def left_out(folder: Path) -> int:
+    """How many files and folders `files_below` leaves out."""
+    return sum(left for _, left in _below(folder))
+
+
+def _below(folder: Path) -> Iterator[tuple[Path, bool]]:
     for path in sorted(folder.iterdir()):
-        if not path.name.startswith("."):
-            found += files_below(path) if path.is_dir() and not path.is_symlink() else [path]
-    return found
+        if is_system(path.name):
+            yield path, True
+        elif not path.is_dir():
+            yield path, False
+        elif not path.is_symlink():
+            yield from _below(path)
 
 
 def _content(source: str) -> bytes:

@@ -16,9 +16,12 @@ from ruamel.yaml import YAML
 
 from duli import files, machine
 from duli.cli import new
+from duli.cli.convert import Wanted, converted
 from duli.datasets._dataset import dataset
 from duli.gates import Gates
 from duli.params import Params
+from duli.serving.images import decode
+from duli.serving.pictures import Rules
 from stages import sections
 from tests.cli.lines import repository, tree
 from tests.cli.test_commands import duli
@@ -316,6 +319,52 @@ def test_sixteen_bits_lose_the_lower_eight_and_what_is_transparent_becomes_white
     assert "transparent parts became white, in 1 images" in said
 
 
+@pytest.mark.parametrize(("highest", "depth"), [(4095, 12), (1000, 10), (255, 8), (40_000, None)])
+def test_grey_levels_of_fewer_bits_than_sixteen_keep_what_tells_them_apart(repo: Path, highest: int, depth: int | None) -> None:
+    for index in range(120):
+        folder = repo / "mine" / ("cat" if index % 2 else "dog")
+        folder.mkdir(parents=True, exist_ok=True)
+        deep = np.random.default_rng(index).integers(0, highest + 1, (8, 8)).astype(np.uint16)
+        deep[0, 0] = highest
+        Image.fromarray(deep).save(folder / f"{index}.png")
+    params, rows, said = made(repo, "--from", "mine")
+    assert params["data"]["own"].get("pictures", {}).get("depth") == depth
+    assert ("16 bits" in said) == (depth is not None)
+    rules = Rules.of(params["data"]["own"].get("pictures", {}))
+    for row in rows[:9]:
+        content = (repo / "mine" / row["id"]).read_bytes()
+        assert decode(content, (1, 8, 8), rules).tobytes() == row["content"]
+        assert np.frombuffer(row["content"], np.uint8)[0] == highest >> (depth or 16) - 8
+
+
+def test_colours_of_twelve_bits_are_named(repo: Path) -> None:
+    images(repo / "mine", size=(24, 24))
+    rows = np.random.default_rng(0).integers(0, 4096, (24, 72)).astype(">u2")
+    head = struct.pack(">IIBBBBB", 24, 24, 16, 2, 0, 0, 0)
+    packed = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    content = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
+    (repo / "mine/cat/dim.png").write_bytes(content)
+    assert "1 images of 16 bits a colour have at most 15 of 255" in made(repo, "--from", "mine")[2]
+
+
+def test_images_on_one_ground_have_a_ground_and_others_have_none(repo: Path) -> None:
+    for index in range(120):
+        folder = repo / "mine" / ("cat" if index % 2 else "dog")
+        folder.mkdir(parents=True, exist_ok=True)
+        ink = np.zeros((12, 12), np.uint8)
+        ink[3:9, 3:9] = np.random.default_rng(index).integers(50, 256, (6, 6))
+        Image.fromarray(ink).save(folder / f"{index}.png")
+    params, rows, said = made(repo, "--from", "mine")
+    assert params["data"]["own"]["pictures"] == {"ground": "dark"}
+    assert "stand on dark ground" in said
+    rules = Rules.of(params["data"]["own"]["pictures"])
+    for row in rows:
+        content = (repo / "mine" / row["id"]).read_bytes()
+        assert decode(content, (1, 12, 12), rules).tobytes() == row["content"]
+    Image.fromarray(255 - ink).save(repo / "mine/cat/other.png")
+    assert converted(repo / "mine", Wanted()).pictures == {}
+
+
 def test_what_is_left_out_is_said(repo: Path) -> None:
     images(repo / "mine")
     image(repo / "mine/bare.png")
@@ -562,22 +611,23 @@ def test_a_class_that_one_published_part_lacks_is_refused(repo: Path) -> None:
     assert "mine has no example of dog in one of its folders test, train" in refused(repo, "--from", "mine")
 
 
-def _png(width: int, height: int) -> bytes:
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+
+def _png(width: int, height: int) -> bytes:
+    head = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + _chunk(b"IDAT", zlib.compress(b"\0" * 100)) + _chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "is no image, or a damaged one; mend it or take it out"),
-        (b"GIF89a", "mend it or take it out"),
-        (_png(8, 8)[:40], "mend it or take it out"),
-        (_png(30, 30), "mend it or take it out"),
-        (_png(32_000, 32_000), "claims to have more than 50,000,000 pixels; make it smaller or take it out"),
+        (b"", "is no picture, or a damaged one"),
+        (b"GIF89a", "is no picture, or a damaged one"),
+        (_png(8, 8)[:40], "a damaged one"),
+        (_png(30, 30), "is a damaged PNG"),
+        (_png(32_000, 32_000), "claims to have more than 50,000,000 pixels"),
         (_png(11_000, 9_000), "claims to have 11,000 x 9,000 pixels, more than 50,000,000"),
         (_png(1 << 31, 8), "claims to have more than 50,000,000 pixels"),
     ],
@@ -589,6 +639,7 @@ def test_damaged_images_are_named(repo: Path, content: bytes, said: str) -> None
     shown = refused(repo, "--from", "mine")
     assert "mine/dog/bad.png " in shown
     assert said in shown
+    assert "take it out" in shown
 
 
 def test_more_than_the_memory_that_is_free_is_refused_before_it_is_read(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,13 @@
 """The Containerfile says what it has to; where there is an engine it is built and asked."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
+from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 
@@ -22,9 +26,45 @@ def test_it_installs_the_wheel_and_serves_as_nobody() -> None:
     assert (said["FROM"], said["COPY"]) == ("python:3.11-slim", f"{WHEEL} /tmp/")
     assert int(said["USER"]) > 0
     assert json.loads(said["ENTRYPOINT"]) == ["bright-row"]
-    assert json.loads(said["CMD"])[0] == "serve"
+    assert json.loads(said["CMD"]) == ["serve"]
     assert f'"/tmp/{WHEEL}[serve]"' in "\n".join(lines)
-    assert lines[3].startswith("# No image of it was built when the release was made")
+    assert lines[5].startswith("# No image of it was built when the release was made")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("allowed", "status"), [("", 421), ("model.example,*.svc.local", 200), ("*", 200)])
+def test_its_command_answers_those_who_know_it_by_another_name(tmp_path: Path, allowed: str, status: int) -> None:
+    """As a process here: the command and the environment of the Containerfile, on a free port."""
+    package = tiny.package(tmp_path / "bright_row")
+    said = dict(re.findall(r"^(ENV|CMD) (.+)$", card.containerfile(tiny.release(), WHEEL, "3.11"), re.MULTILINE))
+    environment = {
+        **os.environ,
+        **dict(setting.split("=") for setting in said["ENV"].split()),
+        "DULI_PORT": "0",
+        "DULI_ALLOW_HOST": allowed,
+        "PYTHONPATH": str(tmp_path),
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, "-m", package.name, *json.loads(said["CMD"])]
+    body = json.dumps({"images": tiny.images(1).tolist()})
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as started:
+        try:
+            assert started.stdout is not None
+            found = re.search(r"http://0\.0\.0\.0:(\d+)", started.stdout.readline())
+            assert found
+            for host in ("model.example", "a.svc.local:8080"):
+                for path, sent, expected in (
+                    *((probe, None, 200) for probe in ("/health", "/ping", "/metrics", "/v2/health/live", "/v2/health/ready")),
+                    ("/v2/models/bright-row/ready", None, 200),
+                    ("/predict", body, status),
+                ):
+                    connection = HTTPConnection("127.0.0.1", int(found[1]), timeout=10)
+                    headers = {"Host": host, "Content-Type": "application/json"}
+                    connection.request("POST" if sent else "GET", path, sent, headers)
+                    assert (path, connection.getresponse().status) == (path, expected)
+                    connection.close()
+        finally:
+            started.terminate()
 
 
 def engine() -> str | None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import uvloop
 
-from duli.serving import protocol, server
+from duli.serving import protocol, server, workers
 from duli.serving.predictor import Predictor
 
 
@@ -45,7 +45,11 @@ class Served(NamedTuple):
 
 @contextmanager
 def serving(
-    handle: Callable[..., None] | None = None, package: Path | None = None, max_body: int = 2**16, **options: Any
+    handle: Callable[..., None] | None = None,
+    package: Path | None = None,
+    max_body: int = 2**16,
+    max_connections: int = protocol.MAX_CONNECTIONS,
+    **options: Any,
 ) -> Iterator[Served]:
     """A server in a thread: of `package`, or one whose every request goes to `handle(request, reply)`."""
     ready = threading.Event()
@@ -55,8 +59,8 @@ def serving(
         stop = asyncio.Event()
         application: Any = server.Application(Predictor(package, 1), "UNSIGNED", **options) if package else None
         answer, finished = (application.handle, application.finished) if application else (handle, lambda *_: None)
-        service = protocol.Service(answer, finished, max_body)
-        (listening,) = server._listen("127.0.0.1", 0)
+        service = protocol.Service(answer, finished, max_body, max_connections=max_connections)
+        listening = workers.listen("127.0.0.1", 0)
         loop = asyncio.get_running_loop()
 
         def started() -> None:
@@ -65,7 +69,7 @@ def serving(
 
         await service.run([listening], stop, started)
         if application:
-            application.batcher.stop()
+            application.stop()
 
     thread = threading.Thread(target=lambda: uvloop.run(run()))
     thread.start()

@@ -275,12 +275,69 @@ def test_release_and_key_belong_together(package: Path, capsys: pytest.CaptureFi
     assert "give both or none" in capsys.readouterr().err
 
 
-def test_the_server_says_what_it_needs(package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("library", ["httptools", "orjson"])
+def test_the_server_says_what_it_needs(
+    package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], library: str
+) -> None:
     for name in ("server", "protocol"):
         monkeypatch.delitem(sys.modules, f"duli.serving.{name}", raising=False)
-    monkeypatch.setitem(sys.modules, "httptools", None)
+    monkeypatch.setitem(sys.modules, library, None)
     assert command.main(["serve"]) == 2
-    assert "pip install 'bright-row[serve]'" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert library in error
+    assert "pip install 'bright-row[serve]'" in error
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "fact"),
+    [
+        ("--allow-host", "http://model.example", "'http://model.example' is an address"),
+        ("--allow-host", "a.*.example", "'a.*.example' is no wildcard"),
+        ("--allow-host", " ", "is empty"),
+        ("--max-connections", "0", "'0' is no number of connections"),
+        ("--max-body", "2 MB", "'2 MB' is no number of bytes"),
+    ],
+)
+def test_settings_that_cannot_be(
+    package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, text: str, fact: str
+) -> None:
+    """By the command line and by the environment alike: said before anything is loaded."""
+
+    def ended() -> int:
+        try:
+            return command.main(["serve", option, text])
+        except SystemExit as error:
+            return int(error.code or 0)
+
+    assert ended() == 2
+    assert fact in capsys.readouterr().err
+    name = f"DULI{option.removeprefix('-').upper().replace('-', '_')}"
+    if text.strip():  # of an empty variable is nothing set
+        monkeypatch.setenv(name, text)
+        assert command.main(["serve"]) == 2
+        error = capsys.readouterr().err
+        assert fact in error
+        assert name in error
+
+
+def test_more_connections_than_files_may_be_open(
+    package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 512))
+    assert command.main(["serve", "--max-connections", "500"]) == 2
+    assert "--max-connections 448 or less" in capsys.readouterr().err
+
+
+def test_the_command_needs_nothing_of_the_server(package: Path, tmp_path: Path) -> None:
+    """A bare wheel has numpy and onnxruntime alone."""
+    barred = "import sys; sys.modules.update(dict.fromkeys(('orjson', 'httptools', 'uvloop')))\n"
+    (tmp_path / "installed/sitecustomize.py").write_text(barred)
+    np.savez("labelled.npz", images=tiny.images(4), labels=np.arange(4) % 3)
+    for arguments in (["predict", "images.npy"], ["evaluate", "labelled.npz"]):
+        ended = run(*arguments, cwd=tmp_path)
+        assert (ended.returncode, ended.stderr) == (0, b"")
+    assert b"the server needs" in run("serve", cwd=tmp_path).stderr
 
 
 @pytest.mark.slow

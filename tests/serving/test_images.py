@@ -4,7 +4,6 @@ import gzip
 import io
 import pickle
 import struct
-import sys
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -65,7 +64,7 @@ def wrap(chunks: list[tuple[bytes, bytes]]) -> bytes:
 
 def saved(image: "Image.Image", **options: Any) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", **options)
+    image.save(buffer, **{"format": "PNG", **options})
     return buffer.getvalue()
 
 
@@ -130,18 +129,6 @@ def test_jpeg_is_what_pillow_reads(mode: str, shape: tuple[int, int, int]) -> No
     assert (read(content, shape)[0] == expected).all()
 
 
-def test_jpeg_of_another_size_is_not_decoded() -> None:
-    with pytest.raises(InputError, match=r"is a JPEG of 30 x 28 pixels; resize it to 28 x 28"):
-        read(jpeg(Image.new("L", (30, 28))))
-
-
-def test_jpeg_without_pillow_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    content = jpeg(Image.new("L", (28, 28)))
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(InputError, match=r"is a JPEG, which needs Pillow: pip install '.*\[jpeg\]', or convert it to PNG"):
-        read(content)
-
-
 IMAGE = PIXELS[0]
 HEADER = struct.pack(">IIBBBBB", 28, 28, 8, 0, 0, 0, 0)
 
@@ -154,7 +141,14 @@ BAD = {
     "empty": (b"", "is empty"),
     "empty gz": (gzip.compress(b""), "is empty"),
     "text": (b"hello", "of no known kind; convert it"),
-    "jpeg": (b"\xff\xd8\xff\xe0...", "a damaged JPEG; save it again"),
+    "jpeg": (b"\xff\xd8\xff\xe0...", "a damaged JPEG: its pixels"),
+    "jpeg cut off": (jpeg(Image.fromarray(PIXELS[0]))[:-200], "damaged JPEG"),
+    "jpeg of many scans": (jpeg(Image.new("L", (28, 28)))[:-2] + b"\xff\xda" * 32, "scans"),
+    "gif cut off": (b"GIF89a", "no picture, or a damaged one"),
+    "webp that is none": (b"RIFF\x04\0\0\0WEBP", "cannot be read|no picture"),
+    "wav": (b"RIFF\x04\0\0\0WAVE", "of no known kind"),
+    "tiff of the head alone": (b"II*\0\x08\0\0\0", "cannot be read|no picture|damaged TIFF"),
+    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0", "of no known kind"),
     "npz": (b"PK\x03\x04...", r"ZIP or \.npz"),
     "pickle": (pickle.dumps(PIXELS), "of no known kind"),
     "gz cut off": (gzip.compress(idx(PIXELS))[:-200], r"truncated \.gz"),
@@ -193,25 +187,19 @@ BAD = {
         "makes no sense",
     ),
     "npy with a long header": (b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**31) + b" " * 20_000, "makes no sense"),
-    "png of another size": (png(PIXELS[0, :20]), "28 x 20 pixels; resize it to 28 x 28"),
-    "png bomb": (png(IMAGE, width=60_000, height=60_000), "60000 x 60000 pixels; resize"),
-    "png that inflates": (png_of(zlib.compress(bytes(10**7))), "fewer or more pixels"),
-    "png without the end of its pixels": (png_of(zlib.compress(bytes(28 * 29))[:-4]), "fewer or more pixels"),
-    "png of too few pixels": (png_of(zlib.compress(bytes(9))), "fewer or more pixels"),
-    "png without pixels": (wrap([(b"IHDR", HEADER), (b"IEND", b"")]), "fewer or more pixels|damaged PNG"),
+    "png bomb": (png(IMAGE, width=30_000, height=30_000), "more than 50,000,000 pixels"),
+    "png of 99 million pixels": (png(IMAGE, width=11_000, height=9_000), "11,000 x 9,000 pixels, more than 50,000,000"),
+    "png of one long line": (png(IMAGE, width=40_000, height=1), "a side of more than 32,767"),
+    "png of too few pixels": (png_of(zlib.compress(bytes(9))), "damaged PNG"),
+    "png without pixels": (wrap([(b"IHDR", HEADER), (b"IEND", b"")]), "damaged PNG"),
     "png of damaged pixels": (png_of(b"\xff" * 99), "damaged PNG"),
     "png without header": (wrap([(b"IDAT", b""), (b"IEND", b"")]), "header is not where"),
     "png of two headers": (wrap([(b"IHDR", HEADER), (b"IHDR", HEADER), (b"IEND", b"")]), "header is not where"),
-    "png with a short header": (wrap([(b"IHDR", HEADER[:9]), (b"IEND", b"")]), "header is not where"),
+    "png with a short header": (wrap([(b"IHDR", HEADER[:9]), (b"IEND", b"")]), "no picture|cannot be read"),
     "png cut off": (png(IMAGE)[:-20], "truncated PNG"),
     "png of eight bytes": (png(IMAGE)[:8], "truncated PNG"),
     "png with a wrong checksum": (png(IMAGE)[:60] + b"!" + png(IMAGE)[61:], "checksum does not match"),
-    "png of an unknown filter": (png(IMAGE, 5), "filter 5 does not exist"),
-    "png of 16 bits": (png(IMAGE, depth=16), "another kind than 8-bit"),
-    "png interlaced": (png(IMAGE, interlace=1), "another kind than 8-bit"),
-    "png with a palette": (saved(Image.fromarray(IMAGE).convert("P")), "another kind than 8-bit"),
-    "png with alpha": (saved(Image.fromarray(IMAGE).convert("LA")), "another kind than 8-bit"),
-    "png with a transparent colour": (saved(Image.fromarray(IMAGE), transparency=3), "transparency"),
+    "png of an unknown filter": (png(IMAGE, 5), "damaged PNG"),
 }
 
 
@@ -242,14 +230,14 @@ def test_bombs_cost_no_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     for name in ("bomb.gz", "large"):
         with pytest.raises(InputError, match="more than 1 MiB; split it"):
             load(str(tmp_path / name), SHAPE)
-    with pytest.raises(InputError, match="fewer or more pixels"):
-        load(str(tmp_path / "bomb.png"), SHAPE)
+    assert not load(str(tmp_path / "bomb.png"), SHAPE).any()  # of what follows its pixels nothing is unpacked
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * 2**20
 
 
-VALID = [npy(PIXELS), idx(PIXELS), png(IMAGE, 4), gzip.compress(idx(PIXELS)), saved(Image.fromarray(IMAGE))]
+VALID = [npy(PIXELS), idx(PIXELS), png(IMAGE, 4), gzip.compress(idx(PIXELS)), saved(Image.fromarray(IMAGE)), jpeg(Image.fromarray(IMAGE))]
+VALID += [saved(Image.fromarray(IMAGE), format=name) for name in ("GIF", "BMP", "TIFF", "WEBP")]
 
 
 @settings(max_examples=300, deadline=None)

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
+from duli.cli.pictures import pictures
 from duli.preparation import summary
 from duli.serving.errors import InputError
 from duli.serving.labelled import load
@@ -91,6 +93,31 @@ def test_folders_that_are_no_classes(line: Path) -> None:
     Path("data/left").mkdir()
     with pytest.raises(InputError, match="has the subfolder 'left', which is no class; the classes are top, middle, bottom"):
         load(["data"], tiny.SHAPE, tiny.CLASSES)
+
+
+def test_what_training_leaves_out_is_left_out_and_counted_and_a_damaged_file_is_skipped(line: Path) -> None:
+    """The folder of somebody's Mac, with a class whose name is spelled in two ways."""
+    nfd = "cafe\u0301"
+    for name in ("up", nfd):
+        Path("data", name, "more").mkdir(parents=True)
+        for index, image in enumerate(IMAGES):
+            Image.fromarray(image).convert("P" if index == 0 else "L").save(f"data/{name}/more/{index}.png")
+    for path in ("__MACOSX/up/._0.png", ".git/x", "Thumbs.db", "up/Thumbs.db", f"{nfd}/desktop.ini", "up/.DS_Store", "up/notes.txt"):
+        Path("data", path).parent.mkdir(parents=True, exist_ok=True)
+        Path("data", path).write_text("x")
+    Image.new("L", (4, 3), 9).save("data/up/blank.png")
+    Path("data/up/cut.png").write_bytes(Path("data/up/more/1.png").read_bytes()[:-20])
+    Path("data/up/empty.jpg").touch()
+    found = load(["data"], tiny.SHAPE, ["caf\u00e9", "up"])
+    assert found.labels.tolist() == [0] * N + [1] * N
+    assert (found.inputs == np.concatenate([IMAGES, IMAGES])[:, None]).all()
+    assert [said.partition(":")[0] for said in found.skipped] == ["data/up/cut.png", "data/up/empty.jpg"]
+    assert found.left_out == 8
+    for said in found.skipped:
+        Path(said.partition(":")[0]).unlink()
+    trained = pictures(Path("data"), None)
+    assert sorted(trained.examples["content"].to_pylist()) == sorted(image.tobytes() for image in found.inputs)
+    assert trained.classes == ["caf\u00e9", "up"]
 
 
 @pytest.mark.parametrize("names", [(), ("images.npy",), ("images.npy", "labels.npy")])

@@ -85,7 +85,7 @@ def answered(page: "Page") -> str:
     from playwright.sync_api import expect
 
     expect(page.locator("#label")).not_to_have_text("–")  # and no script in a string, which the page's policy forbids
-    page.wait_for_load_state("networkidle")
+    expect(page.locator("#answer")).to_have_attribute("aria-busy", "false")
     return page.inner_text("#label")
 
 
@@ -176,7 +176,7 @@ def test_a_picture_of_the_models_size_is_sent_as_it_is(page: "Page") -> None:
     choose(page, png(pixels))
     assert answered(page) == "row 5"
     assert np.abs(seen(page) - pixels).max() <= 1
-    assert "Sent as it is." in page.inner_text("#done")
+    assert "turned as its EXIF says" in page.inner_text("#done")
 
 
 def test_a_picture_on_paper_is_turned_into_light_ink(page: "Page") -> None:
@@ -242,7 +242,7 @@ def test_a_photograph_on_light_ground_is_turned_and_kept_whole(tmp_path: Path, a
         wide[200:240] = 10  # black at 5/7 to 6/7 of the height, which is half of the frame's
         choose(page, png(wide))
         assert answered(page) == "row 17"
-        assert "light ground" in page.inner_text("#done")
+        assert "whose border is light becomes its negative" in page.inner_text("#done")
         picture = seen(page)
         assert picture[17:19].min() > 150
         assert picture[:16].max() < 20

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from duli.serving import batching
+from duli.serving import batching, server
 from duli.serving.batching import Batcher
+from duli.serving.images import decode
 from duli.serving.predictor import Predictor
 from tests.packaging import tiny
 from tests.serving.served import Served, process, serving
@@ -70,6 +71,21 @@ def test_predict_takes_one_image_and_files(served: Served) -> None:
     Image.fromarray(IMAGES[2, 0]).save(buffer, "PNG")
     for kind in ("image/png", "application/octet-stream"):
         assert labels(served.ask("POST", "/predict", buffer.getvalue(), content_type=kind)[1]) == ["bottom"]
+
+
+def test_the_page_is_told_what_the_model_sees_of_a_picture(served: Served) -> None:
+    wide = np.zeros((30, 40), np.uint8)
+    wide[10:20] = 255
+    buffer = io.BytesIO()
+    Image.fromarray(255 - wide).convert("RGBA").save(buffer, "PNG")
+    status, seen, _ = served.ask("POST", "/pixels", buffer.getvalue(), content_type="image/png")
+    assert (status, seen["images"]) == (200, decode(buffer.getvalue(), (1, 3, 4)).tolist())
+    assert "EXIF" in seen["done"]
+    answers = [served.ask("POST", "/predict", {"images": seen["images"]})[1]]
+    answers += [served.ask("POST", "/predict", buffer.getvalue(), content_type="image/png")[1]]
+    assert answers[0] == answers[1]
+    assert served.ask("POST", "/pixels", b"BM", content_type="image/png")[0] == 400
+    assert served.ask("POST", "/pixels", buffer.getvalue(), content_type="text/plain")[0] == 415
 
 
 def test_a_label_is_withheld_when_asked_for(served: Served) -> None:
@@ -133,6 +149,12 @@ def test_nothing_is_allowed_to_other_sites(served: Served) -> None:
     assert "unsafe" not in headers["content-security-policy"]
     assert headers["content-security-policy"].startswith("default-src 'none';")
     assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_what_is_asked_of_the_server_as_a_whole(served: Served) -> None:
+    status, _, headers = served.ask("OPTIONS", "*")
+    assert (status, headers["allow"]) == (200, "GET, HEAD, OPTIONS, POST")
+    assert served.ask("GET", "*")[0] == 405
 
 
 def test_the_release_tells_of_itself(served: Served) -> None:
@@ -264,7 +286,7 @@ def test_requests_that_come_together_go_together(loop: Loop) -> None:
 def test_a_batch_takes_no_longer_than_its_bound(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     batcher = Batcher(lambda images: np.zeros((len(images), 2), np.float32), calls.append)
-    batcher._per_example = batching.LATENCY_SECONDS / 2
+    batcher._seconds = batching.LATENCY_SECONDS / 2
     monkeypatch.setattr(batching, "INLINE_SECONDS", 1)
     for _ in range(5):
         batcher.submit(IMAGES[:1], lambda _: None)
@@ -274,14 +296,57 @@ def test_a_batch_takes_no_longer_than_its_bound(loop: Loop, monkeypatch: pytest.
     batcher.stop()
 
 
-def test_a_full_queue_and_one_that_takes_too_long(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batching, "MAX_QUEUED", 4)
+def slow_batcher(seconds: float) -> Batcher:
+    """Of a model that is known to take `seconds` for an example."""
     batcher = Batcher(lambda images: np.zeros((len(images), 2), np.float32), lambda _: None)
-    answers: list[Any] = []
-    batcher.submit(IMAGES[:3], answers.append)
+    batcher._seconds = seconds
+    return batcher
+
+
+def test_the_queue_is_measured_in_work_and_not_in_examples(loop: Loop) -> None:
+    """4,097 examples that take 0.1 s are let in, 6 that take 0.6 s are not."""
+    fast, slow = slow_batcher(0.1 / 4097), slow_batcher(0.1)
+    for _ in range(17):
+        fast.admit()
+        fast.submit(np.zeros((241, *tiny.SHAPE), np.uint8), lambda _: None)
+    fast.admit()
+    for _ in range(6):
+        slow.admit()
+        slow.submit(IMAGES[:1], lambda _: None)
+    with pytest.raises(batching.Overloaded) as refused:
+        slow.admit()
+    assert refused.value.seconds == pytest.approx(0.6)
+    fast.stop()
+    slow.stop()
+
+
+def test_one_request_larger_than_the_budget_is_admitted_alone(loop: Loop) -> None:
+    batcher = slow_batcher(10.0)
+    batcher.admit()
+    batcher.submit(IMAGES[:1], lambda _: None)
     with pytest.raises(batching.Overloaded):
-        batcher.submit(IMAGES[:2], answers.append)
-    batcher.submit(IMAGES[:1], answers.append)
+        batcher.admit()
+    loop.run()  # hands it to the thread: it is still before all others
+    with pytest.raises(batching.Overloaded):
+        batcher.admit()
+    batcher.stop()
+    loop.run()
+    batcher.admit()
+
+
+def test_one_slow_call_is_enough_to_know_how_slow_the_model_is(loop: Loop) -> None:
+    batcher = Batcher(lambda images: np.zeros((len(images), 2), np.float32), lambda _: None)
+    item = batching._Item(IMAGES, lambda _: None, 0.0)
+    batcher._deliver([item], np.zeros((4, 2), np.float32), 4.0)
+    assert 0.5 < batcher._per_example < 1.0
+    batcher.stop()
+
+
+def test_one_that_waits_too_long_is_given_up(loop: Loop) -> None:
+    batcher = slow_batcher(0.1)
+    answers: list[Any] = []
+    for n in (3, 1):
+        batcher.submit(IMAGES[:n], answers.append)
     loop.now = batching.WAIT_SECONDS + 1
     loop.run()
     assert [type(answer) for answer in answers] == [batching.Overloaded] * 2
@@ -290,9 +355,9 @@ def test_a_full_queue_and_one_that_takes_too_long(loop: Loop, monkeypatch: pytes
 
 
 def test_long_calls_leave_the_loop_free(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a thread is at the model, the server goes on answering, and is full when it says so."""
+    """While the thread is at the model, the server goes on answering, and refuses before it parses."""
     monkeypatch.setattr(batching, "INLINE_SECONDS", 0)
-    monkeypatch.setattr(batching, "MAX_QUEUED", 4)
+    monkeypatch.setattr(server, "REFUSAL_SECONDS", 0.01)
     release = threading.Event()
     original = Predictor.probabilities
 
@@ -302,6 +367,8 @@ def test_long_calls_leave_the_loop_free(package: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Predictor, "probabilities", slow)
     with serving(package=package) as one:
+        batcher = one.application.batcher
+        batcher._seconds = 0.1  # an example
         found: list[Any] = []
 
         def ask() -> None:
@@ -309,15 +376,17 @@ def test_long_calls_leave_the_loop_free(package: Path, monkeypatch: pytest.Monke
 
         first = threading.Thread(target=ask)
         first.start()
-        while one.application.batcher.idle:
+        while not batcher.running:
             assert one.ask("GET", "/ping")[0] == 200
         second = threading.Thread(target=ask)
         second.start()
-        while not one.application.batcher.queued:
+        while not batcher.queued:
             assert one.ask("GET", "/ping")[0] == 200
-        status, answer, headers = one.ask("POST", "/predict", {"images": IMAGES.tolist()})
-        assert (status, headers["retry-after"]) == (503, "1")
-        assert "try again" in answer["error"]
+        batcher._seconds = 0.9
+        for path in ("/predict", "/invocations", "/v2/models/bright-row/infer"):
+            status, answer, headers = one.ask("POST", path, b"no JSON", content_type="application/json")
+            assert (status, headers["retry-after"]) == (503, "8")  # 8 examples of 0.9 s
+            assert "try again in 8 seconds" in answer["error"]
         release.set()
         first.join(10)
         second.join(10)
@@ -381,27 +450,16 @@ def test_a_port_that_is_taken_and_a_damaged_package(package: Path, tmp_path: Pat
     assert "page.js is changed" in ended.stderr
 
 
-def test_several_workers_answer_each_their_own(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batching, "INLINE_SECONDS", 0)
-    with serving(package=package, workers=2) as one:
-        found: dict[int, Any] = {}
-
-        def ask(index: int) -> None:
-            found[index] = labels(one.ask("POST", "/predict", {"images": IMAGES[index % 4 : index % 4 + 1].tolist()})[1])
-
-        asking = [threading.Thread(target=ask, args=(index,)) for index in range(24)]
-        for thread in asking:
-            thread.start()
-        for thread in asking:
-            thread.join(10)
-    assert found == {index: [tiny.CLASSES[index % 4 % 3]] for index in range(24)}
-
-
 @pytest.mark.slow
 def test_a_name_that_is_allowed(package: Path) -> None:
     with process(package, "--allow-host", "Model.Example") as (_, port):
-        for host, expected in (("model.example:80", 200), ("localhost", 200), ("other.example", 421)):
+        for host, path, expected in (
+            ("model.example:80", "/about", 200),
+            ("localhost", "/about", 200),
+            ("other.example", "/about", 421),
+            ("other.example", "/ping", 200),
+        ):
             connection = HTTPConnection("127.0.0.1", port, timeout=10)
-            connection.request("GET", "/ping", headers={"Host": host})
+            connection.request("GET", path, headers={"Host": host})
             assert connection.getresponse().status == expected
             connection.close()

@@ -256,8 +256,8 @@ def test_one_row_and_files(served: Served) -> None:
     [
         ("/predict", b'{"rows": [[1, 2, NaN]]}', "application/json", "NaN, which is no number; send null where a value is missing"),
         ("/predict", b'{"rows": [[1, 2, -Infinity]]}', "application/json", "Infinity, which is no number"),
-        ("/predict", b'{"rows": [[1, 2, 1e999]]}', "application/json", "row 0 of rows: 高度 is infinite"),
-        ("/predict", b'{"rows": [[1, 2, ' + b"9" * 400 + b"]]}", "application/json", "a whole number too large"),
+        ("/predict", b'{"rows": [[1, 2, 1e999]]}', "application/json", "a number too large"),
+        ("/predict", b'{"rows": [[1, 2, ' + b"9" * 400 + b"]]}", "application/json", "a number too large"),
         ("/predict", b'{"rows": [[1, 2, true]]}', "application/json", "is a truth value"),
         ("/predict", b'{"rows": [[1, 2]]}', "application/json", "row 0 of rows has 2 values"),
         ("/predict", b'{"rows": [{"size": 2}]}', "application/json", "names the column 'size'"),

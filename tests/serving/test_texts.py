@@ -252,7 +252,7 @@ def test_one_text_and_one_that_is_unsure(served: Served) -> None:
         ("/predict", b'{"text": "\\ud83d"}', "application/json", "half a character"),
         ("/predict", b'{"text": NaN}', "application/json", "NaN, which is no number; send texts"),
         ("/predict", json.dumps({"text": "a" * 10_001}).encode(), "application/json", "a text has 10,001 characters"),
-        ("/predict", b'{"text": ' + b"[" * 99 + b"]" * 99 + b"}", "application/json", "nested deeper than 16"),
+        ("/predict", b'{"text": ' + b"[" * 2000 + b"]" * 2000 + b"}", "application/json", "nested too deeply"),
         ("/predict", b"\xff", "text/plain", "the body: is not UTF-8"),
         ("/predict", b"", "text/plain", "the body: is empty"),
         ("/invocations", b'{"dataframe_split": {"columns": ["review"], "data": [["a"]]}}', "application/json", "with a column text"),

@@ -1,0 +1,61 @@
+"""Requests and answers, as the routes know them: whichever server carries them."""
+
+import json
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Response(NamedTuple):
+    """What a request is answered with; `head` is further header lines, each ended by CR LF."""
+
+    status: int
+    body: bytes
+    kind: bytes = b"application/json"
+    head: bytes = b""
+
+
+class Request:
+    """A complete request.
+
+    Whoever answers it may say for the log: `route`, the address that was asked for; `examples`, how
+    many the model is given; `identity`, the name of the request; `sent`, the bytes of the answer.
+    """
+
+    __slots__ = (
+        "body",
+        "examples",
+        "headers",
+        "identity",
+        "keep",
+        "method",
+        "path",
+        "query",
+        "route",
+        "sent",
+        "started",
+    )
+
+    def __init__(
+        self,
+        method: bytes,
+        url: bytes,
+        headers: dict[bytes, bytes],
+        body: bytes,
+        keep: bool,
+        started: float,
+    ) -> None:
+        self.method, self.headers, self.body = method, headers, body
+        self.keep, self.started = keep, started
+        self.path, _, query = url.partition(b"?")
+        self.query = query.partition(b"#")[0]
+        self.route = "other"
+        self.identity = b""
+        self.examples = self.sent = 0
+
+
+Reply = Callable[[Response], None]
+
+
+def failure(status: int, message: str, head: bytes = b"") -> Response:
+    """A refusal: one line that says what was wrong and what to do."""
+    return Response(status, json.dumps({"error": message}).encode(), head=head)
