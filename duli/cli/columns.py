@@ -41,7 +41,7 @@ class Odd(NamedTuple):
 
     cell: str  # the first
     place: str  # "line 702" or "row 701" of it
-    count: int
+    cells: int
 
 
 def columns(path: Path, wanted: Wanted) -> Found:
@@ -326,7 +326,7 @@ def _values(table: "pa.Table", name: str) -> "NDArray[np.float64]":
         return np.full(table.num_rows, np.nan)
     if pa.types.is_decimal(kind):
         return np.array([math.nan if value is None else float(value) for value in table[name].to_pylist()])
-    return table[name].cast(pa.float64(), safe=False).to_numpy()
+    return np.asarray(table[name].cast(pa.float64(), safe=False).to_numpy(), np.float64)
 
 
 def _numeric(table: "pa.Table", name: str | int) -> bool:
@@ -445,7 +445,7 @@ def _place_of(values: "NDArray[np.float64]") -> tuple[tuple[float, float], int, 
 def _told(odd: dict[str, Odd]) -> str:
     """Of each column the first cell that is no number, and where it stands."""
     told = [
-        f"{name} has {one.cell[:20]!r} in {one.place}{_sort(one.cell)}" + (f" and {one.count - 1:,} more" if one.count > 1 else "")
+        f"{name} has {one.cell[:20]!r} in {one.place}{_sort(one.cell)}" + (f" and {one.cells - 1:,} more" if one.cells > 1 else "")
         for name, one in odd.items()
     ]
     return shown(told, 5)

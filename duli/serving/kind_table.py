@@ -19,7 +19,7 @@ from .sources import content_of, naming
 BATCH = 4096  # rows given to the model at once
 LABEL = "label"  # column
 
-Rows = NDArray[np.float32]  # [n, features], as the model takes them: centred where float32 does not hold the values as they are
+Rows = NDArray[np.floating[Any]]  # [n, features] as measured: float32, or float64 where the release centres a feature
 
 
 class Kind:
@@ -37,14 +37,14 @@ class Kind:
         self._label = [name for name in (release.get("columns", {}).get("label"), LABEL) if name]
         far: dict[str, list[float]] = release.get("centred") or {}
         self._centres = np.array([far.get(name, (0.0, 1.0)) for name in self.features], np.float64)
-        self._packed = np.dtype("<f8" if far else "<f4")  # of a binary tensor
+        self._type = np.dtype("<f8" if far else "<f4")  # of rows, and of a binary tensor
         advice = f"send numbers as such; float32 does not hold those of {', '.join(far)}" if far else "send numbers as such"
         self.tensor = Tensor("features", "FP64" if far else "FP32", [-1, len(self.features)], advice)
 
     def checked(self, inputs: Any) -> Rows:
-        """`inputs` as the model takes them, [n, features]: an array, lists of numbers, or dictionaries by the features' names.
+        """`inputs` as rows [n, features]: an array, lists of numbers, or dictionaries by the features' names.
 
-        Centred in float64 where the release says so, and rounded to float32; nothing else is done silently.
+        Rounded to float32 where that is enough; nothing else is done silently.
         """
         if isinstance(inputs, list):
             return self._rows(inputs, "the list", truths=True)
@@ -58,22 +58,27 @@ class Kind:
         return self._numbers(inputs, "row {}".format)
 
     def _numbers(self, found: NDArray[Any], called: Callable[[int], str]) -> Rows:
-        """`found` [n, features] as the model takes them; `called` says what a row is called, given its number from 0."""
+        """`found` [n, features] as rows; `called` says what a row is called, given its number from 0."""
         if not len(found):
             raise InputError("there is no row in it; give at least one")
-        rows = np.ascontiguousarray(centred(found.astype(np.float64), self._centres))
-        if (infinite := np.argwhere(np.isinf(rows))).size:
+        with np.errstate(over="ignore"):  # which is refused below
+            rows = np.ascontiguousarray(found, self._type)
+        if (infinite := np.argwhere(np.isinf(self._taken(rows)))).size:
             row, column = infinite[0].tolist()
             raise InputError(f"{called(row)}: {self.features[column]} is infinite or too large for float32; leave it out or correct it")
         if (empty := np.flatnonzero(np.isnan(rows).all(axis=1))).size:
             raise InputError(f"{called(int(empty[0]))} has no value at all; give at least one")
         return rows
 
-    def parts(self, inputs: Rows) -> Iterator[tuple[slice, Rows]]:
-        """At most BATCH rows at once, as they come."""
+    def parts(self, inputs: Rows) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """At most BATCH rows at once, as they come, and as the model takes them."""
         for start in range(0, len(inputs), BATCH):
             rows = slice(start, start + BATCH)
-            yield rows, inputs[rows]
+            yield rows, self._taken(inputs[rows])
+
+    def _taken(self, rows: Rows) -> NDArray[np.float32]:
+        """Centred in float64, and rounded to float32."""
+        return centred(rows, self._centres) if self._type.itemsize == 8 else rows.astype(np.float32, copy=False)
 
     def joined(self, several: list[Rows]) -> Rows:
         """Those of several requests as one array."""
@@ -149,14 +154,14 @@ class Kind:
                 if not mostly(some, len(odd)):
                     raise InputError(f"{said}, which is no number; leave it empty where it is missing")
                 notes.append(f"{said}, which counts as missing; so do {len(odd) - 1:,} more cells of it")
-        inputs = centred(values, self._centres)
-        usable = ~np.isinf(inputs).any(axis=1) & ~np.isnan(inputs).all(axis=1)
+        kept = centred(values, self._centres)
+        usable = np.asarray(~np.isinf(kept).any(axis=1) & ~np.isnan(kept).all(axis=1))
         for n, what in ((len(found) - len(rows), "without a label"), (int((~usable).sum()), "without numbers, or with infinite ones")):
             notes += [f"{n:,} rows {what} were left out"] if n else []
         labels = indices([cells[-1] for (_, cells), keep in zip(rows, usable, strict=True) if keep], classes)
         if not len(labels):
             raise InputError("there is no row with numbers and a label in it; give at least one")
-        return Labelled(np.ascontiguousarray(inputs[usable]), labels, notes=tuple(notes))
+        return Labelled(values[usable].astype(self._type), labels, notes=tuple(notes), kept=kept[usable])
 
     def _known(self, names: list[Any], what: str) -> None:
         """Raises `InputError` where one of `names` is no feature."""
@@ -258,45 +263,54 @@ class Kind:
 
     def size(self, sizes: list[int]) -> int:
         """Four bytes a number, or eight."""
-        return self._packed.itemsize * prod(sizes)
+        return self._type.itemsize * prod(sizes)
 
     def unpacked(self, body: bytes, start: int, sizes: tuple[int, ...]) -> Rows:
         """float32 or float64, as the tensor is declared, lowest byte first."""
-        return self._numbers(np.frombuffer(body, self._packed, offset=start).reshape(-1, len(self.features)), "row {}".format)
+        return self._numbers(np.frombuffer(body, self._type, offset=start).reshape(-1, len(self.features)), "row {}".format)
 
     def described(self) -> Described:
         """Lists of numbers, and objects by the features' names."""
-        n = len(self.features)
-        number = {"type": ["number", "null"], "description": "null: missing"}
+        width = len(self.features)
+        largest = float(np.finfo(np.float32).max)
+        number = {"type": ["number", "null"], "description": "null: missing", "minimum": -largest, "maximum": largest}
+        some = {"contains": {"type": "number"}}  # a row has a value at least
+        listed = {"type": "array", "items": number, "minItems": width, "maxItems": width, **some}
         several = {"type": "array", "minItems": 1, "maxItems": MAX_INPUTS}
         row = {"$ref": "#/components/schemas/Row"}
         rows = {"$ref": "#/components/schemas/Rows"}
-        columns = {name: {"type": "array", "items": number} for name in self.features}
+        # Of one row: that columns are of one length cannot be said.
+        columns = {name: {"type": "array", "items": number, "minItems": 1, "maxItems": 1, **some} for name in self.features}
         frame = {
             "type": "object",
             "required": ["data"],
             "properties": {
-                "columns": {"type": "array", "items": {"enum": self.features}, "uniqueItems": True},
-                "data": {**several, "items": {"type": "array", "items": number}},
+                "columns": {"const": self.features, "description": "in any order"},
+                "data": {**several, "items": listed},
             },
         }
-        named = {"type": "object", "properties": dict.fromkeys(self.features, number), "additionalProperties": False}
+        named = {
+            "type": "object",
+            "properties": dict.fromkeys(self.features, number),
+            "additionalProperties": False,
+            "not": {"additionalProperties": {"type": "null"}},
+        }
         file = {"type": "string", "format": "binary"}
         return Described(
             "Which class the rows belong to.",
             {
-                "Row": {"anyOf": [{"type": "array", "items": number, "minItems": n, "maxItems": n}, named]},
+                "Row": {"anyOf": [listed, named]},
                 "Rows": {**several, "items": row},
             },
             {"rows": rows, "row": row},
             {"text/csv": {"type": "string"}, "application/x-npy": file, "application/octet-stream": file},
             {
-                "inputs": {"anyOf": [rows, {"type": "object", "properties": columns}]},
+                "inputs": {"anyOf": [rows, {"type": "object", "properties": columns, "additionalProperties": False, "minProperties": 1}]},
                 "instances": rows,
                 "dataframe_split": frame,
                 "dataframe_records": {**several, "items": named},
             },
-            (2, 2),
+            [([n, width], {"type": "array", "minItems": n, "maxItems": n, "items": listed}) for n in (1, 2)],
         )
 
 

@@ -213,7 +213,7 @@ class Kind:
                 "dataframe_split": frame,
                 "dataframe_records": {**several, "items": record},
             },
-            (1, 2),
+            [([n], {"type": "array", "minItems": n, "maxItems": n, "items": text}) for n in (1, 2)],
         )
 
 

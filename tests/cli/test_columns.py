@@ -62,7 +62,10 @@ def agree(one: Found, path: Path) -> None:
     rows, labels = numbers(one), np.array(one.examples["label"].to_pylist())
     usable = ~np.isinf(rows).any(axis=1) & ~np.isnan(rows).all(axis=1)
     read = wheel(one, path)
-    assert np.array_equal(read.inputs, rows[usable], equal_nan=True)
+    kind = Kind({"features": one.features, "centred": dict(one.centred)}, {})
+    [(_, taken)] = kind.parts(kind.checked(read.inputs))
+    assert np.array_equal(taken, rows[usable], equal_nan=True)
+    assert np.array_equal(read.kept, rows[usable], equal_nan=True)
     assert np.array_equal(read.labels, labels[usable])
 
 
