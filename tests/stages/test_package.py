@@ -124,6 +124,7 @@ def test_a_release_of_another_kind(temporary: Path, capsys: pytest.CaptureFixtur
     about = json.loads(packed["bright_row/release.json"])
     assert (about["kind"], about["input"]) == (name, facts["stats"]["input"])
     assert about["features"] == facts["stats"].get("features")
+    assert about.get("centred") == facts["stats"].get("centred")
     described = email.message_from_bytes(packed["bright_row-1.2.0rc1.dist-info/METADATA"])
     asked = [Requirement(text) for text in described.get_all("Requires-Dist") or []]
     assert {one.name for one in asked if one.marker is None} == set(told.runtime)
