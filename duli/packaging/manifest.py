@@ -10,6 +10,7 @@ PROVENANCE, SBOM = "provenance.intoto.json", "sbom.cdx.json"
 # Beside the wheel these two name the commit, or its time: no manifest lists them, and a release is not known by them.
 OF_THE_COMMIT = (PROVENANCE, SBOM)
 
+
 def of_package(name: str, version: str, contents: Mapping[str, bytes]) -> bytes:
     """The manifest that travels inside the package and that `duli/serving/integrity.py` compares its files with."""
     facts = {"name": name, "version": version, "files": digests(contents)}
