@@ -443,7 +443,7 @@ class Connection(asyncio.Protocol):
 
     def _forget(self) -> None:
         """Makes room for the next request."""
-        self.url = b""
+        self.url: bytes = b""
         self.headers: dict[bytes, bytes] = {}
         self.body = bytearray()
         self.size = 0
