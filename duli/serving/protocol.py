@@ -167,6 +167,7 @@ class Connection(asyncio.Protocol):
         self.deadline = inf
         self.old = False  # whether the client speaks HTTP/1.0, and has to be told that it may go on
         self.offered = False  # whether the request that is arriving has a body, but offers another protocol for what follows its head
+        self.url = b""
         self.head = True  # whether the next byte belongs to the head of a request
         self.received = 0  # bytes of that head, or around the chunks of a body
         self.state = "idle"  # or head, body: of the request that is arriving
@@ -443,7 +444,7 @@ class Connection(asyncio.Protocol):
 
     def _forget(self) -> None:
         """Makes room for the next request."""
-        self.url: bytes = b""
+        self.url = b""
         self.headers: dict[bytes, bytes] = {}
         self.body = bytearray()
         self.size = 0
