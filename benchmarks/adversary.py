@@ -11,7 +11,7 @@ import time
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -67,22 +67,29 @@ def cases() -> dict[str, Case]:
     found = {}
     for name, kind, key in (("images", image, b"images"), ("rows", table, b"rows"), ("texts", text, b"texts")):
         for what, body in JSON.items():
-            keyed = lambda length, key=key, body=body: body(length).replace(b"KEY", key, 1)  # noqa: E731
-            found[f"JSON {name}, {what}"] = Case(kind.asked, keyed)
+            found[f"JSON {name}, {what}"] = Case(kind.asked, _keyed(body, key))
         for what, body in MLFLOW.items():
             found[f"MLflow {name}, {what}"] = Case(kind.invoked, body)
         for what, (body, head) in tensors(kind).items():
-            found[f"tensor {name}, {what}"] = Case(lambda body, kind=kind, head=head: read(body, head(body), kind), body)
+            found[f"tensor {name}, {what}"] = Case(_tensor(kind, head), body)
     for media, files in ((b"image/png", PNG), (b"application/octet-stream", ARRAYS)):
         for what, body in files.items():
-            found[f"file, {what}"] = Case(lambda body, media=media: image.body(body, media), body)
+            found[f"file, {what}"] = Case(partial(image.body, media=media), body)
     for what, body in CSV.items():
-        found[f"CSV, {what}"] = Case(lambda body: table.body(body, b"text/csv"), body)
+        found[f"CSV, {what}"] = Case(partial(table.body, media=b"text/csv"), body)
     for what, body in TEXT.items():
-        found[f"text, {what}"] = Case(lambda body: text.body(body, b"text/plain"), body)
+        found[f"text, {what}"] = Case(partial(text.body, media=b"text/plain"), body)
     for what, (body, pieces) in HTTP.items():
-        found[f"HTTP, {what}"] = Case(lambda body, pieces=pieces: http(body, pieces), body)
+        found[f"HTTP, {what}"] = Case(partial(http, pieces=pieces), body)
     return found
+
+
+def _keyed(body: Body, key: bytes) -> Body:
+    return lambda length: body(length).replace(b"KEY", key, 1)
+
+
+def _tensor(kind: Any, head: Callable[[bytes], bytes | None]) -> Callable[[bytes], object]:
+    return lambda body: read(body, head(body), kind)
 
 
 def filled(start: bytes, unit: bytes, end: bytes = b"") -> Body:
@@ -169,6 +176,25 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
+@lru_cache(maxsize=1)
+def _pixels() -> bytes:
+    """As many pixels as a PNG may have, of which each is guessed from its neighbours."""
+    head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 2000, 2000, 16, 6, 0, 0, 0))
+    return head + chunk(b"IDAT", zlib.compress((b"\4" + bytes(16_000)) * 2000)) + chunk(b"IEND", b"")
+
+
+@lru_cache(maxsize=8)
+def _scans(length: int, size: int) -> bytes:
+    """A progressive JPEG whose last scan comes again and again: each is decoded over all its pixels."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.zeros((size, size), np.uint8)).save(buffer, "JPEG", progressive=True)
+    content = buffer.getvalue()
+    last = content[content.rindex(b"\xff\xda") : -2]
+    return content[:-2] + last * max(1, (length - len(content)) // len(last)) + content[-2:]
+
+
 IHDR = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", SIZE, SIZE, 8, 0, 0, 0, 0))
 PIXELS = zlib.compress(b"\0" * (SIZE + 1) * SIZE)
 END = chunk(b"IDAT", PIXELS) + chunk(b"IEND", b"")
@@ -189,25 +215,6 @@ PNG: dict[str, Body] = {
     "JPEG of many scans of many pixels": lambda _: _scans(64_000, 4000),
     "PNG of many pixels": lambda _: _pixels(),
 }
-
-
-@lru_cache(maxsize=1)
-def _pixels() -> bytes:
-    """As many pixels as a PNG may have, of which each is guessed from its neighbours."""
-    head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 2000, 2000, 16, 6, 0, 0, 0))
-    return head + chunk(b"IDAT", zlib.compress((b"\4" + bytes(16_000)) * 2000)) + chunk(b"IEND", b"")
-
-
-@lru_cache(maxsize=8)
-def _scans(length: int, size: int) -> bytes:
-    """A progressive JPEG whose last scan comes again and again: each is decoded over all its pixels."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(np.zeros((size, size), np.uint8)).save(buffer, "JPEG", progressive=True)
-    content = buffer.getvalue()
-    last = content[content.rindex(b"\xff\xda") : -2]
-    return content[:-2] + last * max(1, (length - len(content)) // len(last)) + content[-2:]
 
 
 def _npy(header: bytes) -> bytes:
