@@ -204,6 +204,8 @@ def _html(release: Release, markdown: str) -> bytes:
 def _release(release: Release, variant: str, evidence: Evidence, signer: dict[str, str] | None) -> bytes:
     """What the package knows of itself: how to run the model, the numbers on its card for programs to read, where its signature lies."""
     stats, quantization = evidence["stats"], evidence["quantization"]
+    own = evidence["raw"].get("own") or {}
+    read = {name: own[name] for name in ("label", "text") if own.get(name)}  # columns of the file that the data came in
     facts = {
         "name": release.name,
         "version": release.version,
@@ -216,6 +218,8 @@ def _release(release: Release, variant: str, evidence: Evidence, signer: dict[st
         "kind": stats["kind"],
         "input": stats["input"],
         "features": stats.get("features"),
+        **({"centred": stats["centred"]} if stats.get("centred") else {}),
+        **({"columns": read} if read else {}),
         "pictures": stats.get("pictures", {}),
         "example": release.example,
         "model": {"file": MODEL, "variant": variant, "sha256": quantization["variants"][variant]["sha256"]},
@@ -247,7 +251,7 @@ def _requirements(names: Iterable[str] | Mapping[str, str]) -> tuple[str, ...]:
 def _reproduce(folder: Path, program: Path, promised: dict[str, Any], stats: dict[str, Any]) -> tuple[int, int]:
     """How many test examples the installed command gets right, of how many; raises `GateError` unless the card says the same."""
     kind, classes = kinds.KINDS[stats["kind"]], stats["classes"]
-    paths, labels = _test_files(folder, kind, stats["input"])
+    paths, labels = _test_files(folder, kind, stats)
     with (folder / "stderr").open("w+") as complaints:
         arguments: list[str | Path] = [program, "predict", "--json", *paths]
         with subprocess.Popen(
@@ -273,7 +277,7 @@ def _reproduce(folder: Path, program: Path, promised: dict[str, Any], stats: dic
     return right, len(labels)
 
 
-def _test_files(folder: Path, kind: kinds.Kind, size: Mapping[str, int]) -> tuple[list[Path], list[int]]:
+def _test_files(folder: Path, kind: kinds.Kind, stats: Mapping[str, Any]) -> tuple[list[Path], list[int]]:
     """The test split as files of a bounded size in `folder`, and its labels."""
     from duli.preparation.parquet import opened
 
@@ -282,6 +286,6 @@ def _test_files(folder: Path, kind: kinds.Kind, size: Mapping[str, int]) -> tupl
     with opened(TEST) as file:
         for batch in file.iter_batches(kind.rows, columns=["label", "content"]):
             paths.append(folder / f"test-{len(paths):05d}{kind.suffix}")
-            files.write_bytes(paths[-1], kind.written(batch["content"].to_pylist(), size))
+            files.write_bytes(paths[-1], kind.written(batch["content"].to_pylist(), stats))
             labels += batch["label"].to_pylist()
     return paths, labels

@@ -28,6 +28,9 @@ class Found(NamedTuple):
     examples: "pa.Table"  # id, split, label, content, and the columns
     notes: list[str]  # what was done to them that their owner may not expect
     pictures: Mapping[str, Any] = {}  # of images: what they have in common (see duli/serving/pictures.py, Rules)
+    label: str = ""  # column of a file that the labels are in
+    text: str = ""  # and the texts
+    centred: Mapping[str, tuple[float, float]] = {}  # features -> offset and scale, of those that float32 does not hold as they are
 
     def per_class(self, split: str | None = None) -> dict[str, int]:
         """How many examples each class has, in one published split or in all; equal ones of a class count once."""

@@ -171,7 +171,7 @@ def test_split() -> Split:
         raise DataError(f"{TEST} is missing; `dvc checkout {TEST}` brings it back, else `dvc repro prepare` makes it")
     with opened(TEST) as file:
         rows = file.read(columns=["id", "label", "content"])
-    examples = KINDS[stats["kind"]].written(rows["content"].to_pylist(), stats["input"])
+    examples = KINDS[stats["kind"]].written(rows["content"].to_pylist(), stats)
     labels = np.array(rows["label"].to_pylist(), np.int64)
     return Split(stats["kind"], examples, labels, rows["id"].to_pylist(), stats["classes"], digest(rows))
 

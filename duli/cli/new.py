@@ -118,6 +118,9 @@ def _of_own(name: str, place: Path, wanted: "Wanted") -> tuple[Any, "Found"]:
             "features": _flow(found.features) if found.features else None,
             "columns": _flow(dict(found.columns)),
             "sensitive": _flow(found.sensitive),
+            **({"label": found.label} if found.label else {}),
+            **({"text": found.text} if found.text else {}),
+            **({"centred": _flow(dict(found.centred))} if found.centred else {}),
             **({"pictures": _flow(dict(found.pictures))} if found.pictures else {}),
         },
     }

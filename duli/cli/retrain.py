@@ -228,7 +228,7 @@ def _answered(windows: Sequence[Window], known: "Champions") -> tuple[int, int, 
     stats, rows = files.read_json("data/prepared/stats.json"), pa.concat_tables(usable)
     kind = KINDS[stats["kind"]]
     wheel, package = _champions_wheel(known.champion)
-    found = answers(wheel, package, kind, kind.written(rows["content"].to_pylist(), stats["input"])).answers
+    found = answers(wheel, package, kind, kind.written(rows["content"].to_pylist(), stats)).answers
     return int((found == rows["label"].to_numpy()).sum()), len(found), ""
 
 

@@ -40,6 +40,10 @@ class Own(Section):
     features: tuple[str, ...] | None  # names of a table's columns
     columns: dict[ColumnName, Literal["number", "text"]]  # what else is known of each example, for slices
     sensitive: tuple[str, ...]  # of these columns: about people
+    label: str | None = None  # what the column of labels is called in the file that `duli new` read
+    text: str | None = None  # and that of the texts
+    # Features that float32 does not hold as they are -> offset and scale: the examples hold (value - offset) / scale.
+    centred: dict[str, tuple[float, float]] = Field(default_factory=dict)
     pictures: Pictures | None = None  # of images
     bytes: Annotated[int, Field(ge=1)]  # of examples.parquet
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # of it
@@ -50,6 +54,10 @@ class Own(Section):
             raise ValueError("shape is for images: give it to them, and null to others")
         if (self.features is None) == (self.kind == "table"):
             raise ValueError("features are for tables: name them there, and write null for others")
+        if unknown := [name for name in self.centred if name not in (self.features or ())]:
+            raise ValueError(f"centred names {', '.join(unknown)}, which is none of features")
+        if any(scale == 0 for _, scale in self.centred.values()):
+            raise ValueError("centred has a scale of 0, by which nothing can be divided; write 1")
         if unknown := [name for name in self.sensitive if name not in self.columns]:
             raise ValueError(f"sensitive names {', '.join(unknown)}, which is none of columns")
         return self

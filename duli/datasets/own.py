@@ -29,7 +29,7 @@ def of(facts: Mapping[str, Any] | None) -> Any:
         raise ParamsError("params.yaml: data.own is null; `duli new NAME --from YOUR_DATA` makes a line that has it")
     shape = {"SHAPE": tuple(facts["shape"])} if facts["kind"] == "image" else {}
     pictures = {"PICTURES": facts["pictures"]} if facts.get("pictures") else {}
-    features = {"FEATURES": tuple(facts["features"])} if facts["kind"] == "table" else {}
+    features = {"FEATURES": tuple(facts["features"]), "CENTRED": facts.get("centred", {})} if facts["kind"] == "table" else {}
     held = schema(facts["columns"])
     return SimpleNamespace(
         TITLE=facts["title"],

@@ -62,6 +62,7 @@ def render(release: Release, wheel_name: str, *, signer: Mapping[str, str] | Non
             limits=[*release.limits, *kinds.limits(evidence["stats"]["kind"], variant)],
             kind=kinds.KINDS[evidence["stats"]["kind"]],
             kind_of_input=kinds.python(evidence["stats"]),
+            centres=kinds.centres(evidence["stats"]) if evidence["stats"].get("centred") else None,
             reading=reading,
             **evidence,
         )

@@ -22,7 +22,7 @@ class Kind(NamedTuple):
     carried: Callable[[Mapping[str, Any]], dict[str, bytes]]  # files of the wheel, made of the rules of data/prepared/preprocessing.json
     suffix: str  # of a file of examples
     rows: int  # in such a file
-    written: Callable[[Sequence[bytes], Mapping[str, int]], bytes]  # that file, of the contents of examples and the size of the input
+    written: Callable[[Sequence[bytes], Mapping[str, Any]], bytes]  # that file, of the contents of examples and data/prepared/stats.json
 
 
 def _nothing(rules: Mapping[str, Any]) -> dict[str, bytes]:
@@ -33,17 +33,23 @@ def _tokenizer(rules: Mapping[str, Any]) -> dict[str, bytes]:
     return {"tokenizer.json": str(rules["tokenizer"]).encode()}
 
 
-def _pixels(contents: Sequence[bytes], size: Mapping[str, int]) -> bytes:
+def _pixels(contents: Sequence[bytes], stats: Mapping[str, Any]) -> bytes:
     import numpy as np
 
+    size = stats["input"]
     pixels = np.frombuffer(b"".join(contents), np.uint8)
     return _npy(pixels.reshape(len(contents), size["channels"], size["height"], size["width"]))
 
 
-def _rows(contents: Sequence[bytes], size: Mapping[str, int]) -> bytes:
+def _rows(contents: Sequence[bytes], stats: Mapping[str, Any]) -> bytes:
+    """The numbers as they were measured: a feature that is centred goes back to where it lies, in float64."""
     import numpy as np
 
-    return _npy(np.frombuffer(b"".join(contents), "<f4").reshape(len(contents), size["features"]))
+    rows = np.frombuffer(b"".join(contents), "<f4").reshape(len(contents), stats["input"]["features"])
+    if centred := stats.get("centred"):
+        offset, scale = np.array([centred.get(name, (0.0, 1.0)) for name in stats["features"]]).T
+        rows = rows.astype(np.float64) * scale + offset
+    return _npy(rows)
 
 
 def _npy(array: Any) -> bytes:
@@ -54,7 +60,7 @@ def _npy(array: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _lines(contents: Sequence[bytes], size: Mapping[str, int]) -> bytes:
+def _lines(contents: Sequence[bytes], stats: Mapping[str, Any]) -> bytes:
     return b"".join(json.dumps({"text": content.decode()}, ensure_ascii=False).encode() + b"\n" for content in contents)
 
 
@@ -156,11 +162,18 @@ def limits(kind: str, variant: str) -> list[str]:
 def tensor(stats: Mapping[str, Any]) -> str:
     """What the ONNX file takes."""
     size = stats["input"]
-    return {
+    plain = {
         "image": "images: uint8 [n, {channels}, {height}, {width}]",
         "text": "tokens: int32 [n, up to {length}]",
         "table": "features: float32 [n, {features}]",
     }[stats["kind"]].format(**size)
+    return f"{plain}, {centres(stats)}" if stats.get("centred") else plain
+
+
+def centres(stats: Mapping[str, Any]) -> str:
+    """How the features that float32 does not hold as they are go into the ONNX file."""
+    places = [f"{name} as (value - {offset!r}) / {scale!r}" for name, (offset, scale) in stats["centred"].items()]
+    return f"computed in float64: {', '.join(places)}"
 
 
 def python(stats: Mapping[str, Any]) -> str:
@@ -169,6 +182,7 @@ def python(stats: Mapping[str, Any]) -> str:
     if stats["kind"] == "text":
         return f"`texts` are a list of strings, of each of which the first {size['length']} tokens are read"
     if stats["kind"] == "table":
-        return f"`rows` are numbers (float32) as [n, {size['features']}], NaN where one is missing"
+        kind = "float64, for float32 does not hold them all" if stats.get("centred") else "float32"
+        return f"`rows` are numbers ({kind}) as [n, {size['features']}], NaN where one is missing"
     alone = f" or [n, {size['height']}, {size['width']}]" if size["channels"] == 1 else ""
     return f"`images` are pixels 0 to 255 (uint8) as [n, {size['channels']}, {size['height']}, {size['width']}]{alone}"

@@ -1,6 +1,6 @@
 """Rows of numbers: what their bytes have to be, what is known of each, and how they become an array."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,21 +15,24 @@ STATISTICS = pa.schema([pa.field("missing", pa.int32(), nullable=False)])
 
 
 class Kind:
-    """float32 in little-endian order as bytes, one of each feature; NaN is a value that is missing."""
+    """float32 in little-endian order as bytes, one of each feature; NaN is a value that is missing.
+
+    Of a feature that is `centred`, offset and scale, they are (value - offset) / scale: float32 does not hold its values as they are.
+    """
 
     name = "table"
     statistics = STATISTICS
 
-    def __init__(self, features: int, names: Sequence[str] = ()) -> None:
-        self.features, self.names = features, names
+    def __init__(self, features: int, names: Sequence[str] = (), centred: Mapping[str, Sequence[float]] | None = None) -> None:
+        self.features, self.names, self.centred = features, names, centred or {}
         self._rows: list[NDArray[np.float32]] = []
         self.normalisation: dict[str, Any] = {}
         self.rules: dict[str, Any] = {}
 
     @classmethod
     def of(cls, dataset: Any, tokens: object) -> "Kind":
-        """That of a data set, which names its FEATURES."""
-        return cls(len(dataset.FEATURES), dataset.FEATURES)
+        """That of a data set, which names its FEATURES, and those that are CENTRED."""
+        return cls(len(dataset.FEATURES), dataset.FEATURES, getattr(dataset, "CENTRED", None))
 
     @property
     def input(self) -> dict[str, int]:
@@ -38,8 +41,9 @@ class Kind:
 
     @property
     def named(self) -> dict[str, Any]:
-        """The features in their order, which whoever asks the model by name needs."""
-        return {"features": list(self.names)}
+        """The features in their order, which whoever asks the model by name needs, and where those lie that are centred."""
+        centred = {name: list(place) for name, place in self.centred.items()}
+        return {"features": list(self.names), **({"centred": centred} if centred else {})}
 
     def readable(self, contents: list[bytes | None]) -> NDArray[np.bool_]:
         """Which contents are such rows, with a number in them that is one."""

@@ -1,7 +1,7 @@
 """The release's own command: predict, evaluate, serve, info, verify.
 
 Exit codes: 0 fine, 2 the input is wrong, 3 the package is damaged or not the publisher's, 4 the card's accuracy is not reproduced,
-5 a process of the server has ended unasked.
+5 a process of the server has ended unasked, 6 some files of a folder could not be read and were skipped.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +18,7 @@ from socket import socket
 from typing import TYPE_CHECKING, Any
 
 from . import metrics, settings
-from .errors import CardError, InputError, IntegrityError, ReleaseError, WorkerError
+from .errors import CardError, InputError, IntegrityError, NoExampleError, ReleaseError, SkippedError, WorkerError
 from .integrity import CARD, MANIFEST, RELEASE, verify, vouch
 from .kinds import WORDS, Words
 from .settings import Settings
@@ -35,8 +35,13 @@ SERVE = (
 FOLDER = Path(__file__).resolve().parent
 TEXT = "--text"  # what a text of the command line has in the place of a file's name
 DIGITS = 6  # decimal places of a probability
-INPUT_WRONG, PACKAGE_DAMAGED, CARD_WRONG, WORKER_ENDED, INTERRUPTED = 2, 3, 4, 5, 130
-CODES = {IntegrityError: PACKAGE_DAMAGED, CardError: CARD_WRONG, WorkerError: WORKER_ENDED}
+MOST_SKIPPED = 20  # files that are named; of more, how many there are
+INPUT_WRONG, PACKAGE_DAMAGED, CARD_WRONG, WORKER_ENDED, SKIPPED, INTERRUPTED = 2, 3, 4, 5, 6, 130
+CODES = {IntegrityError: PACKAGE_DAMAGED, CardError: CARD_WRONG, WorkerError: WORKER_ENDED, SkippedError: SKIPPED}
+CODES_SAID = (
+    "exit codes: 0 fine; 2 the input is wrong; 3 the package is damaged or not the publisher's; 4 the card's accuracy is not reproduced; "
+    "5 a process of the server has ended unasked; 6 some files of a folder could not be read and were skipped"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -80,9 +85,9 @@ def _words() -> Words:
 
 
 def _parser(program: str, words: Words) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(program, description="A released model: ask it, read its card, verify its files.")
+    parser = argparse.ArgumentParser(program, description="A released model: ask it, read its card, verify its files.", epilog=CODES_SAID)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    predict = commands.add_parser("predict", help=words.predicts)
+    predict = commands.add_parser("predict", help=words.predicts, epilog=CODES_SAID)
     said = words.thing == "text"  # what fits into a command line
     predict.add_argument("files", nargs="*" if said else "+", metavar="FILE", help=words.files)
     if said:
@@ -91,7 +96,9 @@ def _parser(program: str, words: Words) -> argparse.ArgumentParser:
     predict.add_argument("--threads", type=settings.count, default=0, metavar="N", help="use at most N cores (default: all)")
     predict.set_defaults(run=_predict)
     predict.add_argument("--abstain", action="store_true", help="no answer where the model is less sure than the release's threshold")
-    evaluate = commands.add_parser("evaluate", help=f"measure the accuracy on labelled {words.things} and compare it with the card's")
+    evaluate = commands.add_parser(
+        "evaluate", help=f"measure the accuracy on labelled {words.things} and compare it with the card's", epilog=CODES_SAID
+    )
     evaluate.add_argument("data", nargs="+", metavar="DATA", help=words.data)
     evaluate.add_argument("--threads", type=settings.count, default=0, metavar="N", help="use at most N cores (default: all)")
     evaluate.set_defaults(run=_evaluate)
@@ -157,15 +164,24 @@ def _predict(options: argparse.Namespace) -> None:
     texts = getattr(options, "text", [])
     if not options.files and not texts:
         raise InputError("name a FILE, - for standard input, or give --text TEXT")
-    sources: list[tuple[str, Callable[[], Any]]] = [(TEXT, lambda: texts)] if texts else []
-    sources += [(name, partial(predictor.kind.load, name)) for name in _named(options.files, predictor.kind.words)]
-    width = max(len("file"), *(len(_shown(name)) for name, _ in sources))
+    sources: list[tuple[str, bool, Callable[[], Any]]] = [(TEXT, False, lambda: texts)] if texts else []
+    sources += [(name, inside, partial(predictor.kind.load, name)) for name, inside in _named(options.files, predictor.kind.words)]
+    width = max(len("file"), *(len(_shown(name)) for name, _, _ in sources))
     heading = "" if options.json else f"{'file':<{width}}  {thing:>6}  {'answer':<10}  probability\n"
-    for name, load in sources:
+    skipped: list[str] = []
+    left_out = 0
+    for name, inside, load in sources:
         try:
             labels, probabilities = predictor.predict(load())
         except InputError as error:
-            raise InputError(f"{'standard input' if name == '-' else _shown(name)}: {error}") from None
+            said = f"{'standard input' if name == '-' else _shown(name)}: {error}"
+            if not inside or len(skipped) + left_out + 1 == len(sources):
+                raise InputError(said) from None
+            if isinstance(error, NoExampleError):
+                left_out += 1
+            else:
+                skipped.append(said)
+            continue
         print(end=heading)
         heading = ""
         for index, (best, row) in enumerate(zip(labels, probabilities.tolist(), strict=True)):
@@ -175,6 +191,24 @@ def _predict(options: argparse.Namespace) -> None:
                 print(json.dumps({"file": name, thing: index, "label": label, "probabilities": by_class}))
             else:
                 print(f"{_shown(name):<{width}}  {index:>6}  {label or '-':<10}  {max(row):.4f}")
+    if left_out:
+        print(f"{left_out:,} files that are no {predictor.kind.words.things} were left out", file=sys.stderr)
+    _name(skipped)
+    _end(skipped)
+
+
+def _name(skipped: Sequence[str]) -> None:
+    """Says which files could not be read, "FILE: why"."""
+    for said in skipped[:MOST_SKIPPED]:
+        print(f"skipped {said}", file=sys.stderr)
+    if skipped[MOST_SKIPPED:]:
+        print(f"skipped {len(skipped) - MOST_SKIPPED:,} more", file=sys.stderr)
+
+
+def _end(skipped: Sequence[str]) -> None:
+    """Raises `SkippedError` where files could not be read."""
+    if skipped:
+        raise SkippedError(f"{len(skipped):,} files could not be read and were skipped; mend them, or take them out")
 
 
 def _info(options: argparse.Namespace) -> None:
@@ -182,19 +216,19 @@ def _info(options: argparse.Namespace) -> None:
     print(contents[RELEASE if options.json else CARD].decode("utf-8"), end="")
 
 
-def _named(files: list[str], words: Words) -> list[str]:
-    """The files named, and in the place of a folder those in it."""
+def _named(files: list[str], words: Words) -> list[tuple[str, bool]]:
+    """The files named, and in the place of a folder those in it; whether each is one of a folder."""
     from .sources import files_below
 
-    names: list[str] = []
+    names: list[tuple[str, bool]] = []
     for name in files:
         if name != "-" and Path(name).is_dir():
             found = [str(path) for path in files_below(Path(name))]
             if not found:
                 raise InputError(f"{_shown(name)}: is an empty folder; name one with {words.things} in it")
-            names += found
+            names += [(path, True) for path in found]
         else:
-            names.append(name)
+            names.append((name, False))
     return names
 
 
@@ -204,6 +238,11 @@ def _evaluate(options: argparse.Namespace) -> None:
     predictor = Predictor(FOLDER, options.threads)
     things = predictor.kind.words.things
     data = predictor.kind.labelled(options.data, predictor.classes)
+    _name(data.skipped)
+    for note in data.notes:
+        print(note)
+    if data.left_out:
+        print(f"{data.left_out:,} files that are no {things} were left out")
     answers = predictor.predict(data.inputs).probabilities.argmax(axis=1)
     right, n = int((answers == data.labels).sum()), len(data.labels)
     card = predictor.release["numbers"]["evaluation"]["accuracy"]
@@ -211,16 +250,30 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(f"{right:,} of {n:,} right: {right / n:.2%}")
     print(f"the card says {promised:,} of {card['n']:,}: {card['value']:.2%} (95 % interval {card['low']:.2%} to {card['high']:.2%})")
     if data.digest() != predictor.release["test_digest"]:
-        inside = card["low"] <= right / n <= card["high"]
-        print(
-            f"these are other {things} than the card's, or in another order; the accuracy lies {'in' if inside else 'OUT'}side its interval"
-        )
+        _judge(f"these are other {things} than the card's, or in another order", (right, n), (promised, card["n"]))
     elif (right, n) != (promised, card["n"]):
         raise CardError(
             f"these are the card's own test {things}, but the answers are others; compare the versions of onnxruntime and numpy"
         )
     else:
         print(f"these are the card's own test {things}: it MATCHES")
+    _end(data.skipped)
+
+
+def _judge(said: str, here: tuple[int, int], card: tuple[int, int]) -> None:
+    """Says whether a share, right of n, fits the card's, which was counted on others; raises `CardError` where it is worse."""
+    from .accord import difference
+
+    low, high = (100 * bound for bound in difference(*here, *card))
+    if high < 0:
+        raise CardError(
+            f"{said}, and worse than the card by {-high:.2f} to {-low:.2f} points (95 % interval, n = {here[1]:,}); "
+            "see whether they are like those that the card names, and labelled alike"
+        )
+    if low > 0:
+        print(f"{said}: better than the card by {low:.2f} to {high:.2f} points (95 % interval, n = {here[1]:,})")
+    else:
+        print(f"{said}: consistent with the card; the difference is {low:+.2f} to {high:+.2f} points (95 % interval, n = {here[1]:,})")
 
 
 def _verify(options: argparse.Namespace) -> None:

@@ -73,7 +73,9 @@ def under(values: dict[str, Any], names: tuple[str, ...], things: str) -> str:
 def abstention(values: dict[str, Any]) -> bool | None:
     """Whether an unsure answer is to be withheld: the key `abstain`, or that of MLflow's `params`; None where neither is there."""
     params = values.get("params")
-    wish = values.get("abstain", params.get("abstain") if isinstance(params, dict) else None)
+    if params is not None and not isinstance(params, dict):
+        raise InputError(f"params is a {kind_of(params)}; give an object, or leave it out")
+    wish = values.get("abstain", (params or {}).get("abstain"))
     if wish is not None and not isinstance(wish, bool):
         raise InputError('"abstain" is true or false')
     return wish

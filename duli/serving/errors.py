@@ -5,6 +5,7 @@ ReleaseError (a ValueError)
 │   └── NoExampleError  a file that training leaves out too: it may lie beside examples
 ├── IntegrityError  this package is not what was released: install it anew
 ├── CardError       this package does not do here what its card says
+├── SkippedError    some files could not be read and were left out
 └── WorkerError     a process of the server has ended: see why, start it again
 """
 
@@ -23,6 +24,10 @@ class NoExampleError(InputError):
 
 class IntegrityError(ReleaseError):
     """A file of this package is changed, missing or not listed."""
+
+
+class SkippedError(ReleaseError):
+    """Files of a folder that could not be read; the others were."""
 
 
 class CardError(ReleaseError):

@@ -170,5 +170,5 @@ class Kind:
                     "properties": {"columns": {"type": "array"}, "data": several},
                 },
             },
-            (2, 4),
+            [([n, *self.shape], lists(n, *self.shape)) for n in (1, 2)],
         )

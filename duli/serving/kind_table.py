@@ -1,7 +1,6 @@
 """Rows of a table: one number for each feature, NaN where it is missing."""
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from math import prod
@@ -12,20 +11,19 @@ from numpy.typing import NDArray
 
 from . import npy
 from .bodies import INVOKED, MAX_INPUTS, Asked, abstention, bounded, document, kind_of, under
-from .columns import indices, records
+from .columns import centred, column, indices, mostly, number, numbers, read
 from .errors import InputError
 from .kinds import WORDS, Described, Labelled, Tensor
 from .sources import content_of, naming
 
 BATCH = 4096  # rows given to the model at once
-FLOAT = 4  # bytes of a float32
 LABEL = "label"  # column
 
-Rows = NDArray[np.float32]  # [n, features]
+Rows = NDArray[np.floating[Any]]  # [n, features] as measured: float32, or float64 where the release centres a feature
 
 
 class Kind:
-    """Rows of the `features` that the model was trained on, in their order."""
+    """Rows of the `features` that the model was trained on, in their order; offset and scale of those that are `centred`."""
 
     words = WORDS["table"]
     feed = "features"
@@ -36,12 +34,17 @@ class Kind:
     def __init__(self, release: Mapping[str, Any], contents: Mapping[str, bytes]) -> None:
         self.features: list[str] = release["features"]
         self._places = {name: index for index, name in enumerate(self.features)}
-        self.tensor = Tensor("features", "FP32", [-1, len(self.features)], "send numbers as such")
+        self._label = [name for name in (release.get("columns", {}).get("label"), LABEL) if name]
+        far: dict[str, list[float]] = release.get("centred") or {}
+        self._centres = np.array([far.get(name, (0.0, 1.0)) for name in self.features], np.float64)
+        self._type = np.dtype("<f8" if far else "<f4")  # of rows, and of a binary tensor
+        advice = f"send numbers as such; float32 does not hold those of {', '.join(far)}" if far else "send numbers as such"
+        self.tensor = Tensor("features", "FP64" if far else "FP32", [-1, len(self.features)], advice)
 
     def checked(self, inputs: Any) -> Rows:
-        """`inputs` as float32 [n, features]: an array, lists of numbers, or dictionaries by the features' names.
+        """`inputs` as rows [n, features]: an array, lists of numbers, or dictionaries by the features' names.
 
-        Rounded to float32, which is what the model takes; nothing else is done silently.
+        Rounded to float32 where that is enough; nothing else is done silently.
         """
         if isinstance(inputs, list):
             return self._rows(inputs, "the list", truths=True)
@@ -55,23 +58,27 @@ class Kind:
         return self._numbers(inputs, "row {}".format)
 
     def _numbers(self, found: NDArray[Any], called: Callable[[int], str]) -> Rows:
-        """`found` [n, features] as float32; `called` says what a row is called, given its number from 0."""
+        """`found` [n, features] as rows; `called` says what a row is called, given its number from 0."""
         if not len(found):
             raise InputError("there is no row in it; give at least one")
-        with warnings.catch_warnings(action="ignore"):  # of overflow, which is refused below
-            rows = np.ascontiguousarray(found, np.float32)
-        if (infinite := np.argwhere(np.isinf(rows))).size:
+        with np.errstate(over="ignore"):  # which is refused below
+            rows = np.ascontiguousarray(found, self._type)
+        if (infinite := np.argwhere(np.isinf(self._taken(rows)))).size:
             row, column = infinite[0].tolist()
             raise InputError(f"{called(row)}: {self.features[column]} is infinite or too large for float32; leave it out or correct it")
         if (empty := np.flatnonzero(np.isnan(rows).all(axis=1))).size:
             raise InputError(f"{called(int(empty[0]))} has no value at all; give at least one")
         return rows
 
-    def parts(self, inputs: Rows) -> Iterator[tuple[slice, Rows]]:
-        """At most BATCH rows at once, as they come."""
+    def parts(self, inputs: Rows) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """At most BATCH rows at once, as they come, and as the model takes them."""
         for start in range(0, len(inputs), BATCH):
             rows = slice(start, start + BATCH)
-            yield rows, inputs[rows]
+            yield rows, self._taken(inputs[rows])
+
+    def _taken(self, rows: Rows) -> NDArray[np.float32]:
+        """Centred in float64, and rounded to float32."""
+        return centred(rows, self._centres) if self._type.itemsize == 8 else rows.astype(np.float32, copy=False)
 
     def joined(self, several: list[Rows]) -> Rows:
         """Those of several requests as one array."""
@@ -82,7 +89,7 @@ class Kind:
         return self._file(content_of(source))
 
     def _file(self, content: bytes) -> Rows:
-        return self._npy(content) if content.startswith(npy.NPY) else self._csv(content)[0]
+        return self._npy(content) if content.startswith(npy.NPY) else self._csv(content)
 
     def labelled(self, sources: list[str], classes: list[str]) -> Labelled:
         """Rows and their classes, of one .csv file."""
@@ -92,8 +99,7 @@ class Kind:
             content = content_of(sources[0])
             if content.startswith(npy.NPY):
                 raise InputError(f"is a .npy file, in which no labels stand; give {self.words.data}")
-            rows, labels = self._csv(content, labels=True)
-            return Labelled(rows, indices(labels, classes))
+            return self._labelled(content, classes)
 
     def _npy(self, content: bytes) -> Rows:
         kind, fortran, shape, start = npy.header(content)
@@ -105,24 +111,57 @@ class Kind:
             raise InputError(f"is truncated or longer than its header says, which claims {list(shape)}; copy or save it again")
         return self.checked(np.frombuffer(content, dtype, offset=start).reshape(shape, order="F" if fortran else "C"))
 
-    def _csv(self, content: bytes, *, labels: bool = False, most: int | None = None) -> tuple[Rows, list[str]]:
+    def _csv(self, content: bytes, most: int | None = None) -> Rows:
         names: list[str] = []
 
         def choose(header: list[str]) -> list[int]:
             if not header:
                 raise InputError("has no first line that names the columns; give one")
-            if labels and LABEL not in header:
-                raise InputError(f"has no column {LABEL}; name it so in the first line")
-            names.extend(name for name in header if not (labels and name == LABEL))
+            names.extend(header)
             self._known(names, "names")
-            return [header.index(name) for name in (*names, *([LABEL] if labels else []))]
+            return [*range(len(header))]
 
-        found = records(content, choose, most)
+        found, comma = read(content, choose, most)
         values = np.full((len(found), len(self.features)), np.nan)
         places = [self._places[name] for name in names]
         for row, (line, texts) in zip(values, found, strict=True):
-            row[places] = [_number(text, line, name) for text, name in zip(texts, names, strict=False)]
-        return self._numbers(values, lambda row: f"line {found[row][0]:,}"), [texts[-1] for _, texts in found] if labels else []
+            row[places] = [_number(text, line, name, comma=comma) for text, name in zip(texts, names, strict=True)]
+        return self._numbers(values, lambda row: f"line {found[row][0]:,}")
+
+    def _labelled(self, content: bytes, classes: list[str]) -> Labelled:
+        """Rows and their classes, read as `duli new` reads such a file: what that leaves out is left out and said."""
+        names: list[str] = []
+        others: list[str] = []
+
+        def choose(header: list[str]) -> list[int]:
+            label = column(header, self._label)
+            names.extend(name for name in header if name in self._places and name != label)
+            others.extend(name for name in header if name not in self._places and name != label)
+            if not names:
+                raise InputError(f"has no column that is a feature of the model; its features are {self._listed()}")
+            return [header.index(name) for name in (*names, label)]
+
+        found, comma = read(content, choose)
+        rows = [row for row in found if row[1][-1].strip()]
+        values = np.full((len(rows), len(self.features)), np.nan)
+        notes = [f"{len(others):,} columns are no features: {', '.join(map(ascii, others[:5]))}"] if others else []
+        for index, name in enumerate(names):
+            texts = [cells[index] for _, cells in rows]
+            some, odd = numbers(texts, comma=comma)
+            values[:, self._places[name]] = some
+            if odd:
+                said = f"line {rows[odd[0]][0]:,}: {name} is {texts[odd[0]][:40]!a}"
+                if not mostly(some, len(odd)):
+                    raise InputError(f"{said}, which is no number; leave it empty where it is missing")
+                notes.append(f"{said}, which counts as missing; so do {len(odd) - 1:,} more cells of it")
+        kept = centred(values, self._centres)
+        usable = np.asarray(~np.isinf(kept).any(axis=1) & ~np.isnan(kept).all(axis=1))
+        for n, what in ((len(found) - len(rows), "without a label"), (int((~usable).sum()), "without numbers, or with infinite ones")):
+            notes += [f"{n:,} rows {what} were left out"] if n else []
+        labels = indices([cells[-1] for (_, cells), keep in zip(rows, usable, strict=True) if keep], classes)
+        if not len(labels):
+            raise InputError("there is no row with numbers and a label in it; give at least one")
+        return Labelled(values[usable].astype(self._type), labels, notes=tuple(notes), kept=kept[usable])
 
     def _known(self, names: list[Any], what: str) -> None:
         """Raises `InputError` where one of `names` is no feature."""
@@ -136,7 +175,7 @@ class Kind:
 
     def body(self, content: bytes, media: bytes) -> Rows:
         """Those of a file that is sent."""
-        rows = self._npy(content) if content.startswith(npy.NPY) else self._csv(content, most=MAX_INPUTS)[0]
+        rows = self._npy(content) if content.startswith(npy.NPY) else self._csv(content, most=MAX_INPUTS)
         if len(rows) > MAX_INPUTS:
             raise InputError(f"holds {len(rows):,} rows; send {MAX_INPUTS} at once")
         return rows
@@ -223,46 +262,55 @@ class Kind:
         return self._rows(rows, "data", truths=truths)
 
     def size(self, sizes: list[int]) -> int:
-        """Four bytes a number."""
-        return FLOAT * prod(sizes)
+        """Four bytes a number, or eight."""
+        return self._type.itemsize * prod(sizes)
 
     def unpacked(self, body: bytes, start: int, sizes: tuple[int, ...]) -> Rows:
-        """float32, lowest byte first."""
-        return self._numbers(np.frombuffer(body, "<f4", offset=start).reshape(-1, len(self.features)), "row {}".format)
+        """float32 or float64, as the tensor is declared, lowest byte first."""
+        return self._numbers(np.frombuffer(body, self._type, offset=start).reshape(-1, len(self.features)), "row {}".format)
 
     def described(self) -> Described:
         """Lists of numbers, and objects by the features' names."""
-        n = len(self.features)
-        number = {"type": ["number", "null"], "description": "null: missing"}
+        width = len(self.features)
+        largest = float(np.finfo(np.float32).max)
+        number = {"type": ["number", "null"], "description": "null: missing", "minimum": -largest, "maximum": largest}
+        some = {"contains": {"type": "number"}}  # a row has a value at least
+        listed = {"type": "array", "items": number, "minItems": width, "maxItems": width, **some}
         several = {"type": "array", "minItems": 1, "maxItems": MAX_INPUTS}
         row = {"$ref": "#/components/schemas/Row"}
         rows = {"$ref": "#/components/schemas/Rows"}
-        columns = {name: {"type": "array", "items": number} for name in self.features}
+        # Of one row: that columns are of one length cannot be said.
+        columns = {name: {"type": "array", "items": number, "minItems": 1, "maxItems": 1, **some} for name in self.features}
         frame = {
             "type": "object",
             "required": ["data"],
             "properties": {
-                "columns": {"type": "array", "items": {"enum": self.features}, "uniqueItems": True},
-                "data": {**several, "items": {"type": "array", "items": number}},
+                "columns": {"const": self.features, "description": "in any order"},
+                "data": {**several, "items": listed},
             },
         }
-        named = {"type": "object", "properties": dict.fromkeys(self.features, number), "additionalProperties": False}
+        named = {
+            "type": "object",
+            "properties": dict.fromkeys(self.features, number),
+            "additionalProperties": False,
+            "not": {"additionalProperties": {"type": "null"}},
+        }
         file = {"type": "string", "format": "binary"}
         return Described(
             "Which class the rows belong to.",
             {
-                "Row": {"anyOf": [{"type": "array", "items": number, "minItems": n, "maxItems": n}, named]},
+                "Row": {"anyOf": [listed, named]},
                 "Rows": {**several, "items": row},
             },
             {"rows": rows, "row": row},
             {"text/csv": {"type": "string"}, "application/x-npy": file, "application/octet-stream": file},
             {
-                "inputs": {"anyOf": [rows, {"type": "object", "properties": columns}]},
+                "inputs": {"anyOf": [rows, {"type": "object", "properties": columns, "additionalProperties": False, "minProperties": 1}]},
                 "instances": rows,
                 "dataframe_split": frame,
                 "dataframe_records": {**several, "items": named},
             },
-            (2, 2),
+            [([n, width], {"type": "array", "minItems": n, "maxItems": n, "items": listed}) for n in (1, 2)],
         )
 
 
@@ -276,11 +324,9 @@ def _transposed(columns: dict[str, Any], what: str) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _number(text: str, line: int, name: str) -> float:
-    """A cell of a .csv; empty is missing."""
-    try:
-        if "_" in text:  # which Python, alone, reads as a number
-            raise ValueError
-        return float(text) if text.strip() else math.nan
-    except ValueError:
-        raise InputError(f"line {line:,}: {name} is {text[:40]!a}, which is no number; leave it empty where it is missing") from None
+def _number(text: str, line: int, name: str, *, comma: bool) -> float:
+    """A cell of a .csv; NaN where it is missing."""
+    value = number(text, comma=comma)
+    if value is None:
+        raise InputError(f"line {line:,}: {name} is {text[:40]!a}, which is no number; leave it empty where it is missing")
+    return value

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bodies import INVOKED, MAX_INPUTS, Asked, abstention, bounded, document, kind_of, under
-from .columns import indices, records
+from .columns import column, indices, records
 from .errors import InputError, ReleaseError
 from .kinds import WORDS, Described, Labelled, Tensor
 from .sources import content_of, decoded, naming
@@ -37,6 +37,8 @@ class Kind:
     def __init__(self, release: Mapping[str, Any], contents: Mapping[str, bytes]) -> None:
         self.length: int = release["input"]["length"]
         self._tokenizer = _loaded(contents[TOKENIZER], self.length)
+        columns = release.get("columns", {})
+        self._text, self._label = ([name for name in (columns.get(usual), usual) if name] for usual in (TEXT, LABEL))
 
     def checked(self, inputs: Any) -> list[str]:
         """`inputs` as a list of strings with something to read in each."""
@@ -72,15 +74,43 @@ class Kind:
 
     def load(self, source: str) -> list[str]:
         """The texts of a file: what it is, its name says."""
-        return _texts(source)[0]
+        rows = self._rows(source)
+        for number, (text, *_) in rows:
+            if problem := _problem(text):
+                raise InputError(f"line {number:,}: the text {problem}")
+        return [text for _, (text, *_) in rows]
 
     def labelled(self, sources: list[str], classes: list[str]) -> Labelled:
-        """Texts and their classes, of one file."""
+        """Texts and their classes, of one file, read as `duli new` reads it: what that leaves out is left out and said."""
         if len(sources) != 1:
             raise InputError(f"{len(sources)} files are no labelled data; give {self.words.data}")
         with naming(sources[0]):
-            texts, labels = _texts(sources[0], labels=True)
-            return Labelled(texts, indices(labels, classes))
+            rows = self._rows(sources[0], labels=True)
+            for number, (text, _) in rows:
+                if not isinstance(text, str) and (problem := _problem(text)):
+                    raise InputError(f"line {number:,}: the text {problem}")
+            labelled = [(text, label) for _, (text, label) in rows if label.strip()]
+            found = [(text, label) for text, label in labelled if not _problem(text)]
+            counts = (len(rows) - len(labelled), "texts without a label"), (len(labelled) - len(found), "empty texts")
+            if not found:
+                raise InputError("has no text with a label in it; give at least one")
+            notes = tuple(f"{n:,} {what} were left out" for n, what in counts if n)
+            return Labelled([text for text, _ in found], indices([label for _, label in found], classes), notes=notes)
+
+    def _rows(self, source: str, *, labels: bool = False) -> list[tuple[int, list[Any]]]:
+        """Line and text of each example of a file, and its label where these are asked for."""
+        content, name = content_of(source), source.removesuffix(".gz").lower()
+        rows: list[tuple[int, list[Any]]]
+        if name.endswith((".jsonl", ".ndjson")):
+            rows = [_parsed(line, number, labels=labels) for number, line in _lines(content)]
+        elif labels or name.endswith((".csv", ".tsv")):
+            wanted = [self._text, *([self._label] if labels else [])]
+            rows = [*records(content, lambda header: [header.index(column(header, names)) for names in wanted])]
+        else:
+            rows = [(number, [line]) for number, line in _lines(content)]
+        if not rows:
+            raise InputError("has no text in it; give at least one")
+        return rows
 
     def body(self, content: bytes, media: bytes) -> list[str]:
         """The one text that is sent as it is."""
@@ -183,7 +213,7 @@ class Kind:
                 "dataframe_split": frame,
                 "dataframe_records": {**several, "items": record},
             },
-            (1, 2),
+            [([n], {"type": "array", "minItems": n, "maxItems": n, "items": text}) for n in (1, 2)],
         )
 
 
@@ -231,32 +261,6 @@ def _column(frame: Any) -> list[Any]:
     return [row[columns.index(TEXT)] for row in rows]
 
 
-def _texts(source: str, *, labels: bool = False) -> tuple[list[str], list[str]]:
-    """The texts of a file, and their labels where these are asked for."""
-    content, name = content_of(source), source.removesuffix(".gz").lower()
-    if name.endswith(".csv"):
-        wanted = [TEXT, *([LABEL] if labels else [])]
-        rows = records(content, lambda found: _positions(found, wanted))
-    elif name.endswith((".jsonl", ".ndjson")):
-        rows = [_parsed(line, number, labels=labels) for number, line in _lines(content)]
-    elif labels:
-        raise InputError("is no .csv and no .jsonl; give one with the columns text and label")
-    else:
-        rows = [(number, [line]) for number, line in _lines(content)]
-    for number, (text, *_) in rows:
-        if problem := _problem(text):
-            raise InputError(f"line {number:,}: the text {problem}")
-    if not rows:
-        raise InputError("has no text in it; give at least one")
-    return [row[0] for _, row in rows], [row[1] for _, row in rows] if labels else []
-
-
-def _positions(header: list[str], wanted: list[str]) -> list[int]:
-    if missing := [name for name in wanted if name not in header]:
-        raise InputError(f"has no column {missing[0]}, only {', '.join(map(ascii, header))}; name it so in the first line")
-    return [header.index(name) for name in wanted]
-
-
 def _lines(content: bytes) -> list[tuple[int, str]]:
     """Each line with its number; the last may end without a line break."""
     lines = decoded(content).split("\n")
@@ -268,13 +272,23 @@ def _lines(content: bytes) -> list[tuple[int, str]]:
     return [(number, line.removesuffix("\r")) for number, line in enumerate(lines, start=1)]
 
 
-def _parsed(line: str, number: int, *, labels: bool) -> tuple[int, list[str]]:
+class _Written(str):
+    """A number of JSON as it is written there."""
+
+
+def _parsed(line: str, number: int, *, labels: bool) -> tuple[int, list[Any]]:
     try:
-        found = json.loads(line)
+        found = json.loads(line, parse_int=_Written, parse_float=_Written)
     except (ValueError, RecursionError):
         raise InputError(f"line {number:,} is no JSON; correct it, or name the file .txt if it has a text a line") from None
     if not isinstance(found, dict) or TEXT not in found:
         raise InputError(f'line {number:,} is no object with a "{TEXT}"; give lines such as {{"{TEXT}": "..."}}')
     if labels and LABEL not in found:
         raise InputError(f'line {number:,} has no "{LABEL}"; give one in each line')
-    return number, [found[TEXT], *([str(found[LABEL])] if labels else [])]
+    text = 0 if isinstance(found[TEXT], _Written) else found[TEXT]
+    return number, [text, *([_label(found[LABEL])] if labels else [])]
+
+
+def _label(value: Any) -> str:
+    """A label of JSON as text: a number as it is written, true and false so, and null is none."""
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

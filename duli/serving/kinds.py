@@ -64,7 +64,7 @@ class Described(NamedTuple):
     asked: dict[str, Any]  # key of a request to /predict -> what stands under it
     media: dict[str, Any]  # Content-Type of /predict besides JSON -> its schema
     invoked: dict[str, Any]  # key of a request to /invocations -> what stands under it
-    dimensions: tuple[int, int]  # of the tensor, at least and at most
+    tensors: list[tuple[list[int], dict[str, Any]]]  # shape and data of one and of two examples; more go likewise
 
 
 class Labelled(NamedTuple):
@@ -74,13 +74,16 @@ class Labelled(NamedTuple):
     labels: "NDArray[np.int64]"  # [n]
     skipped: tuple[str, ...] = ()  # "FILE: why" of those that could not be read
     left_out: int = 0  # files that are no examples, which training leaves out as well
+    notes: tuple[str, ...] = ()  # what else was left out, as training does, or was read otherwise than it stands there
+    kept: Any = None  # the examples as training keeps them, where these are others than the inputs
 
     def digest(self) -> str:
         """SHA-256 over every example's own and its label, in order: what the card calls the digest of a split."""
         import hashlib
 
         whole = hashlib.sha256()
-        for one, label in zip(self.inputs, self.labels.tolist(), strict=True):
+        kept = self.inputs if self.kept is None else self.kept
+        for one, label in zip(kept, self.labels.tolist(), strict=True):
             content = one.encode() if isinstance(one, str) else one.tobytes()
             whole.update(f"{hashlib.sha256(content).hexdigest()} {label}\n".encode())
         return whole.hexdigest()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from .bodies import MAX_INPUTS
 from .kinds import Described, Kind
 
 
@@ -15,30 +16,34 @@ def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
         "503": _refusal("the server stops"),
     }
     tensor = {
-        "type": "object",
-        "required": ["name", "shape", "datatype", "data"],
-        "properties": {
-            "name": {"const": kind.tensor.name},
-            "datatype": {"const": kind.tensor.datatype},
-            "shape": {
-                "type": "array",
-                "items": {"type": "integer", "minimum": 1},
-                "minItems": said.dimensions[0],
-                "maxItems": said.dimensions[1],
-            },
-            "data": {"type": "array"},
-            "parameters": {"type": "object"},
-        },
+        "description": f"As it looks with one and with two {things}; up to {MAX_INPUTS} go likewise, and lists may be flat.",
+        "anyOf": [
+            {
+                "type": "object",
+                "required": ["name", "shape", "datatype", "data"],
+                "properties": {
+                    "name": {"const": kind.tensor.name},
+                    "datatype": {"const": kind.tensor.datatype},
+                    "shape": {"const": shape},
+                    "data": data,
+                    "parameters": {"type": ["object", "null"]},
+                },
+            }
+            for shape, data in said.tensors
+        ],
     }
     infer = {
         "type": "object",
         "required": ["inputs"],
         "properties": {
-            "id": {"type": "string"},
-            "parameters": {"type": "object", "properties": {"abstain": {"type": "boolean"}, "binary_data_output": {"type": "boolean"}}},
+            "id": {"type": ["string", "null"]},
+            "parameters": {
+                "type": ["object", "null"],
+                "properties": {"abstain": {"type": "boolean"}, "binary_data_output": {"description": "true: as bytes"}},
+            },
             "inputs": {"type": "array", "items": tensor, "minItems": 1, "maxItems": 1},
             "outputs": {
-                "type": "array",
+                "type": ["array", "null"],
                 "minItems": 1,
                 "maxItems": 2,
                 "items": {"type": "object", "required": ["name"], "properties": {"name": {"enum": ["probabilities", "label"]}}},
@@ -47,12 +52,11 @@ def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
     }
     inferred = _answers("output tensors", {"type": "object", "required": ["model_name", "outputs"]})
     inferred["200"]["content"]["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
-    one_of = [
-        {"type": "object", "required": [name], "properties": {name: inner, "abstain": {"type": "boolean"}}}
-        for name, inner in said.asked.items()
-    ]
+    wish = {"type": ["boolean", "null"]}
+    params = {"type": ["object", "null"], "properties": {"abstain": wish}}
+    one_of = [{"type": "object", "required": [name], "properties": {name: inner, "abstain": wish}} for name, inner in said.asked.items()]
     invocations = [
-        {"type": "object", "required": [name], "properties": {name: inner, "params": {"type": "object"}}}
+        {"type": "object", "required": [name], "properties": {name: inner, "abstain": wish, "params": params}}
         for name, inner in said.invoked.items()
     ]
     paths = {
@@ -162,7 +166,7 @@ def _abstain() -> dict[str, Any]:
         "name": "abstain",
         "in": "query",
         "description": "Withhold the label where the model is less sure than the release's threshold.",
-        "schema": {"type": "string", "enum": ["true", "false"]},
+        "schema": {"type": "string", "enum": ["true", "false", "1", "0"]},
     }
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+HEAPS = ("01", "1", "1.0")  # names of the heaps of points
 # What a review is about, and what it says of it: words for praise, and words for complaint.
 THINGS = ("屏幕", "电池", "房间", "服务", "包装", "快递", "价格", "键盘", "书里的故事", "翻译", "早餐", "声音")
 FILLERS = ("我觉得", "总的来说", "用了一个月", "第二次买了", "送给朋友的", "和描述一样", "说实话", "周末收到", "没想到", "到现在为止")
@@ -15,12 +16,21 @@ WORDS = {
 
 
 def points(file: Path, n: int, seed: int = 0) -> Path:
-    """A CSV of `n` points of three heaps in six dimensions, which hardly touch."""
+    """A CSV of `n` points of three heaps in six dimensions, which hardly touch, as people have such files.
+
+    With the index that pandas writes along, times in milliseconds, a cell that is no number, a value that is missing, and classes that
+    are all the same number.
+    """
     generator = np.random.default_rng(seed)
     kinds = generator.integers(0, 3, n)
     values = generator.normal(size=(n, 6)) + 3 * generator.normal(size=(3, 6))[kinds]
-    rows = [[*(f"{one:.4f}" for one in row), f"heap {kind}"] for row, kind in zip(values, kinds, strict=True)]
-    return _write(file, [*"abcdef", "label"], rows)
+    times = 1_700_000_000_000 + 250 * generator.permutation(n)
+    rows = [
+        [str(index), *(f"{one:.4f}" for one in row), str(time), HEAPS[kind]]
+        for index, (row, kind, time) in enumerate(zip(values, kinds, times, strict=True))
+    ]
+    rows[7][1], rows[8][2] = "broken", "缺失"
+    return _write(file, ["", *"abcdef", "t_ms", "heap"], rows)
 
 
 def reviews(file: Path, n: int, seed: int = 0) -> Path:

@@ -1,21 +1,24 @@
 """Lines that `duli new` made of a table and of Chinese texts, by real `dvc repro`."""
 
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from stages.__main__ import STAGES
-from tests.cli.made_up import points, reviews
+from tests.cli.made_up import HEAPS, points, reviews
 from tests.test_line import Clone, make_clone
 
 pytestmark = pytest.mark.slow
 
 
-def made(tmp_path: Path, data: Path, epochs: int) -> Clone:
+def made(tmp_path: Path, data: Path, epochs: int, *options: str) -> Clone:
     """The folder of the line that `duli new` makes of the data, with less to do than it would have."""
     (tmp_path / "clone").mkdir()
     clone = make_clone(tmp_path / "clone", tmp_path)
-    clone.duli("new", "mine", "--from", str(data))
+    clone.duli("new", "mine", "--from", str(data), *options)
     clone.folder /= "pipelines/mine"
     for section, key, value in (("train", "epochs", epochs), ("benchmark", "seconds", 0.5)):
         clone.set(section, key, value)
@@ -23,13 +26,27 @@ def made(tmp_path: Path, data: Path, epochs: int) -> Clone:
 
 
 def test_a_line_of_a_table_runs_and_learns_what_is_in_it(tmp_path: Path) -> None:
-    """Three heaps of points in six dimensions, which hardly touch: nearly all are told apart, up to the report."""
-    clone = made(tmp_path, points(tmp_path / "points.csv", 600), epochs=6)
+    """Three heaps of points in six dimensions, which hardly touch: nearly all are told apart, up to the report.
+
+    The release takes the file that the line was made of.
+    """
+    data = points(tmp_path / "points.csv", 600)
+    clone = made(tmp_path, data, 6, "--label", "heap")
     clone.run("dvc", "repro", "report")
     facts = clone.json("reports/evaluation.json")
     assert facts["accuracy"]["value"] > 0.97
     assert facts["accuracy"]["n"] == clone.json("data/prepared/stats.json")["splits"]["test"]["examples"]
-    assert clone.json("data/prepared/stats.json")["classes"] == ["heap 0", "heap 1", "heap 2"]
+    stats = clone.json("data/prepared/stats.json")
+    assert set(stats["classes"]) == set(HEAPS)
+    assert stats["features"] == [*"abcdef", "t_ms"]
+    assert list(stats["centred"]) == ["t_ms"]
+    with zipfile.ZipFile(next((clone.folder / "dist").glob("*.whl"))) as wheel:
+        wheel.extractall(tmp_path / "installed")
+    asked = [sys.executable, "-m", "mine", "evaluate", str(data)]
+    told = subprocess.run(asked, cwd=tmp_path / "installed", capture_output=True, text=True, check=True).stdout
+    assert "line 9: a is 'broken'" in told
+    assert " of 600 right: 9" in told
+    assert "t_ms as (value - " in (clone.folder / "dist/MODEL_CARD.md").read_text(encoding="utf-8")
     assert clone.json("reports/business.json")["accuracy"] == facts["accuracy"]
     assert "margin" not in {gate["name"] for gate in clone.json("reports/gates.json")["results"]}
     assert "<code>mine 0.1.0</code></h1>" in (clone.folder / "reports/report.html").read_text()

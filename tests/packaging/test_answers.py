@@ -31,7 +31,7 @@ def zipped(package: Path) -> bytes:
     ],
 )
 def test_a_wheel_of_every_kind_answers(tmp_path: Path, kind: str, made: Any, contents: list[bytes], size: dict[str, int]) -> None:
-    examples = KINDS[kind].written(contents, size)
+    examples = KINDS[kind].written(contents, {"input": size})
     found = answers(zipped(made.package(tmp_path / "bright_row")), "bright_row", KINDS[kind], examples)
     assert found.classes == made.CLASSES
     assert found.answers.tolist() == [index % len(made.CLASSES) for index in range(7)]

@@ -12,6 +12,7 @@ from tests.packaging import tiny, tinytext
 
 CLASSES = ["left", "middle", "right"]
 FEATURES = ["length", "width, cm", "高度"]
+CENTRED = {"length": [1.7e12, 2.0]}  # of a line; a package by itself has none
 
 
 def model(scale: float = 1.0) -> bytes:
@@ -48,7 +49,7 @@ def package(folder: Path, content: bytes | None = None, **changes: Any) -> Path:
 def write_line(folder: Path, content: bytes | None = None, n: int = 60) -> dict[str, Any]:
     """The inputs of the stage `package` in `folder`."""
     facts = tiny.write_line(folder, model() if content is None else content, right=n, n=n)
-    facts["stats"] |= {"kind": "table", "input": {"features": 3}, "features": FEATURES, "classes": CLASSES}
+    facts["stats"] |= {"kind": "table", "input": {"features": 3}, "features": FEATURES, "classes": CLASSES, "centred": CENTRED}
     facts["model"]["classes"] = CLASSES
     del facts["evaluation"]["robustness"]["pgd"]
     tiny.rewrite(folder, facts)

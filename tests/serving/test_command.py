@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from duli.serving import __main__ as command
+from duli.serving.kinds import Labelled
 from duli.serving.labelled import load
 from tests.packaging import tiny
 
@@ -208,10 +209,65 @@ def test_evaluate_matches_the_card_on_its_own_images(
 def test_evaluate_says_that_images_are_others(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
     labelled(30)
     assert command.main(["evaluate", "data.npz"]) == 0
-    assert "other images than the card's, or in another order; the accuracy lies inside its interval" in capsys.readouterr().out
+    assert "other images than the card's, or in another order: consistent with the card" in capsys.readouterr().out
     np.savez("data.npz", images=tiny.images(30)[:, 0], labels=np.arange(1, 31) % 3)
+    assert command.main(["evaluate", "data.npz"]) == 4
+    assert "worse than the card by" in capsys.readouterr().err
+
+
+def test_two_of_two_right_are_consistent_with_the_card(
+    tmp_path: Path, package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluation = {"accuracy": {"value": 0.9955, "low": 0.994, "high": 0.9966, "n": 10_000}}
+    monkeypatch.setattr(command, "FOLDER", tiny.package(tmp_path / "card", numbers={"evaluation": evaluation}))
+    labelled(2)
     assert command.main(["evaluate", "data.npz"]) == 0
-    assert "lies OUTside its interval" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "2 of 2 right" in out
+    assert "consistent with the card" in out
+    assert "n = 2" in out
+
+
+def test_a_bad_file_in_a_folder_is_named_and_skipped(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("folder").mkdir()
+    for index in range(25):
+        Path(f"folder/bad{index:02d}.npy").write_bytes(b"\x93NUMPY")
+    for name in ("a", "z"):
+        np.save(f"folder/{name}.npy", tiny.images(1))
+    assert command.main(["predict", "--json", "folder"]) == 6
+    out, error = capsys.readouterr()
+    assert [json.loads(line)["file"] for line in out.splitlines()] == ["folder/a.npy", "folder/z.npy"]
+    *named, more, last = error.splitlines()
+    assert [line.split()[1] for line in named] == [f"folder/bad{index:02d}.npy:" for index in range(20)]
+    assert more == "skipped 5 more"
+    assert "25 files could not be read" in last
+    for name in ("a", "z"):
+        Path(f"folder/{name}.npy").unlink()
+    assert command.main(["predict", "folder"]) == 2
+    assert command.main(["predict", "folder/bad00.npy", "images.npy"]) == 2  # named, and not found in a folder
+
+
+def test_evaluate_says_what_was_left_out_and_skipped(
+    package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Labelled(tiny.images(30), np.arange(30) % 3, ("data/a.png: is damaged",), 2, ("3 rows without a label were left out",))
+    monkeypatch.setattr("duli.serving.labelled.load", lambda *_, **__: data)
+    assert command.main(["evaluate", "data"]) == 6
+    out, error = capsys.readouterr()
+    assert "30 of 30 right" in out
+    assert "consistent with the card" in out
+    assert "3 rows without a label" in out
+    assert "2 files that are no images were left out" in out
+    assert error.splitlines()[0] == "skipped data/a.png: is damaged"
+
+
+def test_the_exit_codes_are_in_the_help(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for asked in (["--help"], ["predict", "--help"], ["evaluate", "--help"]):
+        with pytest.raises(SystemExit, match="0"):
+            command.main(asked)
+        said = " ".join(capsys.readouterr().out.split())
+        assert "4 the card's accuracy is not reproduced" in said
+        assert "6 some files of a folder could not be read" in said
 
 
 def test_release_and_key_belong_together(package: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -163,6 +163,61 @@ def test_evaluate_recomputes_the_card(tmp_path: Path, monkeypatch: pytest.Monkey
         assert message in error
 
 
+def test_evaluate_reads_a_file_as_duli_new_reads_it(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Other columns, rows without a label, without a number or with an infinite one are left out, and odd cells are missing."""
+    lines = ['id;length;"width, cm";高度;label', *(f"{row};3,5;{row % 2 / 2};<NA>;left" for row in range(120))]
+    lines[8] = "7;abc;-4;-4;left"
+    lines += ["121;1;0;0;", "122;;?;None;left", "123;inf;1;1;left"]
+    Path("a.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert command.main(["evaluate", "a.csv"]) == 0
+    out = capsys.readouterr().out
+    assert "120 of 120 right" in out  # a missing length is 0, which is more than -4
+    for part in ("'id'", "line 9: length is 'abc'", "1 rows without a label", "2 rows without numbers"):
+        assert part in out
+    Path("a.csv").write_text("length,label\nx,left\n1,left\n")
+    assert command.main(["evaluate", "a.csv"]) == 2
+    assert "line 2: length is 'x', which is no number" in capsys.readouterr().err
+    Path("a.csv").write_text("size,label\n1,left\n")
+    assert command.main(["evaluate", "a.csv"]) == 2
+    assert "no column that is a feature" in capsys.readouterr().err
+
+
+FAR = 1_700_000_000_000
+
+
+@pytest.fixture(scope="module")
+def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A release whose first feature lies where float32 tells nothing apart."""
+    folder = tmp_path_factory.mktemp("far") / "size_row"
+    with serving(package=tinytable.package(folder, centred={"length": [float(FAR), 2.0]})) as one:
+        yield one
+
+
+@pytest.mark.parametrize(("value", "label"), [(FAR + 4, "left"), (FAR + 1, "middle"), (FAR, "middle")])
+def test_values_are_centred_in_float64_however_they_come(far: Served, value: int, label: str) -> None:
+    row = np.array([[value, 1, 0]], np.float64)
+    for path, body, kind in (
+        ("/predict", {"rows": row.tolist()}, "application/json"),
+        ("/predict", {"row": {"length": value, "width, cm": 1}}, "application/json"),
+        ("/predict", f'length,"width, cm"\n{value},1\n'.encode(), "text/csv"),
+        ("/predict", npy(row), "application/x-npy"),
+        ("/invocations", {"instances": row.tolist()}, "application/json"),
+    ):
+        assert labels(far.ask("POST", path, body, content_type=kind)[1]) == [label], path
+    address = "/v2/models/bright-row"
+    declared = {"name": "features", "datatype": "FP64", "shape": [-1, 3]}
+    assert far.ask("GET", address)[1]["inputs"] == [declared]
+    tensor = {**declared, "shape": [1, 3]}
+    answer = far.ask("POST", f"{address}/infer", {"inputs": [{**tensor, "data": row.ravel().tolist()}]})[1]
+    assert answer["outputs"][1]["data"] == [label]
+    head = json.dumps({"inputs": [{**tensor, "parameters": {"binary_data_size": 24}}]}).encode()
+    answer = far.ask("POST", f"{address}/infer", head + row.tobytes(), inference_header_content_length=str(len(head)))[1]
+    assert answer["outputs"][1]["data"] == [label]
+    status, answer, _ = far.ask("POST", f"{address}/infer", {"inputs": [{**tensor, "datatype": "FP32", "data": row.ravel().tolist()}]})
+    assert status == 400
+    assert "length" in answer["error"]
+
+
 def labels(answer: Any) -> list[str]:
     return [one["label"] for one in answer["predictions"]]
 
