@@ -1,6 +1,7 @@
-"""Bytes that are slow to read for a parser that is not linear: bodies of any length for every reader of the server, and their time.
+"""Bytes that are slow for a parser that is not linear: bodies for every reader of the server.
 
-tests/serving/test_linear.py asserts that no time a byte grows with the length; `python -m benchmarks.serve linear` measures the worst.
+tests/serving/test_linear.py asserts that the time a byte takes does not grow with the length;
+`python -m benchmarks.serve linear` measures the worst.
 """
 
 import gc
@@ -11,7 +12,7 @@ import time
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -44,7 +45,10 @@ def seconds(case: Case, length: int, times: int = 2) -> float:
 
 
 def spent(read: Callable[[bytes], object], body: bytes, times: int = 1) -> float:
-    """Processor time of one reading, the least of several; the collector of garbage waits, or its time would count at random."""
+    """Processor time of one reading, the least of several.
+
+    The collector of garbage waits, or its time would count at random.
+    """
     taken = []
     gc.disable()
     try:
@@ -65,24 +69,35 @@ def cases() -> dict[str, Case]:
     text: Any = kind_text.Kind.__new__(kind_text.Kind)  # without its tokenizer, which reads no bytes of a client
     text.length = 64
     found = {}
-    for name, kind, key in (("images", image, b"images"), ("rows", table, b"rows"), ("texts", text, b"texts")):
+    for name, kind, key in (
+        ("images", image, b"images"),
+        ("rows", table, b"rows"),
+        ("texts", text, b"texts"),
+    ):
         for what, body in JSON.items():
-            keyed = lambda length, key=key, body=body: body(length).replace(b"KEY", key, 1)  # noqa: E731
-            found[f"JSON {name}, {what}"] = Case(kind.asked, keyed)
+            found[f"JSON {name}, {what}"] = Case(kind.asked, _keyed(body, key))
         for what, body in MLFLOW.items():
             found[f"MLflow {name}, {what}"] = Case(kind.invoked, body)
         for what, (body, head) in tensors(kind).items():
-            found[f"tensor {name}, {what}"] = Case(lambda body, kind=kind, head=head: read(body, head(body), kind), body)
+            found[f"tensor {name}, {what}"] = Case(_tensor(kind, head), body)
     for media, files in ((b"image/png", PNG), (b"application/octet-stream", ARRAYS)):
         for what, body in files.items():
-            found[f"file, {what}"] = Case(lambda body, media=media: image.body(body, media), body)
+            found[f"file, {what}"] = Case(partial(image.body, media=media), body)
     for what, body in CSV.items():
-        found[f"CSV, {what}"] = Case(lambda body: table.body(body, b"text/csv"), body)
+        found[f"CSV, {what}"] = Case(partial(table.body, media=b"text/csv"), body)
     for what, body in TEXT.items():
-        found[f"text, {what}"] = Case(lambda body: text.body(body, b"text/plain"), body)
+        found[f"text, {what}"] = Case(partial(text.body, media=b"text/plain"), body)
     for what, (body, pieces) in HTTP.items():
-        found[f"HTTP, {what}"] = Case(lambda body, pieces=pieces: http(body, pieces), body)
+        found[f"HTTP, {what}"] = Case(partial(http, pieces=pieces), body)
     return found
+
+
+def _keyed(body: Body, key: bytes) -> Body:
+    return lambda length: body(length).replace(b"KEY", key, 1)
+
+
+def _tensor(kind: Any, head: Callable[[bytes], bytes | None]) -> Callable[[bytes], object]:
+    return lambda body: read(body, head(body), kind)
 
 
 def filled(start: bytes, unit: bytes, end: bytes = b"") -> Body:
@@ -154,8 +169,14 @@ def tensors(kind: Any) -> dict[str, tuple[Body, Callable[[bytes], bytes | None]]
         "data": (data, lambda _: None),
         "a long head": (filled(part, b" "), lambda body: b"%d" % len(body)),
         "bytes": (filled(part, b"\1\0\0\0"), lambda _: b"%d" % len(part)),
-        "short texts": (lambda length: _binary(texts, b"\1\0\0\0a", length), lambda body: b"%d" % body.index(b"\1")),
-        "empty texts": (lambda length: _binary(texts, b"\0\0\0\0", length), lambda body: b"%d" % body.index(b"\0")),
+        "short texts": (
+            lambda length: _binary(texts, b"\1\0\0\0a", length),
+            lambda body: b"%d" % body.index(b"\1"),
+        ),
+        "empty texts": (
+            lambda length: _binary(texts, b"\0\0\0\0", length),
+            lambda body: b"%d" % body.index(b"\0"),
+        ),
     }
 
 
@@ -167,6 +188,25 @@ def _binary(part: bytes, unit: bytes, length: int) -> bytes:
 def chunk(kind: bytes, body: bytes) -> bytes:
     """A chunk of a PNG."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+@lru_cache(maxsize=1)
+def _pixels() -> bytes:
+    """As many pixels as a PNG may have, of which each is guessed from its neighbours."""
+    head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 2000, 2000, 16, 6, 0, 0, 0))
+    return head + chunk(b"IDAT", zlib.compress((b"\4" + bytes(16_000)) * 2000)) + chunk(b"IEND", b"")
+
+
+@lru_cache(maxsize=8)
+def _scans(length: int, size: int) -> bytes:
+    """A progressive JPEG whose last scan is repeated: each is decoded over all its pixels."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.zeros((size, size), np.uint8)).save(buffer, "JPEG", progressive=True)
+    content = buffer.getvalue()
+    last = content[content.rindex(b"\xff\xda") : -2]
+    return content[:-2] + last * max(1, (length - len(content)) // len(last)) + content[-2:]
 
 
 IHDR = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", SIZE, SIZE, 8, 0, 0, 0, 0))
@@ -189,25 +229,6 @@ PNG: dict[str, Body] = {
     "JPEG of many scans of many pixels": lambda _: _scans(64_000, 4000),
     "PNG of many pixels": lambda _: _pixels(),
 }
-
-
-@lru_cache(maxsize=1)
-def _pixels() -> bytes:
-    """As many pixels as a PNG may have, of which each is guessed from its neighbours."""
-    head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 2000, 2000, 16, 6, 0, 0, 0))
-    return head + chunk(b"IDAT", zlib.compress((b"\4" + bytes(16_000)) * 2000)) + chunk(b"IEND", b"")
-
-
-@lru_cache(maxsize=8)
-def _scans(length: int, size: int) -> bytes:
-    """A progressive JPEG whose last scan comes again and again: each is decoded over all its pixels."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(np.zeros((size, size), np.uint8)).save(buffer, "JPEG", progressive=True)
-    content = buffer.getvalue()
-    last = content[content.rindex(b"\xff\xda") : -2]
-    return content[:-2] + last * max(1, (length - len(content)) // len(last)) + content[-2:]
 
 
 def _npy(header: bytes) -> bytes:
@@ -254,7 +275,13 @@ def http(body: bytes, pieces: int) -> None:
     loop = SimpleNamespace(time=time.monotonic)
     hosts = SimpleNamespace(allowed=lambda host, path: True)
     service: Any = SimpleNamespace(
-        loop=loop, hosts=hosts, connections=set(), max_connections=2, max_body=2**21, draining=False, finished=lambda *_: None
+        loop=loop,
+        hosts=hosts,
+        connections=set(),
+        max_connections=2,
+        max_body=2**21,
+        draining=False,
+        finished=lambda *_: None,
     )
     answer = SimpleNamespace(status=200, body=b"", kind=b"text/plain", head=b"")
     service.handle = lambda request, reply: reply(answer)
@@ -279,7 +306,10 @@ HTTP: dict[str, tuple[Body, int]] = {
     "one long header": (filled(HEAD + b"X: ", b"x", b"\r\n\r\n"), SEEN),
     "a long host": (filled(b"GET / HTTP/1.1\r\nHost: ", b"a.", b"\r\n\r\n"), SEEN),
     "empty lines": (filled(b"", b"\r\n"), SEEN),
-    "a body in packets": (lambda length: HEAD + b"Content-Length: %d\r\n\r\n" % length + bytes(length), 1400),
+    "a body in packets": (
+        lambda length: HEAD + b"Content-Length: %d\r\n\r\n" % length + bytes(length),
+        1400,
+    ),
     "chunks of a byte": (filled(CHUNKED, b"1\r\nx\r\n", b"0\r\n\r\n"), SEEN),
     "chunks with extensions": (filled(CHUNKED, b"1;x=y\r\nx\r\n", b"0\r\n\r\n"), SEEN),
     "a long extension": (filled(CHUNKED + b"1;", b"x", b"\r\nx\r\n0\r\n\r\n"), SEEN),
@@ -287,11 +317,14 @@ HTTP: dict[str, tuple[Body, int]] = {
     "trailers": (filled(CHUNKED + b"0\r\n", b"a: b\r\n", b"\r\n"), SEEN),
     "a long trailer": (filled(CHUNKED + b"0\r\nX: ", b"x", b"\r\n\r\n"), SEEN),
 }
-# Each piece costs a call, so many small ones are slow for everybody; what may not grow is the cost of one.
+# Each piece costs a call, so many small ones are slow; what may not grow is the cost of one.
 PIECES: dict[str, tuple[Body, int]] = {
     "a query byte by byte": (filled(b"GET /?", b"a", b" HTTP/1.1\r\nHost: localhost\r\n\r\n"), 1),
     "a header byte by byte": (filled(HEAD + b"X: ", b"x", b"\r\n\r\n"), 1),
     "a name byte by byte": (filled(HEAD, b"x", b": x\r\n\r\n"), 1),
-    "a body byte by byte": (lambda length: HEAD + b"Content-Length: %d\r\n\r\n" % length + bytes(length), 1),
+    "a body byte by byte": (
+        lambda length: HEAD + b"Content-Length: %d\r\n\r\n" % length + bytes(length),
+        1,
+    ),
     "chunks byte by byte": (filled(CHUNKED, b"1\r\nx\r\n", b"0\r\n\r\n"), 1),
 }

@@ -1,11 +1,16 @@
-"""Reads JSON that nobody vouches for with orjson, and finds in it what every kind of data is asked."""
+"""Reads JSON that nobody vouches for, and finds in it what every kind of data is asked."""
 
 from typing import Any, NamedTuple
 
 from .errors import InputError
 
 MAX_INPUTS = 256  # examples in one request
-INVOKED = ("inputs", "instances", "dataframe_split", "dataframe_records")  # MLflow's names for what a model is asked
+INVOKED = (
+    "inputs",
+    "instances",
+    "dataframe_split",
+    "dataframe_records",
+)  # MLflow's names for what a model is asked
 NO_NUMBERS = ("NaN", "Infinity")  # which other programs write into JSON all the same
 
 
@@ -26,11 +31,12 @@ class Asked(NamedTuple):
 def document(body: bytes, numbers: str = "send numbers alone") -> Document:
     """The JSON object in `body`, of keys that are there twice the last.
 
-    Raises `InputError` for anything else: NaN, Infinity and numbers as large, bytes that are not UTF-8 or begin with its mark,
-    half characters, more than about 1,000 brackets within brackets. A whole number of more than 64 bits becomes a float.
+    Raises `InputError` for anything else: NaN, Infinity and numbers as large, bytes that are not
+    UTF-8 or begin with its mark, half characters, more than about 1,000 brackets within brackets.
+    A whole number of more than 64 bits becomes a float.
     `numbers` says what to send in the place of NaN.
     """
-    import orjson  # which the extra `serve` brings, and the command line, which reads no JSON of others, does without
+    import orjson  # which the extra `serve` brings; the command line does without
 
     if not body:
         raise InputError("the request has no body; send a JSON object")

@@ -1,6 +1,7 @@
 """Which Host a request may name: what is not allowed is answered with 421.
 
-A page of another site can have its own name lead to this machine (DNS rebinding); it still sends that name, and gets no answer.
+A page of another site can have its own name lead to this machine (DNS rebinding); it still sends
+that name, and gets no answer.
 """
 
 import ipaddress
@@ -15,7 +16,7 @@ ANY, BELOW = "*", "*."  # every name; every name below another
 PROBES = frozenset((b"/health", b"/ping", b"/metrics", b"/v2/health/live", b"/v2/health/ready"))
 MODELS, READY = b"/v2/models/", b"/ready"  # the probe of a model begins and ends so
 REFUSAL = "this server does not answer to that Host; start it with --allow-host NAME, or ask for localhost"
-MAX_LENGTH = 300  # of a Host header; a name has at most 253 characters, and every dot in it is looked at
+MAX_LENGTH = 300  # of a Host header: a name has at most 253 characters, and each dot is looked at
 MAX_PORT = 65535
 BRACKETED = re.compile(r"\[([^\[\]]*)\](?::[0-9]{0,5})?")
 PORT = re.compile("[0-9]{0,5}")
@@ -24,7 +25,10 @@ NAME = re.compile(rf"(?:\*\.)?(?:{LABEL}\.)*(?![0-9]+$){LABEL}")
 
 
 class Hosts:
-    """This machine's own names, and those of `names`; raises `InputError` where one of them is none."""
+    """This machine's own names, and those of `names`.
+
+    Raises `InputError` where one of them is none.
+    """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         known = {*LOOPBACK, *map(name, names)}
@@ -66,7 +70,10 @@ def name(text: str) -> str:
 
 
 def _bare(host: str) -> str:
-    """The name in `host` in small letters, without port and final dot, an address in its shortest form; empty where there is none."""
+    """The name in `host` in small letters, without port and final dot; empty where there is none.
+
+    An address is in its shortest form.
+    """
     if host.startswith("["):
         found = BRACKETED.fullmatch(host)
         address = _address(found[1]) if found else ""

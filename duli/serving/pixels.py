@@ -1,4 +1,4 @@
-"""Pixels in JSON that nobody vouches for: nothing is cast, and only the shapes of an image are taken."""
+"""Pixels in JSON that nobody vouches for: nothing is cast, and only shapes of an image are taken."""
 
 from functools import lru_cache
 from itertools import chain

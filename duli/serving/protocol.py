@@ -22,7 +22,7 @@ import httptools
 from .hosts import REFUSAL, Hosts
 from .messages import Reply, Request, Response, failure
 
-MAX_HEAD = 16 * 1024  # bytes of a request line and its headers, or of what stands around chunks, to within a PIECE
+MAX_HEAD = 16 * 1024  # bytes of a request line and headers, or around chunks, to within a PIECE
 PIECE = 4096  # bytes that the parser is given at once
 CHUNK = 16  # bytes around a chunk that count for nothing: its length and the ends of its lines
 MAX_CONNECTIONS = 1000
@@ -32,11 +32,12 @@ IDLE_SECONDS = 60.0  # between two requests of a connection
 WRITE_SECONDS = 10.0  # for a client to take what it was sent
 LINGER_SECONDS = 1.0  # in which what a refused client still sends is thrown away, so that it can read why
 LINGER_BYTES = 8 * 2**20  # and how many of them
-ARRIVAL_SECONDS = 1.0  # that a request may take to arrive before its connection makes room for another's
+ARRIVAL_SECONDS = 1.0  # that a request may take to arrive before it makes room for others
 SWEEP_SECONDS = 0.25  # between two looks at all deadlines
 QUIET_SECONDS = 0.3  # that an idle connection is kept while the server stops: a request may be on its way
 DRAIN_SECONDS = 30.0  # for everything begun to end once the server stops
-ABSOLUTE = re.compile(rb"https?://([^/?#]+)([^#]*)(?:#.*)?", re.IGNORECASE)  # authority, path and query
+# authority, path and query
+ABSOLUTE = re.compile(rb"https?://([^/?#]+)([^#]*)(?:#.*)?", re.IGNORECASE)
 WANTED = frozenset(
     (
         b"host",
@@ -85,7 +86,10 @@ class Service:
         self.hosts = hosts or Hosts()
 
     def make_room(self) -> bool:
-        """Ends the connection that has let the server wait longest, idle ones first; False where all are at work."""
+        """Ends the connection that has let the server wait longest, idle ones first.
+
+        False where all are at work.
+        """
         latest = self.loop.time() - ARRIVAL_SECONDS
         waiting = [one for one in self.connections if one.waits and (one.state == "idle" or one.since < latest)]
         if not waiting:
@@ -167,6 +171,7 @@ class Connection(asyncio.Protocol):
         self.deadline = inf
         self.old = False  # whether the client speaks HTTP/1.0, and has to be told that it may go on
         self.offered = False  # whether the request that is arriving has a body, but offers another protocol for what follows its head
+        self.url = b""
         self.head = True  # whether the next byte belongs to the head of a request
         self.received = 0  # bytes of that head, or around the chunks of a body
         self.state = "idle"  # or head, body: of the request that is arriving
@@ -199,7 +204,8 @@ class Connection(asyncio.Protocol):
             return
         view, position = memoryview(data), 0
         while position < len(view) and not (self.refused or self.ended):
-            piece = view[position : position + PIECE]  # what is longer than it may be must not slip through because it came at once
+            # What is longer than it may be must not slip through because it came at once.
+            piece = view[position : position + PIECE]
             position += len(piece)
             self.received += len(piece)
             try:
@@ -219,7 +225,10 @@ class Connection(asyncio.Protocol):
             self.transport.pause_reading()
 
     def _decline(self) -> None:
-        """Ignores an offer of another protocol: a new parser gets the head of a request whose body is still to be read, without it."""
+        """Ignores an offer of another protocol.
+
+        A new parser gets the head without it where the body is still to be read.
+        """
         spent, self.parser = self.parser, httptools.HttpRequestParser(self)
         if not self.offered:
             return
@@ -269,7 +278,7 @@ class Connection(asyncio.Protocol):
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self.head:  # a trailer: it stands behind the body, where nothing is to be said of the request any more
+        if not self.head:  # a trailer, which comes too late to say anything of its request
             return
         name = name.lower()
         if name in WANTED:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,7 @@ from tests.serving.served import Served, serving
 
 pytestmark = pytest.mark.slow
 IMAGES = tiny.images(2)
+SLOWEST = 0.5  # seconds of processor time for a request of a few hundred bytes, the client's and the server's
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +32,19 @@ def test_mutated_requests(served: Served) -> None:
     expected = [once(served.port, one) for one in good]
     assert {status for status, _ in expected} == {"200"}
     chance = random.Random(0)
-    statuses = []
+    statuses, slowest = [], 0.0
     for number in range(1500):
+        began = time.process_time()
         statuses.append(once(served.port, mutated(chance.choice(good), chance))[0])
+        slowest = max(slowest, time.process_time() - began)
         if number % 50 == 0:
             assert [once(served.port, one) for one in good] == expected
     assert not [status for status in statuses if status.startswith("5") or status == "reset"]
     assert {"200", "400", "413"} - set(statuses) <= {"413"}
+    assert slowest < SLOWEST
+    until = time.monotonic() + 5  # the last ones are closed on the server's side a moment later
+    while served.service.connections and time.monotonic() < until:
+        time.sleep(0.01)
     assert not served.service.connections
 
 

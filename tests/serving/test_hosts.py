@@ -37,7 +37,10 @@ def test_what_is_allowed_is_answered(allowed: str, host: str) -> None:
     assert not Hosts(["other.example", "*.other.example"]).allowed(host.encode(), ASKED)
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "localhost.", "127.0.0.1:8080", "[::1]", "[0:0::1]:9", "::1"])
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LOCALHOST:1", "localhost.", "127.0.0.1:8080", "[::1]", "[0:0::1]:9", "::1"],
+)
 def test_this_machine_is_answered(host: str) -> None:
     assert Hosts().allowed(host.encode(), ASKED)
 
@@ -45,9 +48,30 @@ def test_this_machine_is_answered(host: str) -> None:
 @pytest.mark.parametrize(
     "host",
     [
-        *("", "example.com", "badexample.com", ".example.com", "example.com.evil.example", "a.example.com@evil.example"),
-        *("localhost.evil.example", "evil.example:localhost", "localhost:99999", "[127.0.0.1]", "[localhost]", "[::1", "[::1]x"),
-        *("127.0.0.1.evil.example", "a.example.com/x", "localhost evil", "\xff", "a." * 150 + "example.com"),
+        *(
+            "",
+            "example.com",
+            "badexample.com",
+            ".example.com",
+            "example.com.evil.example",
+            "a.example.com@evil.example",
+        ),
+        *(
+            "localhost.evil.example",
+            "evil.example:localhost",
+            "localhost:99999",
+            "[127.0.0.1]",
+            "[localhost]",
+            "[::1",
+            "[::1]x",
+        ),
+        *(
+            "127.0.0.1.evil.example",
+            "a.example.com/x",
+            "localhost evil",
+            "\xff",
+            "a." * 150 + "example.com",
+        ),
     ],
 )
 def test_others_are_not(host: str) -> None:
@@ -55,13 +79,35 @@ def test_others_are_not(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/health", "/ping", "/metrics", "/v2/health/live", "/v2/health/ready", "/v2/models/m/ready", "/v2/models/m/versions/1/ready"]
+    "path",
+    [
+        "/health",
+        "/ping",
+        "/metrics",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/v2/models/m/ready",
+        "/v2/models/m/versions/1/ready",
+    ],
 )
 def test_probes_are_answered_whatever_they_ask_for(path: str) -> None:
     assert Hosts().allowed(b"10.244.0.7:8080", path.encode())
 
 
-@pytest.mark.parametrize("path", ["/", "/predict", "/about", "/card", "/v2", "/v2/models/m", "/v2/models/m/infer", "/healthy", "/metrics/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/predict",
+        "/about",
+        "/card",
+        "/v2",
+        "/v2/models/m",
+        "/v2/models/m/infer",
+        "/healthy",
+        "/metrics/",
+    ],
+)
 def test_nothing_else_is(path: str) -> None:
     assert not Hosts().allowed(b"10.244.0.7:8080", path.encode())
 

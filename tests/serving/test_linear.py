@@ -1,4 +1,4 @@
-"""What reads a client's bytes takes no longer for a byte the more there are, however they are made."""
+"""Whatever reads a client's bytes takes no longer for a byte the more there are."""
 
 import random
 
@@ -13,9 +13,51 @@ MOST = 2.0  # seconds for a body: whoever is quadratic shall fail soon
 SLOWEST = 4.0  # seconds a megabyte, on a machine that does other things too
 CASES = adversary.cases()
 TOKENS = [
-    *(b'"', b"\\", rb"\"", b"[", b"]", b"{", b"}", b",", b":", b"1", b"-", b"e", b".", b"0", b" ", b"true", b"null", b'{"a":', b"[["),
-    *(b"\r\n", b"\n", b"\r", b";", b"a", b"\0", b"\xff", b"\xc3\xa9", rb"\ud800", b"feature 0", b"\1\0\0\0a", b"\xff\xda", b"IDAT"),
-    *(b"GET / HTTP/1.1\r\n", b"Host: a\r\n", b"1\r\n", b"0\r\n\r\n", b"Connection: upgrade\r\n", b"1;a=b\r\n", b"X: y\r\n"),
+    *(
+        b'"',
+        b"\\",
+        rb"\"",
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b",",
+        b":",
+        b"1",
+        b"-",
+        b"e",
+        b".",
+        b"0",
+        b" ",
+        b"true",
+        b"null",
+        b'{"a":',
+        b"[[",
+    ),
+    *(
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b";",
+        b"a",
+        b"\0",
+        b"\xff",
+        b"\xc3\xa9",
+        rb"\ud800",
+        b"feature 0",
+        b"\1\0\0\0a",
+        b"\xff\xda",
+        b"IDAT",
+    ),
+    *(
+        b"GET / HTTP/1.1\r\n",
+        b"Host: a\r\n",
+        b"1\r\n",
+        b"0\r\n\r\n",
+        b"Connection: upgrade\r\n",
+        b"1;a=b\r\n",
+        b"X: y\r\n",
+    ),
 ]
 
 
@@ -38,14 +80,17 @@ def test_nor_does_it_where_bytes_come_one_by_one(name: str) -> None:
 
 
 def test_what_is_made_up_at_random_is_read_as_fast() -> None:
-    """A few tokens of all formats again and again, behind the beginning and before the end of a body that is slow if any is."""
+    """Tokens of all formats again and again, between the beginning and the end of a slow body."""
     chance = random.Random(0)
     slowest = {}
     for name, case in CASES.items():
         whole = case.body(1000)
         for _ in range(2):
             unit = b"".join(chance.choices(TOKENS, k=chance.choice((1, 1, 2, 3))))
-            start, end = whole[: chance.randrange(len(whole))], whole[chance.randrange(len(whole)) :]
+            start, end = (
+                whole[: chance.randrange(len(whole))],
+                whole[chance.randrange(len(whole)) :],
+            )
             body = start + unit * (2**15 // len(unit)) + end
             taken = adversary.spent(case.read, body) / len(body) * 1e6
             slowest[name, unit] = taken if taken < SLOWEST else adversary.spent(case.read, body, 3) / len(body) * 1e6
