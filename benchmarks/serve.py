@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -28,10 +29,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks import adversary
 from benchmarks.record import Results, result, run_parts
 from duli import files
 from duli.serving.errors import IntegrityError
 from duli.serving.integrity import verify
+from duli.serving.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "data/raw/t10k-images-idx3-ubyte"
@@ -39,6 +42,8 @@ CLIENTS, ROUNDS, SECONDS = 16, 7, 2  # of each contestant in a round
 PRESSING, BATCH = 64, 256  # clients and examples a request of an overload
 PRESS_SECONDS, DEADLINE = 5.0, 10.0  # that clients ask; after which an answer is worth nothing
 FUZZED, SLOW, STOPS = 50_000, 200, 100
+MEGABYTE = 2**20
+OTHERS = 200  # clients that ask while others are idle
 JSON, BINARY = "/invocations", "/v2/models/digits/infer"
 LIMITS = {"fuzz": 600.0, "stop": 600.0, "bytes": 300.0}  # seconds a part may take; what was done by then counts, and is said
 
@@ -218,6 +223,42 @@ def flips() -> Results:
     return [
         result("bytes_let_pass", [passed], "changes", tried=done, of_bytes=len(places)),
         result("bytes_served_all_the_same", [served], "servers", tried=4),
+    ]
+
+
+def linear() -> Results:
+    """Processor time of what reads a client's bytes, here and without a server: the slowest of all readers and bodies of 1 MB."""
+    cases, rounds = adversary.cases(), []
+    for _ in range(3):
+        bodies = {name: (adversary.seconds(case, MEGABYTE), len(case.body(MEGABYTE))) for name, case in cases.items()}
+        # A small picture of many pixels costs what its pixels do: it counts as a megabyte.
+        rounds.append({name: seconds / max(1.0, size / MEGABYTE) for name, (seconds, size) in bodies.items()})
+    worst = [max(one.values()) for one in rounds]
+    slowest = max(rounds[0], key=lambda name: rounds[0][name])
+    return [result("slowest_request_per_mb_s", worst, "s/MB", slowest=slowest, readers_and_bodies=len(cases))]
+
+
+def idle() -> Results:
+    """As many idle connections as the server takes, half of them without any request: how long others are refused."""
+    connections = Settings().max_connections
+    resource.setrlimit(resource.RLIMIT_NOFILE, (2 * connections, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    ask = b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    refused: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="duli-serve-") as name, _ours(_unpacked(Path(name))) as ours, ExitStack() as stack:
+        for number in range(connections):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", ours.port), timeout=20))
+            if number % 2:
+                client.sendall(ask)
+                assert client.recv(999).startswith(b"HTTP/1.1 200")
+        began = time.monotonic()
+        for _ in range(OTHERS):
+            if once(ours.port, ask)[0] != "200":
+                refused.append(time.monotonic())
+            stack.enter_context(socket.create_connection(("127.0.0.1", ours.port), timeout=20))  # for each that asks, one more that is idle
+        took = time.monotonic() - began
+    locked_out = refused[-1] - began if refused else 0.0
+    return [
+        result("idle_clients_lock_out_s", [locked_out], "s", idle=connections, others=OTHERS, refused=len(refused), within=round(took, 3))
     ]
 
 
@@ -634,6 +675,8 @@ PARTS: dict[str, Callable[[], Results]] = {
     "slow": slow,
     "stop": stop,
     "bytes": flips,
+    "linear": linear,
+    "idle": idle,
 }
 
 
