@@ -14,15 +14,13 @@ from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from socket import socket
 from typing import TYPE_CHECKING, Any
 
-from . import metrics, settings
+from . import settings
 from .errors import CardError, InputError, IntegrityError, ReleaseError, WorkerError
 from .integrity import CARD, MANIFEST, RELEASE, verify, vouch
 from .kinds import WORDS, Words
 from .settings import Settings
-from .workers import Worker, address, listen, open_files, run
 
 if TYPE_CHECKING:
     from .predictor import Predictor
@@ -231,6 +229,11 @@ def _verify(options: argparse.Namespace) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
+    from socket import socket
+
+    from . import metrics
+    from .workers import Worker, address, listen, open_files, run
+
     chosen = settings.read(vars(options), os.environ)
     missing = [library for library in ("httptools", "orjson") if find_spec(library) is None]
     if missing:
