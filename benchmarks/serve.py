@@ -274,27 +274,40 @@ class Goodput(NamedTuple):
 
 
 def overload() -> Results:
-    """Clients that send batches of 256 and ask again at once, far more than a server can answer: ours against FastAPI."""
+    """Clients that send batches and ask again at once, far more than can be answered: ours against FastAPI, which refuses nobody."""
     with tempfile.TemporaryDirectory(prefix="duli-serve-") as place, ExitStack() as stack:
         package = _unpacked(Path(place))
         ours = stack.enter_context(_ours(package))
         rival = ("benchmarks.reference.serve_fastapi", str(package / "model.onnx"), "{port}")
         fastapi = stack.enter_context(_started(sys.executable, "-m", *rival))
-        found: dict[str, list[Goodput]] = {"ours": [], "fastapi": []}
+        pixels = _images(BATCH).tobytes(), {"Content-Type": "application/octet-stream"}
+        contestants = {
+            "bytes_ours": (ours.port, BINARY, *_binary_body(BATCH)),
+            "bytes_fastapi": (fastapi, "/raw", *pixels),
+            "json_ours": (ours.port, JSON, *_json_body(BATCH)),
+            "json_fastapi": (fastapi, JSON, *_json_body(BATCH)),
+        }
+        found: dict[str, list[Goodput]] = {name: [] for name in contestants}
         for number in range(ROUNDS + 1):  # the first warms up
-            for name, port in (("ours", ours.port), ("fastapi", fastapi)):
-                pids = [ours.pid] if name == "ours" else []
-                goodput = _pressed(port, JSON, *_json_body(BATCH), pids, PRESSING)
+            for name, asked in contestants.items():
+                goodput = _pressed(*asked, [ours.pid] if name.endswith("ours") else [], PRESSING)
                 if number:
                     found[name].append(goodput)
     note = {"clients": PRESSING, "batch": BATCH, "deadline_s": DEADLINE, "seconds": PRESS_SECONDS}
-    ratios = [one.examples / two.examples for one, two in zip(found["ours"], found["fastapi"], strict=True)]
-    results = [result("goodput_overload_vs_fastapi", ratios, "times", body="JSON", **note)]
+
+    def ratios(body: str) -> list[float]:
+        pairs = zip(found[f"{body}_ours"], found[f"{body}_fastapi"], strict=True)
+        return [one.examples / two.examples for one, two in pairs]
+
+    results = [
+        result("goodput_overload_vs_fastapi", ratios("bytes"), "times", body="bytes", **note),
+        result("goodput_overload_vs_fastapi_json", ratios("json"), "times", body="JSON", **note),
+    ]
     for name, goodputs in found.items():
         results += [
-            result(f"overload_goodput_{name}", [one.examples for one in goodputs], "1/s", **note),
-            result(f"overload_refused_{name}", [one.refused for one in goodputs], "share", **note),
-            result(f"overload_p99_{name}", [one.p99 for one in goodputs], "s", **note),
+            result(f"overload_{name}_goodput", [one.examples for one in goodputs], "1/s", **note),
+            result(f"overload_{name}_refused", [one.refused for one in goodputs], "share", **note),
+            result(f"overload_{name}_p99", [one.p99 for one in goodputs], "s", **note),
         ]
     return results
 

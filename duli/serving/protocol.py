@@ -204,8 +204,7 @@ class Connection(asyncio.Protocol):
             return
         view, position = memoryview(data), 0
         while position < len(view) and not (self.refused or self.ended):
-            # What is longer than it may be must not slip through because it came at once.
-            piece = view[position : position + PIECE]
+            piece = view[position : position + self._at_once()]
             position += len(piece)
             self.received += len(piece)
             try:
@@ -223,6 +222,12 @@ class Connection(asyncio.Protocol):
         if len(self.pending) > MAX_PIPELINED and not self.closing and not self.full:
             self.full = True
             self.transport.pause_reading()
+
+    def _at_once(self) -> int:
+        """Bytes the parser is given at once: what is too long must not slip through because it came so."""
+        if self.head or b"content-length" not in self.headers:
+            return PIECE
+        return max(PIECE, int(self.headers[b"content-length"]) - self.size)
 
     def _decline(self) -> None:
         """Ignores an offer of another protocol.

@@ -38,7 +38,7 @@ POLICY = (
     b"cross-origin-opener-policy: same-origin\r\ncross-origin-resource-policy: same-origin\r\ncache-control: no-cache\r\n"
 )
 RETRY = b"retry-after: %d\r\n"
-REFUSAL_SECONDS = 0.5  # that one sent away waits for it: many ask again at once, and cost much
+REFUSAL_SECONDS = 1.0  # that one sent away waits for it: many ask again at once, and cost much
 GAUGE_SECONDS = 1.0  # between two times that a process tells the others how much it has
 METHODS = b"allow: GET, HEAD, OPTIONS, POST\r\n"
 TRUTH = {b"": False, b"abstain=true": True, b"abstain=1": True, b"abstain=false": False, b"abstain=0": False}
