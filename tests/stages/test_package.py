@@ -80,7 +80,7 @@ def test_a_release(temporary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert manifest["beside"] == {name: sha256(Path("dist", name)) for name in RELEASED - {"manifest.json", "provenance.intoto.json"}}
     assert packed["bright_row/model.onnx"] == tiny.model()
     described = email.message_from_bytes(packed["bright_row-1.2.0rc1.dist-info/METADATA"])
-    assert described.get_all("Provides-Extra") == sorted({**package.EXTRAS, **kinds.KINDS["image"].extras})
+    assert described.get_all("Provides-Extra") == sorted(package.EXTRAS)
     asked = [Requirement(text) for text in described.get_all("Requires-Dist") or []]
     assert {one.name for one in asked if one.marker is None} == set(kinds.KINDS["image"].runtime)
     libraries = {one["name"]: one.get("scope") for one in json.loads(packed["bright_row/sbom.cdx.json"])["components"] if "purl" in one}
@@ -115,7 +115,7 @@ def test_a_release_of_another_kind(temporary: Path, capsys: pytest.CaptureFixtur
     described = email.message_from_bytes(packed["bright_row-1.2.0rc1.dist-info/METADATA"])
     asked = [Requirement(text) for text in described.get_all("Requires-Dist") or []]
     assert {one.name for one in asked if one.marker is None} == set(told.runtime)
-    assert described.get_all("Provides-Extra") == sorted({**package.EXTRAS, **told.extras})
+    assert described.get_all("Provides-Extra") == sorted(package.EXTRAS)
     card = Path("dist/MODEL_CARD.md").read_text()
     assert f"bright-row {told.usage[0][0]}" in card
     assert "image" not in re.sub("container image|no image was built|tiny image", "", card)
