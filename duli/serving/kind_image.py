@@ -160,6 +160,7 @@ class Kind:
             {
                 "inputs": several,
                 "instances": several,
+                "dataframe_records": {"anyOf": [_records(self.feed, form) for form in forms]},
                 "dataframe_split": {
                     "type": "object",
                     "required": ["data"],
@@ -168,6 +169,11 @@ class Kind:
             },
             (2, 4),
         )
+
+
+def _records(name: str, form: dict[str, Any]) -> dict[str, Any]:
+    record = {"type": "object", "required": [name], "properties": {name: form}, "additionalProperties": False}
+    return {"type": "array", "items": record, "minItems": 1, "maxItems": MAX_INPUTS}
 
 
 def _unpacked(rows: Any, *, named: bool) -> Any:
