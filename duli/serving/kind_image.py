@@ -169,6 +169,7 @@ class Kind:
             {
                 "inputs": several,
                 "instances": several,
+                "dataframe_records": {"anyOf": [_records(self.feed, form) for form in forms]},
                 "dataframe_split": {
                     "type": "object",
                     "required": ["data"],
@@ -177,6 +178,11 @@ class Kind:
             },
             [([n, *self.shape], lists(n, *self.shape)) for n in (1, 2)],
         )
+
+
+def _records(name: str, form: dict[str, Any]) -> dict[str, Any]:
+    record = {"type": "object", "required": [name], "properties": {name: form}, "additionalProperties": False}
+    return {"type": "array", "items": record, "minItems": 1, "maxItems": MAX_INPUTS}
 
 
 def _unpacked(rows: Any, *, named: bool) -> Any:

@@ -51,21 +51,24 @@ def _load_pyfunc(path: str) -> Model:
 def _bodies(given: Any) -> Iterator[bytes]:
     """`given` as requests to /invocations, none with more examples than one of them may hold."""
     if hasattr(given, "columns"):  # a data frame of pandas, which this package does not need
-        columns = list(given.columns)
-        frame = {"columns": columns} if all(isinstance(name, str) for name in columns) else {}
-        rows = given.to_numpy(object).tolist()
-        for start in range(0, max(len(rows), 1), MAX_INPUTS):
-            yield _json({"dataframe_split": {**frame, "data": rows[start : start + MAX_INPUTS]}})
+        names = list(given.columns)
+        frame = {"columns": names} if all(isinstance(name, str) for name in names) else {}
+        for rows in _parts(given.to_numpy(object)):
+            yield _json({"dataframe_split": {**frame, "data": rows}})
     elif isinstance(given, dict):
-        columns = {name: list(values) if np.ndim(values) else values for name, values in given.items()}
-        longest = max((len(values) for values in columns.values() if isinstance(values, list)), default=1)
-        for start in range(0, max(longest, 1), MAX_INPUTS):
-            part = slice(start, start + MAX_INPUTS)
-            yield _json({"inputs": {name: values[part] if isinstance(values, list) else values for name, values in columns.items()}})
+        parts = {name: _parts(values) for name, values in given.items()}
+        for index in range(max(map(len, parts.values()), default=1)):
+            yield _json({"inputs": {name: found[index] for name, found in parts.items() if index < len(found)}})
     else:
-        rows = list(given) if np.ndim(given) else given
-        for start in range(0, max(len(rows), 1) if isinstance(rows, list) else 1, MAX_INPUTS):
-            yield _json({"inputs": rows[start : start + MAX_INPUTS] if isinstance(rows, list) else rows})
+        for rows in _parts(given):
+            yield _json({"inputs": rows})
+
+
+def _parts(rows: Any) -> list[Any]:
+    """`rows` in parts of the examples that one request may hold."""
+    if not isinstance(rows, list) and not (isinstance(rows, np.ndarray) and rows.ndim):
+        return [rows]
+    return [rows[start : start + MAX_INPUTS] for start in range(0, max(len(rows), 1), MAX_INPUTS)]
 
 
 def _json(body: dict[str, Any]) -> bytes:

@@ -25,7 +25,10 @@ FIXES = {
     "SQLITE_READONLY": "it cannot be written to; make the file and its folder writable for you",
     "SQLITE_FULL": "the disk is full; free some space",
 }
-DAMAGED = "it is damaged; move it away, then `duli track` in each line logs its release again"
+DAMAGED = (
+    "it is damaged, or no database at all; name another with MLFLOW_TRACKING_URI, or move it away: then `duli track` in each line logs "
+    "its release again"
+)
 
 
 def address(database: Path) -> str:
@@ -72,7 +75,7 @@ def prepare(database: Path, artifacts: Path | None) -> None:
                 _follow(connection, artifacts)
             connection.execute("COMMIT")
     except sqlite3.Error as error:
-        raise DuliError(f"{database}: {FIXES.get(_name(error), DAMAGED)} ({error})") from None
+        raise DuliError(f"MLflow at {database} does not answer: {FIXES.get(_name(error), DAMAGED)} ({error})") from None
 
 
 def fault(database: Path) -> str | None:

@@ -88,7 +88,7 @@ class Store:
             raise
         except Exception as error:  # noqa: BLE001 -- a damaged database shows itself by any
             if self.database and (fault := sqlite.fault(self.database)):
-                raise DuliError(f"{self.database}: {fault}") from None
+                raise DuliError(f"MLflow at {self.database} does not answer: {fault}") from None
             raise self._told(error) from None
 
     def _told(self, error: Exception) -> Exception:

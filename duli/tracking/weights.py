@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from duli.errors import DataError, DuliError
+from duli.errors import DataError
 from duli.files import read_json
 from duli.tracking.store import Store
 
@@ -34,12 +34,13 @@ def of_version(store: Store, reference: str) -> Weights:
 
     client = store.client()
     name, alias = parts["name"], parts["alias"]
-    try:
-        version = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, parts["version"])
-    except MlflowException as error:
-        if "API request" in str(error):
-            raise DuliError(f"MLflow at {store.tracking_uri} does not answer; start it, or start from a safetensors file") from None
-        raise DataError(f"MLflow at {store.tracking_uri} has no {reference}; `make ui` shows the models there are") from None
+    with store.answering():
+        try:
+            version = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, parts["version"])
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
+            raise DataError(f"MLflow at {store.tracking_uri} has no {reference}; `make ui` shows the models there are") from None
     with tempfile.TemporaryDirectory(prefix="duli-weights-") as folder:
         try:
             path = download_artifacts(run_id=version.run_id, artifact_path=ARTIFACT, dst_path=folder, tracking_uri=store.tracking_uri)

@@ -18,11 +18,14 @@ import pytest
 
 from duli.errors import DataError, DuliError
 from duli.files import sha256
-from duli.tracking import registry, release, ui, view
+from duli.tracking import registry, release, saved, ui, view
 from duli.tracking.release import Logged, Release
 from duli.tracking.store import Store
 from stages import track
+from tests.packaging import tiny
+from tests.serving.served import serving
 from tests.tracking import line
+from tests.tracking.test_invocations import wheel_of
 
 # Every call that changes the store, in the order a new release makes them.
 WRITES = (
@@ -269,7 +272,7 @@ def test_the_registered_model_is_the_released_one_and_predicts(store: Store, mad
     assert sha256(folder / "model.onnx") == sha256(made.model)
     assert json.loads((folder / "input_example.json").read_text()) is not None
     assert "onnxruntime==" in (folder / "requirements.txt").read_text()
-    assert (folder / registry.CARD).read_text() == made.card
+    assert (folder / saved.CARD).read_text() == made.card
     described = mlflow.models.Model.load(str(folder))
     assert set(described.flavors) == {"onnx", "python_function"}
     assert [(spec.name, spec.shape) for spec in described.signature.inputs] == [("images", (-1, 1, 1, 2))]
@@ -277,9 +280,10 @@ def test_the_registered_model_is_the_released_one_and_predicts(store: Store, mad
 
 
 @pytest.mark.slow
-def test_mlflow_serves_the_registered_model(store: Store, made: Release) -> None:
-    """With the command that its customers type, on the example that the model brings with it."""
-    release.log(store, made)
+def test_mlflow_serves_the_registered_release(store: Store, made: Release, tmp_path: Path) -> None:
+    """With the command that its customers type, the answers of the release's own server, floats included."""
+    package = tiny.package(tmp_path / "bright_row", temperature=2.0)
+    release.log(store, replace(made, model=package / "model.onnx", wheel=wheel_of(package, tmp_path / "bright_row.whl")))
     port = ui._free_port(0)
     command = ["mlflow", "models", "serve", "-m", "models:/digits@challenger", "--env-manager", "local", "-h", ui.HOST, "-p", str(port)]
     environment = {
@@ -287,15 +291,16 @@ def test_mlflow_serves_the_registered_model(store: Store, made: Release) -> None
         "MLFLOW_TRACKING_URI": store.tracking_uri,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),  # where it looks for its own server
     }
-    with tempfile.TemporaryFile("w+") as log:
+    images = tiny.images(3).astype(float).tolist()
+    with tempfile.TemporaryFile("w+") as log, serving(package=package) as served:
         server = subprocess.Popen(command, env=environment, start_new_session=True, stdout=log, stderr=log)
         try:
             ui._wait(server, port, log)
-            code, answer = _asked(port, {"inputs": {"images": [[[[1, 2]]], [[[0, 200]]]]}})
-            assert code == 200
-            expected = np.array([[1, 2], [0, 200]], np.float32) @ np.arange(6.0, dtype=np.float32).reshape(2, 3) + 1
-            assert np.array_equal(answer["predictions"]["logits"], expected)
-            assert _asked(port, {"inputs": {"images": [[[["a", "b"]]]]}})[0] == 400
+            for body in ({"inputs": {"images": images}}, {"instances": images}, {"inputs": [[[["a", "b"]]]]}):
+                status, answer = _asked(port, body)
+                ours, said, _ = served.ask("POST", "/invocations", body)
+                assert status == ours
+                assert status == 400 or answer == said
         finally:
             ui._stop(server)
 
