@@ -62,7 +62,7 @@ def main() -> None:
         {
             "variants": {name: variant.facts for name, variant in made.items()},
             "by_class": work.by_class,
-            # The validation split has no example of them, so that nothing bounds what a variant loses there.
+            # Without an example in validation: nothing bounds what a variant loses on them.
             "not_judged": [name for index, name in enumerate(work.description["classes"]) if index not in work.labels],
             "left_out": left_out,
             "export": work.agreement,

@@ -84,7 +84,7 @@ def _allowed(shifts: "list[Outcome]") -> str:
 
 
 def _shifts(frame: "pd.DataFrame", kind: Kind, stats: dict[str, Any], allowed: Shift) -> "list[Outcome]":
-    """Compares every other split with train: statistics of the examples, shares of the classes, means of the features."""
+    """Compares every other split with train: statistics, shares of classes, features."""
     from duli.validation import shift
 
     named = ("statistics", "label", *(["features"] if "features" in stats else []))
@@ -142,7 +142,7 @@ def _features(split: str, kind: Kind, names: list[str]) -> "Columns":
 
 
 def _evenly(n: int, columns: int) -> "NDArray[np.int64]":
-    """The rows, of `n`, that are compared where each has so many columns: all, or as many as fit into memory."""
+    """The rows, of `n` with so many columns, that are compared: all, or what fits into memory."""
     import numpy as np
 
     return np.unique(np.linspace(0, n - 1, min(n, max(1000, MOST_VALUES // columns)), dtype=np.int64))

@@ -1,4 +1,4 @@
-"""What is simpler than a network: the commonest class, and a linear model of what an example is made of."""
+"""What is simpler than a network: the commonest class, and a linear model of the example."""
 
 import warnings
 from collections.abc import Sequence
@@ -33,13 +33,18 @@ def majority(labels: Labels, n: int) -> Labels:
 
 
 def drawn(n: int, classes: int, width: int) -> NDArray[np.int64]:
-    """The rows, of `n`, that a linear model learns from where an example has about `width` numbers; drawn once for all."""
+    """The rows, of `n`, that a linear model learns from where an example has about `width` numbers.
+
+    The same for the same numbers.
+    """
     most = min(MOST, max(FEWEST, STEP // max(1, classes * width)))
     return np.sort(np.random.default_rng(0).permutation(n)[:most])
 
 
 def linear(features: Sequence[Features], labels: tuple[Labels, Labels], strengths: Sequence[float]) -> Linear:
-    """Logistic regression of the first of `features` (train, validation, test); that of the strength which validates best.
+    """Logistic regression of the first of `features` (train, validation, test).
+
+    The strength is the one that answers best on validation.
 
     On one thread, so that the same examples give the same answers wherever they are counted.
     """
@@ -60,7 +65,7 @@ def linear(features: Sequence[Features], labels: tuple[Labels, Labels], strength
 
 
 def pixels(splits: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
-    """Images [n, channels, height, width] as numbers around 0; of large ones every second pixel, or third ..."""
+    """Images [n, channels, height, width] as numbers around 0; of large ones every second pixel ..."""
     apart = -(-max(splits[0].shape[2:]) // SIDE)
     flat = [images[:, :, ::apart, ::apart].reshape(len(images), -1).astype(np.float32) for images in splits]
     mean, std = flat[0].mean(), flat[0].std()
@@ -68,7 +73,7 @@ def pixels(splits: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
 
 
 def numbers(splits: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float64]]:
-    """Rows [n, features] scaled to those of train, 0 where a value is missing, and which are missing."""
+    """Rows [n, features] scaled to those of train, 0 for a missing value, and which are missing."""
     train = splits[0].astype(np.float64)
     there = ~np.isnan(train)
     count = np.maximum(there.sum(axis=0), 1)
@@ -83,7 +88,10 @@ def numbers(splits: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float64]]:
 
 
 def characters(splits: Sequence[Sequence[str]], classes: int) -> list[Any]:
-    """Texts by their runs of characters (TF-IDF with logarithmic counts), those that train has twice; sparse [n, runs]."""
+    """Texts by their runs of characters that train has twice, sparse [n, runs].
+
+    TF-IDF with logarithmic counts.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     counted = TfidfVectorizer(

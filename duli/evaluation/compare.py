@@ -64,14 +64,19 @@ def paired(reference: Labels, other: Labels, labels: Labels) -> Paired:
 
 
 def gain_points(baseline: Labels, model: Labels, labels: Labels) -> dict[str, Any]:
-    """How many percentage points more often a model is right than a baseline, on the same examples, with the 95 % interval."""
+    """How many percentage points more often a model is right than a baseline, with the interval.
+
+    On the same examples, at 95 %.
+    """
     found = paired(baseline, model, labels).points()
     drop = found.pop("drop_points")
     return {**found, "gain_points": {"value": 0 - drop["value"], "low": 0 - drop["high"], "high": 0 - drop["low"]}}
 
 
 def gap(share: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
-    """`share` less `other`, of different examples, with the 95 % interval; both as `duli.intervals.proportion` gives them.
+    """`share` less `other`, of different examples, with the 95 % interval.
+
+    Both as `duli.intervals.proportion` gives them.
 
     The interval is Newcombe's (1998, method 10) of the two Wilson intervals.
     """

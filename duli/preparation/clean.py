@@ -1,7 +1,7 @@
 """Decides for each published example where it goes: a split, or quarantine with the reason.
 
-Two passes over the data keep memory small: `judge` sees every example once and remembers its digests and, of a picture,
-its outline; `sort_out` sees them again and yields finished rows.
+Two passes over the data keep memory small: `judge` sees every example once and remembers its
+digests and, of a picture, its outline; `sort_out` sees them again and yields finished rows.
 """
 
 import hashlib
@@ -57,7 +57,7 @@ class Rules:
     validation_share: float
     test_share: float = 0.0  # of examples that were published in no split
     columns: pa.Schema = NOTHING  # what else the data set says of each example, carried along
-    complete: bool = False  # of a class that its hashes would leave out, some published for training are validated on
+    complete: bool = False  # validate on some of each class, also of those published for training
 
     @property
     def example(self) -> pa.Schema:
@@ -90,12 +90,14 @@ def check_columns(columns: pa.Schema, sensitive: tuple[str, ...], kind: Kind) ->
 def judge(batches: Iterable[pa.RecordBatch], rules: Rules) -> NDArray[np.uint8]:
     """The verdict for each example, in reading order: a key of `REASONS`, or where it goes (see `kept`).
 
-    Of equal contents one stays: the first of the published test split if it is there, else the first. Where contents
-    that a model cannot tell apart have different labels none stays, for nobody knows which label is right.
+    Of equal contents one stays: the first of the published test split if it is there, else the
+    first. Where contents that a model cannot tell apart have different labels none stays, for
+    nobody knows which label is right.
 
-    Near duplicates are contents of one class that are the same to a model, or nearly. Those that were published in no
-    split go to train together. Others stay in the published test split, or follow the first of them into train; one
-    that would be trained on while the first is tested or validated on does not stay.
+    Near duplicates are contents of one class that are the same to a model, or nearly. Those that
+    were published in no split go to train together, unless their class would be left without
+    examples to judge by. Others stay in the published test split, or follow the first of them
+    into train; one whose first is tested or validated on does not stay.
     """
     digests, forms, outlines, labels, published, verdicts = [], [], [], [], [], []
     for batch in batches:
@@ -172,7 +174,10 @@ def _resolve(
     labels: NDArray[np.int16],
     in_test: NDArray[np.bool_],
 ) -> None:
-    """Marks conflicts (of one `form`) and duplicates (of one `content`) in `verdict`; refused examples take no part."""
+    """Marks conflicts (of one `form`) and duplicates (of one `content`) in `verdict`.
+
+    Refused examples take no part.
+    """
     rows = np.flatnonzero(verdict == KEEP)
     distinct = int(form.max()) + 1
     lowest, highest = np.full(distinct, np.iinfo(np.int16).max), np.full(distinct, np.iinfo(np.int16).min)
@@ -218,7 +223,8 @@ def _placed(of: _Examples, rules: Rules) -> NDArray[np.uint8]:
     if rules.complete:
         _complete(place, of, np.bincount(group)[group] == 1, rules)
 
-    # Whom the others of a group follow: one that is tested on, else one published in no split, else the first.
+    # Whom the others of a group follow: one that is tested on, else one published in no split,
+    # else the first.
     order = np.lexsort((rows, ~free, ~of.in_test))
     leader = order[np.unique(group[order], return_index=True)[1]][group]
     with_leader = place[leader]
@@ -247,10 +253,10 @@ def _by_label(rows: NDArray[np.int64], labels: NDArray[np.int16]) -> list[NDArra
 
 
 def _drawn(digests: NDArray[np.uint64], twin: NDArray[np.bool_], rules: Rules) -> NDArray[np.int64]:
-    """The splits of examples [n] of one class, each of them alone or, a `twin`, for all of its near duplicates.
+    """The splits of examples [n] of one class, a `twin` for all of its near duplicates.
 
-    Each goes where its hash says, twins to train. Where that leaves a split less than half of its share, or nothing,
-    those follow whose hashes are the lowest, twins last.
+    Each goes where its hash says, twins to train. Where that leaves a split less than half of its
+    share, or nothing, those follow whose hashes are the lowest, twins last.
     """
     place = np.full(len(twin), _TRAIN)
     for split, keys, share, rest in (
@@ -267,7 +273,10 @@ def _drawn(digests: NDArray[np.uint64], twin: NDArray[np.bool_], rules: Rules) -
 
 
 def _complete(place: NDArray[np.int64], of: _Examples, alone: NDArray[np.bool_], rules: Rules) -> None:
-    """Moves examples that were published for training to validation where a class has none there; near duplicates stay."""
+    """Moves examples published for training to validation where a class has none there.
+
+    Near duplicates stay.
+    """
     validated = np.bincount(of.labels[place == _VALIDATION], minlength=rules.classes)
     published = ~of.in_test & ~of.in_none & alone & (place == _TRAIN) & (validated[of.labels] == 0)
     only_validation = replace(rules, test_share=0.0)

@@ -79,7 +79,10 @@ class Kind:
         return contents
 
     def outlines(self, contents: list[bytes]) -> NDArray[np.uint8]:
-        """The pictures in at most 16 x 16 pixels, each the mean of those it stands for, [n, values]; 0 values of tiny ones."""
+        """The pictures in at most 16 x 16 pixels, each the mean of those it stands for, [n, values].
+
+        Tiny pictures have no values.
+        """
         _, height, width = self.shape
         if min(height, width) < SMALLEST:
             return np.empty((len(contents), 0), np.uint8)
@@ -131,7 +134,7 @@ class Kind:
 
 
 def _blocks(side: int) -> NDArray[np.float32]:
-    """Which pixels of a side stand together for which of an outline, [pixels of the outline, side], as 0 and 1."""
+    """Which pixels of a side stand for which of an outline, [side of the outline, side], as 0 and 1."""
     size = min(OUTLINE, side)
     blocks: NDArray[np.float32] = (np.arange(size)[:, None] == np.arange(side) * size // side).astype(np.float32)
     return blocks

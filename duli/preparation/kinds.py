@@ -22,7 +22,7 @@ class Kind(Protocol):
 
     name: str
     statistics: "pa.Schema"  # of each example, kept beside its content
-    compared: tuple[str, ...]  # of these, and of the bytes of a content: whose means have to be alike in all splits
+    compared: tuple[str, ...]  # of these and the bytes, whose means have to be alike in all splits
 
     @property
     def input(self) -> dict[str, int]: ...  # what a network is built for
@@ -34,8 +34,8 @@ class Kind(Protocol):
     def rules(self) -> dict[str, Any]: ...  # what else turns contents into arrays
     def readable(self, contents: "list[bytes | None]") -> "NDArray[np.bool_]": ...
     def describe(self, contents: list[bytes]) -> dict[str, Any]: ...
-    def seen(self, contents: list[bytes]) -> list[bytes]: ...  # equal where a model cannot tell contents apart
-    def outlines(self, contents: list[bytes]) -> "NDArray[np.uint8]": ...  # [n, values] that tell which are nearly the same
+    def seen(self, contents: list[bytes]) -> list[bytes]: ...  # equal if a model sees no difference
+    def outlines(self, contents: list[bytes]) -> "NDArray[np.uint8]": ...  # alike if contents are
     def add(self, contents: list[bytes]) -> None: ...
     def learn(self) -> None: ...
     def expected(self) -> "dict[str, Bounds]": ...

@@ -55,7 +55,7 @@ class Kind:
         return {"missing": np.isnan(self._numbers(contents)).sum(axis=1).astype(np.int32)}
 
     def seen(self, contents: list[bytes]) -> list[bytes]:
-        """What a model can tell readable contents apart by: the numbers, of which 0 and -0 are one, and so are all NaN."""
+        """What a model can tell readable contents apart by: the numbers; 0 and -0 are one, as all NaN."""
         numbers = self._numbers(contents)
         numbers = np.where(np.isnan(numbers), np.float32(np.nan), numbers + np.float32(0))
         return [row.tobytes() for row in numbers]

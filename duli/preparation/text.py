@@ -56,7 +56,7 @@ class Kind:
         return {"characters": [len(content.decode()) for content in contents]}
 
     def seen(self, contents: list[bytes]) -> list[bytes]:
-        """What a model can tell readable contents apart by: neither case nor width nor white space."""
+        """What a model can tell readable contents apart by: no case, no width, no white space."""
         return [text.encode() for text in tokens.normal(content.decode() for content in contents)]
 
     def outlines(self, contents: list[bytes]) -> NDArray[np.uint8]:

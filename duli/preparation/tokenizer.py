@@ -61,7 +61,7 @@ def normal(texts: Iterable[str]) -> list[str]:
 
 
 def _reading() -> "tuple[Normalizer, PreTokenizer]":
-    """What a text goes through before it becomes tokens: how it is normalised, and where it is split."""
+    """How a text is normalised, and where it is split, before it becomes tokens."""
     from tokenizers import normalizers, pre_tokenizers
 
     return (

@@ -25,9 +25,9 @@ class Range(Section):
 class Shift(Section):
     """How far a split may be from train."""
 
-    # Standard deviations that the mean of a statistic may differ by, where chance alone would not move it as far.
+    # Standard deviations that the mean of a statistic may differ by, even if chance does not do it.
     tolerance: Annotated[float, Field(ge=0)] = 0.25
-    ignore: tuple[str, ...] = ()  # statistics that may differ as they like, by name; `label` for the shares of the classes
+    ignore: tuple[str, ...] = ()  # names of statistics that may differ; `label`: shares of classes
 
 
 class Validate(Section):

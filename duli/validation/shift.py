@@ -41,11 +41,12 @@ class Compared(NamedTuple):
 
 
 def compare(train: Columns, split: Columns, tolerance: float) -> list[Compared]:
-    """Compares the mean of each statistic in a split with that in train, of values that are there, and how many are missing.
+    """Compares the mean of each statistic in a split with that in train, and the share missing.
 
-    A permutation test (the largest difference of all statistics, in standard deviations of train and split together;
-    Westfall and Young 1993) says how far chance alone moves them, whatever their distributions. Differences of up to
-    `tolerance` standard deviations are allowed however many examples there are.
+    A permutation test (the largest difference of all statistics, in standard deviations of train
+    and split together; Westfall and Young 1993) says how far chance alone moves them, whatever
+    their distributions. Differences of up to `tolerance` standard deviations are allowed however
+    many examples there are.
     """
     values, of_split = _filled(train, split)
     names, all_values = [*values], np.stack([*values.values()], axis=1)
@@ -60,7 +61,7 @@ def compare(train: Columns, split: Columns, tolerance: float) -> list[Compared]:
 
 
 def _filled(train: Columns, split: Columns) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
-    """The statistics of both, one behind the other, with means where values are missing; and which rows are the split's."""
+    """The statistics of both, means where values are missing; and which rows are the split's."""
     filled: dict[str, NDArray[np.float64]] = {}
     for name in train:
         values = np.concatenate([train[name], split[name]]).astype(np.float64)
@@ -73,7 +74,7 @@ def _filled(train: Columns, split: Columns) -> tuple[dict[str, NDArray[np.float6
 
 
 def _by_chance(train: NDArray[np.float64], split: NDArray[np.float64]) -> float:
-    """The largest difference of a mean that exchanging examples of both at random gave, of [n, statistics] and [m, statistics]."""
+    """The largest difference of a mean when examples of both, [n, statistics], change places."""
     generator = np.random.default_rng(SEED)
     parts = [part[generator.permutation(len(part))[:MOST]] for part in (train, split)]
     both, size = np.concatenate(parts), len(parts[1])
