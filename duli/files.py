@@ -93,6 +93,7 @@ class Facts(dict[str, Any]):
     """A JSON object of a file: a key that it lacks is named with the file, and what was read last is remembered."""
 
     last: ClassVar[tuple[str, Any, str]] = ("", None, "")  # place, value and fix
+    odd: ClassVar[list[tuple[str, Any, str]]] = []  # the same of files that hold no object
 
     def __init__(self, values: dict[str, Any], place: str, fix: str) -> None:
         super().__init__(values)
@@ -119,15 +120,23 @@ def read_json(path: str | Path, fix: str = "") -> Any:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON ({error}); {fix}") from None
     Facts.last = (str(path), facts, fix)
+    if not isinstance(facts, Facts):
+        Facts.odd.append(Facts.last)
     return facts
 
 
-def disbelieved(error: Exception) -> DataError | None:
-    """What to tell where this repository's own code could not work with what it read last of a JSON file; None where it read nothing.
+def forget() -> None:
+    """Begins anew with what `disbelieved` goes by."""
+    Facts.last = ("", None, "")
+    Facts.odd.clear()
 
-    It names the file, the value and the line of code, since the defect may as well be there.
+
+def disbelieved(error: Exception) -> DataError | None:
+    """What to tell where this repository's own code could not work with what it read of a JSON file; None where it read nothing.
+
+    It goes by the value that was read last, unless a file holds no object. It names the line of code, since the defect may be there.
     """
-    place, value, fix = Facts.last
+    place, value, fix = (*Facts.odd, Facts.last)[0]
     frame = traceback.extract_tb(error.__traceback__)[-1]
     code = Path(__file__).resolve().parents[1]
     inside = Path(frame.filename).resolve()
@@ -138,12 +147,12 @@ def disbelieved(error: Exception) -> DataError | None:
     return DataError(f"{place} is {_shown(value)}, which {where}, cannot work with ({type(error).__name__}: {said}); {fix}")
 
 
-def healing(path: str | Path, repro: str = "dvc repro") -> str:
+def healing(path: str | Path) -> str:
     """The commands that make DVC bring or make `path` again, whatever happened to it and to DVC's copy.
 
     DVC trusts a read-only object of its cache without looking at its bytes, and would bring a damaged one back.
     """
-    return f'make DVC look at its cache again: `rm -f {path}; chmod -R u+w "$(dvc cache dir)"; {repro}`'
+    return f'make DVC look at its cache again: `rm -f {path}; chmod -R u+w "$(dvc cache dir)"; dvc repro`'
 
 
 def read_yaml(path: Path, most: int, error: type[DuliError], fix: str) -> "tuple[Any, Node | None]":

@@ -7,7 +7,7 @@ from pathlib import Path
 from duli import files
 from duli.datasets._dataset import dataset as dataset_of
 from duli.datasets._params import Data
-from duli.datasets._sources import Chunks, SourceError
+from duli.datasets._sources import Chunks, Folder, SourceError
 from duli.errors import DataError, ParamsError
 from duli.params import Params
 from duli.progress import progress
@@ -26,8 +26,9 @@ def main() -> None:
     _clear({*dataset.FILES, DESCRIPTION})
     missing = [name for name in dataset.FILES if not _has(RAW / name, *dataset.FILES[name])]
     origin = "already there" if not missing else ""
+    local = Path(data.local) if data.local else None
     refusals = []
-    for source in dataset.sources(Path(data.local) if data.local else None):
+    for source in dataset.sources(local):
         if not missing:
             break
         try:
@@ -37,6 +38,11 @@ def main() -> None:
                     missing.remove(name)
                     origin = str(source)
         except SourceError as error:
+            if isinstance(source, Folder) and source.path == local:
+                raise DataError(
+                    f"params.yaml: data.local = '{data.local}' is refused: {error}; "
+                    "give a folder that holds the pinned bytes, or `data.local: null` to take another source"
+                ) from None
             refusals.append(f"\n  {source}: {error}")
     if missing:
         raise DataError(

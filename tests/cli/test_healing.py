@@ -17,7 +17,8 @@ from duli.errors import DataError
 GRAPH = """
 stages:
   make:
-    cmd: mkdir -p reports && echo '{"number": 12345}' > reports/made.json
+    cmd: |-
+      mkdir -p reports && echo '{"number": 12345}' > reports/made.json
     outs: [reports/made.json]
 """
 MADE = Path("reports/made.json")

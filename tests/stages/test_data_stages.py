@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -9,6 +10,7 @@ import pytest
 
 from duli import files
 from duli.datasets import mnist
+from duli.datasets._sources import Folder
 from duli.errors import DataError, GateError, ParamsError
 from stages import fetch, prepare, validate
 from tests.stages.lines import make_line
@@ -87,6 +89,29 @@ def test_fetch_refuses_other_bytes_and_leaves_none(line: Path, own: Path, alone:
     assert "data.local" in str(caught.value)
     assert LABELS not in raw(line)
     assert not [name for name in raw(line) if name.endswith(".tmp")]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (shutil.rmtree, "no such folder"),
+        (lambda own: (own / LABELS).unlink(), f"neither {LABELS}"),
+        (lambda own: (own / LABELS).write_bytes(b"other"), "truncated"),
+    ],
+)
+def test_a_local_folder_that_is_refused_is_told_although_another_source_has_the_bytes(
+    line: Path,
+    own: Path,
+    mnist_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[Path], object],
+    said: str,
+) -> None:
+    monkeypatch.setattr(mnist, "PUBLIC_SOURCES", (Folder(mnist_folder),))
+    make_line(line, own)
+    damage(own)
+    with pytest.raises(DataError, match=rf"data\.local = '{own}' is refused: .*{said}"):
+        fetch.main()
 
 
 def test_fetch_replaces_a_damaged_file_of_its_own(line: Path, own: Path, alone: None) -> None:
