@@ -34,6 +34,9 @@ class GateError(DuliError):
 
 def exit_code(program: str, action: Callable[[], object]) -> int:
     """Runs `action` as the work of `program`; a user's mistake is told in one line on stderr. Gives the exit code."""
+    from duli import files  # which imports this module
+
+    files.forget()
     try:
         action()
         sys.stdout.flush()  # here, where a closed pipe is no traceback
@@ -57,8 +60,6 @@ def exit_code(program: str, action: Callable[[], object]) -> int:
             raise
         print(f"{program}: error: {error.filename}: {error.strerror}", file=sys.stderr)
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
-        from duli import files  # which imports this module
-
         told = files.disbelieved(error)
         if told is None:
             raise

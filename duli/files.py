@@ -7,8 +7,10 @@ import hashlib
 import json
 import math
 import os
+import re
 import tempfile
 import traceback
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -90,9 +92,10 @@ class MissingKeyError(DataError, KeyError):
 
 
 class Facts(dict[str, Any]):
-    """A JSON object of a file: a key that it lacks is named with the file, and what was read last is remembered."""
+    """A JSON object of a file: a key that it lacks is named with the file, and what was read is remembered for a while."""
 
-    last: ClassVar[tuple[str, Any, str]] = ("", None, "")  # place, value and fix
+    read: ClassVar[deque[tuple[str, Any, str]]] = deque(maxlen=1000)  # place, value and fix
+    odd: ClassVar[list[tuple[str, Any, str]]] = []  # the same of files that hold no object
 
     def __init__(self, values: dict[str, Any], place: str, fix: str) -> None:
         super().__init__(values)
@@ -100,7 +103,7 @@ class Facts(dict[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         value = super().__getitem__(key)
-        Facts.last = (f"{self.place}{key}", value, self.fix)
+        Facts.read.append((f"{self.place}{key}", value, self.fix))
         return value
 
     def __missing__(self, key: str) -> Any:
@@ -118,32 +121,46 @@ def read_json(path: str | Path, fix: str = "") -> Any:
         raise DataError(f"{path} is missing; run `dvc repro`, which makes it") from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON ({error}); {fix}") from None
-    Facts.last = (str(path), facts, fix)
+    Facts.read.append((str(path), facts, fix))
+    if not isinstance(facts, Facts):
+        Facts.odd.append(Facts.read[-1])
     return facts
 
 
-def disbelieved(error: Exception) -> DataError | None:
-    """What to tell where this repository's own code could not work with what it read last of a JSON file; None where it read nothing.
+def forget() -> None:
+    """Begins anew with what `disbelieved` goes by."""
+    Facts.read.clear()
+    Facts.odd.clear()
 
-    It names the file, the value and the line of code, since the defect may as well be there.
+
+def disbelieved(error: Exception) -> DataError | None:
+    """What to tell where this repository's own code could not work with what it read of a JSON file; None where it read nothing.
+
+    The value is the newest of the type that the error names first, unless a file holds no object. The line of code is named too, since the
+    defect may be there.
     """
-    place, value, fix = Facts.last
+    said = " ".join(str(error).split())[:200]
+    named = re.search(r"\b(NoneType|list|str|int|float|bool|Facts)\b", said)
+    newest = [entry for entry in reversed(Facts.read) if named and type(entry[1]).__name__ == named[1]]
+    candidates = [*Facts.odd, *newest, *reversed(Facts.read)]
+    if not candidates:
+        return None
+    place, value, fix = candidates[0]
     frame = traceback.extract_tb(error.__traceback__)[-1]
     code = Path(__file__).resolve().parents[1]
     inside = Path(frame.filename).resolve()
-    if not place or not any(inside.is_relative_to(code / folder) for folder in ("duli", "stages")):
+    if not any(inside.is_relative_to(code / folder) for folder in ("duli", "stages")):
         return None
     where = f"{inside.relative_to(code)}, line {frame.lineno}"
-    said = " ".join(str(error).split())[:200]
     return DataError(f"{place} is {_shown(value)}, which {where}, cannot work with ({type(error).__name__}: {said}); {fix}")
 
 
-def healing(path: str | Path, repro: str = "dvc repro") -> str:
+def healing(path: str | Path) -> str:
     """The commands that make DVC bring or make `path` again, whatever happened to it and to DVC's copy.
 
     DVC trusts a read-only object of its cache without looking at its bytes, and would bring a damaged one back.
     """
-    return f'make DVC look at its cache again: `rm -f {path}; chmod -R u+w "$(dvc cache dir)"; {repro}`'
+    return f'make DVC look at its cache again: `rm -f {path}; chmod -R u+w "$(dvc cache dir)"; dvc repro`'
 
 
 def read_yaml(path: Path, most: int, error: type[DuliError], fix: str) -> "tuple[Any, Node | None]":

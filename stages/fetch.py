@@ -1,13 +1,14 @@
 """Brings the dataset's files to data/raw/ from the first source that has the pinned bytes, and verifies them."""
 
 import hashlib
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from duli import files
 from duli.datasets._dataset import dataset as dataset_of
 from duli.datasets._params import Data
-from duli.datasets._sources import Chunks, SourceError
+from duli.datasets._sources import Chunks, Folder, SourceError
 from duli.errors import DataError, ParamsError
 from duli.params import Params
 from duli.progress import progress
@@ -26,8 +27,9 @@ def main() -> None:
     _clear({*dataset.FILES, DESCRIPTION})
     missing = [name for name in dataset.FILES if not _has(RAW / name, *dataset.FILES[name])]
     origin = "already there" if not missing else ""
+    local = Path(data.local) if data.local else None
     refusals = []
-    for source in dataset.sources(Path(data.local) if data.local else None):
+    for source in dataset.sources(local):
         if not missing:
             break
         try:
@@ -37,6 +39,9 @@ def main() -> None:
                     missing.remove(name)
                     origin = str(source)
         except SourceError as error:
+            if isinstance(source, Folder) and source.path == local:
+                said = f"data.local = '{data.local}' is refused ({error}); the files are taken from another source"
+                print(f"params.yaml: {said}", file=sys.stderr)
             refusals.append(f"\n  {source}: {error}")
     if missing:
         raise DataError(

@@ -83,9 +83,10 @@ def show() -> None:
 
     manifest = files.read_json("dist/manifest.json")
     reports = {name: files.read_json(f"reports/{name}.json") for name in REPORTS}
-    run, wheel = files.read_json("reports/release_run.json"), manifest["wheel"]
-    rows = [
-        *_numbers(reports),
+    run = files.read_json("reports/release_run.json")
+    rows = _numbers(reports)
+    wheel = manifest["wheel"]
+    rows += [
         ("report", str(REPORT)),
         ("wheel", f"dist/{wheel['file']} ({wheel['bytes'] / 1000:.0f} kB{'' if manifest['signed'] else ', unsigned'})"),
         ("MLflow", f"{run['registered_model']} version {run['version']}, run {run['run_id'][:8]} of experiment {run['experiment']}"),
@@ -111,23 +112,28 @@ def report() -> None:
 
 def _numbers(reports: dict[str, Any]) -> list[tuple[str, str]]:
     """The headline of the release as a person reads it."""
-    variant = reports["benchmark"]["shipped"]
-    shipped, speed = reports["quantization"]["variants"][variant], reports["benchmark"]["variants"][variant]
-    business, gates = reports["business"], reports["gates"]
+    gates = reports["gates"]
     held = f": {'; '.join(gates['reasons'])}" if gates["reasons"] else f" ({gates['gates']} gates passed)"
-    accuracy, cost = reports["evaluation"]["accuracy"], business["unit_cost_usd_per_million"]
-    price = f"{business['price_usd_per_thousand']:.2f} USD a thousand"
+    rows = [("verdict", gates["verdict"] + held)]
+    variant = reports["benchmark"]["shipped"]
+    speed = reports["benchmark"]["variants"][variant]
+    latency = f"{speed['latency_ms']['value'] * 1000:.0f} us at batch 1, p99 {speed['latency_ms']['p99'] * 1000:.0f} us, one thread"
+    throughput = f"{speed['throughput']['value']:,.0f} a second at batch {speed['throughput']['batch']}, one thread"
+    score = reports["evaluation"]["accuracy"]
+    accuracy = f"{score['value']:.2%} ({score['low']:.2%} to {score['high']:.2%}, n = {score['n']:,}, {variant})"
+    size = f"{reports['quantization']['variants'][variant]['bytes'] / 1000:.1f} kB"
+    network = f"{reports['train']['parameters']:,} parameters"
+    business = reports["business"]
+    cost = business["unit_cost_usd_per_million"]
+    unit_cost = f"{cost['value']:,.0f} USD a million ({cost['low']:,.0f} to {cost['high']:,.0f})"
+    margin = f"gross margin {business['gross_margin']['value']:.0%} at {business['price_usd_per_thousand']:.2f} USD a thousand"
     return [
-        ("verdict", gates["verdict"] + held),
-        ("accuracy", f"{accuracy['value']:.2%} ({accuracy['low']:.2%} to {accuracy['high']:.2%}, n = {accuracy['n']:,}, {variant})"),
-        ("size", f"{shipped['bytes'] / 1000:.1f} kB, made of a network of {reports['train']['parameters']:,} parameters"),
-        ("latency", f"{speed['latency_ms']['value'] * 1000:.0f} us at batch 1, p99 {speed['latency_ms']['p99'] * 1000:.0f} us, one thread"),
-        ("throughput", f"{speed['throughput']['value']:,.0f} a second at batch {speed['throughput']['batch']}, one thread"),
-        (
-            "unit cost",
-            f"{cost['value']:,.0f} USD a million ({cost['low']:,.0f} to {cost['high']:,.0f}), "
-            f"gross margin {business['gross_margin']['value']:.0%} at {price}",
-        ),
+        *rows,
+        ("accuracy", accuracy),
+        ("size", f"{size}, made of a network of {network}"),
+        ("latency", latency),
+        ("throughput", throughput),
+        ("unit cost", f"{unit_cost}, {margin}"),
     ]
 
 

@@ -140,7 +140,8 @@ def _read(folder: Path, name: str, form: type[Form]) -> Form:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the whole of it"
         raise DataError(
-            f"{path} is damaged or was made by another version ({place}: {first['msg']}); {files.healing(path, lines.repro(folder))}"
+            f"{path} is damaged or was made by another version ({place}: {first['msg']}); "
+            f'`rm -f {path}; chmod -R u+w "$(dvc cache dir)"`, then `{lines.repro(folder)}`'
         ) from None
 
 

@@ -17,7 +17,8 @@ from duli.errors import DataError
 GRAPH = """
 stages:
   make:
-    cmd: mkdir -p reports && echo '{"number": 12345}' > reports/made.json
+    cmd: |-
+      mkdir -p reports && echo '{"number": 12345}' > reports/made.json
     outs: [reports/made.json]
 """
 MADE = Path("reports/made.json")
@@ -80,25 +81,12 @@ def test_damaged_json_is_healed_by_the_commands_that_are_told(built: Path, damag
     assert files.read_json(MADE) == json.loads(CONTENT)
 
 
-LOCKS = {
-    "conflict": lambda text: text.replace("    outs:", "<<<<<<< HEAD\n    outs:\n=======\n>>>>>>> other"),
-    "empty": lambda _: "",
-    "cut": lambda text: text[: len(text) // 2],
-    "list": lambda _: "[1]",
-    "binary": lambda _: "\x00\xff",
-    "schema": lambda text: text.replace("'2.0'", "'9.0'"),
-}
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", LOCKS)
 @pytest.mark.parametrize("way", [0, 1])
-def test_a_damaged_lock_is_healed_by_the_commands_that_are_told(built: Path, kind: str, way: int) -> None:
-    if way and kind != "cut":
-        pytest.skip("the second way is the same for all")
+def test_a_damaged_lock_is_healed_by_the_commands_that_are_told(built: Path, way: int) -> None:
     lock = Path("dvc.lock")
     whole = lock.read_text()
-    lock.write_bytes(LOCKS[kind](whole).encode("latin-1"))
+    lock.write_text(f"<<<<<<< HEAD\n{whole}" if way else whole[: whole.index("path:") + 3])
     with pytest.raises(DataError, match=r"^dvc\.lock") as told:
         dvc_status()
     assert len(str(told.value).splitlines()) == 1

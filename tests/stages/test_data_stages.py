@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from duli import files
 from duli.datasets import mnist
+from duli.datasets._sources import Folder
 from duli.errors import DataError, GateError, ParamsError
 from duli.preparation import clean, summary, table
 from stages import fetch, prepare, validate
@@ -94,6 +95,33 @@ def test_fetch_refuses_other_bytes_and_leaves_none(line: Path, own: Path, alone:
     assert "data.local" in str(caught.value)
     assert LABELS not in raw(line)
     assert not [name for name in raw(line) if name.endswith(".tmp")]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (shutil.rmtree, "no such folder"),
+        (lambda own: (own / LABELS).unlink(), f"neither {LABELS}"),
+        (lambda own: (own / LABELS).write_bytes(b"other"), "truncated"),
+    ],
+)
+def test_a_local_folder_that_is_refused_is_told_although_another_source_has_the_bytes(
+    line: Path,
+    own: Path,
+    mnist_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    damage: Callable[[Path], object],
+    said: str,
+) -> None:
+    monkeypatch.setattr(mnist, "PUBLIC_SOURCES", (Folder(mnist_folder),))
+    make_line(line, own)
+    damage(own)
+    fetch.main()
+    assert raw(line) == sorted([*mnist.FILES, "dataset.json"])
+    told = capsys.readouterr().err
+    assert f"data.local = '{own}' is refused" in told
+    assert said in told
 
 
 def test_fetch_replaces_a_damaged_file_of_its_own(line: Path, own: Path, alone: None) -> None:
