@@ -160,6 +160,7 @@ class Kind:
             {
                 media.decode(): {"type": "string", "format": "binary", "description": self.rules.said(channels == 1)}
                 for media in sorted(self.media)
+                if media.startswith(b"image/")  # other files go as well, of which JSON Schema cannot say what they hold
             },
             {
                 "inputs": several,
