@@ -168,7 +168,7 @@ class Kind:
                 "dataframe_split": {
                     "type": "object",
                     "required": ["data"],
-                    "properties": {"columns": {"type": "array"}, "data": several},
+                    "properties": {"columns": {}, "data": several},
                 },
             },
             [([n, *self.shape], lists(n, *self.shape)) for n in (1, 2)],

@@ -288,7 +288,7 @@ class Kind:
             "type": "object",
             "required": ["data"],
             "properties": {
-                "columns": {"const": self.features, "description": "in any order"},
+                "columns": {"enum": [self.features, None], "description": "in any order"},
                 "data": {**several, "items": listed},
             },
         }
@@ -314,7 +314,7 @@ class Kind:
                 "inputs": {"anyOf": [rows, {"type": "object", "properties": columns, "additionalProperties": False, "minProperties": 1}]},
                 "instances": rows,
                 "dataframe_split": frame,
-                "dataframe_records": {**several, "items": named},
+                "dataframe_records": rows,
             },
             [([n, width], {"type": "array", "minItems": n, "maxItems": n, "items": listed}) for n in (1, 2)],
         )
