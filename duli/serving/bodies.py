@@ -81,9 +81,11 @@ def abstention(values: dict[str, Any]) -> bool | None:
     params = values.get("params")
     if params is not None and not isinstance(params, dict):
         raise InputError(f"params is a {kind_of(params)}; give an object, or leave it out")
-    wish = values.get("abstain", (params or {}).get("abstain"))
-    if wish is not None and not isinstance(wish, bool):
-        raise InputError('"abstain" is true or false')
+    general = (params or {}).get("abstain")
+    wish = values.get("abstain", general)
+    for given in (wish, general):
+        if given is not None and not isinstance(given, bool):
+            raise InputError('"abstain" is true or false')
     return wish
 
 

@@ -165,6 +165,7 @@ class Kind:
             {
                 media.decode(): {"type": "string", "format": "binary", "description": self.rules.said(channels == 1)}
                 for media in sorted(self.media)
+                if media.startswith(b"image/")  # other files go as well, of which JSON Schema cannot say what they hold
             },
             {
                 "inputs": several,
@@ -173,7 +174,7 @@ class Kind:
                 "dataframe_split": {
                     "type": "object",
                     "required": ["data"],
-                    "properties": {"columns": {"type": "array"}, "data": several},
+                    "properties": {"columns": {}, "data": several},
                 },
             },
             [([n, *self.shape], lists(n, *self.shape)) for n in (1, 2)],

@@ -1,6 +1,7 @@
 """Rows of a table: one number for each feature, NaN where it is missing."""
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from math import prod
@@ -78,7 +79,9 @@ class Kind:
 
     def _taken(self, rows: Rows) -> NDArray[np.float32]:
         """Centred in float64, and rounded to float32."""
-        return centred(rows, self._centres) if self._type.itemsize == 8 else rows.astype(np.float32, copy=False)
+        return (
+            centred(rows.astype(np.float64, copy=False), self._centres) if self._type.itemsize == 8 else rows.astype(np.float32, copy=False)
+        )
 
     def joined(self, several: list[Rows]) -> Rows:
         """Those of several requests as one array."""
@@ -272,8 +275,8 @@ class Kind:
     def described(self) -> Described:
         """Lists of numbers, and objects by the features' names."""
         width = len(self.features)
-        largest = float(np.finfo(np.float32).max)
-        number = {"type": ["number", "null"], "description": "null: missing", "minimum": -largest, "maximum": largest}
+        largest = 2.0**128 - 2.0**103  # from which on float32 rounds to infinity
+        number = {"type": ["number", "null"], "description": "null: missing", "exclusiveMinimum": -largest, "exclusiveMaximum": largest}
         some = {"contains": {"type": "number"}}  # a row has a value at least
         listed = {"type": "array", "items": number, "minItems": width, "maxItems": width, **some}
         several = {"type": "array", "minItems": 1, "maxItems": MAX_INPUTS}
@@ -285,7 +288,7 @@ class Kind:
             "type": "object",
             "required": ["data"],
             "properties": {
-                "columns": {"const": self.features, "description": "in any order"},
+                "columns": {"enum": [self.features, None], "description": "in any order"},
                 "data": {**several, "items": listed},
             },
         }
@@ -295,7 +298,10 @@ class Kind:
             "additionalProperties": False,
             "not": {"additionalProperties": {"type": "null"}},
         }
-        file = {"type": "string", "format": "binary"}
+        # What a file of them looks like; .npy files go as well, of which JSON Schema cannot say what they hold.
+        cell = r"-?[0-9]{1,6}(\.[0-9]{1,6})?"
+        names = ",".join('"' + name.replace('"', '""') + '"' for name in self.features)
+        csv = {"type": "string", "pattern": rf"^{re.escape(names)}\n({cell}(,{cell}){{{width - 1}}}\n){{1,3}}$"}
         return Described(
             "Which class the rows belong to.",
             {
@@ -303,12 +309,12 @@ class Kind:
                 "Rows": {**several, "items": row},
             },
             {"rows": rows, "row": row},
-            {"text/csv": {"type": "string"}, "application/x-npy": file, "application/octet-stream": file},
+            {"text/csv": csv},
             {
                 "inputs": {"anyOf": [rows, {"type": "object", "properties": columns, "additionalProperties": False, "minProperties": 1}]},
                 "instances": rows,
                 "dataframe_split": frame,
-                "dataframe_records": {**several, "items": named},
+                "dataframe_records": rows,
             },
             [([n, width], {"type": "array", "minItems": n, "maxItems": n, "items": listed}) for n in (1, 2)],
         )

@@ -185,6 +185,7 @@ class Kind:
         texts = {"$ref": "#/components/schemas/Texts"}
         several = {"type": "array", "minItems": 1, "maxItems": MAX_INPUTS}
         record = {"type": "object", "required": [TEXT], "properties": {TEXT: text}}
+        mixed = {**several, "items": {"anyOf": [text, record]}}
         frame = {
             "type": "object",
             "required": ["data"],
@@ -209,9 +210,9 @@ class Kind:
             {"text/plain": text},
             {
                 "inputs": {"anyOf": [texts, {"type": "object", "required": ["texts"], "properties": {"texts": texts}}]},
-                "instances": {"anyOf": [texts, {**several, "items": record}]},
+                "instances": mixed,
                 "dataframe_split": frame,
-                "dataframe_records": {**several, "items": record},
+                "dataframe_records": mixed,
             },
             [([n], {"type": "array", "minItems": n, "maxItems": n, "items": text}) for n in (1, 2)],
         )
