@@ -105,9 +105,9 @@ class Kind:
             names = list(records[0])
             rows = [[one.get(name) for name in names] if isinstance(one, dict) else one for one in records]
             values["dataframe_split"] = _unpacked(rows, named=names == [self.feed])
-        return self._found(found, INVOKED[:3], whole=True)
+        return self._found(found, INVOKED[:3])
 
-    def _found(self, found: Document, names: tuple[str, ...], *, whole: bool = False) -> Asked:
+    def _found(self, found: Document, names: tuple[str, ...]) -> Asked:
         values, truths = found
         name = under(values, names, "images")
         nested, wish = values[name], abstention(values)
@@ -115,7 +115,7 @@ class Kind:
             nested = nested.get(self.feed)
         if name == "instances" and isinstance(nested, list):
             nested = [one.get(self.feed) if isinstance(one, dict) else one for one in nested]
-        return Asked(pixels([nested] if name == "image" else nested, self.shape, name, truths=truths, whole=whole), wish)
+        return Asked(pixels([nested] if name == "image" else nested, self.shape, name, truths=truths), wish)
 
     def fits(self, sizes: list[int]) -> None:
         """Raises `InputError` unless a tensor of `sizes` is images."""

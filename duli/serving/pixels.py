@@ -23,11 +23,11 @@ def forms(shape: Shape) -> tuple[tuple[int, ...], ...]:
     return tuple(dict.fromkeys([shape, (prod(shape),), *([shape[1:]] if shape[0] == 1 else [])]))
 
 
-def pixels(nested: Any, shape: Shape, what: str, *, truths: bool, whole: bool = False) -> NDArray[np.uint8]:
+def pixels(nested: Any, shape: Shape, what: str, *, truths: bool) -> NDArray[np.uint8]:
     """Lists of whole numbers 0..255 as [n, channels, height, width]; `what` names them in the `InputError` for anything else.
 
     They may be nested as the model takes them, without the axis of a single channel, or as one flat row for each image.
-    `truths`: whether truth values may be among them, which costs a look at each. `whole`: 255.0 is a whole number too.
+    `truths`: whether truth values may be among them, which costs a look at each.
     """
     if not isinstance(nested, list):
         raise InputError(f"{what} is a {kind_of(nested)}; give a list of images")
@@ -42,8 +42,6 @@ def pixels(nested: Any, shape: Shape, what: str, *, truths: bool, whole: bool = 
             raise InputError(f"{what} holds rows of different lengths; give {_expected(shape)}")
         sizes.append(width)
         flat = list(chain.from_iterable(flat))
-    if whole and float in map(type, flat):
-        flat = [int(one) if type(one) is float and one.is_integer() else one for one in flat]
     return flat_pixels(flat, sizes, shape, what, truths=truths)
 
 
@@ -54,18 +52,28 @@ def flat_pixels(flat: list[Any], sizes: list[int], shape: Shape, what: str, *, t
     bounded(sizes[0], what, "images")
     if prod(sizes) != len(flat):
         raise InputError(f"{what} holds {len(flat):,} numbers, its shape {sizes} asks for {prod(sizes):,}")
+    if truths and bool in map(type, flat):
+        raise InputError(f"{what} holds a truth value among its pixels; give whole numbers")
     try:
-        if truths and bool in map(type, flat):
-            raise TypeError
         content = bytes(flat)
     except TypeError:
-        if any(type(one) is float for one in flat):
-            raise InputError(f"{what}: {wrong_type('float64')}") from None
-        strange = next(one for one in flat if type(one) is not int)
-        raise InputError(f"{what} holds a {kind_of(strange)} among its pixels; give whole numbers") from None
+        return flat_pixels(_integers(flat, what), sizes, shape, what, truths=False)
     except ValueError:
         raise InputError(f"{what} holds a number below 0 or above 255; pixels are 0..255") from None
     return np.frombuffer(content, np.uint8).reshape(-1, *shape)
+
+
+def _integers(flat: list[Any], what: str) -> list[int]:
+    """`flat` with whole floats as integers: JSON makes no difference between 235 and 235.0.
+
+    Raises `InputError` for what is no number, for fractions, and where the highest is 1.0: white, of a picture scaled to 0..1.
+    """
+    for one in flat:
+        if type(one) not in (int, float):
+            raise InputError(f"{what} holds a {kind_of(one)} among its pixels; give whole numbers")
+    if not all(map(float.is_integer, map(float, flat))) or max(flat) == 1:
+        raise InputError(f"{what}: {wrong_type('float64')}")
+    return list(map(int, flat))
 
 
 def _expected(shape: Shape) -> str:

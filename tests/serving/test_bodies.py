@@ -61,8 +61,14 @@ def test_brackets_in_strings_are_no_nesting() -> None:
 def test_keys_that_are_there_twice_and_numbers_of_more_than_64_bits() -> None:
     assert document(b'{"a": 1, "a": 2}').values == {"a": 2}
     assert document(b'{"a": 18446744073709551616}').values == {"a": 2.0**64}
-    with pytest.raises(InputError, match="the pixels are float64"):
+    with pytest.raises(InputError, match="above 255"):
         KIND.asked(b'{"images": [[' + b",".join([b"1"] * 11 + [b"9" * 30]) + b"]]}")
+
+
+@pytest.mark.parametrize("row", [[235.0] * 12, [0, 1.0, 235] * 4, [0.0] * 12, [2.0, 1] * 6])
+def test_whole_floats_are_whole_numbers(row: list[float]) -> None:
+    found = KIND.asked(json.dumps({"images": [row]}).encode()).inputs
+    assert found.ravel().tolist() == row
 
 
 @pytest.mark.parametrize("depth", [5, 300, 1000])
@@ -83,6 +89,9 @@ def test_lists_in_lists_are_no_images(depth: int) -> None:
         ([[256] * 12], "below 0 or above 255"),
         ([[-1] * 12], "below 0 or above 255"),
         ([[0.5] * 12], r"the pixels are float64.*255"),
+        ([[0.0, 1.0] * 6], r"the pixels are float64.*255"),
+        ([[235.0, 0.5] * 6], "the pixels are float64"),
+        ([[256.0] * 12], "below 0 or above 255"),
         ([[1e999] * 12], "the pixels are float64"),
         ([[True] * 12], "holds a truth value among its pixels"),
         ([[None] * 12], "holds a null among its pixels"),
