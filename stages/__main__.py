@@ -15,7 +15,8 @@ from pathlib import Path
 
 import duli
 from duli import files, machine
-from duli.errors import EXIT_USER_ERROR, DuliError, exit_code
+from duli.errors import EXIT_USER_ERROR, DuliError
+from duli.outcome import exit_code
 
 STAGES = ("fetch", "prepare", "validate", "train", "quantize", "benchmark", "evaluate", "package", "report", "track")
 # Telemetry off; and OpenMP's idle threads sleep: spinning, they took ten times the CPU on a machine that had other work.

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from duli import files, machine
-from duli.errors import DataError, exit_code
+from duli.errors import DataError
+from duli.outcome import exit_code
 
 CALLS = 3  # the memory arena has its size after the first
 CODE = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from duli.cli import keys, line, new, plan, portfolio, promotion, proposal, releases, retrain
-from duli.errors import exit_code
+from duli.outcome import exit_code
 
 COMMANDS = {
     "new": new.new,

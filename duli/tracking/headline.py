@@ -49,10 +49,9 @@ def headline(reports: Mapping[str, Any]) -> dict[str, float]:
     for name, (report, pattern) in MEASURES.items():
         key = pattern.format(variant=variant)
         value = _find(reports.get(report), key)
-        file = "reports/resources/train.json" if report == "resources" else f"reports/{report}.json"
         if value is None:
-            lacking = f"the report '{report}' has no number '{key}', the headline's {name}"
-            raise DataError(f"{lacking}: {file}; run `dvc repro`, which makes it")
+            lacking = f"the report '{report}' has no number '{key}', the headline's {name} ({report}.json)"
+            raise DataError(f"{lacking}; run `dvc repro`, which makes it")
         if not math.isfinite(value):
             raise DataError(f"the report '{report}': {key} is {value}; a headline needs finite numbers")
         value *= FACTORS.get(name, 1)

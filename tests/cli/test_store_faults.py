@@ -13,7 +13,8 @@ import pytest
 
 from duli.cli import promotion, releases
 from duli.cli.registered import Registered
-from duli.errors import EXIT_USER_ERROR, exit_code
+from duli.errors import EXIT_USER_ERROR
+from duli.outcome import exit_code
 from tests.cli.released import Line
 
 COMMANDS: dict[str, Callable[[], Any]] = {

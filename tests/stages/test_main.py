@@ -76,7 +76,7 @@ def test_a_library_of_another_copy_is_refused(line: Path, tmp_path: Path) -> Non
     (copy / "stages").symlink_to(ROOT / "stages")
     other = tmp_path / "other"
     (other / "duli").mkdir(parents=True)
-    for name in ("__init__", "errors", "files", "machine", "params"):
+    for name in ("__init__", "errors", "files", "machine", "outcome", "params"):
         (other / "duli" / f"{name}.py").write_text((ROOT / "duli" / f"{name}.py").read_text())
     shown = stages(line, "fetch", PYTHONPATH=f"{other}:{ROOT}")
     assert shown.returncode == 2
