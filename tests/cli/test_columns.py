@@ -193,10 +193,13 @@ NUMBERED = {
     "every tenth": [10 * row for row in range(ROWS)],
     "hashes": [SHUFFLED.randrange(2**53, 2**63) for _ in range(ROWS)],
     "some missing": [*range(ROWS - 20), *[""] * 20],
+    "two rows copied": [*SHUFFLED.sample(range(ROWS - 2), ROWS - 2), 7, 70],
 }
 MEASURED = {
     "age": [SHUFFLED.randrange(18, 90) for _ in range(ROWS)],
     "a measurement that never repeats": noise(seed=5),
+    "counts that seldom repeat": [SHUFFLED.randrange(10_000) for _ in range(ROWS)],
+    "both ends of float64": [f"{(-1) ** row * 1.7e308 * (1 - row / 1000)}" for row in range(ROWS)],
     "cents": [SHUFFLED.randrange(10**7) for _ in range(ROWS)],
     "seconds since 1970": [1_700_000_000 + row for row in range(ROWS)],
     "milliseconds since 1970": [1_700_000_000_000 + 250 * row for row in range(ROWS)],
