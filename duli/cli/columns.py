@@ -4,6 +4,7 @@ import json
 import math
 import re
 import unicodedata
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,6 +28,7 @@ OWN = (ROW, LINE)
 INDEX = re.compile(r"__index_level_[0-9]+__|Unnamed: [0-9]+(\.[0-9]+)?")  # what pandas calls an index without a name
 FEW = 20  # different numbers with fractions that may be classes
 PLAIN = (0.0, 1.0)  # offset and scale of a column that float32 holds as it is
+DIGITS = 15  # that float64 holds of any number
 WIDE = 100  # binary exponent from which on the range of float32 may not do
 NOTATIONS = (
     (r"[+-]?[0-9]{1,3}(?:[,.' \u00a0\u202f\u2019][0-9]{3})+(?:[.,][0-9]+)?", "write it without thousands separators"),
@@ -60,11 +62,11 @@ def columns(path: Path, wanted: Wanted) -> Found:
     table, names, notes = _labelled(table, label, path)
     classes = sorted(set(names), key=_order)
     _classes(classes, names, label, path)
-    table, odd = _numbers(table, label, comma=comma)
+    table, odd, finer = _numbers(table, label, comma=comma)
     numbered = [name for name in table.column_names if name not in (*kept, *OWN) and suspects.counts_rows(_values(table, name))]
     index = [name for name in table.column_names if name not in (*kept, *numbered) and (name in index or INDEX.fullmatch(name))]
     notes += [f"left out, because they only number the rows: {shown([name or '(no name)' for name in numbered], 5)}"] if numbered else []
-    notes += [f"left out, because pandas calls them the index: {shown(index, 5)}"] if index else []
+    notes += [f"left out, because pandas calls them the index: {shown([name or '(no name)' for name in index], 5)}"] if index else []
     table = table.drop_columns([*numbered, *index])
     text = text or _text_column(table, label, path)
     if text in wanted.sensitive:
@@ -75,7 +77,9 @@ def columns(path: Path, wanted: Wanted) -> Found:
     if text:
         features, (contents, what) = None, _texts(table, text, path)
     else:
-        features, contents, centred, what = _rows(table, label, wanted.sensitive, odd, labels, path)
+        if not any(_measured(table, name) for name in table.column_names if name not in (*kept, *OWN)):
+            raise DataError(_no_numbers(table, label, odd, [*numbered, *index], path))
+        features, contents, centred, what = _rows(table, label, wanted.sensitive, odd, finer, labels, path)
     carried, known, more = _known(table, {label, *([text] if text else features or [])}, wanted.sensitive, odd, path)
     examples = _examples(table[ROW].to_pylist(), path, labels, contents, carried, known)
     sensitive = [name for name, column in carried.items() if column in wanted.sensitive]
@@ -107,6 +111,7 @@ def _read(path: Path) -> tuple["pa.Table", list[str], bool]:
         elif ending in (".csv", ".tsv", ".txt"):
             _room(path, path.stat().st_size)
             table, comma = _csv(path)
+            index = [name for name in table.column_names[:1] if not name.strip()]  # as pandas writes one
         else:
             raise DataError(f"{path} is no .csv, .tsv or .parquet file, and no folder of images by class")
     except OSError as error:
@@ -191,6 +196,8 @@ def _plain(table: "pa.Table") -> "pa.Table":
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
         if pa.types.is_large_string(kind) or str(kind) == "string_view":
             kind = pa.string()
+        elif str(kind) == "binary_view":
+            kind = pa.binary()
         if kind != field.type:
             table = table.set_column(index, field.name, table.column(index).cast(kind))
     return table
@@ -231,7 +238,11 @@ def _labelled(table: "pa.Table", label: str, path: Path) -> tuple["pa.Table", li
     gaps = sorted({name for name in names if name and name.casefold() in cells.MISSING})
     notes += [f"labels are taken as written, {shown(gaps, 5)} too; leave the cell empty where a row has none"] if gaps else []
     joined = [text for text, name in spelled.items() if text != name and name in spelled]
-    notes += [f"labels are taken without white space around them, so {joined[0]!a} is {spelled[joined[0]]}"] if joined else []
+    notes += (
+        [f"labels are taken in Unicode's normal form C and without white space around them, so {joined[0]!a} is {spelled[joined[0]]}"]
+        if joined
+        else []
+    )
     return table.filter(pa.array(there)), [name for name in names if name], notes
 
 
@@ -278,17 +289,25 @@ def _order(name: str) -> tuple[int, str]:
     return (int(name) if re.fullmatch(r"-?[0-9]{1,15}", name) else -(10**16), name)
 
 
-def _numbers(table: "pa.Table", label: str, *, comma: bool) -> tuple["pa.Table", dict[str, Odd]]:
-    """The table with its columns of texts as numbers, or as truths, where they are; what cells in these are neither."""
+def _numbers(table: "pa.Table", label: str, *, comma: bool) -> tuple["pa.Table", dict[str, Odd], dict[str, int]]:
+    """The table with its columns of texts as numbers, or as truths, where they are.
+
+    What cells in these are neither; how many different numbers a column has of which float64
+    tells fewer apart.
+    """
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
     odd: dict[str, Odd] = {}
+    finer: dict[str, int] = {}
     for position, name in enumerate(table.column_names):
-        if name == label or not _string(table, name):
-            continue
         column = table[name]
+        if name == label or not _string(table, name):
+            if name not in (label, *OWN) and pa.types.is_integer(column.type):
+                there, kept = (pc.count_distinct(one).as_py() for one in (column, column.cast(pa.float64(), safe=False)))
+                finer |= {name: there} if there > kept else {}
+            continue
         parts, strange, start = [np.empty(0)], [], 0
         for chunk in column.chunks:
             some, strays = cells.numbers([cell or "" for cell in chunk.to_pylist()], comma=comma)
@@ -301,12 +320,23 @@ def _numbers(table: "pa.Table", label: str, *, comma: bool) -> tuple["pa.Table",
             odd[name] = Odd(column[strange[0]].as_py(), _place(table, strange[0]), len(strange))
         if strange and not cells.mostly(values, len(strange)):
             continue
+        different = _different(pc.unique(column).to_pylist(), comma=comma)
+        finer |= {name: different} if different > len(np.unique(known)) else {}
         made = pa.array(values, from_pandas=True)
         if len(known) and np.isin(known, (0, 1)).all():
             said = {text.strip().casefold() for text in pc.unique(column).to_pylist() if text is not None}
             made = made.cast(pa.bool_()) if said <= {*cells.TRUTHS, *cells.MISSING} else made
         table = table.set_column(position, name, made)
-    return table, odd
+    return table, odd, finer
+
+
+def _different(texts: list[str | None], *, comma: bool) -> int:
+    """How many different numbers are written in `texts`; 0 where none is too long for float64."""
+    if not any(text and len(text) > DIGITS for text in texts):
+        return 0
+    plain = (text.strip() for text in texts if text)
+    plain = (text.replace(",", ".", 1) if comma and "." not in text else text for text in plain)
+    return len({Decimal(text) for text in plain if len(text) <= cells.LONG and cells.PLAIN.fullmatch(text)})
 
 
 def _place(table: "pa.Table", row: int) -> str:
@@ -334,6 +364,11 @@ def _numeric(table: "pa.Table", name: str | int) -> bool:
 
     kind = table.schema.field(name).type
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _measured(table: "pa.Table", name: str) -> bool:
+    """Whether a column may be a feature."""
+    return _numeric(table, name) or _boolean(table, name)
 
 
 def _string(table: "pa.Table", name: str) -> bool:
@@ -368,8 +403,25 @@ def _texts(table: "pa.Table", text: str, path: Path) -> tuple[list[bytes], list[
     return contents, [*notes, *([f"{empty:,} texts are empty; the line puts them into quarantine"] if empty else [])]
 
 
+def _no_numbers(table: "pa.Table", label: str, odd: dict[str, Odd], dropped: list[str], path: Path) -> str:
+    """Why nothing in a file can be learned from."""
+    told = [_told(odd)] if odd else []
+    names = shown([name or "(no name)" for name in dropped], 5)
+    told += [f"{names} only number the rows, or are the index"] if dropped else []
+    return (
+        f"{path} has no column of numbers besides '{label}', and none that is plainly the text"
+        f"{''.join(f'; {one}' for one in told)}; --text takes one of {_all(table)}"
+    )
+
+
 def _rows(
-    table: "pa.Table", label: str, sensitive: tuple[str, ...], odd: dict[str, Odd], labels: list[int], path: Path
+    table: "pa.Table",
+    label: str,
+    sensitive: tuple[str, ...],
+    odd: dict[str, Odd],
+    finer: dict[str, int],
+    labels: list[int],
+    path: Path,
 ) -> tuple[list[str], list[bytes], dict[str, tuple[float, float]], list[str]]:
     """Names of the columns of numbers, their values row by row, where they lie (`_place_of`), and what to say of them.
 
@@ -378,12 +430,7 @@ def _rows(
     import numpy as np
 
     others = [name for name in table.column_names if name not in (label, *OWN, *sensitive)]
-    features = [name for name in others if _numeric(table, name) or _boolean(table, name)]
-    if not features:
-        why = f"; {_told(odd)}" if odd else ""
-        raise DataError(
-            f"{path} has no column of numbers besides '{label}', and none that is plainly the text{why}; --text takes one of {_all(table)}"
-        )
+    features = [name for name in others if _measured(table, name)]
     if len(features) > MOST_FEATURES:
         raise DataError(f"{path} has {len(features):,} columns of numbers, more than {MOST_FEATURES:,}; choose among them first")
     if any(not name.strip() for name in features):
@@ -394,6 +441,8 @@ def _rows(
     for index, name in enumerate(features):
         values = _values(table, name)
         place, lost, different = _place_of(values)
+        more = finer.get(name, different) - different
+        lost, different = lost + more, different + more
         if place != PLAIN:
             centred[name] = place
         found[:, index] = cells.centred(values[:, None], np.array([place]))[:, 0]

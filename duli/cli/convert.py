@@ -87,6 +87,7 @@ def _enough(found: Found, place: Path) -> Found:
     small = [f"{name} ({count})" for name, count in counts.items() if count < FEWEST]
     if small or total < FEWEST_IN_ALL:
         few = f", and too few of {shown(small, 5)}" if small else ""
+        few += "".join(f" ({note})" for note in found.notes if note.startswith("float32"))
         raise DataError(
             f"{place} has {total:,} different examples{few}; a class needs {FEWEST} and all together {FEWEST_IN_ALL}, "
             "so that something is left to judge by: collect more, or join classes"

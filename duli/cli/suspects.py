@@ -1,5 +1,6 @@
 """Columns that say which row it is, or tell the classes apart by themselves, and so may be no features."""
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -8,6 +9,7 @@ if TYPE_CHECKING:
 
 LARGE = (2**53, 2**64)  # whole numbers that float64 does not hold, and that nobody counts to: keys and hashes
 BY_CHANCE = 7.0  # e to the power of minus this: how likely as many random whole numbers of that range are all different
+AGAIN = 100  # one in so many may be there again
 TIMES = [(631_152_000 * unit, 4_102_444_800 * unit) for unit in (1, 10**3, 10**6, 10**9)]  # 1990 to 2100 in s, ms, us and ns
 ROWS, FOLDS, BINS = 2000, 5, 64
 SHARE = 0.1  # of the mistakes of always naming the most frequent class
@@ -17,18 +19,27 @@ def counts_rows(values: "NDArray[np.float64]") -> bool:
     """Whether a column numbers the rows, in any order and with gaps: whole numbers, each of them once, and too close for chance.
 
     Measured numbers repeat themselves where they lie so close (the birthday paradox): of n numbers out of a range r all are different
-    with a probability of about exp(-n^2 / 2r). Times since 1970 do not count: they may come at every tick. NaN is missing.
+    with a probability of about exp(-n^2 / 2r). So one in AGAIN may come again, as rows that somebody copied do, if by chance more
+    would. Times since 1970 do not count: they may come at every tick. NaN is missing.
     """
     import numpy as np
 
     known = values[~np.isnan(values)]
     n = len(known)
-    if n < 2 or n < len(values) / 2 or not np.isfinite(known).all() or (known != np.floor(known)).any() or len(np.unique(known)) < n:
+    if n < 2 or n < len(values) / 2 or not np.isfinite(known).all() or (known != np.floor(known)).any():
         return False
-    low, high = known.min(), known.max()
-    if any(first <= low and high <= last for first, last in TIMES):
+    low, high = float(known.min()), float(known.max())
+    again = n - len(np.unique(known))
+    if again > n / AGAIN or any(first <= low and high <= last for first, last in TIMES):
         return False
-    return bool((np.diff(known) == 1).all() or LARGE[0] < max(-low, high) <= LARGE[1] or n * n / (2 * (high - low + 1)) > BY_CHANCE)
+    with np.errstate(over="ignore"):
+        in_order = bool((np.diff(known) == 1).all())
+    if not again and (in_order or LARGE[0] < max(-low, high) <= LARGE[1]):
+        return True
+    usual = n * n / (2 * (high - low + 1))  # pairs of equal numbers, by chance
+    # Chernoff's bound on a Poisson variable: so few come with a probability of e^-BY_CHANCE at most.
+    fewer = usual - again + (again * math.log(again / usual) if again else 0)
+    return again < usual and fewer > BY_CHANCE
 
 
 def alone(values: "NDArray[np.float64]", labels: "NDArray[np.int64]") -> tuple[int, int] | None:

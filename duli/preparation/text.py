@@ -1,5 +1,6 @@
 """Texts: what their bytes have to be, what is known of each, and how they become arrays of tokens."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from duli.preparation.expected import Bounds
 from duli.preparation.params import Tokens
 
 STATISTICS = pa.schema([pa.field("characters", pa.int32(), nullable=False)])
+# Soft hyphens, spaces without width, joiners, marks of direction and variation, of byte order.
+INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
 
 
 class Kind:
@@ -56,8 +59,12 @@ class Kind:
         return {"characters": [len(content.decode()) for content in contents]}
 
     def seen(self, contents: list[bytes]) -> list[bytes]:
-        """What a model can tell readable contents apart by: no case, no width, no white space."""
-        return [text.encode() for text in tokens.normal(content.decode() for content in contents)]
+        """What a model can tell readable contents apart by: no case, no width, no white space.
+
+        Nor by characters that nobody sees.
+        """
+        visible = (INVISIBLE.sub("", content.decode()) for content in contents)
+        return [text.encode() for text in tokens.normal(visible)]
 
     def outlines(self, contents: list[bytes]) -> NDArray[np.uint8]:
         """Nothing: texts are the same to a model or they are not."""

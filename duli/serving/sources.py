@@ -115,6 +115,8 @@ def decoded(content: bytes) -> str:
         raise InputError("is empty; give text in UTF-8")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError("is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)")
+    if content.startswith(b"PAR1"):
+        raise InputError("is a Parquet file; save it as CSV in UTF-8 (in pandas: to_csv(FILE, index=False))")
     if b"\0" in content:
         raise InputError(f"holds a NUL byte (at {content.index(0):,}), so it is no text; give text in UTF-8")
     try:

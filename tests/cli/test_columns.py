@@ -25,6 +25,7 @@ from duli.cli import suspects
 from duli.cli.convert import Found, Wanted, converted
 from duli.errors import DataError
 from duli.serving.columns import MISSING
+from duli.serving.errors import InputError
 from duli.serving.kind_table import Kind
 from duli.serving.kinds import Labelled
 from tests.packaging import tinytext
@@ -141,6 +142,18 @@ def test_labels_of_parquet_have_one_text_that_a_csv_of_them_says_too(
         assert again.labels.tolist() == one.examples["label"].to_pylist()
 
 
+def test_bytes_that_arrow_holds_by_reference_are_labels(tmp_path: Path) -> None:
+    labels = pa.array([b"a", b"b", None] * (ROWS // 3), pa.binary_view())
+    pq.write_table(pa.table({"x": [float(one) for one in noise()], "label": labels}), tmp_path / "a.parquet")
+    assert found(tmp_path / "a.parquet").per_class() == {"a": 100, "b": 100}
+
+
+def test_the_wheel_says_what_to_do_with_a_parquet_file(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"x": [1.0], "label": ["a"]}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="is a Parquet file; save it as CSV"):
+        Kind({"features": ["x"]}, {}).labelled([str(tmp_path / "a.parquet")], ["a", "b"])
+
+
 def test_labels_are_trimmed_and_composed_and_empty_ones_are_counted(tmp_path: Path) -> None:
     labels = [("cafe\u0301", "caf\u00e9 ", " up", "up", " ", "")[row % 6] for row in range(ROWS)]
     path = table(tmp_path / "a.csv", {"x": noise(), "label": labels})
@@ -184,6 +197,21 @@ def test_what_pandas_calls_an_index_is_none_whatever_it_holds(tmp_path: Path, na
     assert said(one, name)
 
 
+def test_the_index_of_joined_frames_which_begins_anew_is_no_feature(tmp_path: Path) -> None:
+    frame = pd.DataFrame(sorted_by_label())
+    pd.concat([frame, frame.assign(x=noise(seed=1))]).to_csv(tmp_path / "a.csv")
+    one = found(tmp_path / "a.csv")
+    assert one.features == ["x"]
+    assert said(one, "pandas calls them the index", "(no name)")
+    agree(one, tmp_path / "a.csv")
+
+
+def test_where_nothing_is_left_to_learn_from_it_says_what_was_left_out(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", {"id": range(ROWS), "label": ["a", "b"] * (ROWS // 2)})
+    with pytest.raises(DataError, match=r"no column of numbers .*; id only number the rows"):
+        found(path)
+
+
 SHUFFLED = random.Random(0)
 NUMBERED = {
     "in order": [*range(ROWS)],
@@ -193,10 +221,13 @@ NUMBERED = {
     "every tenth": [10 * row for row in range(ROWS)],
     "hashes": [SHUFFLED.randrange(2**53, 2**63) for _ in range(ROWS)],
     "some missing": [*range(ROWS - 20), *[""] * 20],
+    "two rows copied": [*SHUFFLED.sample(range(ROWS - 2), ROWS - 2), 7, 70],
 }
 MEASURED = {
     "age": [SHUFFLED.randrange(18, 90) for _ in range(ROWS)],
     "a measurement that never repeats": noise(seed=5),
+    "counts that seldom repeat": [SHUFFLED.randrange(10_000) for _ in range(ROWS)],
+    "both ends of float64": [f"{(-1) ** row * 1.7e308 * (1 - row / 1000)}" for row in range(ROWS)],
     "cents": [SHUFFLED.randrange(10**7) for _ in range(ROWS)],
     "seconds since 1970": [1_700_000_000 + row for row in range(ROWS)],
     "milliseconds since 1970": [1_700_000_000_000 + 250 * row for row in range(ROWS)],
@@ -404,6 +435,28 @@ def test_a_column_that_float32_cannot_hold_whole_is_named(tmp_path: Path) -> Non
     values = [0] * 2 + [10**15 + 3 * row for row in range(98)] + [10**9 + row / 8 for row in range(200)]
     one = found(table(tmp_path / "a.csv", {"t": values, "x": noise(), "label": ["p", "q"] * 150}))
     assert said(one, "float32", "t (")
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("alone", [True, False])
+def test_numbers_that_float64_cannot_hold_whole_are_named(tmp_path: Path, form: str, alone: bool) -> None:
+    ticks = [1_700_000_000_000_000_000 + 7 * row for row in range(ROWS)]
+    given = {"t": ticks, "label": ["p", "q"] * 150, **({} if alone else {"x": [float(one) for one in noise()]})}
+    if form == "csv":
+        path = table(tmp_path / "a.csv", given)
+    else:
+        pq.write_table(pa.table(given), path := tmp_path / "a.parquet")
+    if alone:
+        with pytest.raises(DataError, match=r"different examples.*float32.* t \(9 of 300\)"):
+            found(path)
+    else:
+        assert said(found(path), "float32", "t (9 of 300)")
+
+
+def test_a_number_spelled_in_several_ways_is_one(tmp_path: Path) -> None:
+    spelled = ["2.5", "2.500000000000000000000", "25e-1", " 2.5", "", "NaN"]
+    given = {"x": noise(), "t": [spelled[row % 6] for row in range(ROWS)], "label": ["p", "q"] * 150}
+    assert not said(found(table(tmp_path / "a.csv", given)), "float32")
 
 
 # ----- time

@@ -55,6 +55,16 @@ def test_texts_that_differ_in_case_width_and_blanks_are_not_tested_after_being_l
     assert min(counts["validation"], counts["test"]) >= 40
 
 
+UNSEEN = ("Good movie {}", "Go\u00adod movie {}", "Good\u200b movie {}", "\ufeffGood movie {}\ufe0f")
+
+
+def test_texts_that_differ_in_what_nobody_sees_are_not_tested_after_being_learned() -> None:
+    bad = tuple(form.replace("ood", "ad").replace("o\u00adod", "a\u00add") for form in UNSEEN)
+    places = placed(texts(UNSEEN, bad), TEXTS)
+    assert twins_of(places, "validation", "test") == 0
+    assert Counter(places.values()).total() == 800
+
+
 def test_near_duplicates_go_to_train_where_there_are_others_to_test() -> None:
     rows = texts(("an own text {}",), ("something else {}",), n=200)
     more: list[Row] = [(f"twin-{index}", "", 0, f"An  own text {index}".encode()) for index in range(30)]
