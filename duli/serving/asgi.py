@@ -117,7 +117,7 @@ class Served:
             raise Refused(400, "the header Host is missing; send it")
         if host is not None and not self.hosts.allowed(host, url.partition(b"?")[0]):
             raise Refused(421, REFUSAL)
-        length = headers.get(b"content-length", b"0")
+        length = headers.get(b"content-length", b"0").strip()  # uvicorn leaves blanks at its end
         most = self.settings.max_body
         too_long = Refused(413, f"the body is longer than {most:,} bytes; send less at once")
         if not length.isdigit() or int(length[:20]) > most:

@@ -41,13 +41,14 @@ class _Item(NamedTuple):
     inputs: Inputs
     done: Callable[[Outcome], None]
     since: float
+    work: float
 
 
 class Batcher:
     """`call` gives the probabilities of examples; a thread calls it, all else is on the event loop.
 
     `observed` is told of each call's number of examples; `join` makes those of several requests
-    into one.
+    into one; `weigh` says how much work some are, of which a common example is about 1.
     """
 
     def __init__(
@@ -55,27 +56,29 @@ class Batcher:
         call: Call,
         observed: Callable[[float], None],
         join: Callable[[list[Any]], Inputs] = np.concatenate,
+        weigh: Callable[[Inputs], float] = len,
     ) -> None:
-        self._call, self._observed, self._join = call, observed, join
+        self._call, self._observed, self._join, self._weigh = call, observed, join, weigh
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Item] = deque()
         self._work: SimpleQueue[list[_Item] | None] = SimpleQueue()
         self._scheduled = False
         self.queued = 0  # examples
-        self.running = 0  # examples that the thread has
-        self._examples, self._seconds = 1.0, LATENCY_SECONDS / 64  # of the calls so far; a guess
+        self._waiting = 0.0  # work of these
+        self.running = 0.0  # work that the thread has
+        self._work_done, self._seconds = 1.0, LATENCY_SECONDS / 64  # by the calls so far; a guess
         self._thread = threading.Thread(target=self._serve, daemon=True, name="model")
         self._thread.start()
 
     @property
     def _per_example(self) -> float:
-        """Seconds that the model takes for one, in batches such as the last ones."""
-        return self._seconds / self._examples
+        """Seconds that the model takes for a common one, in batches such as the last ones."""
+        return self._seconds / self._work_done
 
     @property
     def backlog(self) -> float:
         """Seconds of work that a request which comes now finds before it."""
-        return (self.queued + self.running) * self._per_example
+        return (self._waiting + self.running) * self._per_example
 
     def admit(self) -> None:
         """Raises `Overloaded` unless one more request would be answered in time.
@@ -88,8 +91,10 @@ class Batcher:
 
     def submit(self, inputs: Inputs, done: Callable[[Outcome], None]) -> None:
         """Lets the model answer `inputs`, n examples; `done` gets probabilities or an exception."""
+        work = self._weigh(inputs)
         self.queued += len(inputs)
-        self._queue.append(_Item(inputs, done, self._loop.time()))
+        self._waiting += work
+        self._queue.append(_Item(inputs, done, self._loop.time(), work))
         if not (self.running or self._scheduled):  # not yet: what else has arrived comes along
             self._scheduled = True
             self._loop.call_soon(self._dispatch)
@@ -103,9 +108,9 @@ class Batcher:
         self._scheduled = False
         if self.running or not (batch := self._batch()):
             return
-        size = _size(batch)
-        if self._per_example * size >= INLINE_SECONDS:
-            self.running = size
+        work = _work(batch)
+        if self._per_example * work >= INLINE_SECONDS:
+            self.running = work
             self._work.put(batch)
             return
         self._deliver(batch, *self._called(batch))
@@ -115,16 +120,17 @@ class Batcher:
 
     def _batch(self) -> list[_Item]:
         """The next requests, as many as are answered in time, and one if there is any."""
-        room = max(1, int(LATENCY_SECONDS / self._per_example))
+        room = max(1.0, LATENCY_SECONDS / self._per_example)
         latest = self._loop.time() - WAIT_SECONDS
         batch: list[_Item] = []
-        while self._queue and (not batch or len(self._queue[0].inputs) <= room):
+        while self._queue and (not batch or self._queue[0].work <= room):
             item = self._queue.popleft()
             self.queued -= len(item.inputs)
+            self._waiting = self._waiting - item.work if self._queue else 0.0
             if item.since < latest:
                 item.done(Overloaded(self.backlog))
                 continue
-            room -= len(item.inputs)
+            room -= item.work
             batch.append(item)
         return batch
 
@@ -150,14 +156,13 @@ class Batcher:
 
     def _returned(self, batch: list[_Item], outcome: Outcome, seconds: float) -> None:
         """The thread has the answer to a batch; it gets the next before this one is sent out."""
-        self.running = 0
+        self.running = 0.0
         self._dispatch()
         self._deliver(batch, outcome, seconds)
 
     def _deliver(self, batch: list[_Item], outcome: Any, seconds: float) -> None:
-        size = _size(batch)
-        self._observed(size)
-        self._examples = MEMORY * self._examples + size
+        self._observed(sum(len(item.inputs) for item in batch))
+        self._work_done = MEMORY * self._work_done + _work(batch)
         self._seconds = MEMORY * self._seconds + seconds
         start = 0
         for item in batch:
@@ -166,5 +171,5 @@ class Batcher:
             start = end
 
 
-def _size(batch: list[_Item]) -> int:
-    return sum(len(item.inputs) for item in batch)
+def _work(batch: list[_Item]) -> float:
+    return sum(item.work for item in batch)

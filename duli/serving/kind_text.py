@@ -1,7 +1,10 @@
 """Texts: strings that the tokenizer of this release makes tokens of, of which the model reads the first."""
 
 import json
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,7 @@ BATCH = 500  # texts of like length given to the model at once, as when the rele
 BLOCK = 65_536  # texts whose tokens are in memory at once
 MAX_LINE = 1_000_000  # characters of one text in a file
 MAX_CHARACTERS = 10_000  # of one text in a request; a model reads far fewer, and making tokens takes time
+COMMON = 100  # characters of a common text
 PADDING = 0  # the token behind a text's last
 TEXT, LABEL = "text", "label"  # columns
 
@@ -71,6 +75,10 @@ class Kind:
     def joined(self, several: list[list[str]]) -> list[str]:
         """Those of several requests as one list."""
         return [text for texts in several for text in texts]
+
+    def work(self, inputs: list[str]) -> float:
+        """Making tokens takes as long as a text is: COMMON characters are twice an empty text."""
+        return sum(1 + _characters(text) / COMMON for text in inputs)
 
     def load(self, source: str) -> list[str]:
         """The texts of a file: what it is, its name says."""
@@ -142,9 +150,12 @@ class Kind:
         for text in texts:
             if problem := _problem(text):
                 raise InputError(f"{what}: a text {problem}")
-            if len(text) > MAX_CHARACTERS:
+            length = len(text)
+            if length > MAX_CHARACTERS or (length := _characters(text)) > MAX_CHARACTERS:
+                written = "" if length == len(text) else " once its ligatures are written out"
                 raise InputError(
-                    f"{what}: a text has {len(text):,} characters; the model reads the first {self.length} tokens, "
+                    f"{what}: a text has {length:,} characters{written}; "
+                    f"the model reads the first {self.length} tokens, "
                     f"so send at most {MAX_CHARACTERS:,}"
                 )
         return texts
@@ -242,6 +253,19 @@ def _problem(text: Any) -> str | None:
     except UnicodeEncodeError:
         return "holds half a character (a lone surrogate); give whole ones"
     return None
+
+
+def _characters(text: str) -> int:
+    """At most so many characters are made tokens of: in normal form KC, one may be 18."""
+    if text.isascii():
+        return len(text)
+    return len(text) + sum(more * n for one, n in Counter(text).items() if (more := _more(one)))
+
+
+@lru_cache(maxsize=2**16)
+def _more(character: str) -> int:
+    """By how many characters the normal form KC of one is longer."""
+    return len(unicodedata.normalize("NFKC", character)) - 1
 
 
 def _utf8(content: bytes) -> str:

@@ -450,14 +450,14 @@ class Connection(asyncio.Protocol):
     def _dismiss(self, last: Response) -> None:
         """Closed at once, the connection would be reset by what the client still sends, and `last` lost."""
         self.closing = True
-        self.transport.write(_written(last, close=True))
+        self.transport.write(_written(last, close=True, body=self.method != b"HEAD"))
         self.transport.write_eof()
         self.size = 0
         self.deadline = self.service.loop.time() + LINGER_SECONDS
 
     def _forget(self) -> None:
         """Makes room for the next request."""
-        self.url = b""
+        self.url = self.method = b""
         self.headers: dict[bytes, bytes] = {}
         self.body = bytearray()
         self.size = 0

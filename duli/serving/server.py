@@ -79,7 +79,8 @@ class Application:
             },
             memories or metrics.alone(),
         )
-        self.batcher = Batcher(predictor.probabilities, self.metrics.batch, self.kind.joined)
+        joined, work = self.kind.joined, self.kind.work
+        self.batcher = Batcher(predictor.probabilities, self.metrics.batch, joined, work)
         self._log = log
         self._gauge()
 

@@ -348,6 +348,16 @@ def test_a_server_that_announces_nothing_is_answered_too(package: Path) -> None:
     played(play, package)
 
 
+def test_blanks_behind_a_length_say_nothing(package: Path) -> None:
+    """They are no part of a header's value, but uvicorn hands them on."""
+
+    async def play(entry: Entry) -> None:
+        headers = [*scope()["headers"], (b"content-length", b"%d \t" % len(LISTS))]
+        assert (await Client(body(LISTS)).ask(entry, scope(headers=headers)))[0] == 200
+
+    played(play, package)
+
+
 def test_each_event_loop_has_its_own(package: Path) -> None:
     entry = Entry(package)
 

@@ -72,6 +72,14 @@ def test_a_head_request_gets_no_body(port: int) -> None:
     assert answer.endswith(b"\r\n\r\n")
 
 
+def test_nor_does_one_that_is_refused(port: int) -> None:
+    foreign = b"HEAD /x HTTP/1.1\r\nHost: evil.example\r\n\r\n"
+    answer = told(port, GET + foreign)
+    assert b"HTTP/1.1 421" in answer
+    assert answer.endswith(b"\r\n\r\n")
+    assert told(port, b"HEAD /x HTTP/1.1\r\nHost: localhost\r\n\r\nnonsense\r\n\r\n").endswith(b"}")
+
+
 def test_a_client_that_waits_for_100_gets_it(port: int) -> None:
     with client(port) as one:
         one.sendall(b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")

@@ -336,10 +336,27 @@ def test_one_request_larger_than_the_budget_is_admitted_alone(loop: Loop) -> Non
 
 def test_one_slow_call_is_enough_to_know_how_slow_the_model_is(loop: Loop) -> None:
     batcher = Batcher(lambda images: np.zeros((len(images), 2), np.float32), lambda _: None)
-    item = batching._Item(IMAGES, lambda _: None, 0.0)
+    item = batching._Item(IMAGES, lambda _: None, 0.0, 4.0)
     batcher._deliver([item], np.zeros((4, 2), np.float32), 4.0)
     assert 0.5 < batcher._per_example < 1.0
     batcher.stop()
+
+
+def test_what_is_more_work_than_the_others_leaves_the_loop_free(loop: Loop) -> None:
+    batcher = Batcher(lambda texts: np.zeros((len(texts), 2), np.float32), lambda _: None, sum, len)
+    batcher._seconds = batching.INLINE_SECONDS / 10
+    batcher.submit("a", lambda _: None)
+    loop.run()
+    assert not batcher.running
+    batcher._weigh = lambda _: 20.0
+    batcher.submit("a", lambda _: None)
+    loop.run()
+    assert batcher.running == 20.0
+    assert batcher.queued == 0
+    batcher.stop()
+    loop.run()
+    assert not batcher.running
+    assert not batcher.backlog
 
 
 def test_one_that_waits_too_long_is_given_up(loop: Loop) -> None:

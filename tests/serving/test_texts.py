@@ -369,3 +369,21 @@ def test_a_damaged_tokenizer_is_not_loaded(package: Path) -> None:
         Predictor(package)
     with pytest.raises(ReleaseError, match=r"does not read tokenizer\.json"):
         kind_text.Kind({"input": tinytext.size()}, {"tokenizer.json": b"{}"})
+
+
+LIGATURE = "\ufdfa"  # 18 characters in normal form KC
+
+
+def test_a_text_is_as_long_as_what_tokens_are_made_of() -> None:
+    """2 MB of ligatures are 12 million characters, which kept the server for 9 seconds."""
+    longest = LIGATURE * (kind_text.MAX_CHARACTERS // 18)
+    assert KIND.asked(json.dumps({"text": longest}).encode()).inputs == [longest]
+    with pytest.raises(InputError, match="has 10,008 characters once its ligatures are written out"):
+        KIND.asked(json.dumps({"text": longest + LIGATURE}).encode())
+    assert KIND.asked(json.dumps({"text": "好" * kind_text.MAX_CHARACTERS}).encode()).inputs
+
+
+def test_a_long_text_is_more_work_than_a_short_one() -> None:
+    assert KIND.work(["a" * 10_000]) == pytest.approx(101)
+    assert KIND.work(["a"] * 3) == pytest.approx(3, rel=0.02)
+    assert KIND.work([LIGATURE * 100]) == pytest.approx(KIND.work(["a" * 1800]))
