@@ -124,8 +124,9 @@ def _shape(paths: list[Path], size: int | None) -> tuple[tuple[int, int, int], i
     upper: list[int] = []  # the highest upper byte of each that has 16 bits a colour
     for path in progress(paths, "looking at sizes", unit="images"):
         with _naming(path), pictures.opened(path) as image:
-            turned = pictures.orientation(image)
-            sizes[image.size[::-1] if turned >= 5 else image.size] += 1
+            # Of a TIFF, Pillow says the size that it has when it is turned.
+            lying = image.format != "TIFF" and pictures.orientation(image) >= 5
+            sizes[image.size[::-1] if lying else image.size] += 1
             palette = np.array(image.getpalette() if image.mode == "P" else []).reshape(-1, 3)
             modes.add("L" if len(palette) and (palette == palette[:, :1]).all() else image.mode)
             transparent += image.has_transparency_data
