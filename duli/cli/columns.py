@@ -62,7 +62,7 @@ def columns(path: Path, wanted: Wanted) -> Found:
     table, names, notes = _labelled(table, label, path)
     classes = sorted(set(names), key=_order)
     _classes(classes, names, label, path)
-    table, odd, finer = _numbers(table, label, comma=comma)
+    table, odd, finer = _numbers(table, {label, text}, comma=comma)
     numbered = [name for name in table.column_names if name not in (*kept, *OWN) and suspects.counts_rows(_values(table, name))]
     index = [name for name in table.column_names if name not in (*kept, *numbered) and (name in index or INDEX.fullmatch(name))]
     notes += [f"left out, because they only number the rows: {shown([name or '(no name)' for name in numbered], 5)}"] if numbered else []
@@ -237,7 +237,7 @@ def _labelled(table: "pa.Table", label: str, path: Path) -> tuple["pa.Table", li
     notes += [f"{missing:,} rows without a label were left out"] if missing else []
     gaps = sorted({name for name in names if name and name.casefold() in cells.MISSING})
     notes += [f"labels are taken as written, {shown(gaps, 5)} too; leave the cell empty where a row has none"] if gaps else []
-    joined = [text for text, name in spelled.items() if text != name and name in spelled]
+    joined = [text for text, name in spelled.items() if name and text != name and name in spelled]
     notes += (
         [f"labels are taken in Unicode's normal form C and without white space around them, so {joined[0]!a} is {spelled[joined[0]]}"]
         if joined
@@ -289,8 +289,8 @@ def _order(name: str) -> tuple[int, str]:
     return (int(name) if re.fullmatch(r"-?[0-9]{1,15}", name) else -(10**16), name)
 
 
-def _numbers(table: "pa.Table", label: str, *, comma: bool) -> tuple["pa.Table", dict[str, Odd], dict[str, int]]:
-    """The table with its columns of texts as numbers, or as truths, where they are.
+def _numbers(table: "pa.Table", texts: set[str | None], *, comma: bool) -> tuple["pa.Table", dict[str, Odd], dict[str, int]]:
+    """The table with its columns of texts as numbers, or as truths, where they are; but `texts`.
 
     What cells in these are neither; how many different numbers a column has of which float64
     tells fewer apart.
@@ -303,8 +303,8 @@ def _numbers(table: "pa.Table", label: str, *, comma: bool) -> tuple["pa.Table",
     finer: dict[str, int] = {}
     for position, name in enumerate(table.column_names):
         column = table[name]
-        if name == label or not _string(table, name):
-            if name not in (label, *OWN) and pa.types.is_integer(column.type):
+        if name in texts or not _string(table, name):
+            if name not in (*texts, *OWN) and pa.types.is_integer(column.type):
                 there, kept = (pc.count_distinct(one).as_py() for one in (column, column.cast(pa.float64(), safe=False)))
                 finer |= {name: there} if there > kept else {}
             continue

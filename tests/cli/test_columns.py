@@ -379,6 +379,14 @@ def test_the_wheel_reads_the_texts_and_labels_that_duli_new_reads(tmp_path: Path
     assert read.labels.tolist() == one.examples["label"].to_pylist()
 
 
+def test_texts_that_are_numbers_are_texts_where_somebody_says_so(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", {"code": [f"{row}.50" for row in range(ROWS)], "label": ["p", "q"] * 150})
+    assert found(path).kind == "table"
+    one = found(path, text="code")
+    assert one.kind == "text"
+    assert one.examples["content"][7].as_py() == b"7.50"
+
+
 def test_long_texts_are_read_and_the_limit_of_csv_stays(tmp_path: Path) -> None:
     before = csv.field_size_limit()
     texts = [f"{row} " + "长" * (200_000 if row == 3 else 5) for row in range(120)]
