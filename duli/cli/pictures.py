@@ -40,6 +40,9 @@ def _pictures(folder: Path, size: int | None) -> Found:
 
     places, notes = _places(folder)
     classes = sorted({readable(inner.name) for _, inner in places}, key=lambda name: (int(name) if name.isdecimal() else -1, name))
+    folders = Counter((split, readable(inner.name)) for split, inner in places)
+    alike = sorted({name for (_, name), count in folders.items() if count > 1})
+    notes += [f"several folders are called so, and are one class: {shown(alike, 5)}"] if alike else []
     every = [(split, readable(inner.name), path) for split, inner in places for path in files_below(inner)]
     named = [one for one in every if one[2].suffix.lower() in ENDINGS]
     if not named:

@@ -649,6 +649,13 @@ def test_too_few_images_are_refused(repo: Path) -> None:
     assert "--label names a column" in refused(repo, "--from", "mine", "--label", "x")
 
 
+def test_folders_whose_names_look_alike_are_one_class_and_it_says_so(repo: Path) -> None:
+    images(repo / "mine", ("cafe\u0301", "caf\u00e9", "dog"))
+    params, _, said = made(repo, "--from", "mine")
+    assert params["data"]["own"]["classes"] == ["café", "dog"]
+    assert "several folders are called so, and are one class: café" in said
+
+
 def test_a_class_that_one_published_part_lacks_is_refused(repo: Path) -> None:
     images(repo / "mine/train")
     images(repo / "mine/test", ("cat",), n=5, size=(9, 9))
