@@ -4,6 +4,7 @@ import json
 import math
 import re
 import unicodedata
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +29,7 @@ OWN = (ROW, LINE)
 INDEX = re.compile(r"__index_level_[0-9]+__|Unnamed: [0-9]+(\.[0-9]+)?")  # what pandas calls an index without a name
 FEW = 20  # different numbers with fractions that may be classes
 PLAIN = (0.0, 1.0)  # offset and scale of a column that float32 holds as it is
+MIDNIGHT = " 00:00:00"
 DIGITS = 15  # that float64 holds of any number
 WIDE = 100  # binary exponent from which on the range of float32 may not do
 NOTATIONS = (
@@ -62,7 +64,7 @@ def columns(path: Path, wanted: Wanted) -> Found:
     table, names, notes = _labelled(table, label, path)
     classes = sorted(set(names), key=_order)
     _classes(classes, names, label, path)
-    table, odd, finer = _numbers(table, label, comma=comma)
+    table, odd, finer = _numbers(table, {label, text}, comma=comma)
     numbered = [name for name in table.column_names if name not in (*kept, *OWN) and suspects.counts_rows(_values(table, name))]
     index = [name for name in table.column_names if name not in (*kept, *numbered) and (name in index or INDEX.fullmatch(name))]
     notes += [f"left out, because they only number the rows: {shown([name or '(no name)' for name in numbered], 5)}"] if numbered else []
@@ -119,7 +121,7 @@ def _read(path: Path) -> tuple["pa.Table", list[str], bool]:
     except pa.ArrowException as error:
         raise DataError(f"{path} cannot be read ({str(error).splitlines()[0]}); write it again, as Parquet or as CSV") from None
     names = table.column_names
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise DataError(f"{path} has several columns called {', '.join(map(repr, twice[:5]))}; give each a name of its own")
     if ROW in names:
@@ -192,6 +194,7 @@ def _plain(table: "pa.Table") -> "pa.Table":
     """The table with what other programs write as texts as these: categories, long texts, bytes."""
     import pyarrow as pa
 
+    columns = table.columns
     for index, field in enumerate(table.schema):
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
         if pa.types.is_large_string(kind) or str(kind) == "string_view":
@@ -199,8 +202,8 @@ def _plain(table: "pa.Table") -> "pa.Table":
         elif str(kind) == "binary_view":
             kind = pa.binary()
         if kind != field.type:
-            table = table.set_column(index, field.name, table.column(index).cast(kind))
-    return table
+            columns[index] = columns[index].cast(kind)
+    return pa.table(columns, names=table.column_names)
 
 
 def _named(table: "pa.Table", name: str | None, option: str, path: Path) -> str | None:
@@ -237,7 +240,7 @@ def _labelled(table: "pa.Table", label: str, path: Path) -> tuple["pa.Table", li
     notes += [f"{missing:,} rows without a label were left out"] if missing else []
     gaps = sorted({name for name in names if name and name.casefold() in cells.MISSING})
     notes += [f"labels are taken as written, {shown(gaps, 5)} too; leave the cell empty where a row has none"] if gaps else []
-    joined = [text for text, name in spelled.items() if text != name and name in spelled]
+    joined = [text for text, name in spelled.items() if name and text != name and name in spelled]
     notes += (
         [f"labels are taken in Unicode's normal form C and without white space around them, so {joined[0]!a} is {spelled[joined[0]]}"]
         if joined
@@ -259,6 +262,10 @@ def _written(table: "pa.Table", label: str) -> list[str]:
     if pa.types.is_floating(column.type):  # numpy knows the shortest text of a float32
         values = column.to_numpy()
         return ["" if math.isnan(value) else str(value) for value in values]
+    if pa.types.is_timestamp(column.type):  # days, where all of them begin at midnight
+        values = ["" if value is None else str(value) for value in column.to_pylist()]
+        days = all(not value or value.endswith(MIDNIGHT) for value in values)
+        return [value.removesuffix(MIDNIGHT) for value in values] if days else values
     return [
         value.decode(errors="backslashreplace") if isinstance(value, bytes) else "" if value is None else str(value)
         for value in column.to_pylist()
@@ -267,7 +274,6 @@ def _written(table: "pa.Table", label: str) -> list[str]:
 
 def _classes(classes: list[str], names: list[str], label: str, path: Path) -> None:
     """Raises `DataError` where the labels are no classes."""
-    from collections import Counter
     from statistics import median
 
     values = [cells.number(name) for name in classes]
@@ -289,8 +295,8 @@ def _order(name: str) -> tuple[int, str]:
     return (int(name) if re.fullmatch(r"-?[0-9]{1,15}", name) else -(10**16), name)
 
 
-def _numbers(table: "pa.Table", label: str, *, comma: bool) -> tuple["pa.Table", dict[str, Odd], dict[str, int]]:
-    """The table with its columns of texts as numbers, or as truths, where they are.
+def _numbers(table: "pa.Table", texts: set[str | None], *, comma: bool) -> tuple["pa.Table", dict[str, Odd], dict[str, int]]:
+    """The table with its columns of texts as numbers, or as truths, where they are; but `texts`.
 
     What cells in these are neither; how many different numbers a column has of which float64
     tells fewer apart.
@@ -301,10 +307,10 @@ def _numbers(table: "pa.Table", label: str, *, comma: bool) -> tuple["pa.Table",
 
     odd: dict[str, Odd] = {}
     finer: dict[str, int] = {}
-    for position, name in enumerate(table.column_names):
-        column = table[name]
-        if name == label or not _string(table, name):
-            if name not in (label, *OWN) and pa.types.is_integer(column.type):
+    columns = table.columns
+    for position, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
+        if name in texts or not _string(table, name):
+            if name not in (*texts, *OWN) and pa.types.is_integer(column.type):
                 there, kept = (pc.count_distinct(one).as_py() for one in (column, column.cast(pa.float64(), safe=False)))
                 finer |= {name: there} if there > kept else {}
             continue
@@ -326,8 +332,8 @@ def _numbers(table: "pa.Table", label: str, *, comma: bool) -> tuple["pa.Table",
         if len(known) and np.isin(known, (0, 1)).all():
             said = {text.strip().casefold() for text in pc.unique(column).to_pylist() if text is not None}
             made = made.cast(pa.bool_()) if said <= {*cells.TRUTHS, *cells.MISSING} else made
-        table = table.set_column(position, name, made)
-    return table, odd, finer
+        columns[position] = pa.chunked_array([made])
+    return pa.table(columns, names=table.column_names), odd, finer
 
 
 def _different(texts: list[str | None], *, comma: bool) -> int:

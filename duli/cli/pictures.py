@@ -40,6 +40,9 @@ def _pictures(folder: Path, size: int | None) -> Found:
 
     places, notes = _places(folder)
     classes = sorted({readable(inner.name) for _, inner in places}, key=lambda name: (int(name) if name.isdecimal() else -1, name))
+    folders = Counter((split, readable(inner.name)) for split, inner in places)
+    alike = sorted({name for (_, name), count in folders.items() if count > 1})
+    notes += [f"several folders are called so, and are one class: {shown(alike, 5)}"] if alike else []
     every = [(split, readable(inner.name), path) for split, inner in places for path in files_below(inner)]
     named = [one for one in every if one[2].suffix.lower() in ENDINGS]
     if not named:
@@ -124,8 +127,9 @@ def _shape(paths: list[Path], size: int | None) -> tuple[tuple[int, int, int], i
     upper: list[int] = []  # the highest upper byte of each that has 16 bits a colour
     for path in progress(paths, "looking at sizes", unit="images"):
         with _naming(path), pictures.opened(path) as image:
-            turned = pictures.orientation(image)
-            sizes[image.size[::-1] if turned >= 5 else image.size] += 1
+            # Of a TIFF, Pillow says the size that it has when it is turned.
+            lying = image.format != "TIFF" and pictures.orientation(image) >= 5
+            sizes[image.size[::-1] if lying else image.size] += 1
             palette = np.array(image.getpalette() if image.mode == "P" else []).reshape(-1, 3)
             modes.add("L" if len(palette) and (palette == palette[:, :1]).all() else image.mode)
             transparent += image.has_transparency_data

@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,12 @@ def test_labels_are_the_text_in_the_file_and_the_wheel_takes_them_back(tmp_path:
         ([True, False], pa.bool_(), ["true", "false"]),
         ([Decimal("3.10"), Decimal("3.11")], pa.decimal128(5, 2), ["3.10", "3.11"]),
         ([date(2024, 1, 31), date(2024, 2, 1)], pa.date32(), ["2024-01-31", "2024-02-01"]),
+        ([datetime(2024, 1, 31), datetime(2024, 2, 1)], pa.timestamp("ns"), ["2024-01-31", "2024-02-01"]),
+        (
+            [datetime(2024, 1, 31), datetime(2024, 2, 1, 12)],
+            pa.timestamp("us"),
+            ["2024-01-31 00:00:00", "2024-02-01 12:00:00"],
+        ),
         (["0012", "12"], pa.large_string(), ["0012", "12"]),
         (["NA", "nan"], pa.string(), ["NA", "nan"]),
         ([b"caf\xc3\xa9", b"up"], pa.binary(), ["café", "up"]),
@@ -137,7 +143,8 @@ def test_labels_of_parquet_have_one_text_that_a_csv_of_them_says_too(
     assert set(one.classes) == set(classes)
     assert said(one, "1 rows without a label")
     if not pa.types.is_binary(kind):
-        held.to_pandas(types_mapper=pd.ArrowDtype).to_csv(tmp_path / "a.csv", index=False)
+        types = None if pa.types.is_timestamp(kind) else pd.ArrowDtype
+        held.to_pandas(types_mapper=types).to_csv(tmp_path / "a.csv", index=False)
         again = wheel(one, tmp_path / "a.csv")
         assert again.labels.tolist() == one.examples["label"].to_pylist()
 
@@ -379,6 +386,14 @@ def test_the_wheel_reads_the_texts_and_labels_that_duli_new_reads(tmp_path: Path
     assert read.labels.tolist() == one.examples["label"].to_pylist()
 
 
+def test_texts_that_are_numbers_are_texts_where_somebody_says_so(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", {"code": [f"{row}.50" for row in range(ROWS)], "label": ["p", "q"] * 150})
+    assert found(path).kind == "table"
+    one = found(path, text="code")
+    assert one.kind == "text"
+    assert one.examples["content"][7].as_py() == b"7.50"
+
+
 def test_long_texts_are_read_and_the_limit_of_csv_stays(tmp_path: Path) -> None:
     before = csv.field_size_limit()
     texts = [f"{row} " + "长" * (200_000 if row == 3 else 5) for row in range(120)]
@@ -484,6 +499,27 @@ def test_reading_takes_time_in_proportion(tmp_path: Path, cell: str) -> None:
 
     seconds(1000)
     assert seconds(1_600_000) < 16 * (seconds(400_000) + 0.02)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_many_columns_take_time_in_proportion(tmp_path: Path, ending: str) -> None:
+    from time import process_time
+
+    from duli.cli import columns
+
+    def seconds(n: int) -> float:
+        given = {f"f{index}": ["1.5", "2"] for index in range(n)}
+        if ending == "csv":
+            path = table(tmp_path / "a.csv", given)
+        else:
+            kept = {name: pa.array(cells).dictionary_encode() for name, cells in given.items()}
+            pq.write_table(pa.table(kept), path := tmp_path / "a.parquet")
+        began = process_time()
+        columns._numbers(columns._read(path)[0], set(), comma=False)
+        return process_time() - began
+
+    seconds(100)
+    assert seconds(8000) < 7 * (seconds(2000) + 0.05)
 
 
 def test_a_table_of_pandas_comes_back(tmp_path: Path) -> None:

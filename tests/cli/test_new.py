@@ -333,15 +333,20 @@ def test_large_images_become_smaller_by_the_mean_of_their_pixels(repo: Path, arg
         assert np.abs(np.frombuffer(rows[0]["content"], np.uint8).reshape(48, 64) - mean).max() <= 1
 
 
-def test_an_image_is_turned_as_its_camera_was_held_and_counts_with_that_size(repo: Path) -> None:
+@pytest.mark.parametrize("name", ["turned.png", "turned.tif"])
+def test_an_image_is_turned_as_its_camera_was_held_and_counts_with_that_size(repo: Path, name: str) -> None:
     images(repo / "mine", size=(12, 8))
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees clockwise
-    lying = image(repo / "mine/cat/turned.png", (8, 12), seed=9, exif=exif)
+    lying = image(repo / "mine/cat/lying.png", (8, 12), seed=9)
+    with Image.open(lying) as stored:
+        stored.save(repo / "mine/cat" / name, exif=exif)
+        upright = np.rot90(np.asarray(stored), -1)
+    lying.unlink()
     params, rows, _ = made(repo, "--from", "mine")
     assert params["data"]["own"]["shape"] == [1, 8, 12]
-    content = next(row["content"] for row in rows if row["id"] == "cat/turned.png")
-    assert (np.frombuffer(content, np.uint8).reshape(8, 12) == np.rot90(np.asarray(Image.open(lying)), -1)).all()
+    content = next(row["content"] for row in rows if row["id"] == f"cat/{name}")
+    assert (np.frombuffer(content, np.uint8).reshape(8, 12) == upright).all()
 
 
 def test_sixteen_bits_lose_the_lower_eight_and_what_is_transparent_becomes_white(repo: Path) -> None:
@@ -642,6 +647,13 @@ def test_too_few_images_are_refused(repo: Path) -> None:
     (repo / "mine/mouse").mkdir()
     assert "no images in the folders of mouse; put some there, or remove the folders" in refused(repo, "--from", "mine")
     assert "--label names a column" in refused(repo, "--from", "mine", "--label", "x")
+
+
+def test_folders_whose_names_look_alike_are_one_class_and_it_says_so(repo: Path) -> None:
+    images(repo / "mine", ("cafe\u0301", "caf\u00e9", "dog"))
+    params, _, said = made(repo, "--from", "mine")
+    assert params["data"]["own"]["classes"] == ["café", "dog"]
+    assert "several folders are called so, and are one class: café" in said
 
 
 def test_a_class_that_one_published_part_lacks_is_refused(repo: Path) -> None:
