@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from duli import files
 from duli.errors import DataError, DuliError
 
 PR_SET_PDEATHSIG = 1
@@ -42,7 +43,6 @@ def dvc_status() -> dict[str, Any]:
 
     A damaged dvc.lock or dvc.yaml is told first, and better than by DVC.
     """
-    from duli import files
     from duli.tracking import recorded
 
     recorded.stages(Path())
