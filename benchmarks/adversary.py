@@ -138,12 +138,21 @@ JSON: dict[str, Body] = {
     "nearly true": filled(b'{"KEY": "', b"tru", b'"}'),
     "long texts": filled(b'{"KEY": [', b'"' + b"x" * 9_999 + b'",', b'""]}'),
 }
+
+
+def _named(length: int) -> bytes:
+    """A record of many names, and as many records without any."""
+    first = b"".join(b'"%d": 1,' % index for index in range(length // 24))
+    return b'{"dataframe_records": [{' + first + b'"x": 1}' + b",{}" * (length // 6) + b"]}"
+
+
 MLFLOW: dict[str, Body] = {
     "columns": numbered(b'{"inputs": {', b'"%d": [1],', b'"a": [1]}}'),
     "a long column": filled(b'{"inputs": {"feature 0": [', b"1,", b"1]}}"),
     "names of a frame": numbered(b'{"dataframe_split": {"columns": [', b'"%d",', b'"x"], "data": [[1]]}}'),
     "rows of a frame": filled(b'{"dataframe_split": {"columns": ["feature 0"], "data": [', b"[1],", b"[1]]}}"),
     "records": filled(b'{"dataframe_records": [', b'{"text": "x"},', b'{"feature 0": 1}]}'),
+    "names in the first record": _named,
     "names in a record": numbered(b'{"dataframe_records": [{', b'"%d": 1,', b'"x": 1}]}'),
     "instances": filled(b'{"instances": [', b'{"images": [[1]]},', b"{}]}"),
 }

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from duli.errors import DuliError
+from duli import files
+from duli.errors import DataError, DuliError
 
 PR_SET_PDEATHSIG = 1
 
@@ -38,12 +39,20 @@ def dvc(*arguments: str) -> str:
 
 
 def dvc_status() -> dict[str, Any]:
-    """What changed of the stages of this line, as `dvc status --json` has it; a damaged dvc.lock is told first, and better than by DVC."""
+    """What changed of the stages of this line, as `dvc status --json` has it.
+
+    A damaged dvc.lock or dvc.yaml is told first, and better than by DVC.
+    """
     from duli.tracking import recorded
 
     recorded.stages(Path())
-    found: dict[str, Any] = json.loads(dvc("status", "--json", "dvc.yaml"))
-    return found
+    graph, fix = Path("dvc.yaml"), "restore it: `git checkout HEAD -- dvc.yaml`"
+    if graph.exists():
+        found, _ = files.read_yaml(graph, recorded.MOST, DataError, fix)
+        if not isinstance(found, dict) or not isinstance(found.get("stages"), dict):
+            raise DataError(f"{graph} names no stages; {fix}")
+    status: dict[str, Any] = json.loads(dvc("status", "--json", "dvc.yaml"))
+    return status
 
 
 def dvc_shown(*arguments: str) -> bool:

@@ -107,7 +107,7 @@ class Kind:
             values["dataframe_split"] = _unpacked(frame.get("data"), named=frame.get("columns") == [self.feed])
         elif isinstance(records := values.get("dataframe_records"), list) and records and isinstance(records[0], dict):
             names = list(records[0])
-            rows = [[one.get(name) for name in names] if isinstance(one, dict) else one for one in records]
+            rows = [_values(one, names) if isinstance(one, dict) else one for one in records]
             values["dataframe_split"] = _unpacked(rows, named=names == [self.feed])
         return self._found(found, INVOKED[:3])
 
@@ -188,6 +188,11 @@ class Kind:
 def _records(name: str, form: dict[str, Any]) -> dict[str, Any]:
     record = {"type": "object", "required": [name], "properties": {name: form}, "additionalProperties": False}
     return {"type": "array", "items": record, "minItems": 1, "maxItems": MAX_INPUTS}
+
+
+def _values(record: dict[str, Any], names: list[str]) -> list[Any]:
+    """What stands under `names`; nothing of a record of fewer: looked up, they would cost names times records."""
+    return [record.get(name) for name in names] if len(record) == len(names) else []
 
 
 def _unpacked(rows: Any, *, named: bool) -> Any:

@@ -43,9 +43,10 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
             one.close()
             raise
         one.setblocking(False)  # noqa: FBT003
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # a name with a label too long, or not UTF-8, is none
+        reason = error.strerror if isinstance(error, OSError) else "this is no name of a host"
         raise InputError(
-            f"cannot listen on {host}, port {port} ({error.strerror}); choose another with --host and --port",
+            f"cannot listen on {host}, port {port} ({reason}); choose another with --host and --port",
         ) from None
     return one
 

@@ -34,9 +34,12 @@ def _is_stage(stage: Any) -> bool:
         return False
     entries = [entry for kind in ("deps", "outs") for entry in _listed(stage.get(kind, []))]
     params = stage.get("params", {}).values()
-    return all(isinstance(entry, dict) and isinstance(entry.get("path"), str) for entry in entries) and all(
-        isinstance(values, dict) for values in params
-    )
+    return all(map(_is_entry, entries)) and all(isinstance(values, dict) for values in params)
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether it names a file, and its md5 is a text: YAML takes digits without quotes for a number."""
+    return isinstance(entry, dict) and isinstance(entry.get("path"), str) and isinstance(entry.get("md5", ""), str)
 
 
 def _listed(entries: Any) -> list[Any]:

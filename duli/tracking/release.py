@@ -227,8 +227,8 @@ def _holds(client: "MlflowClient", run_id: str, release: Release) -> bool:
                 return False
             for folder, paths in release.artifacts.items():
                 for path in paths:
-                    digest, kept = sha256(path), sha256(held / folder / path.name)
-                    if digest in identifying and kept != digest:
+                    digest, kept = sha256(path), held / folder / path.name
+                    if not kept.is_file() or (digest in identifying and sha256(kept) != digest):
                         return False
         except (MlflowException, OSError):
             return False

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from duli import files
+from duli.cli import commands
 from duli.cli.retrain import DECISION
+from duli.errors import DataError
 from duli.tracking import recorded
 from tests.cli.released import Line
 from tests.cli.test_commands import duli
@@ -43,6 +45,7 @@ LOCKS = {
     "latin-1": b"schema: \xe4\n",
     "list": b"- 1\n",
     "schema": LOCK.replace("2.0", "9").encode(),
+    "digits": LOCK.replace("md5: '0'", "md5: 12345678901234567890123456789012").encode(),
     "types": LOCK.replace("- path: reports/gates.json", "- path: 3").encode(),
     "tabs": b"schema:\n\t'2.0'\n",
     "twice": LOCK.encode() + LOCK.encode(),
@@ -137,3 +140,22 @@ def test_a_lock_that_is_right_is_read(tmp_path: Path, read: Callable[[Path], dic
     assert read(tmp_path) == {}
     (tmp_path / "dvc.lock").write_text(LOCK)
     assert read(tmp_path)["report"]["outs"] == [{"path": "reports/gates.json", "md5": "0"}]
+
+
+GRAPHS = {
+    "conflict": b"<<<<<<< HEAD\nstages: {}\n=======\nstages: {}\n>>>>>>> other\n",
+    "cut": b"stages:\n  fetch:\n    cmd: [",
+    "list": b"- 1\n",
+    "number": b"stages: 3\n",
+    "empty": b"",
+    "itself": b"stages: &a [*a]\n",
+    "latin-1": b"stages: \xe4\n",
+}
+
+
+@pytest.mark.parametrize("kind", GRAPHS)
+def test_a_damaged_graph_is_told_better_than_by_dvc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("dvc.yaml").write_bytes(GRAPHS[kind])
+    with pytest.raises(DataError, match=r"dvc\.yaml.*; .*git checkout"):
+        commands.dvc_status()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from duli.serving import settings
+from duli.serving import settings, workers
 from duli.serving.errors import InputError
 from duli.serving.settings import Settings, read
 
@@ -60,3 +60,9 @@ def test_what_cannot_be_is_one_line_that_names_it(name: str, value: str) -> None
     with pytest.raises(InputError, match=name) as refused:
         read({}, {name: value})
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["a" * 64, "a..b", ".", "caf\udce9", "a b"])
+def test_what_is_no_name_of_a_host_is_said(host: str) -> None:
+    with pytest.raises(InputError, match=r"cannot listen on .*; choose another"):
+        workers.listen(host, 0)

@@ -59,6 +59,16 @@ def _damage_a_file(store: Store) -> None:
     path.write_text("damaged")
 
 
+def _lose(*names: str) -> Callable[[Store], None]:
+    def lose(store: Store) -> None:
+        assert store.database is not None
+        for name in names:
+            [path] = store.database.parent.glob(f"artifacts/*/{_run(store)}/artifacts/{name}")
+            path.unlink()
+
+    return lose
+
+
 def _clear_artifacts(store: Store) -> None:
     assert store.database is not None
     shutil.rmtree(store.database.parent / "artifacts")
@@ -78,6 +88,8 @@ REST: list[Callable[[Store], Any]] = [
     _rename_model,
     lambda store: store.client().delete_registered_model_alias("digits", "challenger"),
     _damage_a_file,
+    _lose("reports/gates.json"),
+    _lose("files.json", "dist/MODEL_CARD.md"),
     _clear_model,
     _clear_artifacts,
 ]
