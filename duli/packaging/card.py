@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
 from duli.errors import DataError
-from duli.packaging import kinds, ledger, manifest
+from duli.packaging import kinds, ledger, locked, manifest
 from duli.packaging.params import Release
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def hub(release: Release, markdown: str, evidence: Mapping[str, Mapping[str, Any
 
 def containerfile(release: Release, wheel_name: str, python: str) -> str:
     """How to build a container of the wheel beside it, on an image of Python `python` ("3.11")."""
-    return _ENVIRONMENT.get_template("Containerfile.j2").render(release=release, wheel_name=wheel_name, python=python)
+    return _ENVIRONMENT.get_template("Containerfile.j2").render(release=release, wheel_name=wheel_name, lock=locked.FILE, python=python)
 
 
 def _metadata(release: Release, evidence: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
