@@ -23,11 +23,11 @@ def test_it_installs_the_wheel_and_serves_as_nobody() -> None:
     steps = [line.split()[0] for line in lines if re.match(r"[A-Z]", line)]
     assert steps == ["FROM", "COPY", "RUN", "USER", "ENV", "EXPOSE", "ENTRYPOINT", "CMD"]
     said = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines if re.match(r"[A-Z]", line)}
-    assert (said["FROM"], said["COPY"]) == ("python:3.11-slim", f"{WHEEL} /tmp/")
+    assert (said["FROM"], said["COPY"]) == ("python:3.11-slim", f"{WHEEL} requirements.lock /tmp/release/")
     assert int(said["USER"]) > 0
     assert json.loads(said["ENTRYPOINT"]) == ["bright-row"]
     assert json.loads(said["CMD"]) == ["serve"]
-    assert f'"/tmp/{WHEEL}[serve]"' in "\n".join(lines)
+    assert "--require-hashes -r requirements.lock" in "\n".join(lines)
     assert lines[5].startswith("# No image of it was built when the release was made")
 
 
