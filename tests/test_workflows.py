@@ -17,7 +17,7 @@ from tests.closure import ROOT
 
 BRANCH = "duli/retrain"
 # Keeps what it is asked, answers `gh pr list` from a file, and takes a text's bytes from where it says they are, as `gh` does.
-GH = """#!{python}
+GH = """#!/usr/bin/env python3
 import json, pathlib, sys
 folder = pathlib.Path(__file__).parent
 asked = sys.argv[1:]
@@ -37,7 +37,7 @@ class Notes:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir()
-        (folder / "gh").write_text(GH.replace("{python}", sys.executable))
+        (folder / "gh").write_text(GH)
         (folder / "gh").chmod(0o755)
 
     def asked(self) -> list[tuple[list[str], str | None]]:

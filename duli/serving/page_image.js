@@ -125,18 +125,17 @@ document.addEventListener("drop", (event) => { event.preventDefault(); pad.class
 // of it, or the drawing.
 
 function sent() {
-  if (!picture) {
-    paint();
-    return new Promise((done) => pad.toBlob(done));
-  }
-  const pixels = picture.width * picture.height;
-  if (READ.includes(chosen.type) && chosen.size <= SENT && pixels <= PIXELS) return chosen;
-  const scale = Math.min(1, SIDE / Math.max(picture.width, picture.height));
+  const pixels = picture ? picture.width * picture.height : 0;
+  if (picture && READ.includes(chosen.type) && chosen.size <= SENT && pixels <= PIXELS) return chosen;
+  if (!picture) paint(); // without the keyboard's pen
+  const image = picture ?? pad;
+  const scale = Math.min(1, SIDE / Math.max(image.width, image.height));
   const sized = (side) => Math.max(1, Math.round(side * scale));
-  const width = sized(picture.width), height = sized(picture.height);
+  const width = sized(image.width), height = sized(image.height);
+  // Not the pad's own toBlob, which a busy browser puts off for seconds.
   const canvas = new OffscreenCanvas(width, height), small = canvas.getContext("2d");
   small.imageSmoothingQuality = "high";
-  small.drawImage(picture, 0, 0, width, height);
+  small.drawImage(image, 0, 0, width, height);
   return canvas.convertToBlob();
 }
 

@@ -754,7 +754,7 @@ def test_columns_that_are_not_there_or_of_the_wrong_kind_are_refused(repo: Path)
     source = write(repo, {**texts(), "mail": [f"{row}@host" for row in range(120)], "stars": [row % 5 for row in range(120)]})
     for option in ("--label", "--text", "--sensitive"):
         assert f"has no column 'x'; {option} takes one of review, label, mail, stars" in refused(repo, "--from", source, option, "x")
-    assert "'stars' of mine/rows.csv holds no texts" in refused(repo, "--from", source, "--text", "stars")
+    assert "too few of bad (5), good (5)" in refused(repo, "--from", source, "--text", "stars")  # numbers are texts too
     assert "have to name different columns" in refused(repo, "--from", source, "--text", "label")
     assert "'mail' of mine/rows.csv has 120 different texts" in refused(repo, "--from", source, "--sensitive", "mail")
 

@@ -279,7 +279,7 @@ def test_idle_connections_make_room_the_oldest_first() -> None:
 
 
 def test_clients_that_send_half_a_request_make_room_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "ARRIVAL_SECONDS", 0.0)
+    monkeypatch.setattr(protocol, "ARRIVAL_SECONDS", -1.0)  # a clock of whole milliseconds
     with serving(echo, max_connections=2) as one, client(one.port) as first, client(one.port) as second:
         for two, sent in ((first, CHUNKED), (second, GET[:9])):
             two.sendall(sent)

@@ -467,7 +467,9 @@ def test_the_wheel_in_a_bare_environment(temporary: Path) -> None:
     tiny.write_line(Path(), n=5000, right=5000)
     package.main()
     environment.install(
-        Path("venv").absolute(), Path("dist", WHEEL).absolute(), environment.closure("numpy", "onnxruntime", *package.EXTRAS["serve"])
+        Path("venv").absolute(),
+        Path("dist", WHEEL).absolute(),
+        environment.closure(*kinds.KINDS["image"].runtime, *package.EXTRAS["serve"]),
     )
     program = Path("venv/bin/bright-row").absolute()
 
