@@ -1,4 +1,5 @@
-"""Changes the default recipe in one place at a time and measures what that does; writes docs/ablation.md.
+"""Changes the default recipe in one place at a time and measures what that does; writes
+docs/ablation.md.
 
 make bench-ablation    about 25 minutes on two cores; also benchmarks/results/ablation.json
 """
@@ -16,7 +17,15 @@ from duli import files, machine
 
 SEEDS = 3
 WORKERS = 2  # trainings at a time, one thread each
-NOTHING = {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0, "flip": 0.0, "erase": 0.0}
+NOTHING = {
+    "rotate": 0.0,
+    "scale": 0.0,
+    "shear": 0.0,
+    "shift": 0.0,
+    "elastic": 0.0,
+    "flip": 0.0,
+    "erase": 0.0,
+}
 NET = "model.fastconv."
 SGD = {"train.optimizer": "sgd", "train.learning_rate": 0.1, "train.weight_decay": 5e-4}
 BASE = "the recipe of params.yaml"
@@ -60,10 +69,16 @@ VARIANTS = (
     Variant("Averaging", "EMA, decay 0.99", {"train.ema": 0.99}),
     Variant("Gradients", "clipped at norm 1", {"train.clip_norm": 1.0}),
     Variant("Gradients", "accumulated over 4 parts", {"train.micro_batch": 32}),
-    Variant("Order", "all examples in each of 2 epochs (as many steps)", {"train.hardest": 1.0, "train.epochs": 2}),
+    Variant(
+        "Order",
+        "all examples in each of 2 epochs (as many steps)",
+        {"train.hardest": 1.0, "train.epochs": 2},
+    ),
     Variant("Order", "all examples in each of 4 epochs", {"train.hardest": 1.0}),
     Variant("Precision", "float32", {"train.precision": "float32"}),
-    Variant("Network", "tutorial `convnet`", {"model.name": "convnet", "train.learning_rate": 0.002}),
+    Variant(
+        "Network", "tutorial `convnet`", {"model.name": "convnet", "train.learning_rate": 0.002}
+    ),
     Variant("Network", "tutorial `mlp` 10-50-10", {"model.name": "mlp"}),
 )
 
@@ -84,11 +99,23 @@ def main() -> None:
     with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
         for one in pool.map(_measure, jobs):
             measured.append(one)
-            print(f"{len(measured)}/{len(jobs)} {VARIANTS[one.variant].name}: {one.validation:.2%}, {one.cpu_s:.0f} CPU-s", flush=True)
+            print(
+                f"{len(measured)}/{len(jobs)} {VARIANTS[one.variant].name}: {one.validation:.2%},"
+                f" {one.cpu_s:.0f} CPU-s",
+                flush=True,
+            )
     runs = [[one for one in measured if one.variant == number] for number in range(len(VARIANTS))]
-    write("ablation", [one for variant, of in zip(VARIANTS, runs, strict=True) for one in _results(variant, of)], "torch", "numpy")
+    write(
+        "ablation",
+        [one for variant, of in zip(VARIANTS, runs, strict=True) for one in _results(variant, of)],
+        "torch",
+        "numpy",
+    )
     files.write_text(ROOT / "docs/ablation.md", _page(runs))
-    print(f"{time.perf_counter() - started:.0f} s; docs/ablation.md and {RESULTS.name}/ablation.json are written")
+    print(
+        f"{time.perf_counter() - started:.0f} s; docs/ablation.md and {RESULTS.name}/ablation.json"
+        " are written"
+    )
 
 
 def _measure(job: tuple[int, int]) -> Measured:
@@ -101,7 +128,12 @@ def _measure(job: tuple[int, int]) -> Measured:
 def _results(variant: Variant, runs: list[Measured]) -> list[dict[str, Any]]:
     name = f"{variant.topic}: {variant.name}".removeprefix(": ")
     return [
-        result(f"{name}, validation accuracy", [one.validation for one in runs], "share", settings=dict(variant.settings)),
+        result(
+            f"{name}, validation accuracy",
+            [one.validation for one in runs],
+            "share",
+            settings=dict(variant.settings),
+        ),
         result(f"{name}, validation loss", [one.validation_loss for one in runs], "nats"),
         result(f"{name}, CPU", [one.cpu_s for one in runs], "s"),
     ]
@@ -112,10 +144,19 @@ def _page(runs: list[list[Measured]]) -> str:
     base = statistics.mean(one.validation for one in runs[0])
     rows = []
     for variant, of in zip(VARIANTS, runs, strict=True):
-        mean, deviation = statistics.mean(one.validation for one in of), statistics.stdev(one.validation for one in of)
-        loss, cpu = statistics.mean(one.validation_loss for one in of), statistics.mean(one.cpu_s for one in of)
+        mean, deviation = (
+            statistics.mean(one.validation for one in of),
+            statistics.stdev(one.validation for one in of),
+        )
+        loss, cpu = (
+            statistics.mean(one.validation_loss for one in of),
+            statistics.mean(one.cpu_s for one in of),
+        )
         points = "" if variant.name == BASE else f"{(mean - base) * 100:+.2f}"
-        rows.append(f"| {variant.topic} | {variant.name} | {mean:.2%} ± {deviation * 100:.2f} | {points} | {loss:.4f} | {cpu:.0f} |")
+        rows.append(
+            f"| {variant.topic} | {variant.name} | {mean:.2%} ± {deviation * 100:.2f} | {points} |"
+            f" {loss:.4f} | {cpu:.0f} |"
+        )
     hardware = machine.describe()
     return f"""# What each part of the recipe is worth
 

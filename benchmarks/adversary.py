@@ -66,7 +66,8 @@ def cases() -> dict[str, Case]:
     """Every reader with every kind of bytes that may be slow for it."""
     image = kind_image.Kind({"input": {"channels": 1, "height": SIZE, "width": SIZE}}, {})
     table = kind_table.Kind({"features": FEATURES}, {})
-    text: Any = kind_text.Kind.__new__(kind_text.Kind)  # without its tokenizer, which reads no bytes of a client
+    # without its tokenizer, which reads no bytes of a client
+    text: Any = kind_text.Kind.__new__(kind_text.Kind)
     text.length = 64
     found = {}
     for name, kind, key in (
@@ -107,7 +108,9 @@ def filled(start: bytes, unit: bytes, end: bytes = b"") -> Body:
 
 def numbered(start: bytes, unit: bytes, end: bytes = b"") -> Body:
     """`unit` with one number after the other in it."""
-    return lambda length: start + b"".join(unit % index for index in range(length // (len(unit) + 4))) + end
+    return lambda length: (
+        start + b"".join(unit % index for index in range(length // (len(unit) + 4))) + end
+    )
 
 
 JSON: dict[str, Body] = {
@@ -119,7 +122,9 @@ JSON: dict[str, Body] = {
     "open braces": filled(b"", b'{"KEY":'),
     "brackets in pairs": filled(b'{"KEY": [', b"[],", b"[]]}"),
     "deep lists": filled(b'{"KEY": [', b"[" * 1000 + b"]" * 1000 + b",", b"1]}"),
-    "deep and wide": lambda length: b'{"KEY": ' + b"[" * 900 + b"1," * (length // 2) + b"1" + b"]" * 900 + b"}",
+    "deep and wide": lambda length: (
+        b'{"KEY": ' + b"[" * 900 + b"1," * (length // 2) + b"1" + b"]" * 900 + b"}"
+    ),
     "one number": filled(b'{"KEY": ', b"9", b"}"),
     "decimals": filled(b'{"KEY": 0.', b"1", b"}"),
     "an exponent": filled(b'{"KEY": 1e', b"1", b"}"),
@@ -149,8 +154,12 @@ def _named(length: int) -> bytes:
 MLFLOW: dict[str, Body] = {
     "columns": numbered(b'{"inputs": {', b'"%d": [1],', b'"a": [1]}}'),
     "a long column": filled(b'{"inputs": {"feature 0": [', b"1,", b"1]}}"),
-    "names of a frame": numbered(b'{"dataframe_split": {"columns": [', b'"%d",', b'"x"], "data": [[1]]}}'),
-    "rows of a frame": filled(b'{"dataframe_split": {"columns": ["feature 0"], "data": [', b"[1],", b"[1]]}}"),
+    "names of a frame": numbered(
+        b'{"dataframe_split": {"columns": [', b'"%d",', b'"x"], "data": [[1]]}}'
+    ),
+    "rows of a frame": filled(
+        b'{"dataframe_split": {"columns": ["feature 0"], "data": [', b"[1],", b"[1]]}}"
+    ),
     "records": filled(b'{"dataframe_records": [', b'{"text": "x"},', b'{"feature 0": 1}]}'),
     "names in the first record": _named,
     "names in a record": numbered(b'{"dataframe_records": [{', b'"%d": 1,', b'"x": 1}]}'),
@@ -202,8 +211,12 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 @lru_cache(maxsize=1)
 def _pixels() -> bytes:
     """As many pixels as a PNG may have, of which each is guessed from its neighbours."""
-    head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 2000, 2000, 16, 6, 0, 0, 0))
-    return head + chunk(b"IDAT", zlib.compress((b"\4" + bytes(16_000)) * 2000)) + chunk(b"IEND", b"")
+    head = b"\x89PNG\r\n\x1a\n" + chunk(
+        b"IHDR", struct.pack(">IIBBBBB", 2000, 2000, 16, 6, 0, 0, 0)
+    )
+    return (
+        head + chunk(b"IDAT", zlib.compress((b"\4" + bytes(16_000)) * 2000)) + chunk(b"IEND", b"")
+    )
 
 
 @lru_cache(maxsize=8)
@@ -226,11 +239,19 @@ PNG: dict[str, Body] = {
     "PNG of chunks nobody knows": filled(IHDR, chunk(b"abCd", b""), END),
     "PNG with one long chunk": lambda length: IHDR + chunk(b"teXt", bytes(length)) + END,
     "PNG of texts": filled(IHDR, chunk(b"tEXt", b"a\0b"), END),
-    "PNG of packed texts": filled(IHDR, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(100_000))), END),
+    "PNG of packed texts": filled(
+        IHDR, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(100_000))), END
+    ),
     "PNG of headers": filled(IHDR, IHDR[8:], END),
-    "PNG of empty blocks": lambda length: IHDR + chunk(b"IDAT", b"\x78\x9c" + b"\0\0\0\xff\xff" * (length // 5)) + chunk(b"IEND", b""),
-    "PNG with more behind its pixels": lambda length: IHDR + chunk(b"IDAT", PIXELS + bytes(length)) + chunk(b"IEND", b""),
-    "PNG that goes on and on": lambda length: IHDR + chunk(b"IDAT", zlib.compress(bytes(length * 500))) + chunk(b"IEND", b""),
+    "PNG of empty blocks": lambda length: (
+        IHDR + chunk(b"IDAT", b"\x78\x9c" + b"\0\0\0\xff\xff" * (length // 5)) + chunk(b"IEND", b"")
+    ),
+    "PNG with more behind its pixels": lambda length: (
+        IHDR + chunk(b"IDAT", PIXELS + bytes(length)) + chunk(b"IEND", b"")
+    ),
+    "PNG that goes on and on": lambda length: (
+        IHDR + chunk(b"IDAT", zlib.compress(bytes(length * 500))) + chunk(b"IEND", b"")
+    ),
     "PNG with bytes behind its end": filled(IHDR + END, b"\0"),
     "JPEG of fill bytes": filled(b"\xff\xd8\xff", b"\xff"),
     "JPEG of comments": filled(b"\xff\xd8", b"\xff\xfe\0\2", b"\xff\xd9"),
@@ -247,8 +268,12 @@ def _npy(header: bytes) -> bytes:
 ARRAYS: dict[str, Body] = {
     "npy with a long head": lambda length: _npy(b"{" + b" " * length + b"}"),
     "npy with deep brackets": lambda length: _npy(b"(" * min(length, 9_990)),
-    "npy with a long sum": lambda length: _npy(b"{'descr': " + b"1+" * (min(length, 9_900) // 2) + b"1}"),
-    "npy with more than it says": lambda length: _npy(b"{'descr': '|u1', 'fortran_order': False, 'shape': (1,)}") + bytes(length),
+    "npy with a long sum": lambda length: _npy(
+        b"{'descr': " + b"1+" * (min(length, 9_900) // 2) + b"1}"
+    ),
+    "npy with more than it says": lambda length: (
+        _npy(b"{'descr': '|u1', 'fortran_order': False, 'shape': (1,)}") + bytes(length)
+    ),
     "IDX with more than it says": filled(b"\0\0\x08\3" + struct.pack(">3I", 1, SIZE, SIZE), b"\0"),
     "IDX without pixels": filled(b"\0\0\x08\3" + struct.pack(">3I", 2**31, 2**31, 2**31), b"\0"),
     "nothing known": filled(b"x", b"\xff"),
@@ -296,7 +321,10 @@ def http(body: bytes, pieces: int) -> None:
     service.handle = lambda request, reply: reply(answer)
     connection = Connection(service)
     nothing = SimpleNamespace(
-        **{name: lambda *_: None for name in ("write", "write_eof", "close", "abort", "pause_reading", "resume_reading")}
+        **{
+            name: lambda *_: None
+            for name in ("write", "write_eof", "close", "abort", "pause_reading", "resume_reading")
+        }
     )
     connection.connection_made(nothing)
     for start in range(0, len(body), pieces):

@@ -1,10 +1,12 @@
 """Measures drift on MNIST: false alarms, planted shifts found, and what judging 100,000 rows takes.
 
-    python -m benchmarks.drift                 all of it, about 5 minutes on two cores; its part of benchmarks/results/retrain.json
-    python -m benchmarks.drift PART ...        some of it (clean, shifts, judge); the rest of the file stays
+    python -m benchmarks.drift                 all of it, about 5 minutes on two cores; its part of
+    benchmarks/results/retrain.json python -m benchmarks.drift PART ...        some of it (clean,
+    shifts, judge); the rest of the file stays
 
-Needs the line up to quantize (`dvc repro quantize`). Windows are drawn from the train split, which the reference holds nothing of. The
-network was fitted to these images, so clean windows look more like drift than those of new images would.
+Needs the line up to quantize (`dvc repro quantize`). Windows are drawn from the train split, which
+the reference holds nothing of. The network was fitted to these images, so clean windows look more
+like drift than those of new images would.
 """
 
 import json
@@ -32,10 +34,17 @@ from duli.retraining.drift_params import Drift
 
 ROOT = Path(__file__).resolve().parents[1]
 INPUTS = (
-    *("data/raw/dataset.json", "data/prepared/stats.json", "data/prepared/preprocessing.json", "data/prepared/validation.parquet"),
+    *(
+        "data/raw/dataset.json",
+        "data/prepared/stats.json",
+        "data/prepared/preprocessing.json",
+        "data/prepared/validation.parquet",
+    ),
     "models/variants/fp32.onnx",
 )
-SETTINGS = Drift(false_alarms=0.02, windows=3, needed=2, min_examples=200, reference=5000, resamples=1000, seed=0)
+SETTINGS = Drift(
+    false_alarms=0.02, windows=3, needed=2, min_examples=200, reference=5000, resamples=1000, seed=0
+)
 WINDOW = 1000  # examples
 CLEAN = 200
 MORE_CLEAN = 1000  # for a narrower interval
@@ -67,18 +76,25 @@ def _grey(images: Images) -> Images:
 ALTERED: dict[str, Alter] = {
     "5 % brighter": lambda images, _: _grey(images * 1.05),
     "5 % darker": lambda images, _: _grey(images * 0.95),
-    "noise of 5 grey levels": lambda images, generator: _grey(images + generator.normal(0, 5, images.shape)),
-    "blur of 0.4 pixels": lambda images, _: _grey(ndimage.gaussian_filter(images.astype(np.float32), (0, 0, 0.4, 0.4))),
+    "noise of 5 grey levels": lambda images, generator: _grey(
+        images + generator.normal(0, 5, images.shape)
+    ),
+    "blur of 0.4 pixels": lambda images, _: _grey(
+        ndimage.gaussian_filter(images.astype(np.float32), (0, 0, 0.4, 0.4))
+    ),
     "1 pixel to the right": lambda images, _: np.roll(images, 1, axis=3),
     "2 pixels down": lambda images, _: np.roll(images, 2, axis=2),
-    "turned by 5 degrees": lambda images, _: _grey(ndimage.rotate(images.astype(np.float32), 5, axes=(2, 3), reshape=False, order=1)),
+    "turned by 5 degrees": lambda images, _: _grey(
+        ndimage.rotate(images.astype(np.float32), 5, axes=(2, 3), reshape=False, order=1)
+    ),
     "5 % inverted": _some(0.05, lambda images: 255 - images),
     "5 % half as bright": _some(0.05, lambda images: images // 2),
     "5 % upside down": _some(0.05, lambda images: images[:, :, ::-1]),
 }
 # And of the classes: how often an image of class 3 is drawn, relative to the others.
 DRAWN = {"class 3 without examples": 0.0, "class 3 doubled": 2.0}
-SMALLER = {"class 3 halved": 0.5, "class 3 half as many again": 1.5}  # not among the stated sizes: what a window of 1,000 cannot show
+# not among the stated sizes: what a window of 1,000 cannot show
+SMALLER = {"class 3 halved": 0.5, "class 3 half as many again": 1.5}
 
 
 def main() -> None:
@@ -89,12 +105,18 @@ def clean() -> Results:
     """Share of windows without any drift that fire."""
     known, pool = _known(), _pool(None)
     generator = np.random.default_rng(1)
-    fired = [drift.judge(known, _take(pool, generator.choice(pool.examples, WINDOW, replace=False))).fired
-             for _ in range(MORE_CLEAN)]  # fmt: skip
+    fired = [
+        drift.judge(
+            known, _take(pool, generator.choice(pool.examples, WINDOW, replace=False))
+        ).fired
+        for _ in range(MORE_CLEAN)
+    ]
     notes = {"window": WINDOW, "stated": SETTINGS.false_alarms}
     return [
         result("false_alarms", [float(np.mean(fired[:CLEAN]))], "share", of=CLEAN, **notes),
-        result("false_alarms, more windows", [float(np.mean(fired))], "share", of=MORE_CLEAN, **notes),
+        result(
+            "false_alarms, more windows", [float(np.mean(fired))], "share", of=MORE_CLEAN, **notes
+        ),
     ]
 
 
@@ -105,24 +127,46 @@ def shifts() -> Results:
         found[name] = _found(known, _pool(alter), None)
         print(f"{name}: {found[name]:.0%}", flush=True)
     plain = _pool(None)
-    without = drift.Sample(plain.features, {"prediction": plain.classes["prediction"]}, plain.embeddings)
+    without = drift.Sample(
+        plain.features, {"prediction": plain.classes["prediction"]}, plain.embeddings
+    )
     smaller = {}
     for name, relative in {**DRAWN, **SMALLER}.items():
         weights = np.where(plain.classes["label"] == 3, relative, 1.0)
         weights /= weights.sum()
         into = found if name in DRAWN else smaller
-        into[name], into[f"{name}, no labels"] = _found(known, plain, weights), _found(known, without, weights)
-        print(f"{name}: {into[name]:.0%}, without labels {into[f'{name}, no labels']:.0%}", flush=True)
+        into[name], into[f"{name}, no labels"] = (
+            _found(known, plain, weights),
+            _found(known, without, weights),
+        )
+        print(
+            f"{name}: {into[name]:.0%}, without labels {into[f'{name}, no labels']:.0%}", flush=True
+        )
     everything = float(np.mean([*found.values()]))
     return [
-        result("drift_recall", [everything], "share", of=PLANTED * len(found), window=WINDOW, kinds=len(found)),
-        *(result(f"drift_recall, {name}", [share], "share", of=PLANTED, window=WINDOW) for name, share in found.items()),
-        *(result(f"below the stated size, {name}", [share], "share", of=PLANTED, window=WINDOW) for name, share in smaller.items()),
+        result(
+            "drift_recall",
+            [everything],
+            "share",
+            of=PLANTED * len(found),
+            window=WINDOW,
+            kinds=len(found),
+        ),
+        *(
+            result(f"drift_recall, {name}", [share], "share", of=PLANTED, window=WINDOW)
+            for name, share in found.items()
+        ),
+        *(
+            result(f"below the stated size, {name}", [share], "share", of=PLANTED, window=WINDOW)
+            for name, share in smaller.items()
+        ),
     ]
 
 
 def judge() -> Results:
-    """Seconds and memory of reading, cleaning and judging a file of 100,000 rows, in a process of its own, whose reference is there."""
+    """Seconds and memory of reading, cleaning and judging a file of 100,000 rows, in a process of
+    its own, whose reference is there.
+    """
     with tempfile.TemporaryDirectory(prefix="duli-bench-") as name:
         folder = Path(name)
         for file in INPUTS:
@@ -140,23 +184,74 @@ def judge() -> Results:
             shutil.copyfile(ROOT / file, folder / file)
         looks = [_process(folder, _LOOK) for _ in range(RUNS)]
     return [
-        result("judge_100k_s", [run["seconds"] for run in runs], "s", rows=ROWS, includes="imports, not the interpreter's start"),
-        result("judge_100k_cpu_s", [run["cpu_s"] for run in runs], "s", rows=ROWS),
-        result("judge_100k_mb", [run["mb"] for run in runs], "MB", rows=ROWS, what="peak of the whole process, page included"),
-        result("judge_imports_mb", [run["imports_mb"] for run in runs], "MB", what="of these, the interpreter with all it imports"),
-        result("judge_first_s", [first["seconds"]], "s", rows=ROWS, what="where the reference has to be made as well"),
-        result("judge_first_mb", [first["mb"]], "MB", rows=ROWS, what="where the reference has to be made as well"),
-        result("validate_100k_s", [run["seconds"] for run in looks], "s", rows=ROWS, what="the gate before it: rows, and the suite"),
         result(
-            "validate_100k_mb", [run["mb"] for run in looks], "MB", rows=ROWS, what="peak of the whole process, which imports the suite"
+            "judge_100k_s",
+            [run["seconds"] for run in runs],
+            "s",
+            rows=ROWS,
+            includes="imports, not the interpreter's start",
         ),
-        result("judge_again_s", [run["seconds"] for run in again], "s", what="the same file, judged before"),
+        result("judge_100k_cpu_s", [run["cpu_s"] for run in runs], "s", rows=ROWS),
+        result(
+            "judge_100k_mb",
+            [run["mb"] for run in runs],
+            "MB",
+            rows=ROWS,
+            what="peak of the whole process, page included",
+        ),
+        result(
+            "judge_imports_mb",
+            [run["imports_mb"] for run in runs],
+            "MB",
+            what="of these, the interpreter with all it imports",
+        ),
+        result(
+            "judge_first_s",
+            [first["seconds"]],
+            "s",
+            rows=ROWS,
+            what="where the reference has to be made as well",
+        ),
+        result(
+            "judge_first_mb",
+            [first["mb"]],
+            "MB",
+            rows=ROWS,
+            what="where the reference has to be made as well",
+        ),
+        result(
+            "validate_100k_s",
+            [run["seconds"] for run in looks],
+            "s",
+            rows=ROWS,
+            what="the gate before it: rows, and the suite",
+        ),
+        result(
+            "validate_100k_mb",
+            [run["mb"] for run in looks],
+            "MB",
+            rows=ROWS,
+            what="peak of the whole process, which imports the suite",
+        ),
+        result(
+            "judge_again_s",
+            [run["seconds"] for run in again],
+            "s",
+            what="the same file, judged before",
+        ),
     ]
 
 
 def _process(folder: Path, code: str = "") -> dict[str, float]:
-    shown = subprocess.run([sys.executable, "-c", code or _CODE], cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
-                           input=SETTINGS.model_dump_json(), capture_output=True, text=True, check=True)  # fmt: skip
+    shown = subprocess.run(
+        [sys.executable, "-c", code or _CODE],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input=SETTINGS.model_dump_json(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     facts: dict[str, float] = json.loads(shown.stdout)
     assert facts["examples"] > 0.99 * ROWS
     return facts
@@ -192,7 +287,10 @@ print(json.dumps({"seconds": time.perf_counter() - began, "mb": machine.peak_mb(
 def _write_rows(path: Path) -> None:
     """All 65,106 images of train and test, and as many of them again, shifted, as make 100,000."""
     path.parent.mkdir(parents=True)
-    parts = [examples(ROOT / f"data/prepared/{split}.parquet", Kind(1, 28, 28)) for split in ("train", "test")]
+    parts = [
+        examples(ROOT / f"data/prepared/{split}.parquet", Kind(1, 28, 28))
+        for split in ("train", "test")
+    ]
     images, labels = (np.concatenate([part[which] for part in parts]) for which in (0, 1))
     rest = ROWS - len(images)
     images = np.concatenate([images, np.roll(images[:rest], 1, axis=3)])
@@ -203,14 +301,20 @@ def _write_rows(path: Path) -> None:
 
 def _found(known: drift.Reference, pool: drift.Sample, weights: np.ndarray | None) -> float:
     generator = np.random.default_rng(2)
-    windows = [generator.choice(pool.examples, WINDOW, replace=False, p=weights) for _ in range(PLANTED)]
+    windows = [
+        generator.choice(pool.examples, WINDOW, replace=False, p=weights) for _ in range(PLANTED)
+    ]
     return float(np.mean([drift.judge(known, _take(pool, rows)).fired for rows in windows]))
 
 
 def _take(pool: drift.Sample, rows: np.ndarray) -> drift.Sample:
     assert pool.embeddings is not None
     features = {name: values[rows] for name, values in pool.features.items()}
-    return drift.Sample(features, {name: values[rows] for name, values in pool.classes.items()}, pool.embeddings[rows])
+    return drift.Sample(
+        features,
+        {name: values[rows] for name, values in pool.classes.items()},
+        pool.embeddings[rows],
+    )
 
 
 @cache
@@ -229,7 +333,9 @@ def _known() -> drift.Reference:
 
 
 def _pool(alter: Alter | None) -> drift.Sample:
-    """Images of the train split as drift looks at them, altered; all of them are asked and embedded. Read as a window is."""
+    """Images of the train split as drift looks at them, altered; all of them are asked and
+    embedded. Read as a window is.
+    """
     of, network = _line()
     images, labels = examples(ROOT / "data/prepared/train.parquet", of.rules.kind)
     generator = np.random.default_rng(3)
@@ -240,7 +346,15 @@ def _pool(alter: Alter | None) -> drift.Sample:
     of = replace(of, drawn=len(images))
     with tempfile.TemporaryDirectory(prefix="duli-bench-") as name:
         path = Path(name) / "pool.parquet"
-        pq.write_table(pa.table({"content": [image.tobytes() for image in np.ascontiguousarray(images)], "label": labels}), path)
+        pq.write_table(
+            pa.table(
+                {
+                    "content": [image.tobytes() for image in np.ascontiguousarray(images)],
+                    "label": labels,
+                }
+            ),
+            path,
+        )
         return incoming.read(path, of, network, len(images)).sample
 
 

@@ -1,4 +1,5 @@
-"""Kills trainings at random moments and compares what they end with: bit for bit what one that was never killed ends with.
+"""Kills trainings at random moments and compares what they end with: bit for bit what one that was
+never killed ends with.
 
 PyTorch is imported once, and every attempt is a fork, so that two hundred kills take minutes.
 """
@@ -25,7 +26,8 @@ from duli.training.loop import fit
 
 KILLS = 200
 CONTROLS = 5
-# Small, and with everything that has a state: dropout, averaged weights, augmentation, the hardest examples again.
+# Small, and with everything that has a state: dropout, averaged weights, augmentation, the hardest
+# examples again.
 SETTINGS = {
     "model.fastconv.stem": 8,
     "model.fastconv.blocks": [[16], [16]],
@@ -38,11 +40,14 @@ ROWS = 4096
 
 
 def measure() -> list[dict[str, Any]]:
-    """Kills over random steps; then the same with the random states left out of every checkpoint, which has to show."""
+    """Kills over random steps; then the same with the random states left out of every checkpoint,
+    which has to show.
+    """
     torch.set_num_threads(1)  # a fork of a process with more threads would hang
     whole = load()
     data = whole._replace(
-        train=Examples(*(column[:ROWS] for column in whole.train)), validation=Examples(*(column[:500] for column in whole.validation))
+        train=Examples(*(column[:ROWS] for column in whole.train)),
+        validation=Examples(*(column[:500] for column in whole.validation)),
     )
     chance = random.Random(0)  # noqa: S311 -- moments to kill at
     with tempfile.TemporaryDirectory(prefix="duli-kills-") as name:
@@ -53,12 +58,22 @@ def measure() -> list[dict[str, Any]]:
         done, equal, runs = 0, 0, 0
         while done < KILLS:
             runs += 1
-            done += _killed(data, folder / f"run-{runs}", lambda: chance.uniform(0.05, 0.6) * seconds, keep_random_states=True)
+            done += _killed(
+                data,
+                folder / f"run-{runs}",
+                lambda: chance.uniform(0.05, 0.6) * seconds,
+                keep_random_states=True,
+            )
             equal += (folder / f"run-{runs}.sha256").read_bytes() == wanted
         different = 0
         for control in range(CONTROLS):
             # Late enough that there is a checkpoint to go on from.
-            _killed(data, folder / f"control-{control}", lambda: chance.uniform(0.4, 0.6) * seconds, keep_random_states=False)
+            _killed(
+                data,
+                folder / f"control-{control}",
+                lambda: chance.uniform(0.4, 0.6) * seconds,
+                keep_random_states=False,
+            )
             different += (folder / f"control-{control}.sha256").read_bytes() != wanted
     return [
         result("resume_kills", [float(done)], "kills", runs=runs, runs_bit_identical=equal),
@@ -72,8 +87,12 @@ def measure() -> list[dict[str, Any]]:
     ]
 
 
-def _killed(data: Data, place: Path, moments: Callable[[], float], *, keep_random_states: bool) -> int:
-    """Starts a training again and again, and kills it each time at a random moment, until one gets to its end; gives the kills."""
+def _killed(
+    data: Data, place: Path, moments: Callable[[], float], *, keep_random_states: bool
+) -> int:
+    """Starts a training again and again, and kills it each time at a random moment, until one gets
+    to its end; gives the kills.
+    """
     kills = 0
     while True:
         child = os.fork()
@@ -94,7 +113,9 @@ def _killed(data: Data, place: Path, moments: Callable[[], float], *, keep_rando
 
 
 def _attempt(data: Data, place: Path, *, keep_random_states: bool) -> None:
-    """One training, from the checkpoint at `place` if there is one; leaves the digest of its weights."""
+    """One training, from the checkpoint at `place` if there is one; leaves the digest of its
+    weights.
+    """
     model, training = build(data, SETTINGS)
     kept = place.with_suffix(".safetensors")
     state = checkpoint.unpack(kept.read_bytes()) if kept.exists() else None
@@ -117,5 +138,7 @@ def _attempt(data: Data, place: Path, *, keep_random_states: bool) -> None:
         on_checkpoint=lambda content: files.write_bytes(kept, content),
         resume=state,
     )
-    weights = b"".join(value.contiguous().numpy().tobytes() for value in checkpoint.weights(model).values())
+    weights = b"".join(
+        value.contiguous().numpy().tobytes() for value in checkpoint.weights(model).values()
+    )
     files.write_text(place.with_suffix(".sha256"), hashlib.sha256(weights).hexdigest())

@@ -1,8 +1,10 @@
-"""Measures the release line: cold and idle runs, a changed price, equal bytes of two clones, memory at 10 times the rows.
+"""Measures the release line: cold and idle runs, a changed price, equal bytes of two clones, memory
+at 10 times the rows.
 
     make bench-line        about 10 minutes on two cores; writes benchmarks/results/line.json
 
-Everything runs in clones of this repository as it is now, in a temporary folder, with MNIST fetched once.
+Everything runs in clones of this repository as it is now, in a temporary folder, with MNIST fetched
+once.
 """
 
 import json
@@ -29,7 +31,10 @@ SAME = (
     *(f"data/prepared/{name}.parquet" for name in ("train", "validation", "test", "quarantine")),
     "data/prepared/stats.json",
     "models/model.safetensors",
-    *(f"models/variants/{name}.onnx" for name in ("fp32", "fp16", "int8", "int8_dynamic", "narrow_int8")),
+    *(
+        f"models/variants/{name}.onnx"
+        for name in ("fp32", "fp16", "int8", "int8_dynamic", "narrow_int8")
+    ),
 )
 TIMES = 10  # how much larger the large data set is
 DATASET = '''"""MNIST several times over, every copy marked in its first pixels: only to measure memory."""
@@ -50,14 +55,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="duli-bench-") as name:
         scratch = Path(name)
         raw = _fetched(scratch)
-        first, second, third = (_clone(scratch / name, raw) for name in ("first", "second", "third"))
+        first, second, third = (
+            _clone(scratch / name, raw) for name in ("first", "second", "third")
+        )
         cold = [_timed(first, "dvc", "repro"), _timed(second, "dvc", "repro")]
         imports = _import_seconds(third)
         write(
             "line",
             [
                 result("cold_repro_s", cold, "s"),
-                result("import_s", [imports], "s", includes="every Python process of one cold dvc repro"),
+                result(
+                    "import_s",
+                    [imports],
+                    "s",
+                    includes="every Python process of one cold dvc repro",
+                ),
                 *_idle(scratch, first),
                 result("price_change_s", [_price_change(first, n) for n in range(3)], "s"),
                 *_equal(first, second),
@@ -68,14 +80,27 @@ def main() -> None:
 
 
 def _environment(**more: str) -> dict[str, str]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_"))}
-    return {**own, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1", **more}
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("DVC_", "MLFLOW_"))
+    }
+    return {
+        **own,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "DVC_NO_ANALYTICS": "1",
+        **more,
+    }
 
 
 def _run(folder: Path, *command: str, **more: str) -> "subprocess.CompletedProcess[str]":
-    done = subprocess.run(command, cwd=folder, env=_environment(**more), capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=folder, env=_environment(**more), capture_output=True, text=True
+    )
     if done.returncode:
-        sys.exit(f"{' '.join(command)} failed in {folder}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+        sys.exit(
+            f"{' '.join(command)} failed in {folder}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        )
     return done
 
 
@@ -95,23 +120,47 @@ def _fetched(scratch: Path) -> Path:
 
 def _clone(folder: Path, raw: Path | None) -> Path:
     """A copy of the repository under git; with `raw`, as it is after fetch."""
-    listed = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["git", "ls-files", "-coz", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file() and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
     _run(folder, "git", "init", "-q")
     _run(folder, "git", "add", "-A")
-    _run(folder, "git", "-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "-qm", "clone")
+    _run(
+        folder,
+        "git",
+        "-c",
+        "user.name=bench",
+        "-c",
+        "user.email=bench@localhost",
+        "commit",
+        "-qm",
+        "clone",
+    )
     if raw:
         shutil.copytree(raw, folder / "data/raw")
     return folder
 
 
 def _import_seconds(folder: Path) -> float:
-    """Seconds that a cold `dvc repro` and all its stages spend importing, by Python's own account."""
+    """Seconds that a cold `dvc repro` and all its stages spend importing, by Python's own
+    account.
+    """
     told = _run(folder, "dvc", "repro", PYTHONPROFILEIMPORTTIME="1").stderr
-    return sum(int(microseconds) for microseconds in re.findall(r"^import time:\s+(\d+) \|", told, re.MULTILINE)) / 1e6
+    return (
+        sum(
+            int(microseconds)
+            for microseconds in re.findall(r"^import time:\s+(\d+) \|", told, re.MULTILINE)
+        )
+        / 1e6
+    )
 
 
 def _idle(scratch: Path, line: Path) -> list[dict[str, Any]]:
@@ -123,7 +172,12 @@ def _idle(scratch: Path, line: Path) -> list[dict[str, Any]]:
     (empty / "dvc.yaml").write_text("stages: {}\n")
     pairs = [(_timed(line, "dvc", "repro"), _timed(empty, "dvc", "repro")) for _ in range(5)]
     return [
-        result("noop_s", [full - nothing for full, nothing in pairs], "s", over="an empty pipeline's dvc repro"),
+        result(
+            "noop_s",
+            [full - nothing for full, nothing in pairs],
+            "s",
+            over="an empty pipeline's dvc repro",
+        ),
         result("empty_repro_s", [nothing for _, nothing in pairs], "s"),
     ]
 
@@ -131,12 +185,21 @@ def _idle(scratch: Path, line: Path) -> list[dict[str, Any]]:
 def _price_change(line: Path, n: int) -> float:
     """From a changed list price to the new report and release run."""
     prices = line / "data/market/services.csv"
-    prices.write_text(re.sub(r"^(service\.google_cloud_vision),[\d.]+,", rf"\1,1.4{n},", prices.read_text(), flags=re.MULTILINE))
+    prices.write_text(
+        re.sub(
+            r"^(service\.google_cloud_vision),[\d.]+,",
+            rf"\1,1.4{n},",
+            prices.read_text(),
+            flags=re.MULTILINE,
+        )
+    )
     return _timed(line, "dvc", "repro")
 
 
 def _equal(first: Path, second: Path) -> list[dict[str, Any]]:
-    """How many of the files that have to be equal are not; and the wheel, packed in both with the same timings."""
+    """How many of the files that have to be equal are not; and the wheel, packed in both with the
+    same timings.
+    """
     different = [name for name in SAME if files.sha256(first / name) != files.sha256(second / name)]
     shutil.copy(first / "reports/benchmark.json", second / "reports/benchmark.json")
     _run(second, sys.executable, "-m", "stages", "package", PYTHONPATH=".")
@@ -153,7 +216,9 @@ def _memory(scratch: Path, raw: Path) -> list[dict[str, Any]]:
     large.mkdir()
     for name in mnist.FILES:
         _repeat(raw / name, large / name)
-    pinned = {name: ((large / name).stat().st_size, files.sha256(large / name)) for name in mnist.FILES}
+    pinned = {
+        name: ((large / name).stat().st_size, files.sha256(large / name)) for name in mnist.FILES
+    }
     results = []
     for size, dataset, folder in (("70k", "mnist", raw), ("700k", "mnist_times", large)):
         line = _clone(scratch / size, None)
@@ -163,16 +228,35 @@ def _memory(scratch: Path, raw: Path) -> list[dict[str, Any]]:
         for stage in ("fetch", "prepare", "validate"):
             _run(line, sys.executable, "-m", "stages", stage, PYTHONPATH=".")
             facts = json.loads((line / f"reports/resources/{stage}.json").read_text())
-            print(f"  {size} {stage}: {facts['peak_mb']:.0f} MB, {facts['seconds']:.1f} s", file=sys.stderr)
-            results.append(result(f"{stage}_peak_mb_{size}", [facts["peak_mb"]], "MB", seconds=facts["seconds"]))
-        code = "from stages.validate import _examples; frame = _examples(); print(frame.memory_usage(deep=True).sum() / 1e6)"
+            print(
+                f"  {size} {stage}: {facts['peak_mb']:.0f} MB, {facts['seconds']:.1f} s",
+                file=sys.stderr,
+            )
+            results.append(
+                result(
+                    f"{stage}_peak_mb_{size}", [facts["peak_mb"]], "MB", seconds=facts["seconds"]
+                )
+            )
+        code = (
+            "from stages.validate import _examples; frame = _examples();"
+            " print(frame.memory_usage(deep=True).sum() / 1e6)"
+        )
         frame = float(_run(line, sys.executable, "-c", code, PYTHONPATH=".").stdout)
-        results.append(result(f"validate_frame_mb_{size}", [frame], "MB", what="the table Great Expectations is given"))
+        results.append(
+            result(
+                f"validate_frame_mb_{size}",
+                [frame],
+                "MB",
+                what="the table Great Expectations is given",
+            )
+        )
     return results
 
 
 def _repeat(source: Path, target: Path) -> None:
-    """An IDX file with all examples `TIMES` times; copy k of an image has k in its first two pixels' place."""
+    """An IDX file with all examples `TIMES` times; copy k of an image has k in its first two
+    pixels' place.
+    """
     content = source.read_bytes()
     header = 16 if "images" in source.name else 8
     count = struct.unpack(">I", content[4:8])[0]

@@ -3,8 +3,8 @@
     make bench-lines                        all of it; writes benchmarks/results/lines.json
     python -m benchmarks.lines PART ...     some of it; the rest of the file stays
 
-A part but new_line needs its line's prepared examples (`cd pipelines/NAME && dvc repro validate`), and its seconds are of the training
-alone, on as many threads as its params say.
+A part but new_line needs its line's prepared examples (`cd pipelines/NAME && dvc repro validate`),
+and its seconds are of the training alone, on as many threads as its params say.
 """
 
 import os
@@ -22,8 +22,8 @@ SEEDS = 3
 FASHION = ROOT / "pipelines/fashion"
 REVIEWS = ROOT / "pipelines/reviews"
 
-# As wide as 300,000 parameters allow, all examples in every epoch. At equal cost, over the harder half alone, it got 95.3 % on validation
-# where this gets 95.8 %, and as much on test.
+# As wide as 300,000 parameters allow, all examples in every epoch. At equal cost, over the harder
+# half alone, it got 95.3 % on validation where this gets 95.8 %, and as much on test.
 FASHION_FULL: Settings = {
     "model.fastconv.stem": 32,
     "model.fastconv.blocks": [[32], [64, 64], [128, 128]],
@@ -47,12 +47,16 @@ def fashion() -> Results:
 
 
 def fashion_full() -> Results:
-    """The longer recipe. The one before it had been looked at on the test split, and so had this one before its answers were mirrored."""
+    """The longer recipe. The one before it had been looked at on the test split, and so had this
+    one before its answers were mirrored.
+    """
     return _fashion("fashion_full", FASHION_FULL, 1)
 
 
 def reviews() -> Results:
-    """The recipe of pipelines/reviews/params.yaml with masked-language pretraining, and without it."""
+    """The recipe of pipelines/reviews/params.yaml with masked-language pretraining, and
+    without it.
+    """
     data = load(REVIEWS)
     pretrained = _runs("reviews", data, {}, SEEDS)
     scratch = _runs("reviews_from_scratch", data, {"train.pretraining": None}, SEEDS)
@@ -60,20 +64,31 @@ def reviews() -> Results:
     return [
         *_told("reviews", pretrained),
         *_told("reviews_from_scratch", scratch),
-        result("reviews_pretraining_gain", gains, "points", mean=statistics.mean(gains), each=gains),
+        result(
+            "reviews_pretraining_gain", gains, "points", mean=statistics.mean(gains), each=gains
+        ),
     ]
 
 
 def reviews_baseline() -> Results:
-    """A linear classifier of the same splits, and of the published lines with their duplicates, split at random."""
+    """A linear classifier of the same splits, and of the published lines with their duplicates,
+    split at random.
+    """
     clean = baseline.splits(REVIEWS / "data/prepared")
     leaking = [baseline.lines(REVIEWS / "data/raw", seed) for seed in range(SEEDS)]
     results: Results = []
-    for name, fit in (("reviews_baseline", baseline.simple), ("reviews_baseline_tuned", baseline.tuned)):
+    for name, fit in (
+        ("reviews_baseline", baseline.simple),
+        ("reviews_baseline_tuned", baseline.tuned),
+    ):
         one, flattered = fit(clean), [fit(data) for data in leaking]
-        results.append(result(f"{name}_accuracy", [one.test], "share", examples=one.examples, cpu_s=one.cpu_s))
+        results.append(
+            result(f"{name}_accuracy", [one.test], "share", examples=one.examples, cpu_s=one.cpu_s)
+        )
         told = f"{name}_accuracy_with_duplicates"
-        results.append(result(told, [each.test for each in flattered], "share", examples=flattered[0].examples))
+        results.append(
+            result(told, [each.test for each in flattered], "share", examples=flattered[0].examples)
+        )
     return results
 
 
@@ -97,9 +112,19 @@ def _told(name: str, runs: list[Run]) -> Results:
     return [
         result(f"{name}_accuracy", tests, "share", mean=statistics.mean(tests), each=tests),
         result(f"{name}_validation_accuracy", [one.validation for one in runs], "share"),
-        result(f"{name}_accuracy_seconds", [one.wall_s for one in runs], "s", threads=threads, load_average=load_average),
+        result(
+            f"{name}_accuracy_seconds",
+            [one.wall_s for one in runs],
+            "s",
+            threads=threads,
+            load_average=load_average,
+        ),
         result(f"{name}_accuracy_cpu_s", [one.cpu_s for one in runs], "s"),
-        result(f"{name}_parameters", [sum(weight.numel() for weight in runs[0].model.parameters())], "weights"),
+        result(
+            f"{name}_parameters",
+            [sum(weight.numel() for weight in runs[0].model.parameters())],
+            "weights",
+        ),
     ]
 
 

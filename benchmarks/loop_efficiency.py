@@ -1,4 +1,6 @@
-"""How much of the bare network's speed the training loop keeps: with augmentation, normalisation, order, schedule and all."""
+"""How much of the bare network's speed the training loop keeps: with augmentation, normalisation,
+order, schedule and all.
+"""
 
 import time
 from collections.abc import Callable
@@ -16,9 +18,11 @@ ROUNDS = 3  # epochs
 
 
 def measure() -> list[dict[str, Any]]:
-    """Examples per second of our loop over that of forward, backward and step on one batch of random numbers.
+    """Examples per second of our loop over that of forward, backward and step on one batch of
+    random numbers.
 
-    The two take turns every `METRICS_EVERY` steps, so that a machine whose speed wanders is as slow for one as for the other.
+    The two take turns every `METRICS_EVERY` steps, so that a machine whose speed wanders is as slow
+    for one as for the other.
     """
     data = load()
     rounds = [_round(data) for _ in range(ROUNDS)]
@@ -31,7 +35,9 @@ def measure() -> list[dict[str, Any]]:
 
 
 def _round(data: Data) -> tuple[float, float]:
-    """Examples a CPU second of the loop and of the bare network, over one epoch; the first turn of both warms up."""
+    """Examples a CPU second of the loop and of the bare network, over one epoch; the first turn of
+    both warms up.
+    """
     model, training = build(data, {"train.epochs": 1, "train.evaluations": 1})
     bare = _bare(data)
     ours_s, bare_s = [], []

@@ -1,6 +1,8 @@
-"""Measures how long it takes from a CSV file to the report of a release line of its own: `duli new`, then `dvc repro report`.
+"""Measures how long it takes from a CSV file to the report of a release line of its own: `duli
+new`, then `dvc repro report`.
 
-In a copy of the repository, with the params that `duli new` writes. Nothing is cached, so all ten stages but the last, `track`, run.
+In a copy of the repository, with the params that `duli new` writes. Nothing is cached, so all ten
+stages but the last, `track`, run.
 """
 
 import os
@@ -42,11 +44,26 @@ def _measured(measure: str, made_up: Callable[[Path, int], Path]) -> dict[str, A
             seconds.append(time.perf_counter() - start)
             cpu.append(_cpu() - before)
             accuracies.append(clone.json("reports/business.json")["accuracy"]["value"])
-            print(f"  {measure}, run {run}: {seconds[-1]:.1f} s, {cpu[-1]:.1f} CPU-s, accuracy {accuracies[-1]:.2%}", file=sys.stderr)
-    return result(measure, seconds, "s", each=seconds, cpu_s=cpu, rows=ROWS, test_accuracy=accuracies, load_average=os.getloadavg()[2])
+            print(
+                f"  {measure}, run {run}: {seconds[-1]:.1f} s, {cpu[-1]:.1f} CPU-s, accuracy"
+                f" {accuracies[-1]:.2%}",
+                file=sys.stderr,
+            )
+    return result(
+        measure,
+        seconds,
+        "s",
+        each=seconds,
+        cpu_s=cpu,
+        rows=ROWS,
+        test_accuracy=accuracies,
+        load_average=os.getloadavg()[2],
+    )
 
 
 def _cpu() -> float:
-    """Seconds on a core that ended children have taken: what a busy machine does not change much."""
+    """Seconds on a core that ended children have taken: what a busy machine does not change
+    much.
+    """
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     return spent.ru_utime + spent.ru_stime

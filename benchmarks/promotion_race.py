@@ -1,4 +1,6 @@
-"""Eight processes that promote at once, round after round: exactly one may win, and MLflow and champion.json may never disagree."""
+"""Eight processes that promote at once, round after round: exactly one may win, and MLflow and
+champion.json may never disagree.
+"""
 
 import multiprocessing
 import sqlite3
@@ -20,10 +22,12 @@ PATIENCE = 120  # seconds for a round
 
 
 def race(rounds: int) -> dict[str, int]:
-    """Runs the rounds on a store of their own; gives how many had one winner and seven that were told, and how many ended in agreement.
+    """Runs the rounds on a store of their own; gives how many had one winner and seven that were
+    told, and how many ended in agreement.
 
-    In each round all racers decide against the same champion, each for a release of its own. The processes, each with an MLflow client
-    of its own, stay for all rounds; a barrier starts them at once.
+    In each round all racers decide against the same champion, each for a release of its own. The
+    processes, each with an MLflow client of its own, stay for all rounds; a barrier starts them at
+    once.
     """
     processes = multiprocessing.get_context("spawn")  # no racer inherits an open database
     with tempfile.TemporaryDirectory(prefix="duli-race-") as name:
@@ -34,7 +38,9 @@ def race(rounds: int) -> dict[str, int]:
         start = processes.Barrier(RACERS)
         pipes = [processes.Pipe() for _ in range(RACERS)]
         racers = [
-            processes.Process(target=_racer, args=(there, folder, number, start, theirs), daemon=True)
+            processes.Process(
+                target=_racer, args=(there, folder, number, start, theirs), daemon=True
+            )
             for number, (_, theirs) in enumerate(pipes, start=1)
         ]
         for racer in racers:
@@ -80,7 +86,15 @@ def _promote(there: Store, folder: Path, expected: Record | None, record: Record
         files.write_json(folder / "champion.json", to.model_dump())
         files.append_json(folder / "promotions.jsonl", {"to": record.release})
 
-    promotion.move(there, NAME, expected=expected, to=to, versions=versions, read=lambda: _read(folder), write=write)
+    promotion.move(
+        there,
+        NAME,
+        expected=expected,
+        to=to,
+        versions=versions,
+        read=lambda: _read(folder),
+        write=write,
+    )
 
 
 def _register(there: Store) -> None:
@@ -92,7 +106,15 @@ def _register(there: Store) -> None:
 
 def _record(turn: int, number: int) -> Record:
     content = dict.fromkeys(("run_id", "test_digest", "model_sha256", "wheel_sha256"), "")
-    return Record(name=NAME, version="1.0.0", model_version=number, release=f"{turn}/{number}", signer=None, measures={}, **content)
+    return Record(
+        name=NAME,
+        version="1.0.0",
+        model_version=number,
+        release=f"{turn}/{number}",
+        signer=None,
+        measures={},
+        **content,
+    )
 
 
 def _read(folder: Path) -> Champions:
@@ -102,5 +124,7 @@ def _read(folder: Path) -> Champions:
 def _alias(there: Store) -> int:
     assert there.database is not None
     with closing(sqlite3.connect(there.database)) as database:
-        (version,) = database.execute("select version from registered_model_aliases where alias = 'champion'").fetchone()
+        (version,) = database.execute(
+            "select version from registered_model_aliases where alias = 'champion'"
+        ).fetchone()
         return int(version)

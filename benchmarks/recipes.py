@@ -1,4 +1,6 @@
-"""Runs training recipes: the one of a line's params.yaml with some settings changed, on the line's prepared examples."""
+"""Runs training recipes: the one of a line's params.yaml with some settings changed, on the line's
+prepared examples.
+"""
 
 import importlib
 import json
@@ -35,7 +37,15 @@ QUICK: Settings = {
     "train.hardest": 0.15,
     "train.learning_rate": 0.012,
     "train.evaluations": 1,
-    "train.augmentation": {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0, "flip": 0.0, "erase": 0.0},
+    "train.augmentation": {
+        "rotate": 0.0,
+        "scale": 0.0,
+        "shear": 0.0,
+        "shift": 0.0,
+        "elastic": 0.0,
+        "flip": 0.0,
+        "erase": 0.0,
+    },
 }
 
 FULL: Settings = {
@@ -48,7 +58,9 @@ FULL: Settings = {
 
 
 class Data(NamedTuple):
-    """The three splits of a release line's data set, what of it the network has to know, and the line whose recipe is changed."""
+    """The three splits of a release line's data set, what of it the network has to know, and the
+    line whose recipe is changed.
+    """
 
     train: Examples
     validation: Examples
@@ -72,11 +84,15 @@ class Run(NamedTuple):
 
 
 def load(line: Path = ROOT) -> Data:
-    """The prepared splits of the release line in that folder; ends the program where there are none."""
+    """The prepared splits of the release line in that folder; ends the program where there are
+    none.
+    """
     prepared = line / "data/prepared"
     if not (prepared / "stats.json").exists():
         sys.exit(f"{prepared} holds no prepared examples; run `dvc repro validate` in {line} first")
-    stats, described = (files.read_json(prepared / name) for name in ("stats.json", "preprocessing.json"))
+    stats, described = (
+        files.read_json(prepared / name) for name in ("stats.json", "preprocessing.json")
+    )
     splits = []
     for split in ("train", "validation", "test"):
         inputs, labels = examples(prepared / f"{split}.parquet", kinds.prepared(described))
@@ -107,8 +123,14 @@ def build(data: Data, settings: Settings) -> tuple[nn.Module, Training]:
         return architecture.build(choice.settings, **data.shape, classes=data.classes), training
 
 
-def run(data: Data, settings: Settings, initial: dict[str, Tensor] | None = None, teacher: nn.Module | None = None) -> Run:
-    """One training on the train split, from `initial` weights of other classes or new ones; the test split is looked at afterwards.
+def run(
+    data: Data,
+    settings: Settings,
+    initial: dict[str, Tensor] | None = None,
+    teacher: nn.Module | None = None,
+) -> Run:
+    """One training on the train split, from `initial` weights of other classes or new ones; the
+    test split is looked at afterwards.
 
     A `teacher` is learned from too, as in `duli.training.loop.fit`.
     """
@@ -120,7 +142,15 @@ def run(data: Data, settings: Settings, initial: dict[str, Tensor] | None = None
     cpu, wall = time.process_time(), time.perf_counter()
     if training.pretraining is not None:
         hidden = {"mask": tokenizer.MASK, "special": len(tokenizer.SPECIAL)}
-        pretrain(model, data.train.inputs, training.pretraining, **hidden, seed=training.seed, device=device, precision=precision)
+        pretrain(
+            model,
+            data.train.inputs,
+            training.pretraining,
+            **hidden,
+            seed=training.seed,
+            device=device,
+            precision=precision,
+        )
     result = fit(
         model,
         data.train,
@@ -137,4 +167,12 @@ def run(data: Data, settings: Settings, initial: dict[str, Tensor] | None = None
     _, correct = evaluate(model, data.test, data.preprocessing)
     kept = result.kept
     validation = kept.validation_correct / len(data.validation.labels)
-    return Run(model, result.history, cpu, wall, validation, kept.validation_loss, correct / len(data.test.labels))
+    return Run(
+        model,
+        result.history,
+        cpu,
+        wall,
+        validation,
+        kept.validation_loss,
+        correct / len(data.test.labels),
+    )

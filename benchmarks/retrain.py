@@ -1,9 +1,11 @@
-"""Measures `duli retrain`: seconds where there is nothing to do, and whether a run that is killed ends as one that is not.
+"""Measures `duli retrain`: seconds where there is nothing to do, and whether a run that is killed
+ends as one that is not.
 
-    make bench-retrain            all of it, about 20 minutes on two idle cores; writes benchmarks/results/retrain.json
-    python -m benchmarks.retrain noop    one part: noop, kills
+    make bench-retrain            all of it, about 20 minutes on two idle cores; writes
+    benchmarks/results/retrain.json python -m benchmarks.retrain noop    one part: noop, kills
 
-Everything runs on the small line of the tests, in a temporary folder, with git, DVC and MLflow of its own.
+Everything runs on the small line of the tests, in a temporary folder, with git, DVC and MLflow of
+its own.
 """
 
 import json
@@ -33,8 +35,11 @@ from tests.test_retrain import KNOBS
 TURNS = 7
 KILLS = 50
 KILLS_A_RUN = 10  # at most, or a run with bad luck would never end
-LATEST = 0.4  # of the seconds that a retraining takes, from its start or the last kill on; what was made before is not made again
-# Stages whose outputs are the same bytes in every run; what `benchmark` measures, and all that quotes it, is not.
+# of the seconds that a retraining takes, from its start or the last kill on; what was made before
+# is not made again
+LATEST = 0.4
+# Stages whose outputs are the same bytes in every run; what `benchmark` measures, and all that
+# quotes it, is not.
 EXACT = ("fetch", "prepare", "validate", "train", "quantize")
 VOLATILE = "reports/resources/"  # seconds and memory, which differ between any two runs
 RETRAIN = (sys.executable, "-c", "from duli.cli.main import main; main()", "retrain")
@@ -65,7 +70,9 @@ def noop() -> Results:
 
 
 def kills() -> Results:
-    """SIGKILLs at random moments of retrainings on new data; every one is then let to its end, and has to end as the one never killed."""
+    """SIGKILLs at random moments of retrainings on new data; every one is then let to its end, and
+    has to end as the one never killed.
+    """
     chance = random.Random(0)  # noqa: S311 -- moments to kill at
     with tempfile.TemporaryDirectory(prefix="duli-retrain-") as name:
         folder = Path(name)
@@ -93,8 +100,16 @@ def kills() -> Results:
             for key in [key for key in wanted if found[key] != wanted[key]]:
                 different.append(key)
                 print(f"{key}: {found[key]}\ninstead of {wanted[key]}", flush=True)
-            print(f"{done} kills, {equal} of {runs} runs ended as the one that was not killed", flush=True)
-    notes = {"runs": runs, "runs_equal": equal, "different": sorted(set(different)), "unkilled_s": round(seconds, 1)}
+            print(
+                f"{done} kills, {equal} of {runs} runs ended as the one that was not killed",
+                flush=True,
+            )
+    notes = {
+        "runs": runs,
+        "runs_equal": equal,
+        "different": sorted(set(different)),
+        "unkilled_s": round(seconds, 1),
+    }
     return [result("retrain_kills", [float(done)], "kills", **notes)]
 
 
@@ -108,14 +123,26 @@ def _line(folder: Path) -> Clone:
     line.run("dvc", "repro", "-q")
     line.duli("promote")
     line.run("git", "add", "-A")
-    line.run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "The first champion")
+    line.run(
+        "git",
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@localhost",
+        "commit",
+        "-qm",
+        "The first champion",
+    )
     return line
 
 
 def _new_data(line: Clone) -> None:
     """Two windows: digits that the line does not have, and labels that no class has."""
     batch = next(iter(mnist.examples(ROOT / "data/raw", 8192)))
-    for name, first, labels in (("helps", 1000, None), ("poison", 4000, pa.array([77] * 300, pa.int16()))):
+    for name, first, labels in (
+        ("helps", 1000, None),
+        ("poison", 4000, pa.array([77] * 300, pa.int16())),
+    ):
         rows = batch.slice(first, 2500 if labels is None else 300)
         columns = {"content": rows["content"].cast(pa.binary()), "label": labels or rows["label"]}
         pq.write_table(pa.table(columns), line.folder / f"data/incoming/{name}.parquet")
@@ -125,7 +152,9 @@ def _seconds(line: Clone, command: tuple[str, ...], code: int) -> float:
     start = time.monotonic()
     done = line.run(*command, check=False)
     seconds = time.monotonic() - start
-    assert done.returncode == code, f"{command}: exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    assert done.returncode == code, (
+        f"{command}: exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    )
     return seconds
 
 
@@ -133,12 +162,18 @@ def _killed(line: Clone, after: float) -> bool:
     """Starts a retraining and kills it after so many seconds; False where it was done before."""
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     said = line.folder.parent / "said.txt"
-    with said.open("w") as file, subprocess.Popen(RETRAIN, cwd=line.folder, env=env, stdout=file, stderr=file) as process:
+    with (
+        said.open("w") as file,
+        subprocess.Popen(RETRAIN, cwd=line.folder, env=env, stdout=file, stderr=file) as process,
+    ):
         try:
             process.wait(after)
         except subprocess.TimeoutExpired:
             os.kill(process.pid, signal.SIGKILL)
-    assert process.returncode in (PROPOSED, -signal.SIGKILL), f"exit code {process.returncode}: {said.read_text()[-2000:]}"
+    assert process.returncode in (
+        PROPOSED,
+        -signal.SIGKILL,
+    ), f"exit code {process.returncode}: {said.read_text()[-2000:]}"
     return process.returncode == -signal.SIGKILL
 
 
@@ -149,15 +184,28 @@ def _state(line: Clone) -> dict[str, Any]:
     with closing(connect(line.folder / "mlruns/mlflow.db")) as database:
         runs = list(
             database.execute(
-                "select status, count(*) from runs join experiments using (experiment_id) where experiments.name = 'digits' group by status"
+                "select status, count(*) from runs join experiments using (experiment_id) where"
+                " experiments.name = 'digits' group by status"
             )
         )
         versions = list(database.execute("select version from model_versions order by version"))
-        aliases = list(database.execute("select alias, version from registered_model_aliases order by alias"))
-    data = [path.relative_to(line.folder).as_posix() for path in (line.folder / "data").glob("*/*") if path.suffix != ".tmp"]
+        aliases = list(
+            database.execute("select alias, version from registered_model_aliases order by alias")
+        )
+    data = [
+        path.relative_to(line.folder).as_posix()
+        for path in (line.folder / "data").glob("*/*")
+        if path.suffix != ".tmp"
+    ]
     return {
         "stages": sorted(stages),
-        "locked": {name: {**stages[name], "outs": [out for out in stages[name]["outs"] if VOLATILE not in out["path"]]} for name in EXACT},
+        "locked": {
+            name: {
+                **stages[name],
+                "outs": [out for out in stages[name]["outs"] if VOLATILE not in out["path"]],
+            }
+            for name in EXACT
+        },
         "stale": json.loads(line.run("dvc", "status", "--json", "dvc.yaml").stdout),
         "decision": {key: decision[key] for key in ("outcome", "reason", "compared", "rows")},
         "model": decision["record"]["model_sha256"],

@@ -1,10 +1,9 @@
 """Takes the pictures of docs/mlflow.md from the releases in this repository's MLflow.
 
-dvc repro
-dvc exp run -S train.epochs=1 -S model.fastconv.stem=16 -S 'model.fastconv.blocks=[[16], [32, 32]]'
-dvc exp run -S train.epochs=1 -S model.fastconv.stem=8 -S 'model.fastconv.blocks=[[8], [16]]'    # held by its gates
-duli promote 2 && duli promote 1
-make screenshots        writes docs/images/mlflow-*.png
+dvc repro dvc exp run -S train.epochs=1 -S model.fastconv.stem=16 -S 'model.fastconv.blocks=[[16],
+[32, 32]]' dvc exp run -S train.epochs=1 -S model.fastconv.stem=8 -S 'model.fastconv.blocks=[[8],
+[16]]'    # held by its gates duli promote 2 && duli promote 1 make screenshots        writes
+docs/images/mlflow-*.png
 """
 
 import re
@@ -40,7 +39,11 @@ def main() -> None:
         page.add_init_script(WITHOUT_ASSISTANT)
 
         def take(
-            name: str, path: str, size: tuple[int, int], awaited: str | re.Pattern[str], act: Callable[["Page"], None] = _leave
+            name: str,
+            path: str,
+            size: tuple[int, int],
+            awaited: str | re.Pattern[str],
+            act: Callable[["Page"], None] = _leave,
         ) -> None:
             page.set_viewport_size({"width": size[0], "height": size[1]})
             page.goto(path)
@@ -52,7 +55,9 @@ def main() -> None:
 
         take("releases", view.table(experiment), (1920, 420), "parameters")
         take("charts", view.charts(experiment), (1280, 1500), "Trade-offs")
-        take("compare", view.compare(experiment, runs[:2]), (1280, 1240), "Run details", _differences)
+        take(
+            "compare", view.compare(experiment, runs[:2]), (1280, 1240), "Run details", _differences
+        )
         take("run", view.run(experiment, runs[0]), (1280, 720), re.compile("^(Hold|Release): "))
         take("model", MODEL, (1600, 640), "challenger")
         take("version", VERSION, (1280, 800), re.compile("^(Hold|Release): "))

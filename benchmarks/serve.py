@@ -1,10 +1,12 @@
-"""Measures the server of the default line's wheel: against other servers, and against clients that mean it no good.
+"""Measures the server of the default line's wheel: against other servers, and against clients that
+mean it no good.
 
-    make bench-serve                        all of it, about 15 minutes; writes benchmarks/results/serve.json
-    python -m benchmarks.serve PART ...     some of it (speed, overload, workers, fuzz ...); the rest of the file stays
+    make bench-serve                        all of it, about 15 minutes; writes
+    benchmarks/results/serve.json python -m benchmarks.serve PART ...     some of it (speed,
+    overload, workers, fuzz ...); the rest of the file stays
 
-Needs `dvc repro package`, and for the load wrk (`apt-get install wrk`). Servers and load share this machine on loopback, take turns
-within one run, and a ratio is of one round.
+Needs `dvc repro package`, and for the load wrk (`apt-get install wrk`). Servers and load share this
+machine on loopback, take turns within one run, and a ratio is of one round.
 """
 
 import http.client
@@ -45,14 +47,27 @@ FUZZED, SLOW, STOPS = 50_000, 200, 100
 MEGABYTE = 2**20
 OTHERS = 200  # clients that ask while others are idle
 JSON, BINARY = "/invocations", "/v2/models/digits/infer"
-LIMITS = {"fuzz": 600.0, "stop": 600.0, "bytes": 300.0}  # seconds a part may take; what was done by then counts, and is said
+# seconds a part may take; what was done by then counts, and is said
+LIMITS = {"fuzz": 600.0, "stop": 600.0, "bytes": 300.0}
 
 
 def main() -> None:
     needed = {"speed", "slow"} & set(sys.argv[1:] or PARTS)
     if needed and not shutil.which("wrk"):
         sys.exit("the load comes from wrk, which is not on PATH: apt-get install wrk")
-    run_parts("serve", PARTS, str(__doc__), "onnxruntime", "numpy", "httptools", "uvloop", "mlflow", "fastapi", "uvicorn", "litserve")
+    run_parts(
+        "serve",
+        PARTS,
+        str(__doc__),
+        "onnxruntime",
+        "numpy",
+        "httptools",
+        "uvloop",
+        "mlflow",
+        "fastapi",
+        "uvicorn",
+        "litserve",
+    )
 
 
 class Load(NamedTuple):
@@ -64,27 +79,59 @@ class Load(NamedTuple):
 
 
 def speed() -> Results:
-    """Requests a second and their 99th percentile at 16 clients: ours, its rivals, and our own protocol answering a constant."""
+    """Requests a second and their 99th percentile at 16 clients: ours, its rivals, and our own
+    protocol answering a constant.
+    """
     with tempfile.TemporaryDirectory(prefix="duli-serve-") as place, ExitStack() as stack:
         folder = Path(place)
         package = _unpacked(folder)
-        scripts = {"json": _script(folder / "json.lua", *_json_body()), "binary": _script(folder / "binary.lua", *_binary_body())}
+        scripts = {
+            "json": _script(folder / "json.lua", *_json_body()),
+            "binary": _script(folder / "binary.lua", *_binary_body()),
+        }
         ours = stack.enter_context(_ours(package))
         model = package / "model.onnx"  # the same file for all
         of_mlflow = _mlflow_model(folder, model)
         ports = {
             "mlflow": stack.enter_context(
-                _started("mlflow", "models", "serve", "-m", str(of_mlflow), "--env-manager", "local", "-p", "{port}")
+                _started(
+                    "mlflow",
+                    "models",
+                    "serve",
+                    "-m",
+                    str(of_mlflow),
+                    "--env-manager",
+                    "local",
+                    "-p",
+                    "{port}",
+                )
             ),
-            "fastapi": stack.enter_context(_started(sys.executable, "-m", "benchmarks.reference.serve_fastapi", str(model), "{port}")),
-            "litserve": stack.enter_context(_started(sys.executable, "-m", "benchmarks.reference.serve_litserve", str(model), "{port}")),
-            "constant": stack.enter_context(_started(sys.executable, "-m", "benchmarks.serve_constant", "{port}")),
+            "fastapi": stack.enter_context(
+                _started(
+                    sys.executable, "-m", "benchmarks.reference.serve_fastapi", str(model), "{port}"
+                )
+            ),
+            "litserve": stack.enter_context(
+                _started(
+                    sys.executable,
+                    "-m",
+                    "benchmarks.reference.serve_litserve",
+                    str(model),
+                    "{port}",
+                )
+            ),
+            "constant": stack.enter_context(
+                _started(sys.executable, "-m", "benchmarks.serve_constant", "{port}")
+            ),
         }
         contestants = {
             "json": (ours.port, JSON, "json"),
             "binary": (ours.port, BINARY, "binary"),
             "constant": (ports["constant"], BINARY, "binary"),
-            **{name: (ports[name], JSON if name != "litserve" else "/invocations", "json") for name in ("mlflow", "fastapi", "litserve")},
+            **{
+                name: (ports[name], JSON if name != "litserve" else "/invocations", "json")
+                for name in ("mlflow", "fastapi", "litserve")
+            },
         }
         rounds: dict[str, list[Load]] = {name: [] for name in contestants}
         for number in range(ROUNDS + 1):  # the first warms up
@@ -96,11 +143,20 @@ def speed() -> Results:
     note = {"clients": CLIENTS, "seconds": SECONDS}
 
     def ratios(name: str, other: str, of: str = "rps") -> list[float]:
-        return [getattr(one, of) / getattr(two, of) for one, two in zip(rounds[name], rounds[other], strict=True)]
+        return [
+            getattr(one, of) / getattr(two, of)
+            for one, two in zip(rounds[name], rounds[other], strict=True)
+        ]
 
     results = [
         result("rps_vs_mlflow", ratios("json", "mlflow"), "times", body="JSON", **note),
-        result("rps_vs_mlflow_binary", ratios("binary", "mlflow"), "times", body="Open Inference Protocol, binary tensor", **note),
+        result(
+            "rps_vs_mlflow_binary",
+            ratios("binary", "mlflow"),
+            "times",
+            body="Open Inference Protocol, binary tensor",
+            **note,
+        ),
         result("p99_vs_mlflow", ratios("json", "mlflow", "p99_ms"), "times", **note),
         result("rps_vs_constant", ratios("binary", "constant"), "share", **note),
         result("rps_json_vs_fastapi", ratios("json", "fastapi"), "times", **note),
@@ -114,9 +170,17 @@ def speed() -> Results:
 
 
 def fuzz() -> Results:
-    """Requests made wrong, by schemathesis from /openapi.json and by mutating good ones: answers of 5xx but 503, seconds, and memory."""
-    with tempfile.TemporaryDirectory(prefix="duli-serve-") as name, _ours(_unpacked(Path(name))) as ours:
-        good = [request(path, body, headers) for path, (body, headers) in ((JSON, _json_body()), (BINARY, _binary_body()))]
+    """Requests made wrong, by schemathesis from /openapi.json and by mutating good ones: answers of
+    5xx but 503, seconds, and memory.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="duli-serve-") as name,
+        _ours(_unpacked(Path(name))) as ours,
+    ):
+        good = [
+            request(path, body, headers)
+            for path, (body, headers) in ((JSON, _json_body()), (BINARY, _binary_body()))
+        ]
         _flood(ours.port, good, 500, random.Random(1))  # noqa: S311 -- nothing secret; memory counts from a warm server on
         before = _rss_mb(ours.pid)
         began = time.monotonic()
@@ -124,24 +188,48 @@ def fuzz() -> Results:
         found = _flood(ours.port, good, FUZZED, random.Random(0), began + LIMITS["fuzz"])  # noqa: S311
         grown = _rss_mb(ours.pid) - before
     return [
-        result("fuzz_requests", [found["sent"]], "requests", seconds=round(time.monotonic() - began), statuses=found["statuses"]),
+        result(
+            "fuzz_requests",
+            [found["sent"]],
+            "requests",
+            seconds=round(time.monotonic() - began),
+            statuses=found["statuses"],
+        ),
         result("fuzz_server_errors", [found["server_errors"]], "answers"),
         result("fuzz_slowest", [found["slowest"]], "s"),
         result("fuzz_wrong_answers", [found["wrong"]], "answers", valid_requests=found["valid"]),
         result("fuzz_memory_growth", [grown], "MB"),
-        result("schemathesis_failures", [by_schema["failures"]], "failures", requests=by_schema["requests"]),
+        result(
+            "schemathesis_failures",
+            [by_schema["failures"]],
+            "failures",
+            requests=by_schema["requests"],
+        ),
     ]
 
 
 def slow() -> Results:
-    """200 sockets that send nothing, half a request, or a byte now and then: when they are closed, and what good clients notice."""
-    with tempfile.TemporaryDirectory(prefix="duli-serve-") as name, _ours(_unpacked(Path(name))) as ours:
+    """200 sockets that send nothing, half a request, or a byte now and then: when they are closed,
+    and what good clients notice.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="duli-serve-") as name,
+        _ours(_unpacked(Path(name))) as ours,
+    ):
         script = _script(Path(name) / "binary.lua", *_binary_body())
-        sent = [b"", b"GET /ping HTTP/1.1\r\nHo", b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{", b"drip"]
+        sent = [
+            b"",
+            b"GET /ping HTTP/1.1\r\nHo",
+            b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{",
+            b"drip",
+        ]
         calm, disturbed, lasted = [], [], []
         for _ in range(3):
             calm.append(_wrk(ours.port, BINARY, script, 5).p99_ms)
-            waiting = [threading.Thread(target=_linger, args=(ours.port, sent[index % 4], lasted)) for index in range(SLOW)]
+            waiting = [
+                threading.Thread(target=_linger, args=(ours.port, sent[index % 4], lasted))
+                for index in range(SLOW)
+            ]
             for thread in waiting:
                 thread.start()
             disturbed.append(_wrk(ours.port, BINARY, script, 5).p99_ms)
@@ -149,12 +237,16 @@ def slow() -> Results:
                 thread.join()
     return [
         result("slow_sockets_closed_within", [max(lasted)], "s", sockets=len(lasted)),
-        result("slow_p99_ratio", [two / one for one, two in zip(calm, disturbed, strict=True)], "times"),
+        result(
+            "slow_p99_ratio", [two / one for one, two in zip(calm, disturbed, strict=True)], "times"
+        ),
     ]
 
 
 def stop() -> Results:
-    """SIGTERM under load, again and again: requests that were sent on an accepted connection and got no whole answer."""
+    """SIGTERM under load, again and again: requests that were sent on an accepted connection and
+    got no whole answer.
+    """
     lost, answered, codes, chance = 0, 0, [], random.Random(0)  # noqa: S311
     until = time.monotonic() + LIMITS["stop"]
     with tempfile.TemporaryDirectory(prefix="duli-serve-") as name:
@@ -162,7 +254,10 @@ def stop() -> Results:
         while len(codes) < STOPS and time.monotonic() < until:
             with _ours(package) as ours:
                 counts: list[tuple[int, int]] = []
-                clients = [threading.Thread(target=_until_closed, args=(ours.port, counts)) for _ in range(8)]
+                clients = [
+                    threading.Thread(target=_until_closed, args=(ours.port, counts))
+                    for _ in range(8)
+                ]
                 for client in clients:
                     client.start()
                 time.sleep(chance.uniform(0.02, 0.15))
@@ -179,14 +274,22 @@ def stop() -> Results:
 
 
 def flips() -> Results:
-    """Bytes of the installed package changed one at a time, and files added, deleted, renamed, linked: how many are let pass."""
+    """Bytes of the installed package changed one at a time, and files added, deleted, renamed,
+    linked: how many are let pass.
+    """
     passed, done, chance = 0, 0, random.Random(0)  # noqa: S311
     until = time.monotonic() + LIMITS["bytes"]
     with tempfile.TemporaryDirectory(prefix="duli-serve-") as name:
         package = _unpacked(Path(name))
         shutil.rmtree(package / "__pycache__", ignore_errors=True)
-        contents = {path: path.read_bytes() for path in sorted(package.rglob("*")) if path.is_file()}
-        places = [(path, position) for path, content in contents.items() for position in range(len(content))]
+        contents = {
+            path: path.read_bytes() for path in sorted(package.rglob("*")) if path.is_file()
+        }
+        places = [
+            (path, position)
+            for path, content in contents.items()
+            for position in range(len(content))
+        ]
         chance.shuffle(places)
         for path, position in places:
             if time.monotonic() > until:
@@ -200,24 +303,41 @@ def flips() -> Results:
         served = 0
         for path, content in contents.items():
             changes = {
-                "flipped": lambda path=path, content=content: path.write_bytes(content[:-1] + bytes([content[-1] ^ 1 if content else 0])),
+                "flipped": lambda path=path, content=content: path.write_bytes(
+                    content[:-1] + bytes([content[-1] ^ 1 if content else 0])
+                ),
                 "deleted": path.unlink,
                 "renamed": lambda path=path: path.rename(path.with_name(f"{path.name}.bak")),
-                "linked": lambda path=path: (path.rename(package.parent / "elsewhere"), path.symlink_to(package.parent / "elsewhere")),
+                "linked": lambda path=path: (
+                    path.rename(package.parent / "elsewhere"),
+                    path.symlink_to(package.parent / "elsewhere"),
+                ),
                 "added": lambda path=path: path.with_name(f"{path.name}.new").write_bytes(b""),
             }
             for change in changes.values():
                 change()
                 passed += not _refused(package)
                 done += 1
-                for extra in (path.with_name(f"{path.name}.bak"), path.with_name(f"{path.name}.new")):
+                for extra in (
+                    path.with_name(f"{path.name}.bak"),
+                    path.with_name(f"{path.name}.new"),
+                ):
                     extra.unlink(missing_ok=True)
                 path.unlink(missing_ok=True)
                 path.write_bytes(content)
-        for path in (package / "model.onnx", package / "release.json", package / "page.js", package / "manifest.json"):
-            path.write_bytes(contents[path][:-3] + bytes([contents[path][-3] ^ 4]) + contents[path][-2:])
+        for path in (
+            package / "model.onnx",
+            package / "release.json",
+            package / "page.js",
+            package / "manifest.json",
+        ):
+            path.write_bytes(
+                contents[path][:-3] + bytes([contents[path][-3] ^ 4]) + contents[path][-2:]
+            )
             command = [sys.executable, "-m", "digits", "serve", "--port", "0"]
-            ended = subprocess.run(command, env=_environment(package), capture_output=True, timeout=60, check=False)
+            ended = subprocess.run(
+                command, env=_environment(package), capture_output=True, timeout=60, check=False
+            )
             served += ended.returncode != 3 or bool(ended.stdout)
             path.write_bytes(contents[path])
     return [
@@ -227,26 +347,51 @@ def flips() -> Results:
 
 
 def linear() -> Results:
-    """Processor time of what reads a client's bytes, here and without a server: the slowest of all readers and bodies of 1 MB."""
+    """Processor time of what reads a client's bytes, here and without a server: the slowest of all
+    readers and bodies of 1 MB.
+    """
     cases, rounds = adversary.cases(), []
     for _ in range(3):
-        bodies = {name: (adversary.seconds(case, MEGABYTE), len(case.body(MEGABYTE))) for name, case in cases.items()}
+        bodies = {
+            name: (adversary.seconds(case, MEGABYTE), len(case.body(MEGABYTE)))
+            for name, case in cases.items()
+        }
         # A small picture of many pixels costs what its pixels do: it counts as a megabyte.
-        rounds.append({name: seconds / max(1.0, size / MEGABYTE) for name, (seconds, size) in bodies.items()})
+        rounds.append(
+            {name: seconds / max(1.0, size / MEGABYTE) for name, (seconds, size) in bodies.items()}
+        )
     worst = [max(one.values()) for one in rounds]
     slowest = max(rounds[0], key=lambda name: rounds[0][name])
-    return [result("slowest_request_per_mb_s", worst, "s/MB", slowest=slowest, readers_and_bodies=len(cases))]
+    return [
+        result(
+            "slowest_request_per_mb_s",
+            worst,
+            "s/MB",
+            slowest=slowest,
+            readers_and_bodies=len(cases),
+        )
+    ]
 
 
 def idle() -> Results:
-    """As many idle connections as the server takes, half of them without any request: how long others are refused."""
+    """As many idle connections as the server takes, half of them without any request: how long
+    others are refused.
+    """
     connections = Settings().max_connections
-    resource.setrlimit(resource.RLIMIT_NOFILE, (2 * connections, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (2 * connections, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    )
     ask = b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n"
     refused: list[float] = []
-    with tempfile.TemporaryDirectory(prefix="duli-serve-") as name, _ours(_unpacked(Path(name))) as ours, ExitStack() as stack:
+    with (
+        tempfile.TemporaryDirectory(prefix="duli-serve-") as name,
+        _ours(_unpacked(Path(name))) as ours,
+        ExitStack() as stack,
+    ):
         for number in range(connections):
-            client = stack.enter_context(socket.create_connection(("127.0.0.1", ours.port), timeout=20))
+            client = stack.enter_context(
+                socket.create_connection(("127.0.0.1", ours.port), timeout=20)
+            )
             if number % 2:
                 client.sendall(ask)
                 assert client.recv(999).startswith(b"HTTP/1.1 200")
@@ -254,11 +399,20 @@ def idle() -> Results:
         for _ in range(OTHERS):
             if once(ours.port, ask)[0] != "200":
                 refused.append(time.monotonic())
-            stack.enter_context(socket.create_connection(("127.0.0.1", ours.port), timeout=20))  # for each that asks, one more that is idle
+            # for each that asks, one more that is idle
+            stack.enter_context(socket.create_connection(("127.0.0.1", ours.port), timeout=20))
         took = time.monotonic() - began
     locked_out = refused[-1] - began if refused else 0.0
     return [
-        result("idle_clients_lock_out_s", [locked_out], "s", idle=connections, others=OTHERS, refused=len(refused), within=round(took, 3))
+        result(
+            "idle_clients_lock_out_s",
+            [locked_out],
+            "s",
+            idle=connections,
+            others=OTHERS,
+            refused=len(refused),
+            within=round(took, 3),
+        )
     ]
 
 
@@ -274,7 +428,9 @@ class Goodput(NamedTuple):
 
 
 def overload() -> Results:
-    """Clients that send batches and ask again at once, far more than can be answered: ours against FastAPI, which refuses nobody."""
+    """Clients that send batches and ask again at once, far more than can be answered: ours against
+    FastAPI, which refuses nobody.
+    """
     with tempfile.TemporaryDirectory(prefix="duli-serve-") as place, ExitStack() as stack:
         package = _unpacked(Path(place))
         ours = stack.enter_context(_ours(package))
@@ -313,10 +469,14 @@ def overload() -> Results:
 
 
 def two_workers() -> Results:
-    """A server of two processes against one of one, asked for large batches as bytes, which cost the clients next to nothing."""
+    """A server of two processes against one of one, asked for large batches as bytes, which cost
+    the clients next to nothing.
+    """
     with tempfile.TemporaryDirectory(prefix="duli-serve-") as place, ExitStack() as stack:
         package = _unpacked(Path(place))
-        servers = {count: stack.enter_context(_ours(package, "--workers", str(count))) for count in (1, 2)}
+        servers = {
+            count: stack.enter_context(_ours(package, "--workers", str(count))) for count in (1, 2)
+        }
         found: dict[int, list[Goodput]] = {1: [], 2: []}
         for number in range(ROUNDS + 1):  # the first warms up
             for count, ours in servers.items():
@@ -332,13 +492,19 @@ def two_workers() -> Results:
             result(f"workers_{count}_examples", [one.examples for one in goodputs], "1/s", **note),
             result(f"workers_{count}_cpu_s_per_1000", [one.cpu for one in goodputs], "s", **note),
             result(f"workers_{count}_cores", [one.cores for one in goodputs], "cores", **note),
-            result(f"workers_{count}_generator", [one.generator for one in goodputs], "cores", **note),
+            result(
+                f"workers_{count}_generator", [one.generator for one in goodputs], "cores", **note
+            ),
         ]
     return results
 
 
-def _pressed(port: int, path: str, body: bytes, headers: dict[str, str], pids: list[int], clients: int) -> Goodput:
-    """`clients` that ask for BATCH examples, and ask again at once whatever they are answered; `pids` are the server's."""
+def _pressed(
+    port: int, path: str, body: bytes, headers: dict[str, str], pids: list[int], clients: int
+) -> Goodput:
+    """`clients` that ask for BATCH examples, and ask again at once whatever they are answered;
+    `pids` are the server's.
+    """
     answers: list[tuple[int, float]] = []  # status, seconds
     until = time.monotonic() + PRESS_SECONDS
 
@@ -357,7 +523,11 @@ def _pressed(port: int, path: str, body: bytes, headers: dict[str, str], pids: l
         thread.start()
     for thread in asking:
         thread.join()
-    seconds, server, own = time.monotonic() - began, _cpu_seconds(pids) - server, time.process_time() - own
+    seconds, server, own = (
+        time.monotonic() - began,
+        _cpu_seconds(pids) - server,
+        time.process_time() - own,
+    )
     good = sorted(took for status, took in answers if status == 200)
     return Goodput(
         examples=BATCH * sum(took <= DEADLINE for took in good) / seconds,
@@ -371,7 +541,9 @@ def _pressed(port: int, path: str, body: bytes, headers: dict[str, str], pids: l
 
 def _cpu_seconds(pids: list[int]) -> float:
     """Processor time that these processes have taken."""
-    ticks = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13] for pid in pids]
+    ticks = [
+        Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13] for pid in pids
+    ]
     return sum(int(one) for pair in ticks for one in pair) / os.sysconf("SC_CLK_TCK")
 
 
@@ -399,13 +571,20 @@ def _unpacked(folder: Path) -> Path:
 
 
 def _environment(package: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(package.parent), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        **os.environ,
+        "PYTHONPATH": str(package.parent),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 @contextmanager
 def _ours(package: Path, *options: str) -> Iterator[Ours]:
     command = [sys.executable, "-m", "digits", "serve", "--port", "0", *options]
-    with subprocess.Popen(command, env=_environment(package), stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=_environment(package), stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             found = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())
@@ -417,7 +596,9 @@ def _ours(package: Path, *options: str) -> Iterator[Ours]:
 
 @contextmanager
 def _started(*command: str) -> Iterator[int]:
-    """Another server; `{port}` in the command becomes a free port, which it is given back once it answers there."""
+    """Another server; `{port}` in the command becomes a free port, which it is given back once it
+    answers there.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     words = [word.replace("{port}", str(port)) for word in command]
@@ -464,14 +645,24 @@ def _images(n: int) -> Any:
 
 
 def _json_body(n: int = 1) -> tuple[bytes, dict[str, str]]:
-    return json.dumps({"inputs": {"images": _images(n).tolist()}}).encode(), {"Content-Type": "application/json"}
+    return json.dumps({"inputs": {"images": _images(n).tolist()}}).encode(), {
+        "Content-Type": "application/json"
+    }
 
 
 def _binary_body(n: int = 1) -> tuple[bytes, dict[str, str]]:
     images = _images(n)
-    tensor = {"name": "images", "shape": images.shape, "datatype": "UINT8", "parameters": {"binary_data_size": images.size}}
+    tensor = {
+        "name": "images",
+        "shape": images.shape,
+        "datatype": "UINT8",
+        "parameters": {"binary_data_size": images.size},
+    }
     part = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
-    headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(part))}
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Inference-Header-Content-Length": str(len(part)),
+    }
     return part + images.tobytes(), headers
 
 
@@ -500,7 +691,10 @@ def _wrk(port: int, path: str, script: Path, seconds: int) -> Load:
     if "Non-2xx" in told or "Socket errors" in told:
         sys.exit(f"port {port}, {path} does not answer as it should:\n{told}")
     units = {"us": 1e-3, "ms": 1.0, "s": 1e3}
-    found = {name: float(value) * units[unit] for name, value, unit in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s)\b", told)}
+    found = {
+        name: float(value) * units[unit]
+        for name, value, unit in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s)\b", told)
+    }
     rps = re.search(r"Requests/sec:\s+([\d.]+)", told)
     assert rps, told
     return Load(float(rps[1]), found["50"], found["99"])
@@ -522,11 +716,18 @@ def _rss_mb(pid: int) -> float:
 
 
 def request(path: str, body: bytes, headers: dict[str, str]) -> bytes:
-    lines = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}", *(f"{k}: {v}" for k, v in headers.items())]
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "Host: localhost",
+        f"Content-Length: {len(body)}",
+        *(f"{k}: {v}" for k, v in headers.items()),
+    ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def _flood(port: int, good: list[bytes], n: int, chance: random.Random, until: float = float("inf")) -> dict[str, Any]:
+def _flood(
+    port: int, good: list[bytes], n: int, chance: random.Random, until: float = float("inf")
+) -> dict[str, Any]:
     """`n` mutated requests, and after each ten a good one whose answer has to stay what it was."""
     expected = [once(port, one)[1] for one in good]
     statuses: dict[str, int] = {}
@@ -542,8 +743,17 @@ def _flood(port: int, good: list[bytes], n: int, chance: random.Random, until: f
             index = chance.randrange(len(good))
             valid += 1
             wrong += once(port, good[index])[1] != expected[index]
-    errors = sum(count for status, count in statuses.items() if status.startswith("5") and status != "503")
-    return {"sent": sent, "statuses": statuses, "server_errors": errors, "slowest": slowest, "wrong": wrong, "valid": valid}
+    errors = sum(
+        count for status, count in statuses.items() if status.startswith("5") and status != "503"
+    )
+    return {
+        "sent": sent,
+        "statuses": statuses,
+        "server_errors": errors,
+        "slowest": slowest,
+        "wrong": wrong,
+        "valid": valid,
+    }
 
 
 def once(port: int, content: bytes) -> tuple[str, bytes]:
@@ -561,21 +771,29 @@ def once(port: int, content: bytes) -> tuple[str, bytes]:
 
 
 def mutated(good: bytes, chance: random.Random) -> bytes:
-    """A request with bytes changed, lost, doubled or put in; half of them keep a length that fits, to get past the head."""
+    """A request with bytes changed, lost, doubled or put in; half of them keep a length that fits,
+    to get past the head.
+    """
     head, _, body = good.partition(b"\r\n\r\n")
     whole = chance.random() < 0.3
     text = bytearray(good if whole else body)
     for _ in range(chance.choice((1, 1, 2, 5, 50))):
         start = chance.randrange(len(text) + 1)
         stop = start + chance.choice((0, 1, 1, 4, 64))
-        put = chance.choice((b"", bytes([chance.randrange(256)]), text[start:stop] * 2, chance.choice(SPICE)))
+        put = chance.choice(
+            (b"", bytes([chance.randrange(256)]), text[start:stop] * 2, chance.choice(SPICE))
+        )
         text[start:stop] = put
     if whole:
         return bytes(text)
     if chance.random() < 0.8:
         head = re.sub(rb"Content-Length: \d+", b"Content-Length: %d" % len(text), head, count=1)
     if chance.random() < 0.2:
-        head = re.sub(rb"(Inference-Header-Content-Length): \d+", rb"\1: %d" % chance.choice((0, 1, 99, len(text), 2**31)), head)
+        head = re.sub(
+            rb"(Inference-Header-Content-Length): \d+",
+            rb"\1: %d" % chance.choice((0, 1, 99, len(text), 2**31)),
+            head,
+        )
     return head + b"\r\n\r\n" + bytes(text)
 
 
@@ -597,13 +815,32 @@ SPICE = (
 )
 
 
-def schemathesis(port: int, examples: int = 150, phases: str = "examples,coverage,fuzzing") -> dict[str, int]:
+def schemathesis(
+    port: int, examples: int = 150, phases: str = "examples,coverage,fuzzing"
+) -> dict[str, int]:
     """What schemathesis finds, which makes requests up from the document: it looks for 5xx."""
     address = f"http://127.0.0.1:{port}"
-    command = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{address}/openapi.json", "--url", address]
-    command += ["--checks", "not_a_server_error", "--phases", phases, "--max-examples", str(examples), "--seed", "0"]
+    command = [
+        str(Path(sys.executable).parent / "schemathesis"),
+        "run",
+        f"{address}/openapi.json",
+        "--url",
+        address,
+    ]
+    command += [
+        "--checks",
+        "not_a_server_error",
+        "--phases",
+        phases,
+        "--max-examples",
+        str(examples),
+        "--seed",
+        "0",
+    ]
     with tempfile.TemporaryDirectory(prefix="duli-fuzz-") as name:
-        told = subprocess.run(command, cwd=name, capture_output=True, text=True, check=False, timeout=300)
+        told = subprocess.run(
+            command, cwd=name, capture_output=True, text=True, check=False, timeout=300
+        )
     made = re.search(r"(\d[\d,]*) generated", told.stdout)
     assert made, told.stdout[-2000:] + told.stderr[-2000:]
     return {"failures": int(told.returncode != 0), "requests": int(made[1].replace(",", ""))}
@@ -633,7 +870,9 @@ def _linger(port: int, sent: bytes, lasted: list[float]) -> None:
 
 
 def _until_closed(port: int, counts: list[tuple[int, int]]) -> None:
-    """Asks on one connection until the server says that it closes it; counts what was answered and what was lost."""
+    """Asks on one connection until the server says that it closes it; counts what was answered and
+    what was lost.
+    """
     body, headers = _binary_body()
     answered = lost = 0
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)

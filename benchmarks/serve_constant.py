@@ -1,4 +1,6 @@
-"""Our server's protocol with nothing behind it: takes a request, gives the same bytes back. `python -m benchmarks.serve_constant PORT`."""
+"""Our server's protocol with nothing behind it: takes a request, gives the same bytes back. `python
+-m benchmarks.serve_constant PORT`.
+"""
 
 import asyncio
 import sys
@@ -9,7 +11,10 @@ from duli.serving.messages import Reply, Request, Response
 from duli.serving.protocol import Service
 from duli.serving.workers import listen
 
-ANSWER = Response(200, bytes(300), b"application/octet-stream", b"inference-header-content-length: 255\r\n")  # as long as a real one
+# as long as a real one
+ANSWER = Response(
+    200, bytes(300), b"application/octet-stream", b"inference-header-content-length: 255\r\n"
+)
 
 
 def handle(_: Request, reply: Reply) -> None:

@@ -1,10 +1,13 @@
-"""Looks for the smallest int8 file that reads 99.2 % of MNIST's test digits: accuracy per byte, narrow networks against each other.
+"""Looks for the smallest int8 file that reads 99.2 % of MNIST's test digits: accuracy per byte,
+narrow networks against each other.
 
-    python -m benchmarks.smallest    5 minutes on two cores, a training on each; writes docs/smallest.md, its plot and a part of
+    python -m benchmarks.smallest    5 minutes on two cores, a training on each; writes
+    docs/smallest.md, its plot and a part of
                                      benchmarks/results/compression.json
 
-Needs the line up to quantize (`dvc repro quantize`): its network is the teacher, its int8 file the one to compare with. A width is chosen
-by the answers of its int8 files on the validation split; the test split is read once, at the end.
+Needs the line up to quantize (`dvc repro quantize`): its network is the teacher, its int8 file the
+one to compare with. A width is chosen by the answers of its int8 files on the validation split; the
+test split is read once, at the end.
 """
 
 import os
@@ -34,7 +37,8 @@ from duli.training.losses import SOFT, TEMPERATURE
 SEEDS = 3
 WORKERS = 2  # trainings at a time, one thread each
 TARGET = 0.992  # accuracy of the int8 files on the test split, mean of the seeds
-# The same on validation, which chooses; its digits are harder: the default recipe reads 99.43 % of them (3 seeds), and 99.56 % of test (5).
+# The same on validation, which chooses; its digits are harder: the default recipe reads 99.43 % of
+# them (3 seeds), and 99.56 % of test (5).
 ENOUGH = TARGET - 0.001
 RECIPE: Settings = {"train.epochs": 16, "train.evaluations": 1}
 
@@ -57,7 +61,13 @@ class Change(NamedTuple):
     taught: bool = False
 
 
-WIDTHS = (Width(4, (8, 12)), Width(6, (12, 12)), Width(6, (12, 16)), Width(8, (16, 16)), Width(8, (16, 24)))
+WIDTHS = (
+    Width(4, (8, 12)),
+    Width(6, (12, 12)),
+    Width(6, (12, 16)),
+    Width(8, (16, 16)),
+    Width(8, (16, 24)),
+)
 PLAIN, DISTILLED = Change("plain", {}), Change("distilled", {}, taught=True)
 VARIANTS = (
     *((width, PLAIN) for width in WIDTHS),
@@ -67,7 +77,9 @@ VARIANTS = (
 
 
 class Trained(NamedTuple):
-    """One training: its int8 file, and right answers on the validation split in float32 and int8, as shares."""
+    """One training: its int8 file, and right answers on the validation split in float32 and int8,
+    as shares.
+    """
 
     content: bytes
     parameters: int
@@ -97,11 +109,15 @@ class Row(NamedTuple):
 
 
 def main() -> None:
-    run_parts("compression", {"smallest": smallest}, str(__doc__), "torch", "onnxruntime", "onnx", "numpy")
+    run_parts(
+        "compression", {"smallest": smallest}, str(__doc__), "torch", "onnxruntime", "onnx", "numpy"
+    )
 
 
 def smallest() -> Results:
-    """kB of the smallest int8 file that validation takes and whose mean accuracy on test is at least 99.2 %; and what the others reach."""
+    """kB of the smallest int8 file that validation takes and whose mean accuracy on test is at
+    least 99.2 %; and what the others reach.
+    """
     started = time.perf_counter()
     jobs = [(number, seed) for number in range(len(VARIANTS)) for seed in range(SEEDS)]
     trained: list[Trained] = []
@@ -109,11 +125,20 @@ def smallest() -> Results:
         for (number, seed), one in zip(jobs, pool.map(_train, jobs), strict=True):
             trained.append(one)
             width, change = VARIANTS[number]
-            told = f"{len(one.content) / 1000:.2f} kB, {one.validation:.2%} on validation, {one.cpu_s:.0f} CPU-s"
-            print(f"{len(trained)}/{len(jobs)} {width} {change.name}, seed {seed}: {told}", flush=True)
+            told = (
+                f"{len(one.content) / 1000:.2f} kB, {one.validation:.2%} on validation,"
+                f" {one.cpu_s:.0f} CPU-s"
+            )
+            print(
+                f"{len(trained)}/{len(jobs)} {width} {change.name}, seed {seed}: {told}", flush=True
+            )
     test = load().test
-    rows = [_row(*variant, trained[at * SEEDS : (at + 1) * SEEDS], test) for at, variant in enumerate(VARIANTS)]
-    rows.sort(key=lambda row: (statistics.median(row.kb), -statistics.mean(row.validation)))  # of equal files, the better on validation
+    rows = [
+        _row(*variant, trained[at * SEEDS : (at + 1) * SEEDS], test)
+        for at, variant in enumerate(VARIANTS)
+    ]
+    # of equal files, the better on validation
+    rows.sort(key=lambda row: (statistics.median(row.kb), -statistics.mean(row.validation)))
     chosen = next((row for row in rows if row.chosen() and row.confirmed()), None)
     content = (ROOT / "models/variants/int8.onnx").read_bytes()
     default = {"kb": len(content) / 1000, "test": _right(content, test)}
@@ -121,20 +146,32 @@ def smallest() -> Results:
     files.write_text(ROOT / "docs/smallest.svg", _plot(rows, default))
     files.write_text(ROOT / "docs/smallest.md", _page(rows, chosen, default, seconds))
     found = [] if chosen is None else [_found(chosen)]
-    return [*found, *(_gain(rows, width) for width in _distilled(rows)), *(one for row in rows for one in _results(row))]
+    return [
+        *found,
+        *(_gain(rows, width) for width in _distilled(rows)),
+        *(one for row in rows for one in _results(row)),
+    ]
 
 
 def _train(job: tuple[int, int]) -> Trained:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     number, seed = job
     width, change = VARIANTS[number]
-    net = {"model.fastconv.stem": width.stem, "model.fastconv.blocks": [[wide] for wide in width.blocks]}
+    net = {
+        "model.fastconv.stem": width.stem,
+        "model.fastconv.blocks": [[wide] for wide in width.blocks],
+    }
     data, settings = _data(), {**RECIPE, **net, **change.settings, "train.seed": seed}
-    # The validation split in the place of the test split: that one stays unread until all widths are trained.
-    one = run(data._replace(test=data.validation), settings, teacher=_teacher() if change.taught else None)
+    # The validation split in the place of the test split: that one stays unread until all widths
+    # are trained.
+    one = run(
+        data._replace(test=data.validation), settings, teacher=_teacher() if change.taught else None
+    )
     quantize = Params(ROOT / "params.yaml").section("quantize", Quantize)
     rows = int8.draw(data.train.labels.numpy(), quantize.calibration_rows, quantize.seed)
-    plain = export.to_onnx(one.model, data.preprocessing.exported(), data.train.inputs[:2], data.preprocessing.name)
+    plain = export.to_onnx(
+        one.model, data.preprocessing.exported(), data.train.inputs[:2], data.preprocessing.name
+    )
     content = int8.quantize(plain, data.train.inputs.numpy()[rows], quantize.calibration[0])
     parameters = sum(weights.numel() for weights in one.model.parameters())
     return Trained(content, parameters, one.validation, _right(content, data.validation), one.cpu_s)
@@ -143,7 +180,12 @@ def _train(job: tuple[int, int]) -> Trained:
 def _teacher() -> nn.Module:
     """The default line's trained network."""
     description = files.read_json(ROOT / "models/model.json")
-    return restore(description, files.verified(ROOT / "models" / description["weights"]["file"], description["weights"]["sha256"]))
+    return restore(
+        description,
+        files.verified(
+            ROOT / "models" / description["weights"]["file"], description["weights"]["sha256"]
+        ),
+    )
 
 
 @cache
@@ -153,7 +195,9 @@ def _data() -> Data:
 
 def _right(content: bytes, split: Examples) -> float:
     """Share of right answers of an ONNX file."""
-    return float(np.mean(onnx_logits(content, split.inputs.numpy()).argmax(axis=1) == split.labels.numpy()))
+    return float(
+        np.mean(onnx_logits(content, split.inputs.numpy()).argmax(axis=1) == split.labels.numpy())
+    )
 
 
 def _row(width: Width, change: Change, of: list[Trained], test: Examples) -> Row:
@@ -172,15 +216,35 @@ def _row(width: Width, change: Change, of: list[Trained], test: Examples) -> Row
 def _found(row: Row) -> dict[str, Any]:
     test, half = _mean(row.test)
     facts = {"width": str(row.width), "change": row.change, "parameters": row.parameters}
-    return result("smallest_99_2_kb", row.kb, "kB", **facts, test=test, test_half_interval=half, test_by_seed=row.test)
+    return result(
+        "smallest_99_2_kb",
+        row.kb,
+        "kB",
+        **facts,
+        test=test,
+        test_half_interval=half,
+        test_by_seed=row.test,
+    )
 
 
 def _results(row: Row) -> Results:
     name = f"smallest: {row.width} {row.change}"
     test, half = _mean(row.test)
     return [
-        result(f"{name}, test accuracy", row.test, "share", mean=test, half_interval=half, kb=statistics.median(row.kb)),
-        result(f"{name}, validation accuracy", row.validation, "share", mean=statistics.mean(row.validation)),
+        result(
+            f"{name}, test accuracy",
+            row.test,
+            "share",
+            mean=test,
+            half_interval=half,
+            kb=statistics.median(row.kb),
+        ),
+        result(
+            f"{name}, validation accuracy",
+            row.validation,
+            "share",
+            mean=statistics.mean(row.validation),
+        ),
         result(f"{name}, CPU", row.cpu_s, "s"),
     ]
 
@@ -190,16 +254,25 @@ def _distilled(rows: list[Row]) -> list[Width]:
 
 
 def _gain(rows: list[Row], width: Width, change: str = DISTILLED.name) -> dict[str, Any]:
-    """Test points that a change wins, seed by seed: both begin with the same weights and the same order of examples."""
+    """Test points that a change wins, seed by seed: both begin with the same weights and the same
+    order of examples.
+    """
     of = {row.change: row.test for row in rows if row.width == width}
-    points = [(changed - plain) * 100 for changed, plain in zip(of[change], of[PLAIN.name], strict=True)]
+    points = [
+        (changed - plain) * 100 for changed, plain in zip(of[change], of[PLAIN.name], strict=True)
+    ]
     mean, half = _mean(points)
-    return result(f"smallest: {width}, won by {change}", points, "points", mean=mean, half_interval=half)
+    return result(
+        f"smallest: {width}, won by {change}", points, "points", mean=mean, half_interval=half
+    )
 
 
 def _mean(values: list[float]) -> tuple[float, float]:
     """Mean, and half of its 95 % interval over trainings with other seeds (Student's t)."""
-    return statistics.mean(values), float(student.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / len(values) ** 0.5
+    return (
+        statistics.mean(values),
+        float(student.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / len(values) ** 0.5,
+    )
 
 
 def _told(values: list[float]) -> str:
@@ -226,10 +299,15 @@ def _page(rows: list[Row], chosen: Row | None, default: dict[str, float], second
         lines.append(f"| {' | '.join(cells)} |")
     changed = [(row.width, row.change) for row in rows if row.change != PLAIN.name]
     gains = [
-        f"| {width} | {change} | {_signed(_gain(rows, width, change))} | {_cost(rows, width, change):.1f} |" for width, change in changed
+        f"| {width} | {change} | {_signed(_gain(rows, width, change))} |"
+        f" {_cost(rows, width, change):.1f} |"
+        for width, change in changed
     ]
     hardware = machine.describe()
-    versions = ", ".join(f"{name} {version}" for name, version in machine.versions("torch", "onnxruntime", "onnx", "numpy").items())
+    versions = ", ".join(
+        f"{name} {version}"
+        for name, version in machine.versions("torch", "onnxruntime", "onnx", "numpy").items()
+    )
     (stem, blocks), epochs = WIDTHS[2], RECIPE["train.epochs"]
     wide = " and ".join(str(one) for one in blocks)
     return f"""# The smallest file that reads {TARGET:.1%} of the digits
@@ -269,11 +347,17 @@ def _answer(rows: list[Row], chosen: Row | None, default: dict[str, float]) -> s
     if chosen is None:
         return f"None of these widths reaches {ENOUGH:.1%} on validation and {TARGET:.1%} on test."
     earlier = [f"{row.width} ({row.change})" for row in rows[: rows.index(chosen)] if row.chosen()]
-    missed = f" Validation would have taken {', '.join(earlier)}, which test did not confirm." if earlier else ""
+    missed = (
+        f" Validation would have taken {', '.join(earlier)}, which test did not confirm."
+        if earlier
+        else ""
+    )
     kb, more = statistics.median(chosen.kb), default["kb"] / statistics.median(chosen.kb)
     return (
-        f"**{kb:.1f} kB**: width {chosen.width} ({chosen.change}), {chosen.parameters:,} parameters, {_told(chosen.test)} on test.\n"
-        f"The default line's int8 file has {default['kb']:.1f} kB, {more:.0f} times as many, and reads {default['test']:.2%}.{missed}"
+        f"**{kb:.1f} kB**: width {chosen.width} ({chosen.change}), {chosen.parameters:,}"
+        f" parameters, {_told(chosen.test)} on test.\nThe default line's int8 file has"
+        f" {default['kb']:.1f} kB, {more:.0f} times as many, and reads"
+        f" {default['test']:.2%}.{missed}"
     )
 
 
@@ -293,11 +377,23 @@ def _plot(rows: list[Row], default: dict[str, float]) -> str:
         for kb, test in zip(row.kb, row.test, strict=True)
     ]
     means = [
-        {"kb": statistics.median(row.kb), "accuracy": statistics.mean(row.test) * 100, "training": row.change, "width": str(row.width)}
+        {
+            "kb": statistics.median(row.kb),
+            "accuracy": statistics.mean(row.test) * 100,
+            "training": row.change,
+            "width": str(row.width),
+        }
         for row in rows
     ]
     plain = [mean for mean in means if mean["training"] == PLAIN.name]
-    default_point = [{"kb": default["kb"], "accuracy": default["test"] * 100, "training": "default line", "width": "default line"}]
+    default_point = [
+        {
+            "kb": default["kb"],
+            "accuracy": default["test"] * 100,
+            "training": "default line",
+            "width": "default line",
+        }
+    ]
     order = [*dict.fromkeys(change.name for _, change in VARIANTS), "default line"]
     encoding = {
         "x": {
@@ -307,15 +403,33 @@ def _plot(rows: list[Row], default: dict[str, float]) -> str:
             "axis": {"values": [5, 6, 7, 8, 10, 16, 32, 64], "format": "d"},
             "title": "int8 file, kB",
         },
-        "y": {"field": "accuracy", "type": "quantitative", "scale": {"zero": False}, "title": "right on the test split, %"},
-        "color": {"field": "training", "type": "nominal", "sort": order, "scale": {"domain": order}, "title": None},
+        "y": {
+            "field": "accuracy",
+            "type": "quantitative",
+            "scale": {"zero": False},
+            "title": "right on the test split, %",
+        },
+        "color": {
+            "field": "training",
+            "type": "nominal",
+            "sort": order,
+            "scale": {"domain": order},
+            "title": None,
+        },
     }
     name = {"text": {"field": "width"}, "color": {"value": "#555"}}
-    target = {"data": {"values": [{"accuracy": TARGET * 100}]}, "mark": {"type": "rule", "strokeDash": [5, 4], "color": "#888"}}
+    target = {
+        "data": {"values": [{"accuracy": TARGET * 100}]},
+        "mark": {"type": "rule", "strokeDash": [5, 4], "color": "#888"},
+    }
     layers = [
         {**target, "encoding": {"y": encoding["y"]}},
         {"data": {"values": plain}, "mark": {"type": "line"}, "encoding": encoding},
-        {"data": {"values": points}, "mark": {"type": "point", "filled": True, "size": 30, "opacity": 0.5}, "encoding": encoding},
+        {
+            "data": {"values": points},
+            "mark": {"type": "point", "filled": True, "size": 30, "opacity": 0.5},
+            "encoding": encoding,
+        },
         {
             "data": {"values": means + default_point},
             "mark": {"type": "point", "filled": True, "shape": "diamond", "size": 90},

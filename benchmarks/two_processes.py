@@ -1,6 +1,8 @@
-"""Compares a training of two gloo processes with one of a single process: the same steps over the same batches of the same size.
+"""Compares a training of two gloo processes with one of a single process: the same steps over the
+same batches of the same size.
 
-Started by torchrun, as `torchrun --nproc-per-node 2 -m benchmarks.two_processes ddp sgd FILE`, it is one of these processes.
+Started by torchrun, as `torchrun --nproc-per-node 2 -m benchmarks.two_processes ddp sgd FILE`, it
+is one of these processes.
 """
 
 import json
@@ -23,27 +25,46 @@ STEPS = 40
 
 
 def measure() -> list[dict[str, Any]]:
-    """Differences of the losses of each step, in nats, between one process and two; for DDP and for FSDP2.
+    """Differences of the losses of each step, in nats, between one process and two; for DDP and for
+    FSDP2.
 
-    With SGD they stay what rounding makes them; AdamW divides by the gradient's own size, so that the sign of a gradient that is
-    almost nothing decides, and rounding grows.
+    With SGD they stay what rounding makes them; AdamW divides by the gradient's own size, so that
+    the sign of a gradient that is almost nothing decides, and rounding grows.
     """
     results = []
     for optimizer in ("sgd", "adamw"):
         alone = _losses("ddp", optimizer, processes=1)
         for parallel in ("ddp", "fsdp"):
-            differences = [abs(one - two) for one, two in zip(alone, _losses(parallel, optimizer, processes=2), strict=True)]
-            facts = {"first_step": differences[0], "first_5_steps": max(differences[:5]), "steps": STEPS, "precision": "float32"}
-            results.append(result(f"{parallel}_equal_{optimizer}", [max(differences)], "nats", **facts))
+            differences = [
+                abs(one - two)
+                for one, two in zip(alone, _losses(parallel, optimizer, processes=2), strict=True)
+            ]
+            facts = {
+                "first_step": differences[0],
+                "first_5_steps": max(differences[:5]),
+                "steps": STEPS,
+                "precision": "float32",
+            }
+            results.append(
+                result(f"{parallel}_equal_{optimizer}", [max(differences)], "nats", **facts)
+            )
     return results
 
 
 def _losses(parallel: str, optimizer: str, processes: int) -> list[float]:
     with tempfile.TemporaryDirectory(prefix="duli-bench-") as folder:
         file = Path(folder) / "losses.json"
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        command = [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            f"--nproc-per-node={processes}",
+        ]
         command += ["-m", "benchmarks.two_processes", parallel, optimizer, str(file)]
-        done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+        done = subprocess.run(
+            command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True
+        )
         if done.returncode:
             sys.exit(f"{processes} processes failed:\n{done.stderr[-3000:]}")
         losses: list[float] = json.loads(file.read_text())

@@ -1,4 +1,5 @@
-"""The errors that tell a user what was wrong, where, and what to do; everything else is a defect of ours.
+"""The errors that tell a user what was wrong, where, and what to do; everything else is a defect of
+ours.
 
 DuliError (a ValueError: one line for the user, no traceback, exit code 2; 1 for a GateError)
 ├── ParamsError    params.yaml, or the command line

@@ -1,4 +1,6 @@
-"""The one atomic writer and the one digest function: whatever the project writes or believes goes through here."""
+"""The one atomic writer and the one digest function: whatever the project writes or believes goes
+through here.
+"""
 
 import contextlib
 import errno
@@ -27,14 +29,17 @@ MOST_VALUES = 100_000  # of a YAML file, after its aliases are followed
 def atomic(path: str | Path) -> Iterator[IO[bytes]]:
     """A binary file that appears at `path` whole, and on disk, when the block ends, or not at all.
 
-    The bytes go to a temporary file in the same folder (a rename is atomic only within a file system), are fsynced and
-    renamed, and the folder is fsynced so that the new name survives a power cut. Temporary files of writers that were
-    killed are swept first; a living writer holds a lock on its own.
+    The bytes go to a temporary file in the same folder (a rename is atomic only within a file
+    system), are fsynced and renamed, and the folder is fsynced so that the new name survives a
+    power cut. Temporary files of writers that were killed are swept first; a living writer holds a
+    lock on its own.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
-    handle = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False)  # noqa: SIM115
+    handle = tempfile.NamedTemporaryFile(  # noqa: SIM115
+        dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False
+    )
     temporary = Path(handle.name)
     try:
         with handle:
@@ -43,12 +48,16 @@ def atomic(path: str | Path) -> Iterator[IO[bytes]]:
             handle.flush()
             os.fchmod(handle.fileno(), 0o666 & ~_umask())
             os.fsync(handle.fileno())
-            # Renamed while the lock is still held, so that no sweep can take it for a dead writer's file.
+            # Renamed while the lock is still held, so that no sweep can take it for a dead writer's
+            # file.
             temporary.replace(path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DataError(f"{path}: the disk is full; make room and run again, what stood there before is whole") from None
+            raise DataError(
+                f"{path}: the disk is full; make room and run again, what stood there before is"
+                " whole"
+            ) from None
         raise
     _fsync_folder(path.parent)
 
@@ -65,15 +74,22 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Writes `value` atomically as readable JSON; raises `DataError` naming the key of a number that is not finite."""
+    """Writes `value` atomically as readable JSON; raises `DataError` naming the key of a number
+    that is not finite.
+    """
     for key, number in _numbers(value):
         if not math.isfinite(number):
-            raise DataError(f"{path}: {key} is {number}; JSON and gates need finite numbers, nothing was written")
+            raise DataError(
+                f"{path}: {key} is {number}; JSON and gates need finite numbers, nothing was"
+                " written"
+            )
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def append_json(path: str | Path, value: Any) -> None:
-    """Adds `value` as one line to a log of JSON lines, on disk when this returns; a line that a crash cut short is closed first."""
+    """Adds `value` as one line to a log of JSON lines, on disk when this returns; a line that a
+    crash cut short is closed first.
+    """
     line = json.dumps(value, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     with Path(path).open("ab+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -92,7 +108,9 @@ class MissingKeyError(DataError, KeyError):
 
 
 class Facts(dict[str, Any]):
-    """A JSON object of a file: a key that it lacks is named with the file, and what was read is remembered for a while."""
+    """A JSON object of a file: a key that it lacks is named with the file, and what was read is
+    remembered for a while.
+    """
 
     read: ClassVar[deque[tuple[str, Any, str]]] = deque(maxlen=1000)  # place, value and fix
     odd: ClassVar[list[tuple[str, Any, str]]] = []  # the same of files that hold no object
@@ -111,7 +129,9 @@ class Facts(dict[str, Any]):
 
 
 def read_json(path: str | Path, fix: str = "") -> Any:
-    """The value in a JSON file, its objects as `Facts`; raises `DataError` with `fix` where it is missing, damaged or not finite."""
+    """The value in a JSON file, its objects as `Facts`; raises `DataError` with `fix` where it is
+    missing, damaged or not finite.
+    """
     fix = fix or healing(path)
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -134,14 +154,17 @@ def forget() -> None:
 
 
 def disbelieved(error: Exception) -> DataError | None:
-    """What to tell where this repository's own code could not work with what it read of a JSON file; None where it read nothing.
+    """What to tell where this repository's own code could not work with what it read of a JSON
+    file; None where it read nothing.
 
-    The value is the newest of the type that the error names first, unless a file holds no object. The line of code is named too, since the
-    defect may be there.
+    The value is the newest of the type that the error names first, unless a file holds no object.
+    The line of code is named too, since the defect may be there.
     """
     said = " ".join(str(error).split())[:200]
     named = re.search(r"\b(NoneType|list|str|int|float|bool|Facts)\b", said)
-    newest = [entry for entry in reversed(Facts.read) if named and type(entry[1]).__name__ == named[1]]
+    newest = [
+        entry for entry in reversed(Facts.read) if named and type(entry[1]).__name__ == named[1]
+    ]
     candidates = [*Facts.odd, *newest, *reversed(Facts.read)]
     if not candidates:
         return None
@@ -152,22 +175,32 @@ def disbelieved(error: Exception) -> DataError | None:
     if not any(inside.is_relative_to(code / folder) for folder in ("duli", "stages")):
         return None
     where = f"{inside.relative_to(code)}, line {frame.lineno}"
-    return DataError(f"{place} is {_shown(value)}, which {where}, cannot work with ({type(error).__name__}: {said}); {fix}")
+    return DataError(
+        f"{place} is {_shown(value)}, which {where}, cannot work with ({type(error).__name__}:"
+        f" {said}); {fix}"
+    )
 
 
 def healing(path: str | Path) -> str:
-    """The commands that make DVC bring or make `path` again, whatever happened to it and to DVC's copy.
+    """The commands that make DVC bring or make `path` again, whatever happened to it and to DVC's
+    copy.
 
-    DVC trusts a read-only object of its cache without looking at its bytes, and would bring a damaged one back.
+    DVC trusts a read-only object of its cache without looking at its bytes, and would bring a
+    damaged one back.
     """
-    return f'make DVC look at its cache again: `rm -f {path}; chmod -R u+w "$(dvc cache dir)"; dvc repro`'
+    return (
+        f'make DVC look at its cache again: `rm -f {path}; chmod -R u+w "$(dvc cache dir)"; dvc'
+        " repro`"
+    )
 
 
 def read_yaml(path: Path, most: int, error: type[DuliError], fix: str) -> "tuple[Any, Node | None]":
-    """The content of a YAML 1.2 file of at most `most` bytes, and its nodes, which know how each value is written.
+    """The content of a YAML 1.2 file of at most `most` bytes, and its nodes, which know how each
+    value is written.
 
-    Raises `error` that names the file, and the line where there is one, for whatever else it is: no UTF-8, no YAML, a key twice, an alias
-    that contains itself, or aliases that stand for more than `MOST_VALUES` values.
+    Raises `error` that names the file, and the line where there is one, for whatever else it is: no
+    UTF-8, no YAML, a key twice, an alias that contains itself, or aliases that stand for more than
+    `MOST_VALUES` values.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.constructor import DuplicateKeyError
@@ -186,22 +219,34 @@ def read_yaml(path: Path, most: int, error: type[DuliError], fix: str) -> "tuple
             raise error(f"{path}: its aliases stand for more than {MOST_VALUES:,} values; {fix}")
         return constructor.construct_document(node), node
     except OSError as reason:
-        raise error(f"cannot read {path}: {reason.strerror}; it has to be a readable text file") from None
+        raise error(
+            f"cannot read {path}: {reason.strerror}; it has to be a readable text file"
+        ) from None
     except UnicodeDecodeError as reason:
-        raise error(f"{path} is not UTF-8 (byte {reason.start}); save it as UTF-8, or {fix}") from None
+        raise error(
+            f"{path} is not UTF-8 (byte {reason.start}); save it as UTF-8, or {fix}"
+        ) from None
     except DuplicateKeyError as reason:
         line = reason.problem_mark.line + 1 if reason.problem_mark else "?"
-        raise error(f"{path}, line {line}: {str(reason.problem).split(' with value')[0]}; keep one") from None
+        raise error(
+            f"{path}, line {line}: {str(reason.problem).split(' with value')[0]}; keep one"
+        ) from None
     except RecursionError:
-        raise error(f"{path} is not valid YAML: nested too deep, or an alias contains itself; {fix}") from None
+        raise error(
+            f"{path} is not valid YAML: nested too deep, or an alias contains itself; {fix}"
+        ) from None
     except (YAMLError, ValueError, TypeError, LookupError, AttributeError) as reason:
         if isinstance(reason, DuliError):
             raise
-        raise error(f"{path} is not valid YAML: {' '.join(str(reason).split())[:300]}; {fix}") from None
+        raise error(
+            f"{path} is not valid YAML: {' '.join(str(reason).split())[:300]}; {fix}"
+        ) from None
 
 
 def sha256(source: str | Path | bytes) -> str:
-    """SHA-256 in hex of a file (read in blocks, any size) or of bytes; raises `DataError` where there is no file."""
+    """SHA-256 in hex of a file (read in blocks, any size) or of bytes; raises `DataError` where
+    there is no file.
+    """
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest()
     try:
@@ -214,7 +259,8 @@ def sha256(source: str | Path | bytes) -> str:
 def verified(path: str | Path, expected: str) -> bytes:
     """The bytes of `path`, after checking their SHA-256; raises `DataError` on any other bytes.
 
-    DVC trusts a read-only cache object without looking at its bytes, so whoever reads a model checks it.
+    DVC trusts a read-only cache object without looking at its bytes, so whoever reads a model
+    checks it.
     """
     content = Path(path).read_bytes() if Path(path).is_file() else None
     if content is None or sha256(content) != expected:
@@ -269,9 +315,13 @@ def _finite(text: str) -> float:
 
 
 def _placed(value: Any, place: str, fix: str) -> Any:
-    """`value` with its objects as `Facts`; `place` is the file and the key of `value`, as far as that goes."""
+    """`value` with its objects as `Facts`; `place` is the file and the key of `value`, as far as
+    that goes.
+    """
     if isinstance(value, dict):
-        return Facts({key: _placed(inner, f"{place}{key}.", fix) for key, inner in value.items()}, place, fix)
+        return Facts(
+            {key: _placed(inner, f"{place}{key}.", fix) for key, inner in value.items()}, place, fix
+        )
     if isinstance(value, list):
         return [_placed(inner, f"{place}{index}.", fix) for index, inner in enumerate(value)]
     return value
@@ -283,10 +333,16 @@ def _shown(value: Any) -> str:
 
 
 def _expanded(node: "Node", known: dict[int, int]) -> int:
-    """How many values a YAML node stands for, each alias counted with all that it names; one in itself recurses for ever."""
+    """How many values a YAML node stands for, each alias counted with all that it names; one in
+    itself recurses for ever.
+    """
     if isinstance(node.value, str):
         return 1
     if id(node) not in known:
-        inner = [part for entry in node.value for part in (entry if isinstance(entry, tuple) else (entry,))]
+        inner = [
+            part
+            for entry in node.value
+            for part in (entry if isinstance(entry, tuple) else (entry,))
+        ]
         known[id(node)] = 1 + sum(_expanded(part, known) for part in inner)
     return known[id(node)]

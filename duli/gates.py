@@ -1,4 +1,6 @@
-"""Release gates: measured numbers against bounds. Whatever is missing or no finite number does not pass."""
+"""Release gates: measured numbers against bounds. Whatever is missing or no finite number does not
+pass.
+"""
 
 import difflib
 import json
@@ -14,16 +16,19 @@ from duli.errors import DataError
 from duli.params import Section
 
 Bound = Literal["min", "max"]
-UNFAVOURABLE: dict[Bound, str] = {"min": "low", "max": "high"}  # the end of an interval that a bound has to hold for
+# the end of an interval that a bound has to hold for
+UNFAVOURABLE: dict[Bound, str] = {"min": "low", "max": "high"}
 
 
 class Gate(Section):
     """One measure and its bounds; both ends belong to what passes."""
 
-    measure: Annotated[str, Field(pattern=r"^[^.\s*]+(\.[^.\s*]+)+$")]  # report and key, such as evaluation.accuracy
+    # report and key, such as evaluation.accuracy
+    measure: Annotated[str, Field(pattern=r"^[^.\s*]+(\.[^.\s*]+)+$")]
     min: float | None = None
     max: float | None = None
-    on: Literal["value", "interval"] = "value"  # all of its 95 % interval has to be within the bounds: the unfavourable end decides
+    # all of its 95 % interval has to be within the bounds: the unfavourable end decides
+    on: Literal["value", "interval"] = "value"
 
     @model_validator(mode="after")
     def _has_bounds(self) -> Self:
@@ -34,11 +39,15 @@ class Gate(Section):
         return self
 
     def names(self, known: Container[str]) -> dict[Bound, str]:
-        """The number each bound is compared with: the measure itself, its `value` where it has an interval, or an end of that."""
+        """The number each bound is compared with: the measure itself, its `value` where it has an
+        interval, or an end of that.
+        """
         bounds = [bound for bound in UNFAVOURABLE if getattr(self, bound) is not None]
         if self.on == "interval":
             return {bound: f"{self.measure}.{UNFAVOURABLE[bound]}" for bound in bounds}
-        return dict.fromkeys(bounds, f"{self.measure}.value" if f"{self.measure}.value" in known else self.measure)
+        return dict.fromkeys(
+            bounds, f"{self.measure}.value" if f"{self.measure}.value" in known else self.measure
+        )
 
 
 class Gates(Section):
@@ -62,19 +71,28 @@ class Result:
 
 
 class Catalogue:
-    """Names of measures that a line can make, known before it runs; a part `*` stands for any one part that the data name."""
+    """Names of measures that a line can make, known before it runs; a part `*` stands for any one
+    part that the data name.
+    """
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = tuple(names)
         self._exact = frozenset(name for name in self.names if "*" not in name)
-        self._patterns = [re.compile(re.escape(name).replace(r"\*", r"[^.]+")) for name in self.names if "*" in name]
+        self._patterns = [
+            re.compile(re.escape(name).replace(r"\*", r"[^.]+"))
+            for name in self.names
+            if "*" in name
+        ]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._exact or any(pattern.fullmatch(str(name)) for pattern in self._patterns)
+        return name in self._exact or any(
+            pattern.fullmatch(str(name)) for pattern in self._patterns
+        )
 
 
 def measures(reports: Mapping[str, Any]) -> dict[str, float]:
-    """All numbers of the reports by dotted name (report, then keys); truth counts as 1 and 0, lists are left out.
+    """All numbers of the reports by dotted name (report, then keys); truth counts as 1 and 0, lists
+    are left out.
 
     Raises `DataError` where two of them would have the same name.
     """
@@ -87,9 +105,18 @@ def measures(reports: Mapping[str, Any]) -> dict[str, float]:
 
 
 def unknown(gates: Mapping[str, Gate], known: Catalogue) -> dict[str, str]:
-    """Which gates name a measure that does not exist, and why: these could never pass, which is worth knowing before a training."""
-    lacking = {name: [one for one in gate.names(known).values() if one not in known] for name, gate in gates.items()}
-    return {name: _no_such(missing[0], gates[name], known) for name, missing in lacking.items() if missing}
+    """Which gates name a measure that does not exist, and why: these could never pass, which is
+    worth knowing before a training.
+    """
+    lacking = {
+        name: [one for one in gate.names(known).values() if one not in known]
+        for name, gate in gates.items()
+    }
+    return {
+        name: _no_such(missing[0], gates[name], known)
+        for name, missing in lacking.items()
+        if missing
+    }
 
 
 def judge(gates: Mapping[str, Gate], measures: Mapping[str, float]) -> list[Result]:
@@ -103,7 +130,9 @@ def verdict(results: list[Result]) -> Literal["release", "hold"]:
 
 
 def summary(results: list[Result]) -> dict[str, Any]:
-    """The judgement as plain values: verdict, the reasons of the gates that refused, and every gate."""
+    """The judgement as plain values: verdict, the reasons of the gates that refused, and every
+    gate.
+    """
     return {
         "verdict": verdict(results),
         "gates": len(results),
@@ -118,12 +147,19 @@ def results(judged: Any) -> list[Result]:
     try:
         return TypeAdapter(list[Result]).validate_json(json.dumps(judged["results"]), strict=True)
     except (TypeError, KeyError, ValidationError):
-        raise DataError("reports/gates.json is not in the form of this version; run `dvc repro`, which judges anew") from None
+        raise DataError(
+            "reports/gates.json is not in the form of this version; run `dvc repro`, which judges"
+            " anew"
+        ) from None
 
 
 def _judge(name: str, gate: Gate, measures: Mapping[str, float]) -> Result:
     compared = gate.names(measures)
-    refused = [bound for bound, measure in compared.items() if not _within(measures.get(measure, math.nan), bound, gate)]
+    refused = [
+        bound
+        for bound, measure in compared.items()
+        if not _within(measures.get(measure, math.nan), bound, gate)
+    ]
     bound = refused[0] if refused else next(iter(compared))
     value = measures.get(compared[bound], math.nan)
     return Result(
@@ -145,7 +181,9 @@ def _within(value: float, bound: Bound, gate: Gate) -> bool:
     return math.isfinite(value) and gate.max is not None and value <= gate.max
 
 
-def _reason(measure: str, bound: Bound, gate: Gate, measures: Mapping[str, float], *, refused: bool) -> str:
+def _reason(
+    measure: str, bound: Bound, gate: Gate, measures: Mapping[str, float], *, refused: bool
+) -> str:
     if measure not in measures:
         return _no_such(measure, gate, Catalogue(measures))
     value = measures[measure]
@@ -153,13 +191,21 @@ def _reason(measure: str, bound: Bound, gate: Gate, measures: Mapping[str, float
         return f"{measure} is {value}, no finite number"
     if not refused:
         return f"{measure} = {value:.6g} is within bounds"
-    return f"{measure} = {value:.6g} is {'below' if bound == 'min' else 'above'} {getattr(gate, bound):.6g}"
+    return (
+        f"{measure} = {value:.6g} is {'below' if bound == 'min' else 'above'}"
+        f" {getattr(gate, bound):.6g}"
+    )
 
 
 def _no_such(measure: str, gate: Gate, known: Catalogue) -> str:
     if gate.on == "interval" and {gate.measure, f"{gate.measure}.value"} & {*known.names}:
-        return f"there is no measure {measure}: {gate.measure} has no interval, so it has to be judged on its value"
-    close = difflib.get_close_matches(measure, [name.removesuffix(".value") for name in known.names], n=1)
+        return (
+            f"there is no measure {measure}: {gate.measure} has no interval, so it has to be judged"
+            " on its value"
+        )
+    close = difflib.get_close_matches(
+        measure, [name.removesuffix(".value") for name in known.names], n=1
+    )
     return f"there is no measure {measure}" + (f" (is {close[0]} meant?)" if close else "")
 
 

@@ -1,15 +1,26 @@
-"""Runs the work of a program, and turns what went wrong into one line for the user and an exit code."""
+"""Runs the work of a program, and turns what went wrong into one line for the user and an exit
+code.
+"""
 
 import os
 import sys
 from collections.abc import Callable
 
 from duli import files
-from duli.errors import EXIT_BROKEN_PIPE, EXIT_HELD, EXIT_INTERRUPTED, EXIT_USER_ERROR, DuliError, GateError
+from duli.errors import (
+    EXIT_BROKEN_PIPE,
+    EXIT_HELD,
+    EXIT_INTERRUPTED,
+    EXIT_USER_ERROR,
+    DuliError,
+    GateError,
+)
 
 
 def exit_code(program: str, action: Callable[[], object]) -> int:
-    """Runs `action` as the work of `program`; a user's mistake is told in one line on stderr. Gives the exit code."""
+    """Runs `action` as the work of `program`; a user's mistake is told in one line on stderr. Gives
+    the exit code.
+    """
     files.forget()
     try:
         action()
@@ -22,7 +33,11 @@ def exit_code(program: str, action: Callable[[], object]) -> int:
     except ModuleNotFoundError as error:
         if str(error.name).split(".")[0] in ("duli", "stages"):
             raise
-        print(f"{program}: error: this Python lacks '{error.name}'; activate the venv (source .venv/bin/activate)", file=sys.stderr)
+        print(
+            f"{program}: error: this Python lacks '{error.name}'; activate the venv (source"
+            " .venv/bin/activate)",
+            file=sys.stderr,
+        )
     except KeyboardInterrupt:
         print(f"{program}: interrupted; no file is left half-written", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 
 def cut(batch: NDArray[Any]) -> NDArray[Any]:
-    """Tokens int32 [n, length] without the columns that are padding (0) in all rows, one column at least; any other array as it is."""
+    """Tokens int32 [n, length] without the columns that are padding (0) in all rows, one column at
+    least; any other array as it is.
+    """
     if not tokens(batch):
         return batch
     used = np.flatnonzero(batch.any(axis=0))
@@ -20,12 +22,20 @@ def tokens(batch: NDArray[Any]) -> bool:
 
 
 def by_length(batch: NDArray[Any]) -> NDArray[np.intp]:
-    """An order of the rows [n] in which neighbours have like lengths, so that parts of it need little padding; else the order there is."""
-    return np.argsort((batch != 0).sum(axis=1), kind="stable") if tokens(batch) else np.arange(len(batch))
+    """An order of the rows [n] in which neighbours have like lengths, so that parts of it need
+    little padding; else the order there is.
+    """
+    return (
+        np.argsort((batch != 0).sum(axis=1), kind="stable")
+        if tokens(batch)
+        else np.arange(len(batch))
+    )
 
 
 def typical_first(batch: NDArray[Any]) -> NDArray[Any]:
-    """Tokens with a row of median length in the first place, so that a batch of one is none by chance long or short."""
+    """Tokens with a row of median length in the first place, so that a batch of one is none by
+    chance long or short.
+    """
     if not tokens(batch) or not len(batch):
         return batch
     middle = int(by_length(batch)[len(batch) // 2])

@@ -1,4 +1,6 @@
-"""Reads params.yaml strictly: typed sections, no unknown key, every error with file, key, value and fix."""
+"""Reads params.yaml strictly: typed sections, no unknown key, every error with file, key, value and
+fix.
+"""
 
 import difflib
 import json
@@ -19,7 +21,9 @@ S = TypeVar("S", bound="Section")
 
 
 class Section(BaseModel):
-    """Base of all params sections: frozen, strictly typed, finite numbers only, unknown keys forbidden."""
+    """Base of all params sections: frozen, strictly typed, finite numbers only, unknown keys
+    forbidden.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -30,14 +34,17 @@ class Section(BaseModel):
 
     @classmethod
     def inner(cls, key: str) -> "type[Section] | None":
-        """The section that `key` holds, also in a list, a mapping or beside null; None where it holds plain values or is no key."""
+        """The section that `key` holds, also in a list, a mapping or beside null; None where it
+        holds plain values or is no key.
+        """
         return _first_section(cls.model_fields[key].annotation) if key in cls.model_fields else None
 
 
 class Params:
     """The top level of one params.yaml; sections are validated when asked for.
 
-    Raises `ParamsError` where the file is missing, too large, not YAML 1.2, has a duplicate key, or is no mapping.
+    Raises `ParamsError` where the file is missing, too large, not YAML 1.2, has a duplicate key, or
+    is no mapping.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -45,7 +52,8 @@ class Params:
         self.values, self._node = _read(self.path)
 
     def section(self, name: str, kind: type[S]) -> S:
-        """The section `name`, validated as `kind`; raises `ParamsError` that lists every mistake in it.
+        """The section `name`, validated as `kind`; raises `ParamsError` that lists every mistake in
+        it.
 
         `outer.inner` is a section within one.
         """
@@ -65,7 +73,8 @@ class Params:
             if name not in kinds and name not in plain
         ]
         mistakes += [
-            f"{self.path}: '{name}' is missing or no text; add `{name}: .` (the folder of the code, seen from this file)"
+            f"{self.path}: '{name}' is missing or no text; add `{name}: .` (the folder of the code,"
+            " seen from this file)"
             for name in plain
             if not isinstance(self.values.get(name), str)
         ]
@@ -78,14 +87,19 @@ class Params:
         values: Any = self.values
         for key in name.split("."):
             if not isinstance(values, dict) or key not in values:
-                return None, [f"{self.path}: section '{name}' is missing; add it (see the repository's params.yaml)"]
+                return None, [
+                    f"{self.path}: section '{name}' is missing; add it (see the repository's"
+                    " params.yaml)"
+                ]
             values = values[key]
         try:
-            # Through JSON: pydantic's strict mode then takes a YAML list for a tuple and a text for an enumeration,
-            # and still no text for a number.
+            # Through JSON: pydantic's strict mode then takes a YAML list for a tuple and a text for
+            # an enumeration, and still no text for a number.
             return kind.model_validate_json(json.dumps(values, default=_no_json)), []
         except ParamsError:
-            return None, [f"{self.path}: in section '{name}', {told}" for told in self._no_json(values, name)]
+            return None, [
+                f"{self.path}: in section '{name}', {told}" for told in self._no_json(values, name)
+            ]
         except ValidationError as error:
             return None, [self._explain(name, kind, details) for details in error.errors()]
 
@@ -95,8 +109,12 @@ class Params:
         match details["type"]:
             case "extra_forbidden":
                 for part in details["loc"][:-1]:
-                    kind = kind.inner(str(part)) or kind  # what is no key is an index, or a name in a mapping
-                return f"{self.path}: unknown key '{key}' (value {value!r}){_did_you_mean(key.split('.')[-1], kind.keys())}"
+                    # what is no key is an index, or a name in a mapping
+                    kind = kind.inner(str(part)) or kind
+                return (
+                    f"{self.path}: unknown key '{key}' (value"
+                    f" {value!r}){_did_you_mean(key.split('.')[-1], kind.keys())}"
+                )
             case "missing":
                 return f"{self.path}: key '{key}' is missing; add it"
             case "finite_number":
@@ -112,25 +130,37 @@ class Params:
         return f"{self.path}: {key} = {value!r} {reason}; change it"
 
     def _written(self, key: str, value: Any) -> str:
-        """A value as it stands in the file: the numbers `1.10` and `0x10` would be shown otherwise."""
+        """A value as it stands in the file: the numbers `1.10` and `0x10` would be shown
+        otherwise.
+        """
         node: Any = self._node
         for part in key.split("."):
             if node is None or isinstance(node.value, str):
                 return repr(value)
             entries = node.value if node.id == "mapping" else enumerate(node.value)
-            node = next((inner for name, inner in entries if str(getattr(name, "value", name)) == part), None)
+            node = next(
+                (inner for name, inner in entries if str(getattr(name, "value", name)) == part),
+                None,
+            )
         return str(node.value) if node is not None and isinstance(node.value, str) else repr(value)
 
     def _no_json(self, values: Any, key: str) -> list[str]:
-        """What to tell of each value that YAML knows and DVC does not take in params: dates, sets, bytes."""
+        """What to tell of each value that YAML knows and DVC does not take in params: dates, sets,
+        bytes.
+        """
         if isinstance(values, dict | list):
             entries = values.items() if isinstance(values, dict) else enumerate(values)
-            return [line for part, inner in entries for line in self._no_json(inner, f"{key}.{part}")]
+            return [
+                line for part, inner in entries for line in self._no_json(inner, f"{key}.{part}")
+            ]
         if values is None or isinstance(values, str | int | float):
             return []
         shown = self._written(key, values)
         kind = type(values).__name__
-        return [f'{shown} is read as a {kind}, which DVC does not take; put it in quotes: "{shown}" ({key})']
+        return [
+            f'{shown} is read as a {kind}, which DVC does not take; put it in quotes: "{shown}"'
+            f" ({key})"
+        ]
 
 
 def _first_section(annotation: Any) -> type[Section] | None:
@@ -145,13 +175,26 @@ def _no_json(value: object) -> str:
 
 def _read(path: Path) -> "tuple[dict[str, Any], Node | None]":
     if not path.exists():
-        raise ParamsError(f"no {path} here; run this in the folder of a release line (it holds a params.yaml)")
-    values, node = files.read_yaml(path, MAX_BYTES, ParamsError, "correct it; params are knobs, data belong elsewhere")
+        raise ParamsError(
+            f"no {path} here; run this in the folder of a release line (it holds a params.yaml)"
+        )
+    values, node = files.read_yaml(
+        path, MAX_BYTES, ParamsError, "correct it; params are knobs, data belong elsewhere"
+    )
     if not isinstance(values, dict):
-        raise ParamsError(f"{path} holds {type(values).__name__}, not sections; start from the repository's params.yaml")
+        raise ParamsError(
+            f"{path} holds {type(values).__name__}, not sections; start from the repository's"
+            " params.yaml"
+        )
     return values, node
 
 
 def _did_you_mean(word: str, known: list[str]) -> str:
     close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean '{close[0]}'?" if close else f"; remove it (known: {', '.join(known)})" if known else "; remove it"
+    return (
+        f"; did you mean '{close[0]}'?"
+        if close
+        else f"; remove it (known: {', '.join(known)})"
+        if known
+        else "; remove it"
+    )

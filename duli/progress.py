@@ -24,8 +24,8 @@ def progress(
 ) -> Iterator[T]:
     """Yields `items`, showing how far they are once that takes over two seconds.
 
-    `total` counts the items where that is known, `done` those of an earlier run among them; `size` is how many units one item makes,
-    and `facts` gives what else is worth knowing now.
+    `total` counts the items where that is known, `done` those of an earlier run among them; `size`
+    is how many units one item makes, and `facts` gives what else is worth knowing now.
     """
     total = len(items) if total is None and isinstance(items, Sized) else total
     show = _bar if sys.stderr.isatty() else _lines
@@ -39,10 +39,21 @@ def progress(
         shown.close()
 
 
-def _bar(label: str, total: int | None, unit: str, done: int, facts: Callable[[], str]) -> Generator[None, int, None]:
+def _bar(
+    label: str, total: int | None, unit: str, done: int, facts: Callable[[], str]
+) -> Generator[None, int, None]:
     from tqdm import tqdm
 
-    with tqdm(desc=label, total=total, unit=f" {unit}", initial=done, delay=DELAY, leave=False, dynamic_ncols=True, unit_scale=True) as bar:
+    with tqdm(
+        desc=label,
+        total=total,
+        unit=f" {unit}",
+        initial=done,
+        delay=DELAY,
+        leave=False,
+        dynamic_ncols=True,
+        unit_scale=True,
+    ) as bar:
         looked = time.monotonic()
         while True:
             now = yield
@@ -52,7 +63,9 @@ def _bar(label: str, total: int | None, unit: str, done: int, facts: Callable[[]
                 looked = time.monotonic()
 
 
-def _lines(label: str, total: int | None, unit: str, done: int, facts: Callable[[], str]) -> Generator[None, int, None]:
+def _lines(
+    label: str, total: int | None, unit: str, done: int, facts: Callable[[], str]
+) -> Generator[None, int, None]:
     start = time.monotonic()
     shown = start + DELAY - PLAIN_EVERY
     while True:
@@ -65,4 +78,9 @@ def _lines(label: str, total: int | None, unit: str, done: int, facts: Callable[
         of = f"/{total:,} ({now / total:.0%})" if total else ""
         left = f", about {(total - now) / speed:.0f} s left" if total else ""
         told = facts()
-        print(f"  {label}: {now:,}{of} {unit}, {speed:,.0f} a second{left}{', ' + told if told else ''}", file=sys.stderr, flush=True)
+        print(
+            f"  {label}: {now:,}{of} {unit}, {speed:,.0f} a"
+            f" second{left}{', ' + told if told else ''}",
+            file=sys.stderr,
+            flush=True,
+        )

@@ -1,7 +1,9 @@
-"""`python -m stages NAME` runs one stage of the release line in the current folder; without a name it lists them.
+"""`python -m stages NAME` runs one stage of the release line in the current folder; without a name
+it lists them.
 
-Every stage gets the same manners here: all params are checked first, a user's mistake is one line and exit code 2, the
-stage dies with the `dvc repro` that started it, and its seconds, memory and device go to reports/resources/NAME.json.
+Every stage gets the same manners here: all params are checked first, a user's mistake is one line
+and exit code 2, the stage dies with the `dvc repro` that started it, and its seconds, memory and
+device go to reports/resources/NAME.json.
 """
 
 import ast
@@ -18,9 +20,26 @@ from duli import files, machine
 from duli.errors import EXIT_USER_ERROR, DuliError
 from duli.outcome import exit_code
 
-STAGES = ("fetch", "prepare", "validate", "train", "quantize", "benchmark", "evaluate", "package", "report", "track")
-# Telemetry off; and OpenMP's idle threads sleep: spinning, they took ten times the CPU on a machine that had other work.
-ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "MLFLOW_DISABLE_TELEMETRY": "true", "GX_ANALYTICS_ENABLED": "false", "DVC_NO_ANALYTICS": "1"}
+STAGES = (
+    "fetch",
+    "prepare",
+    "validate",
+    "train",
+    "quantize",
+    "benchmark",
+    "evaluate",
+    "package",
+    "report",
+    "track",
+)
+# Telemetry off; and OpenMP's idle threads sleep: spinning, they took ten times the CPU on a machine
+# that had other work.
+ENVIRONMENT = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GX_ANALYTICS_ENABLED": "false",
+    "DVC_NO_ANALYTICS": "1",
+}
 
 PR_SET_PDEATHSIG = 1
 
@@ -28,7 +47,9 @@ PR_SET_PDEATHSIG = 1
 def main(arguments: list[str]) -> int:
     """Runs the stage named in `arguments`; gives the exit code."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: python -m stages NAME, in the folder of a release line (it holds params.yaml)\n")
+        print(
+            "usage: python -m stages NAME, in the folder of a release line (it holds params.yaml)\n"
+        )
         for name in STAGES:
             print(f"  {name:<10} {purpose(name)}")
         return 0
@@ -44,7 +65,8 @@ def _run(name: str) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for switch, value in ENVIRONMENT.items():
         os.environ.setdefault(switch, value)
-    if machine.cpu_quota() is not None:  # torch would start a thread for each core of the host, and all would wait for their turn
+    # torch would start a thread for each core of the host, and all would wait for their turn
+    if machine.cpu_quota() is not None:
         os.environ.setdefault("OMP_NUM_THREADS", str(machine.cores()))
     _same_copy()
     from stages import sections
@@ -68,22 +90,32 @@ def _run(name: str) -> None:
 
 
 def _die_with_parent() -> None:
-    """Asks the kernel to kill this process when its parent ends: a killed `dvc repro` must leave no writer behind."""
+    """Asks the kernel to kill this process when its parent ends: a killed `dvc repro` must leave no
+    writer behind.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _same_copy() -> None:
-    """Refuses to run stages of one copy of the repository with the library of another (queued experiments are copies)."""
-    stages_root, library_root = Path(__file__).resolve().parents[1], Path(str(duli.__file__)).resolve().parents[1]
+    """Refuses to run stages of one copy of the repository with the library of another (queued
+    experiments are copies).
+    """
+    stages_root, library_root = (
+        Path(__file__).resolve().parents[1],
+        Path(str(duli.__file__)).resolve().parents[1],
+    )
     if stages_root != library_root:
-        raise DuliError(f"the stages are in {stages_root} but `duli` is imported from {library_root}; start from one copy")
+        raise DuliError(
+            f"the stages are in {stages_root} but `duli` is imported from {library_root}; start"
+            " from one copy"
+        )
 
 
 def purpose(name: str) -> str:
-    """The first sentence of a stage's docstring, read without importing the stage."""
+    """The first paragraph of a stage's docstring, read without importing the stage."""
     tree = ast.parse((Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
-    return (ast.get_docstring(tree) or "").split("\n", 1)[0]
+    return (ast.get_docstring(tree) or "").split("\n\n", 1)[0].replace("\n", " ")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Measures every variant through the runtime that ships, chooses the cheapest within bounds, and says how much faster it is than torch."""
+"""Measures every variant through the runtime that ships, chooses the cheapest within bounds, and
+says how much faster it is than torch.
+"""
 
 import csv
 import io
@@ -43,7 +45,10 @@ def main() -> None:
     settings = Params("params.yaml").section("benchmark", Benchmark)
     quantization = files.read_json("reports/quantization.json")
     variants = quantization["variants"]
-    models = {name: files.verified(MODELS / facts["file"], facts["sha256"]) for name, facts in variants.items()}
+    models = {
+        name: files.verified(MODELS / facts["file"], facts["sha256"])
+        for name, facts in variants.items()
+    }
     inputs = _inputs(settings.batches[-1])
     batches = [padding.cut(inputs[:batch]) for batch in settings.batches]
     hardware = machine.describe()
@@ -53,11 +58,23 @@ def main() -> None:
     if hardware["cores"] > 1:
         for name, rows in _all_cores(models, batches, settings, hardware["cores"]).items():
             runs[name] += rows
-    measured = {name: {"bytes": len(models[name]), **probed[name], **_headlines(runs[name], settings.slo_ms)} for name in models}
-    # All in one batch, that of fp32 within the objective: each in its own, a busy moment that moves one of them would move the costs.
+    measured = {
+        name: {
+            "bytes": len(models[name]),
+            **probed[name],
+            **_headlines(runs[name], settings.slo_ms),
+        }
+        for name in models
+    }
+    # All in one batch, that of fp32 within the objective: each in its own, a busy moment that moves
+    # one of them would move the costs.
     batch = measured["fp32"]["throughput"]["batch"]
-    processes = cores.affordable(hardware["cores"], 1e6 * _resident_mb(measured), machine.available_bytes())
-    whole = cores.measured(models, padding.cut(inputs[:batch]), settings.seconds * WHOLE_MACHINE, processes)
+    processes = cores.affordable(
+        hardware["cores"], 1e6 * _resident_mb(measured), machine.available_bytes()
+    )
+    whole = cores.measured(
+        models, padding.cut(inputs[:batch]), settings.seconds * WHOLE_MACHINE, processes
+    )
     for name, of_machine in whole.items():
         cost_ratio = of_machine["cpu_us"]["value"] / whole["fp32"]["cpu_us"]["value"]
         measured[name] |= {**of_machine, "cost_ratio": cost_ratio, "runs": runs[name]}
@@ -72,9 +89,14 @@ def main() -> None:
         for name, facts in measured.items()
     }
     shipped, reason = choice.choose(candidates, settings.tie)
-    told = noise.sentences(*_restless(runs, whole), settings.max_spread, load=load, cores=hardware["cores"])
+    told = noise.sentences(
+        *_restless(runs, whole), settings.max_spread, load=load, cores=hardware["cores"]
+    )
     if processes < hardware["cores"]:
-        told.append(f"memory was short: the whole machine was measured with {processes} processes on {hardware['cores']} cores")
+        told.append(
+            f"memory was short: the whole machine was measured with {processes} processes on"
+            f" {hardware['cores']} cores"
+        )
     report = {
         "shipped": shipped,
         "reason": reason,
@@ -85,52 +107,85 @@ def main() -> None:
         "size_ratio": measured["fp32"]["bytes"] / measured[shipped]["bytes"],
         "slo_ms": settings.slo_ms,
         "variants": measured,
-        "torch_eager": {"runs": runs["torch"], "channels_last_runs": runs.get("torch_channels_last", [])},
+        "torch_eager": {
+            "runs": runs["torch"],
+            "channels_last_runs": runs.get("torch_channels_last", []),
+        },
         "load_average": load,
         "hardware": hardware,
         "versions": machine.versions("onnxruntime", "numpy", "torch"),
     }
-    rows = choice.pareto(candidates, {name: {**variants[name], **measured[name]} for name in measured}, shipped)
+    rows = choice.pareto(
+        candidates, {name: {**variants[name], **measured[name]} for name in measured}, shipped
+    )
     page = _page(report, quantization, rows)
     files.write_text("reports/pareto.csv", _csv(rows))
     files.write_json("reports/benchmark.json", report)
     files.write_text("reports/benchmark.html", page)
-    files.write_json("reports/choice.json", {"variant": shipped, **{key: variants[shipped][key] for key in ("file", "bytes", "sha256")}})
+    files.write_json(
+        "reports/choice.json",
+        {
+            "variant": shipped,
+            **{key: variants[shipped][key] for key in ("file", "bytes", "sha256")},
+        },
+    )
     _tell(report)
 
 
 def _inputs(count: int) -> speed.Inputs:
-    """`count` examples of the validation split, from its beginning again where it has fewer; of texts one of usual length first."""
+    """`count` examples of the validation split, from its beginning again where it has fewer; of
+    texts one of usual length first.
+    """
     kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
     with opened(PREPARED / "validation.parquet") as file:
         rows = next(file.iter_batches(count, columns=["label", "content"]), None)
     if rows is None:
-        raise DataError("data/prepared/validation.parquet holds no example to measure with; raise prepare.validation_share")
+        raise DataError(
+            "data/prepared/validation.parquet holds no example to measure with; raise"
+            " prepare.validation_share"
+        )
     inputs, _ = arrays(pa.Table.from_batches([rows]), kind)
     return np.resize(padding.typical_first(inputs), (count, *inputs.shape[1:]))
 
 
-def _probed(variants: Mapping[str, Facts], largest: speed.Inputs, settings: Benchmark) -> dict[str, Facts]:
-    """Load time and peak memory of each variant, in turns; the first loads pay for files that are not in memory yet."""
+def _probed(
+    variants: Mapping[str, Facts], largest: speed.Inputs, settings: Benchmark
+) -> dict[str, Facts]:
+    """Load time and peak memory of each variant, in turns; the first loads pay for files that are
+    not in memory yet.
+    """
     times = min(PROBES, max(1, round(settings.seconds / SECONDS_A_PROBE)))
     plan = [(name, facts) for _ in range(times) for name, facts in variants.items()]
     found: dict[str, list[dict[str, float]]] = {name: [] for name in variants}
     for name, facts in progress(plan, "loading", unit="processes"):
-        found[name].append(probe.once(MODELS / facts["file"], facts["sha256"], largest.shape, largest.dtype.str))
+        found[name].append(
+            probe.once(MODELS / facts["file"], facts["sha256"], largest.shape, largest.dtype.str)
+        )
     return {name: probe.summary(of_one, settings.batches[-1]) for name, of_one in found.items()}
 
 
-def _one_thread(models: Models, batches: list[speed.Inputs], settings: Benchmark) -> dict[str, list[Facts]]:
-    """Runs of every variant, on every device there is, and of torch: one thread each, all in turns."""
+def _one_thread(
+    models: Models, batches: list[speed.Inputs], settings: Benchmark
+) -> dict[str, list[Facts]]:
+    """Runs of every variant, on every device there is, and of torch: one thread each, all in
+    turns.
+    """
     description = files.read_json(MODELS / "model.json")
-    weights = files.verified(MODELS / description["weights"]["file"], description["weights"]["sha256"])
+    weights = files.verified(
+        MODELS / description["weights"]["file"], description["weights"]["sha256"]
+    )
     contestants: dict[tuple[str, str], speed.Call] = {
-        (name, "cpu"): one for name, one in eager.calls(layouts(description, restore(description, weights))).items()
+        (name, "cpu"): one
+        for name, one in eager.calls(layouts(description, restore(description, weights))).items()
     }
     for device, providers in speed.devices(onnxruntime.get_available_providers()).items():
         sessions = {name: speed.session(content, 1, providers) for name, content in models.items()}
         # Where there is no such device, onnxruntime falls back to the CPU.
-        contestants |= {(name, device): speed.call(one) for name, one in sessions.items() if one.get_providers()[0] == providers[0]}
+        contestants |= {
+            (name, device): speed.call(one)
+            for name, one in sessions.items()
+            if one.get_providers()[0] == providers[0]
+        }
     with eager.one_thread():
         taken = speed.turns(contestants, batches, settings.seconds * ONE_THREAD)
     runs: dict[str, list[Facts]] = {name: [] for name, _ in contestants}
@@ -139,11 +194,18 @@ def _one_thread(models: Models, batches: list[speed.Inputs], settings: Benchmark
     return runs
 
 
-def _all_cores(models: Models, batches: list[speed.Inputs], settings: Benchmark, threads: int) -> dict[str, list[Facts]]:
+def _all_cores(
+    models: Models, batches: list[speed.Inputs], settings: Benchmark, threads: int
+) -> dict[str, list[Facts]]:
     """Runs of every variant with one session that has a thread a core."""
-    contestants = {name: speed.call(speed.session(content, threads)) for name, content in models.items()}
+    contestants = {
+        name: speed.call(speed.session(content, threads)) for name, content in models.items()
+    }
     taken = speed.turns(contestants, batches, settings.seconds * ALL_CORES, speed.until_asleep)
-    return {name: [speed.run(of_batch, batch, threads) for batch, of_batch in of_one.items()] for name, of_one in taken.items()}
+    return {
+        name: [speed.run(of_batch, batch, threads) for batch, of_batch in of_one.items()]
+        for name, of_one in taken.items()
+    }
 
 
 def _headlines(runs: list[Facts], slo_ms: float) -> Facts:
@@ -153,13 +215,21 @@ def _headlines(runs: list[Facts], slo_ms: float) -> Facts:
 
 def _resident_mb(measured: Mapping[str, Facts]) -> float:
     """Of one process with a session of every variant."""
-    runtime = min(facts["peak_mb"]["value"] - facts["peak_mb"]["model_mb"] for facts in measured.values())
+    runtime = min(
+        facts["peak_mb"]["value"] - facts["peak_mb"]["model_mb"] for facts in measured.values()
+    )
     return float(runtime + sum(facts["peak_mb"]["model_mb"] for facts in measured.values()))
 
 
 def _over(throughput: Facts, others: list[Facts]) -> float:
-    """How many times the throughput of another contestant at the same batch on one thread of the CPU."""
-    same = (row for row in others if (row["batch"], row["threads"], row["device"]) == (throughput["batch"], 1, "cpu"))
+    """How many times the throughput of another contestant at the same batch on one thread of the
+    CPU.
+    """
+    same = (
+        row
+        for row in others
+        if (row["batch"], row["threads"], row["device"]) == (throughput["batch"], 1, "cpu")
+    )
     return float(throughput["value"] / next(same)["per_second"])
 
 
@@ -168,11 +238,20 @@ def _restless(
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
     """By measure and contestant the largest spread and the smallest share of CPU of its runs."""
     measures = {
-        "one thread": {name: [row for row in rows if row["threads"] == 1] for name, rows in runs.items()},
-        "one session on all cores": {name: [row for row in rows if row["threads"] > 1] for name, rows in runs.items()},
+        "one thread": {
+            name: [row for row in rows if row["threads"] == 1] for name, rows in runs.items()
+        },
+        "one session on all cores": {
+            name: [row for row in rows if row["threads"] > 1] for name, rows in runs.items()
+        },
         "the whole machine": {name: [facts["machine_throughput"]] for name, facts in whole.items()},
     }
-    rows = [(measure, name, row) for measure, of_each in measures.items() for name, rows in of_each.items() for row in rows]
+    rows = [
+        (measure, name, row)
+        for measure, of_each in measures.items()
+        for name, rows in of_each.items()
+        for row in rows
+    ]
     spreads: ByMeasure = {measure: {} for measure in measures}
     shares: ByMeasure = {measure: {} for measure in measures}
     for measure, name, row in rows:
@@ -185,7 +264,10 @@ def _restless(
 def _page(report: Facts, quantization: Facts, rows: list[Facts]) -> str:
     """reports/benchmark.html: the choice, and every measurement behind it."""
     variants = [_variant(row, quantization["variants"][row["variant"]]) for row in rows]
-    contestants = {name: report["variants"][name]["runs"] for name in dict.fromkeys((report["shipped"], "fp32"))}
+    contestants = {
+        name: report["variants"][name]["runs"]
+        for name in dict.fromkeys((report["shipped"], "fp32"))
+    }
     curves = {
         name: [run for run in runs if run["threads"] == 1 and run["device"] == "cpu"]
         for name, runs in (*contestants.items(), ("PyTorch", report["torch_eager"]["runs"]))
@@ -194,14 +276,32 @@ def _page(report: Facts, quantization: Facts, rows: list[Facts]) -> str:
         "pareto": charts.pareto(variants, quantization["max_drop_points"]),
         "throughput": charts.throughput(curves, report["shipped"]),
     }
-    return render("benchmark.html.j2", facts={"benchmark": report, "quantization": quantization}, charts=drawn)
+    return render(
+        "benchmark.html.j2", facts={"benchmark": report, "quantization": quantization}, charts=drawn
+    )
 
 
 def _variant(row: Facts, facts: Facts) -> charts.Variant:
-    """A row of reports/pareto.csv as the chart shows it: what fp32 is compared with is fp32 itself."""
-    drop = facts["paired"]["drop_points"] if "paired" in facts else dict.fromkeys(("value", "low", "high"), 0.0)
-    state: charts.State = "shipped" if row["shipped"] else "allowed" if row["within_bounds"] else "refused"
-    return charts.Variant(row["variant"], row["cost_ratio"], -drop["value"], -drop["high"], -drop["low"], state, front=row["front"])
+    """A row of reports/pareto.csv as the chart shows it: what fp32 is compared with is fp32
+    itself.
+    """
+    drop = (
+        facts["paired"]["drop_points"]
+        if "paired" in facts
+        else dict.fromkeys(("value", "low", "high"), 0.0)
+    )
+    state: charts.State = (
+        "shipped" if row["shipped"] else "allowed" if row["within_bounds"] else "refused"
+    )
+    return charts.Variant(
+        row["variant"],
+        row["cost_ratio"],
+        -drop["value"],
+        -drop["high"],
+        -drop["low"],
+        state,
+        front=row["front"],
+    )
 
 
 def _csv(rows: list[Facts]) -> str:
@@ -216,13 +316,17 @@ def _tell(report: Facts) -> None:
     for name, facts in report["variants"].items():
         latency, one, whole = facts["latency_ms"], facts["throughput"], facts["machine_throughput"]
         print(
-            f"{name}: {latency['value'] * 1000:.0f} us a call (p99 {latency['p99'] * 1000:.0f}), "
-            f"{one['value']:,.0f} examples/s on one thread at batch {one['batch']}, "
-            f"{whole['value']:,.0f} on the machine at {whole['batch']}, "
-            f"{facts['peak_mb']['value']:.0f} MB, {facts['bytes'] / 1000:.1f} kB, {facts['cost_ratio']:.2f} of the cost of fp32"
+            f"{name}: {latency['value'] * 1000:.0f} us a call (p99 {latency['p99'] * 1000:.0f}),"
+            f" {one['value']:,.0f} examples/s on one thread at batch {one['batch']},"
+            f" {whole['value']:,.0f} on the machine at {whole['batch']},"
+            f" {facts['peak_mb']['value']:.0f} MB, {facts['bytes'] / 1000:.1f} kB,"
+            f" {facts['cost_ratio']:.2f} of the cost of fp32"
         )
         if not one["within_slo"]:
-            print(f"  no batch of {name} stays within {report['slo_ms']:g} ms: p99 is {one['p99_ms']:.1f} ms at batch {one['batch']}")
+            print(
+                f"  no batch of {name} stays within {report['slo_ms']:g} ms: p99 is"
+                f" {one['p99_ms']:.1f} ms at batch {one['batch']}"
+            )
     for sentence in report["noise"]:
         print(f"noisy: {sentence}")
     print(report["reason"])

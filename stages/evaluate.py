@@ -1,4 +1,6 @@
-"""Judges what ships on the test split: measures, slices, robustness, each with its interval, and a page to look at it."""
+"""Judges what ships on the test split: measures, slices, robustness, each with its interval, and a
+page to look at it.
+"""
 
 import csv
 import io
@@ -28,7 +30,8 @@ from stages.kinds.kinds import JUDGES, Judge
 
 MODELS = Path("models")
 PREPARED = Path("data/prepared")
-TRAINED, EXPORTED = "torch", "fp32"  # the network that all variants were made from, and its export as it is
+# the network that all variants were made from, and its export as it is
+TRAINED, EXPORTED = "torch", "fp32"
 GALLERY = 24  # of the worst mistakes
 MOST_CLASSES = 20  # that a drawn confusion matrix has room for
 # Columns that every data set has, none of which says what an example is of.
@@ -71,7 +74,9 @@ def main() -> None:
         "temperature": temperature,
         "export": export,
         "slices": found,
-        "robustness": {} if "corruptions" in skipped else judge.robustness(model, test, settings.robustness),
+        "robustness": (
+            {} if "corruptions" in skipped else judge.robustness(model, test, settings.robustness)
+        ),
         # What was not measured, and why.
         "skipped": {**skipped, **({"slices": no_slices} if no_slices else {})},
     }
@@ -92,9 +97,17 @@ def main() -> None:
 
 def _model() -> Model:
     description = files.read_json(MODELS / "model.json")
-    weights = files.verified(MODELS / description["weights"]["file"], description["weights"]["sha256"])
-    variants, shipped = files.read_json("reports/quantization.json")["variants"], files.read_json("reports/choice.json")["variant"]
-    onnx = {name: files.verified(MODELS / variants[name]["file"], variants[name]["sha256"]) for name in dict.fromkeys((EXPORTED, shipped))}
+    weights = files.verified(
+        MODELS / description["weights"]["file"], description["weights"]["sha256"]
+    )
+    variants, shipped = (
+        files.read_json("reports/quantization.json")["variants"],
+        files.read_json("reports/choice.json")["variant"],
+    )
+    onnx = {
+        name: files.verified(MODELS / variants[name]["file"], variants[name]["sha256"])
+        for name in dict.fromkeys((EXPORTED, shipped))
+    }
     return Model(description, restore(description, weights), onnx, shipped)
 
 
@@ -109,7 +122,9 @@ def _split(name: str, kind: Kind, rows: NDArray[np.int64] | None = None) -> Test
 
 def _validated(model: Model) -> Facts:
     """The share of the validation split that what ships answers right."""
-    found: Facts = files.read_json("reports/quantization.json")["variants"][model.shipped]["validation_accuracy"]
+    found: Facts = files.read_json("reports/quantization.json")["variants"][model.shipped][
+        "validation_accuracy"
+    ]
     return found
 
 
@@ -122,7 +137,10 @@ def _baselines(judge: Judge, test: Test, answers: Labels, classes: int) -> Facts
     linear = judge.linear(train, _split("validation", test.kind), test)
     simple = {"majority": baseline.majority(labels, len(test.labels)), "linear": linear.answers}
     facts = {
-        name: {"accuracy": metrics.accuracy(one, test.labels), **compare.gain_points(one, answers, test.labels)}
+        name: {
+            "accuracy": metrics.accuracy(one, test.labels),
+            **compare.gain_points(one, answers, test.labels),
+        }
         for name, one in simple.items()
     }
     facts["linear"] |= {"examples": linear.examples, "strength": linear.strength}
@@ -130,21 +148,37 @@ def _baselines(judge: Judge, test: Test, answers: Labels, classes: int) -> Facts
 
 
 def _probabilities(model: Model, test: Test) -> tuple[dict[str, NDArray[np.float64]], Facts, Facts]:
-    """Of every variant on the test split, at the temperature of the one that ships; that temperature; and how well the export agrees."""
+    """Of every variant on the test split, at the temperature of the one that ships; that
+    temperature; and how well the export agrees.
+    """
     # It is fitted on validation: nothing is chosen by the test split.
     validation, validation_labels = examples(PREPARED / "validation.parquet", test.kind)
-    temperature = calibration.temperature(onnx_logits(model.onnx[model.shipped], validation), validation_labels)
+    temperature = calibration.temperature(
+        onnx_logits(model.onnx[model.shipped], validation), validation_labels
+    )
     scale = temperature.value if temperature.helps else 1.0
     logits = {TRAINED: model.logits_trained(test.inputs)}
     logits |= {name: onnx_logits(content, test.inputs) for name, content in model.onnx.items()}
     probabilities = {name: softmax(one / scale) for name, one in logits.items()}
     export = compare.agreement(logits[EXPORTED], logits[TRAINED])
-    return probabilities, {"value": scale, "fitted": temperature.value, "gain": temperature.gain}, export
+    return (
+        probabilities,
+        {"value": scale, "fitted": temperature.value, "gain": temperature.gain},
+        export,
+    )
 
 
-def _measures(model: Model, test: Test, probabilities: dict[str, NDArray[np.float64]], settings: Evaluate) -> tuple[Facts, Facts]:
-    """Everything that follows from probabilities and labels: the numbers, and the tables behind the plots."""
-    classes, labels, shipped = model.description["classes"], test.labels, probabilities[model.shipped]
+def _measures(
+    model: Model, test: Test, probabilities: dict[str, NDArray[np.float64]], settings: Evaluate
+) -> tuple[Facts, Facts]:
+    """Everything that follows from probabilities and labels: the numbers, and the tables behind the
+    plots.
+    """
+    classes, labels, shipped = (
+        model.description["classes"],
+        test.labels,
+        probabilities[model.shipped],
+    )
     answers = {name: one.argmax(axis=1) for name, one in probabilities.items()}
     predictions, confidence = answers[model.shipped], shipped.max(axis=1)
     correct = (predictions == labels).astype(np.float64)
@@ -152,7 +186,10 @@ def _measures(model: Model, test: Test, probabilities: dict[str, NDArray[np.floa
     worst = metrics.worst_mistakes(shipped, labels, GALLERY)
     facts = {
         **metrics.summary(shipped, labels, settings.confidence_threshold, settings.top_k),
-        "variants": {name: {"accuracy": metrics.accuracy(answers[name], labels)} for name in (TRAINED, EXPORTED)},
+        "variants": {
+            name: {"accuracy": metrics.accuracy(answers[name], labels)}
+            for name in (TRAINED, EXPORTED)
+        },
         # What export and quantization changed of the trained model's answers.
         "paired": compare.paired(answers[TRAINED], predictions, labels).points(),
         "wrong": int((predictions != labels).sum()),
@@ -173,7 +210,10 @@ def _measures(model: Model, test: Test, probabilities: dict[str, NDArray[np.floa
     }
     pairs = zip(labels, predictions, strict=True)
     return facts, {
-        "confusion": [{"label": classes[label], "prediction": classes[prediction]} for label, prediction in pairs],
+        "confusion": [
+            {"label": classes[label], "prediction": classes[prediction]}
+            for label, prediction in pairs
+        ],
         "per_class": facts["per_class"],
         "reliability": calibration.reliability(confidence, correct),
         "risk_coverage": coverage.curve(confidence, correct),
@@ -181,16 +221,29 @@ def _measures(model: Model, test: Test, probabilities: dict[str, NDArray[np.floa
 
 
 def _slices(
-    model: Model, test: Test, predictions: Labels, sensitive: list[str], settings: Evaluate, looks: dict[str, NDArray[np.float64]]
+    model: Model,
+    test: Test,
+    predictions: Labels,
+    sensitive: list[str],
+    settings: Evaluate,
+    looks: dict[str, NDArray[np.float64]],
 ) -> tuple[Facts, dict[str, str]]:
-    """The slices of the test split, judged, the sensitive ones first; and why others could not be cut."""
-    cut: dict[str, Groups | str] = {name: _cut(test.table[name], settings.slices.quantiles) for name in sensitive}
+    """The slices of the test split, judged, the sensitive ones first; and why others could not be
+    cut.
+    """
+    cut: dict[str, Groups | str] = {
+        name: _cut(test.table[name], settings.slices.quantiles) for name in sensitive
+    }
     for one, other in combinations(sensitive, 2):
         first, second = cut[one], cut[other]
         if not isinstance(first, str) and not isinstance(second, str):
             _add(cut, f"{one}_x_{other}", slices.crossed(first, second))
     marked = list(cut)
-    _add(cut, "class", slices.by_value([model.description["classes"][label] for label in test.labels]))
+    _add(
+        cut,
+        "class",
+        slices.by_value([model.description["classes"][label] for label in test.labels]),
+    )
     for name, values in looks.items():
         _add(cut, name, slices.by_quantile(values, settings.slices.quantiles))
     for name in test.table.column_names:
@@ -198,7 +251,10 @@ def _slices(
             _add(cut, name, _cut(test.table[name], settings.slices.quantiles))
     groups = {name: one for name, one in cut.items() if not isinstance(one, str)}
     reasons = {name: one for name, one in cut.items() if isinstance(one, str)}
-    return slices.judged(groups, predictions, test.labels, settings.slices.min_examples, marked), reasons
+    return (
+        slices.judged(groups, predictions, test.labels, settings.slices.min_examples, marked),
+        reasons,
+    )
 
 
 def _cut(column: pa.ChunkedArray, parts: int) -> Groups | str:
@@ -210,21 +266,34 @@ def _cut(column: pa.ChunkedArray, parts: int) -> Groups | str:
 
 def _add(cut: dict[str, Groups | str], name: str, groups: Groups | str) -> None:
     if name in cut:
-        raise DataError(f"two slices are called '{name}', one of them after a column of the data set; rename that in duli/datasets/")
+        raise DataError(
+            f"two slices are called '{name}', one of them after a column of the data set; rename"
+            " that in duli/datasets/"
+        )
     cut[name] = groups
 
 
 def _slice_rows(found: Facts) -> list[Facts]:
-    return [{"slice": f"{by}: {row['group']}", "by": by, **row} for by, facts in found.items() for row in facts["groups"]]
+    return [
+        {"slice": f"{by}: {row['group']}", "by": by, **row}
+        for by, facts in found.items()
+        for row in facts["groups"]
+    ]
 
 
 def _robustness_rows(found: Facts) -> list[Facts]:
-    """One row for each way in which the images were spoilt or attacked, and one for them as they are."""
+    """One row for each way in which the images were spoilt or attacked, and one for them as they
+    are.
+    """
     if not found:
         return []
     spoilt = {"none": found["clean"], **found["corruptions"]}
     rows = [(name, "shipped", score) for name, score in spoilt.items()]
-    rows += [(f"pgd {size}, {which}", which, score) for size, both in found.get("pgd", {}).items() for which, score in both.items()]
+    rows += [
+        (f"pgd {size}, {which}", which, score)
+        for size, both in found.get("pgd", {}).items()
+        for which, score in both.items()
+    ]
     return [
         {
             "disturbance": name.replace("_", " "),
@@ -239,17 +308,22 @@ def _robustness_rows(found: Facts) -> list[Facts]:
 
 
 def _page(model: Model, facts: Facts, tables: Facts, shown: Shown, title: str) -> str:
-    """reports/evaluation.html: the numbers of evaluation.json, charts of the tables, and what can be shown of the examples."""
+    """reports/evaluation.html: the numbers of evaluation.json, charts of the tables, and what can
+    be shown of the examples.
+    """
     classes, found = model.description["classes"], facts["robustness"]
     place = {name: index for index, name in enumerate(classes)}
-    pairs = np.array([(place[row["label"]], place[row["prediction"]]) for row in tables["confusion"]])
+    pairs = np.array(
+        [(place[row["label"]], place[row["prediction"]]) for row in tables["confusion"]]
+    )
     counts = metrics.confusion(pairs[:, 1], pairs[:, 0], len(classes)).tolist()
     accepted = facts["accuracy_of_accepted"]
     drawn: Facts = {
         "confusion": charts.confusion(counts, classes) if len(classes) <= MOST_CLASSES else None,
         "reliability": charts.reliability(tables["reliability"]),
         "risk_coverage": charts.risk_coverage(
-            tables["risk_coverage"], (facts["coverage"]["value"], 1 - accepted["value"]) if accepted["n"] else None
+            tables["risk_coverage"],
+            (facts["coverage"]["value"], 1 - accepted["value"]) if accepted["n"] else None,
         ),
         "slices": _slice_charts(facts),
         **shown.charts,
@@ -276,11 +350,16 @@ def _page(model: Model, facts: Facts, tables: Facts, shown: Shown, title: str) -
 
 def _slice_charts(facts: Facts) -> dict[str, str]:
     """A chart for each property with groups that were judged, all with the same axis."""
-    scores = {by: [_score(row["group"], row) for row in found["groups"]] for by, found in facts["slices"].items()}
+    scores = {
+        by: [_score(row["group"], row) for row in found["groups"]]
+        for by, found in facts["slices"].items()
+    }
     start = charts.start([score for rows in scores.values() for score in rows])
     whole = facts["accuracy"]["value"]
     return {
-        by: charts.scores(rows, "share of right answers", f"slice-{by}", start=start, reference=whole)
+        by: charts.scores(
+            rows, "share of right answers", f"slice-{by}", start=start, reference=whole
+        )
         for by, rows in scores.items()
         if rows
     }
@@ -291,17 +370,30 @@ def _score(label: str, score: Facts) -> charts.Score:
 
 
 def _tell(facts: Facts) -> None:
-    accuracy, error, temperature = facts["accuracy"], facts["calibration_error"], facts["temperature"]
+    accuracy, error, temperature = (
+        facts["accuracy"],
+        facts["calibration_error"],
+        facts["temperature"],
+    )
     print(f"{facts['variant']}: accuracy {_told(accuracy)}")
-    print(f"calibration error {error['value']:.4f} ({error['low']:.4f} to {error['high']:.4f}) at temperature {temperature['value']:.3f}")
+    print(
+        f"calibration error {error['value']:.4f} ({error['low']:.4f} to {error['high']:.4f}) at"
+        f" temperature {temperature['value']:.3f}"
+    )
     for name, one in facts["baseline"].items():
         gain = one["gain_points"]
-        print(f"{name}: accuracy {_told(one['accuracy'])}; {gain['value']:+.2f} points over it ({gain['low']:+.2f} to {gain['high']:+.2f})")
+        print(
+            f"{name}: accuracy {_told(one['accuracy'])}; {gain['value']:+.2f} points over it"
+            f" ({gain['low']:+.2f} to {gain['high']:+.2f})"
+        )
     for by, found in facts["slices"].items():
         if worst := found.get("worst"):
             print(f"weakest by {by}: {worst['group']}, {_told(worst)}")
     if found := facts["robustness"]:
-        print(f"spoilt examples: accuracy {_told(found['mean'])} on average, {_told(found['worst'])} under {found['worst']['name']}")
+        print(
+            f"spoilt examples: accuracy {_told(found['mean'])} on average, {_told(found['worst'])}"
+            f" under {found['worst']['name']}"
+        )
     for name, reason in facts["skipped"].items():
         print(f"left out: {name}: {reason}")
     print("the page is reports/evaluation.html")
@@ -312,10 +404,14 @@ def _told(score: Facts) -> str:
 
 
 def _predictions(test: Test, probabilities: dict[str, NDArray[np.float64]]) -> pa.Table:
-    """Id, label and the probabilities of every variant, from which its answers and all comparisons follow."""
+    """Id, label and the probabilities of every variant, from which its answers and all comparisons
+    follow.
+    """
     columns = {"id": test.table["id"], "label": pa.array(test.labels, pa.int16())}
     for name, one in probabilities.items():
-        columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(one.astype(np.float32).ravel()), one.shape[1])
+        columns[name] = pa.FixedSizeListArray.from_arrays(
+            pa.array(one.astype(np.float32).ravel()), one.shape[1]
+        )
     return pa.table(columns)
 
 

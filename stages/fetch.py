@@ -1,4 +1,6 @@
-"""Brings the dataset's files to data/raw/ from the first source that has the pinned bytes, and verifies them."""
+"""Brings the dataset's files to data/raw/ from the first source that has the pinned bytes, and
+verifies them.
+"""
 
 import hashlib
 import sys
@@ -23,7 +25,10 @@ def main() -> None:
     dataset = dataset_of(data.dataset, own)
 
     if data.local and Path(data.local).resolve().is_relative_to(RAW.resolve()):
-        raise ParamsError(f"params.yaml: data.local = '{data.local}' lies in {RAW}, which this stage makes; keep your copy elsewhere")
+        raise ParamsError(
+            f"params.yaml: data.local = '{data.local}' lies in {RAW}, which this stage makes; keep"
+            " your copy elsewhere"
+        )
     _clear({*dataset.FILES, DESCRIPTION})
     missing = [name for name in dataset.FILES if not _has(RAW / name, *dataset.FILES[name])]
     origin = "already there" if not missing else ""
@@ -35,12 +40,17 @@ def main() -> None:
         try:
             with source.open() as chunks:
                 for name in tuple(missing):
-                    _copy(progress(chunks(name), name, unit="MiB"), RAW / name, *dataset.FILES[name])
+                    _copy(
+                        progress(chunks(name), name, unit="MiB"), RAW / name, *dataset.FILES[name]
+                    )
                     missing.remove(name)
                     origin = str(source)
         except SourceError as error:
             if isinstance(source, Folder) and source.path == local:
-                said = f"data.local = '{data.local}' is refused ({error}); the files are taken from another source"
+                said = (
+                    f"data.local = '{data.local}' is refused ({error}); the files are taken from"
+                    " another source"
+                )
                 print(f"params.yaml: {said}", file=sys.stderr)
             refusals.append(f"\n  {source}: {error}")
     if missing:
@@ -54,11 +64,15 @@ def main() -> None:
             "dataset": data.dataset,
             "title": dataset.TITLE,
             "licence": dataset.LICENCE,
-            # What a data set may say besides: what its licence permits, and where everybody finds it.
+            # What a data set may say besides: what its licence permits, and where everybody finds
+            # it.
             "terms": getattr(dataset, "TERMS", None),
             "sources": [str(source) for source in getattr(dataset, "PUBLIC_SOURCES", ())],
             "own": own,
-            "files": {name: {"bytes": size, "sha256": digest} for name, (size, digest) in dataset.FILES.items()},
+            "files": {
+                name: {"bytes": size, "sha256": digest}
+                for name, (size, digest) in dataset.FILES.items()
+            },
         },
     )
     print(f"{dataset.TITLE}: {len(dataset.FILES)} files verified in {RAW} ({origin})")
@@ -69,7 +83,9 @@ def _has(path: Path, size: int, digest: str) -> bool:
 
 
 def _copy(chunks: Chunks | Iterable[bytes], target: Path, size: int, digest: str) -> None:
-    """Streams to `target`; raises `SourceError`, and leaves nothing, unless size and SHA-256 are the pinned ones."""
+    """Streams to `target`; raises `SourceError`, and leaves nothing, unless size and SHA-256 are
+    the pinned ones.
+    """
     received, hasher = 0, hashlib.sha256()
     with files.atomic(target) as file:
         for chunk in chunks:
@@ -81,15 +97,24 @@ def _copy(chunks: Chunks | Iterable[bytes], target: Path, size: int, digest: str
         if received < size:
             raise SourceError(f"{target.name} is truncated: {received:,} of {size:,} bytes")
         if hasher.hexdigest() != digest:
-            raise SourceError(f"{target.name} has other bytes than pinned (SHA-256 {hasher.hexdigest()})")
+            raise SourceError(
+                f"{target.name} has other bytes than pinned (SHA-256 {hasher.hexdigest()})"
+            )
 
 
 def _clear(known: set[str]) -> None:
-    """Removes what an earlier data set left in data/raw; raises `DataError` for anything that this stage did not put there."""
+    """Removes what an earlier data set left in data/raw; raises `DataError` for anything that this
+    stage did not put there.
+    """
     former = files.read_json(RAW / DESCRIPTION)["files"] if (RAW / DESCRIPTION).exists() else {}
-    others = [path for path in RAW.glob("*") if path.name not in known and not path.name.endswith(".tmp")]
+    others = [
+        path for path in RAW.glob("*") if path.name not in known and not path.name.endswith(".tmp")
+    ]
     strangers = [str(path) for path in others if path.name not in former]
     if strangers:
-        raise DataError(f"{', '.join(sorted(strangers))}: not of this data set; move it out of {RAW}, which DVC keeps as a whole")
+        raise DataError(
+            f"{', '.join(sorted(strangers))}: not of this data set; move it out of {RAW}, which DVC"
+            " keeps as a whole"
+        )
     for path in others:
         path.unlink()

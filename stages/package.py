@@ -1,4 +1,6 @@
-"""Packs the chosen model into a wheel that explains and verifies itself, and lets it reproduce its card in a bare environment."""
+"""Packs the chosen model into a wheel that explains and verifies itself, and lets it reproduce its
+card in a bare environment.
+"""
 
 import json
 import os
@@ -16,13 +18,27 @@ from markupsafe import Markup
 
 from duli import files
 from duli.errors import GateError
-from duli.packaging import card, commit, environment, keys, kinds, layouts, ledger, locked, manifest, provenance, sbom, signing, wheel
+from duli.packaging import (
+    card,
+    commit,
+    environment,
+    keys,
+    kinds,
+    layouts,
+    ledger,
+    locked,
+    manifest,
+    provenance,
+    sbom,
+    signing,
+    wheel,
+)
 from duli.packaging.params import Release
 from duli.params import Params
 from duli.progress import progress
 from duli.reporting import pages
 from duli.serving import __main__ as command
-from duli.serving import asgi  # noqa: F401 -- packed with its folder, though nothing else imports it
+from duli.serving import asgi  # noqa: F401  # packed with its folder, nothing else imports it
 from duli.serving.pictures import Rules
 
 PARAMS = Path("params.yaml")
@@ -42,7 +58,8 @@ EVIDENCE = {
     "benchmark": "reports/benchmark.json",
     "choice": "reports/choice.json",
 }
-CODE_FOLDER = Path(__file__).resolve().parents[1]  # where the code lies that runs, its lock file and its commit
+# where the code lies that runs, its lock file and its commit
+CODE_FOLDER = Path(__file__).resolve().parents[1]
 LOCK = CODE_FOLDER / locked.FILE
 DVC_LOCK = Path("dvc.lock")
 CODE = ("*.py", "page*")  # of duli/serving/, where this kind of data needs it
@@ -56,7 +73,8 @@ Evidence = dict[str, dict[str, Any]]  # by the names of EVIDENCE
 
 
 def main() -> dict[str, object]:
-    # Whatever goes wrong below, no release of an earlier configuration may stand there as if it were this one.
+    # Whatever goes wrong below, no release of an earlier configuration may stand there as if it
+    # were this one.
     shutil.rmtree(DIST, ignore_errors=True)
     release = Params(PARAMS).section("release", Release)
     # An unusable key is told now, not after the work below.
@@ -76,13 +94,22 @@ def main() -> dict[str, object]:
         files.write_bytes(folder / packed.name, packed.content)
         environment.install(folder / "venv", folder / packed.name, pins)
         installed = time.perf_counter()
-        right, n = _reproduce(folder, folder / "venv" / "bin" / release.name, evidence["evaluation"]["accuracy"], evidence["stats"])
-        seconds = {"install_seconds": installed - started, "reproduce_seconds": time.perf_counter() - installed}
+        right, n = _reproduce(
+            folder,
+            folder / "venv" / "bin" / release.name,
+            evidence["evaluation"]["accuracy"],
+            evidence["stats"],
+        )
+        seconds = {
+            "install_seconds": installed - started,
+            "reproduce_seconds": time.perf_counter() - installed,
+        }
 
         released = _released(release, evidence, signer, packed, papers, materials, made_of)
         signature = None
         if key:
-            # Signed where nobody else writes: where the signature fits dist/ as well, what lies there is what was proved above.
+            # Signed where nobody else writes: where the signature fits dist/ as well, what lies
+            # there is what was proved above.
             _write(folder / DIST, released)
             signature = signing.sign(folder / DIST, key)
 
@@ -95,9 +122,15 @@ def main() -> dict[str, object]:
         shutil.rmtree(DIST, ignore_errors=True)
         raise
     signed = f"signed with the key {signer['fingerprint']}" if signer else "UNSIGNED"
-    print(f"{DIST / packed.name}: {len(packed.content):,} bytes, variant {evidence['choice']['variant']}, {signed}")
+    print(
+        f"{DIST / packed.name}: {len(packed.content):,} bytes, variant"
+        f" {evidence['choice']['variant']}, {signed}"
+    )
     bare = ", ".join(f"{name} {pins[name]}" for name in kind.runtime)
-    print(f"in a bare environment ({bare}) it got {right:,} of {n:,} test {kind.things} right, as its card says")
+    print(
+        f"in a bare environment ({bare}) it got {right:,} of {n:,} test {kind.things} right, as its"
+        " card says"
+    )
     print(f"{DIST / CONTAINER}: no image was built of it")
     return {**seconds}
 
@@ -107,13 +140,18 @@ class _Libraries(NamedTuple):
 
     direct: tuple[str, ...]  # by name in the wheel's metadata, those of its extras included
     required: dict[str, str]
-    optional: dict[str, str]  # that only its extras bring, and what these share with the required ones
+    # that only its extras bring, and what these share with the required ones
+    optional: dict[str, str]
     pins: dict[str, list[locked.Pin]]  # of both
 
     def bill(self, release: Release, evidence: Evidence, timestamp: str | None = None) -> bytes:
         """The bill of materials."""
-        digests = {name: [one for pin in pins for one in pin.digests] for name, pins in self.pins.items()}
-        return sbom.of(release, evidence, self.direct, self.required, self.optional, digests, timestamp)
+        digests = {
+            name: [one for pin in pins for one in pin.digests] for name, pins in self.pins.items()
+        }
+        return sbom.of(
+            release, evidence, self.direct, self.required, self.optional, digests, timestamp
+        )
 
 
 def _libraries(kind: str) -> _Libraries:
@@ -128,10 +166,18 @@ def _libraries(kind: str) -> _Libraries:
 def _pack(
     release: Release, evidence: Evidence, signer: dict[str, str] | None, made_of: _Libraries
 ) -> tuple[wheel.Wheel, dict[str, bytes], dict[str, str]]:
-    """The wheel, the papers of it that are for people and programs outside it too, and what it was made from, name -> SHA-256."""
+    """The wheel, the papers of it that are for people and programs outside it too, and what it was
+    made from, name -> SHA-256.
+    """
     shipped = evidence["choice"]
     model = files.verified(MODELS / shipped["file"], shipped["sha256"])
-    page = card.render(release, wheel.file_name(release), **evidence, signer=signer, reading=_reading(evidence["stats"]))
+    page = card.render(
+        release,
+        wheel.file_name(release),
+        **evidence,
+        signer=signer,
+        reading=_reading(evidence["stats"]),
+    )
     kind = kinds.KINDS[evidence["stats"]["kind"]]
     papers = {
         CARD: page.encode(),
@@ -139,16 +185,32 @@ def _pack(
         manifest.SBOM: made_of.bill(release, evidence),
         ledger.FILE: ledger.of(evidence["raw"], evidence["stats"]),
     }
-    materials = {path: files.sha256(Path(path)) for path in EVIDENCE.values()} | {LOCK.name: files.sha256(LOCK)}
+    materials = {path: files.sha256(Path(path)) for path in EVIDENCE.values()} | {
+        LOCK.name: files.sha256(LOCK)
+    }
     code = Path(command.__file__).parent
     names = sorted({path.name for pattern in CODE for path in code.glob(pattern)})
-    contents = {name: (code / name).read_bytes() for name in names if kinds.needs(evidence["stats"]["kind"], name)}
+    contents = {
+        name: (code / name).read_bytes()
+        for name in names
+        if kinds.needs(evidence["stats"]["kind"], name)
+    }
     contents |= kind.carried(evidence["preprocessing"]["rules"])
-    contents |= {MODEL: model, RELEASE: _release(release, shipped["variant"], evidence, signer), **papers}
-    contents[manifest.PROVENANCE] = provenance.of_wheel(release, manifest.digests(contents), evidence, materials)
+    contents |= {
+        MODEL: model,
+        RELEASE: _release(release, shipped["variant"], evidence, signer),
+        **papers,
+    }
+    contents[manifest.PROVENANCE] = provenance.of_wheel(
+        release, manifest.digests(contents), evidence, materials
+    )
     contents[MANIFEST] = manifest.of_package(release.name, release.version, contents)
     wanted = {name: _requirements(needed) for name, needed in EXTRAS.items()}
-    return wheel.build(release, contents, page, _requirements(kind.runtime), wanted), papers, materials
+    return (
+        wheel.build(release, contents, page, _requirements(kind.runtime), wanted),
+        papers,
+        materials,
+    )
 
 
 def _reading(stats: Mapping[str, Any]) -> str:
@@ -180,34 +242,59 @@ def _released(
         **{name: paper for name, paper in papers.items() if name != manifest.SBOM},
         HUB: card.hub(release, papers[CARD].decode(), evidence).encode(),
         CONTAINER: card.containerfile(release, packed.name, python).encode(),
-        locked.FILE: locked.requirements(made_of.pins, packed.name, files.sha256(packed.content), EXTRAS),
+        locked.FILE: locked.requirements(
+            made_of.pins, packed.name, files.sha256(packed.content), EXTRAS
+        ),
         **layouts.of(release.name, release.version, content, evidence["stats"]["classes"], answer),
         **kinds.KINDS[kind].carried(evidence["preprocessing"]["rules"]),
     }
     model = choice["variant"], choice["sha256"]
-    facts = manifest.of_release(release.name, release.version, packed, model, packed.contents(), signer, manifest.digests(released))
+    facts = manifest.of_release(
+        release.name,
+        release.version,
+        packed,
+        model,
+        packed.contents(),
+        signer,
+        manifest.digests(released),
+    )
     released[MANIFEST] = manifest.encoded(facts)
-    # The commit and its time stand in these two files alone: they change while the release does not. So no manifest lists
-    # the files, and they are no part of what a release is known by; provenance lists the others, and the signature covers both.
+    # The commit and its time stand in these two files alone: they change while the release does
+    # not. So no manifest lists the files, and they are no part of what a release is known by;
+    # provenance lists the others, and the signature covers both.
     at = commit.of(CODE_FOLDER)
     released[manifest.SBOM] = made_of.bill(release, evidence, at.time if at else None)
-    made_from = materials | {path.name: files.sha256(path) for path in (PARAMS, DVC_LOCK) if path.exists()}
+    made_from = materials | {
+        path.name: files.sha256(path) for path in (PARAMS, DVC_LOCK) if path.exists()
+    }
     subjects = manifest.digests(released)
-    released[manifest.PROVENANCE] = provenance.of_release(release, subjects, evidence, made_from, at)
+    released[manifest.PROVENANCE] = provenance.of_release(
+        release, subjects, evidence, made_from, at
+    )
     return released
 
 
 def _one_run(evidence: Evidence) -> None:
     """Raises `GateError` unless the evidence on the card is about one model and one test split."""
-    stats, model, evaluation, quantization = (evidence[name] for name in ("stats", "model", "evaluation", "quantization"))
+    stats, model, evaluation, quantization = (
+        evidence[name] for name in ("stats", "model", "evaluation", "quantization")
+    )
     benchmark, choice = evidence["benchmark"], evidence["choice"]
     splits, variant = stats["splits"], choice["variant"]
     made = quantization["variants"].get(variant, {}).get("sha256", "none")
     differences = [
         f"{what} ({here} instead of {there})"
         for what, here, there in (
-            ("reports/evaluation.json is of another test split", evaluation["test_digest"], splits["test"]["digest"]),
-            ("models/model.json is of another train split", model["data"]["train_digest"], splits["train"]["digest"]),
+            (
+                "reports/evaluation.json is of another test split",
+                evaluation["test_digest"],
+                splits["test"]["digest"],
+            ),
+            (
+                "models/model.json is of another train split",
+                model["data"]["train_digest"],
+                splits["train"]["digest"],
+            ),
             ("models/model.json has other classes", model["classes"], stats["classes"]),
             ("reports/choice.json is of another file", choice["sha256"], made),
             ("reports/benchmark.json is of another variant", benchmark["shipped"], variant),
@@ -217,7 +304,10 @@ def _one_run(evidence: Evidence) -> None:
         if here != there
     ]
     if differences:
-        raise GateError(f"the card's evidence does not belong together: {'; '.join(differences)}; run `dvc repro`")
+        raise GateError(
+            f"the card's evidence does not belong together: {'; '.join(differences)}; run `dvc"
+            " repro`"
+        )
 
 
 def _write(folder: Path, contents: dict[str, bytes]) -> None:
@@ -237,18 +327,24 @@ def _html(release: Release, markdown: str) -> bytes:
     ).encode()
 
 
-def _release(release: Release, variant: str, evidence: Evidence, signer: dict[str, str] | None) -> bytes:
-    """What the package knows of itself: how to run the model, the numbers on its card for programs to read, where its signature lies."""
+def _release(
+    release: Release, variant: str, evidence: Evidence, signer: dict[str, str] | None
+) -> bytes:
+    """What the package knows of itself: how to run the model, the numbers on its card for programs
+    to read, where its signature lies.
+    """
     stats, quantization = evidence["stats"], evidence["quantization"]
     own = evidence["raw"].get("own") or {}
-    read = {name: own[name] for name in ("label", "text") if own.get(name)}  # columns of the file that the data came in
+    # columns of the file that the data came in
+    read = {name: own[name] for name in ("label", "text") if own.get(name)}
     facts = {
         "name": release.name,
         "version": release.version,
         "title": release.title,
         "licence": release.licence,
         "publisher": release.publisher,
-        # Not "signed": no package can say so of itself. The signature covers the folder that the wheel lies in.
+        # Not "signed": no package can say so of itself. The signature covers the folder that the
+        # wheel lies in.
         "signature": {"file": signing.SIGNATURE, **signer} if signer else None,
         "classes": stats["classes"],
         "kind": stats["kind"],
@@ -258,7 +354,11 @@ def _release(release: Release, variant: str, evidence: Evidence, signer: dict[st
         **({"columns": read} if read else {}),
         "pictures": stats.get("pictures", {}),
         "example": release.example,
-        "model": {"file": MODEL, "variant": variant, "sha256": quantization["variants"][variant]["sha256"]},
+        "model": {
+            "file": MODEL,
+            "variant": variant,
+            "sha256": quantization["variants"][variant]["sha256"],
+        },
         "temperature": evidence["evaluation"]["temperature"]["value"],
         "threshold": evidence["evaluation"]["confidence_threshold"],
         "dataset": stats["dataset"],
@@ -274,46 +374,70 @@ def _release(release: Release, variant: str, evidence: Evidence, signer: dict[st
 
 
 def _requirements(names: Iterable[str] | Mapping[str, str]) -> tuple[str, ...]:
-    """What the wheel asks for: at least the versions it is proved with, and no next major one; a mapping says where."""
+    """What the wheel asks for: at least the versions it is proved with, and no next major one; a
+    mapping says where.
+    """
     markers = names if isinstance(names, Mapping) else dict.fromkeys(names, "")
 
     def required(name: str, marker: str) -> str:
         version = metadata.version(name)
-        return f"{name}>={version},<{int(version.split('.')[0]) + 1}" + (f"; {marker}" if marker else "")
+        return f"{name}>={version},<{int(version.split('.')[0]) + 1}" + (
+            f"; {marker}" if marker else ""
+        )
 
     return tuple(required(name, marker) for name, marker in markers.items())
 
 
-def _reproduce(folder: Path, program: Path, promised: dict[str, Any], stats: dict[str, Any]) -> tuple[int, int]:
-    """How many test examples the installed command gets right, of how many; raises `GateError` unless the card says the same."""
+def _reproduce(
+    folder: Path, program: Path, promised: dict[str, Any], stats: dict[str, Any]
+) -> tuple[int, int]:
+    """How many test examples the installed command gets right, of how many; raises `GateError`
+    unless the card says the same.
+    """
     kind, classes = kinds.KINDS[stats["kind"]], stats["classes"]
     paths, labels = _test_files(folder, kind, stats)
     with (folder / "stderr").open("w+") as complaints:
         arguments: list[str | Path] = [program, "predict", "--json", *paths]
         with subprocess.Popen(
-            arguments, cwd=folder, env=environment.clean(), stdout=subprocess.PIPE, stderr=complaints, text=True
+            arguments,
+            cwd=folder,
+            env=environment.clean(),
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
         ) as asked:
             assert asked.stdout is not None
             answers = [
-                json.loads(line)["label"] for line in progress(asked.stdout, f"test {kind.things}", total=len(labels), unit=kind.things)
+                json.loads(line)["label"]
+                for line in progress(
+                    asked.stdout, f"test {kind.things}", total=len(labels), unit=kind.things
+                )
             ]
         if asked.returncode:
             complaints.seek(0)
             lines = complaints.read().strip().splitlines() or [f"exit code {asked.returncode}"]
-            raise GateError(f"the installed wheel does not predict: {lines[-1]}; nothing was released")
+            raise GateError(
+                f"the installed wheel does not predict: {lines[-1]}; nothing was released"
+            )
     if len(answers) != len(labels):
-        raise GateError(f"the installed wheel gave {len(answers):,} answers to {len(labels):,} test {kind.things}; nothing was released")
+        raise GateError(
+            f"the installed wheel gave {len(answers):,} answers to {len(labels):,} test"
+            f" {kind.things}; nothing was released"
+        )
     right = sum(answer == classes[label] for answer, label in zip(answers, labels, strict=True))
     if promised["n"] != len(labels) or not abs(promised["value"] * promised["n"] - right) < 0.5:
         found = f"{right:,} of {len(labels):,} test {kind.things} right ({right / len(labels):.4%})"
         raise GateError(
-            f"the installed wheel gets {found}, but its card says {promised['value']:.4%} of {promised['n']:,}; nothing was released: "
-            "run `dvc repro --force -s evaluate`, and see whether another machine or library made reports/evaluation.json"
+            f"the installed wheel gets {found}, but its card says {promised['value']:.4%} of"
+            f" {promised['n']:,}; nothing was released: run `dvc repro --force -s evaluate`, and"
+            " see whether another machine or library made reports/evaluation.json"
         )
     return right, len(labels)
 
 
-def _test_files(folder: Path, kind: kinds.Kind, stats: Mapping[str, Any]) -> tuple[list[Path], list[int]]:
+def _test_files(
+    folder: Path, kind: kinds.Kind, stats: Mapping[str, Any]
+) -> tuple[list[Path], list[int]]:
     """The test split as files of a bounded size in `folder`, and its labels."""
     from duli.preparation.parquet import opened
 

@@ -1,4 +1,6 @@
-"""Cleans raw and accepted examples into Parquet splits: no duplicate, no contradiction, what is refused kept in quarantine."""
+"""Cleans raw and accepted examples into Parquet splits: no duplicate, no contradiction, what is
+refused kept in quarantine.
+"""
 
 import contextlib
 from collections.abc import Iterator
@@ -30,7 +32,10 @@ def main() -> None:
     dataset = dataset_of(name, fetched["own"])
     kind = kinds.of(dataset, settings.tokens)
     # What a data set may say of its examples besides, and which of it is about people.
-    columns, sensitive = getattr(dataset, "COLUMNS", clean.NOTHING), getattr(dataset, "SENSITIVE", ())
+    columns, sensitive = (
+        getattr(dataset, "COLUMNS", clean.NOTHING),
+        getattr(dataset, "SENSITIVE", ()),
+    )
     clean.check_columns(columns, sensitive, kind)
     rules = clean.Rules(
         len(dataset.CLASSES),
@@ -42,9 +47,16 @@ def main() -> None:
     )
 
     accepted = sorted(ACCEPTED.glob("*.parquet"))
-    absent = [path.name for path in sorted(ACCEPTED.glob("*.parquet.dvc")) if not path.with_suffix("").exists()]
+    absent = [
+        path.name
+        for path in sorted(ACCEPTED.glob("*.parquet.dvc"))
+        if not path.with_suffix("").exists()
+    ]
     if absent:
-        raise DataError(f"{ACCEPTED} has {', '.join(absent)} without the examples; `dvc pull {ACCEPTED / absent[0]}` brings them")
+        raise DataError(
+            f"{ACCEPTED} has {', '.join(absent)} without the examples; `dvc pull"
+            f" {ACCEPTED / absent[0]}` brings them"
+        )
 
     def batches() -> Iterator[pa.RecordBatch]:
         yield from _at_most(dataset.examples(RAW, settings.batch_rows), settings.limit)
@@ -68,7 +80,9 @@ def main() -> None:
             )
             for target in (*SPLITS, "quarantine")
         }
-        for target, rows in clean.sort_out(progress(batches(), "writing", unit="batches"), verdict, rules):
+        for target, rows in clean.sort_out(
+            progress(batches(), "writing", unit="batches"), verdict, rules
+        ):
             writers[target].write_batch(rows)
             if target == "quarantine":
                 quarantined.append(rows.select(["reason"]))
@@ -81,7 +95,10 @@ def main() -> None:
         reasons = summary.reasons(quarantined)
         empty = [split for split in SPLITS if not splits[split].examples]
         if empty:
-            raise DataError(f"nothing left in {', '.join(empty)}: {len(verdict)} examples read, quarantined {reasons}; look at data/raw")
+            raise DataError(
+                f"nothing left in {', '.join(empty)}: {len(verdict)} examples read, quarantined"
+                f" {reasons}; look at data/raw"
+            )
 
     kind.learn()
     files.write_json(PREPARED / "preprocessing.json", kinds.described(kind))

@@ -1,4 +1,6 @@
-"""Exports the model to ONNX, makes its smaller variants, and compares each with it on the same examples."""
+"""Exports the model to ONNX, makes its smaller variants, and compares each with it on the same
+examples.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +13,17 @@ from numpy.typing import NDArray
 from torch import nn
 
 from duli import files
-from duli.compression import aware, compare, export, float16, int8, int8_dynamic, narrow, saturation, sparse
+from duli.compression import (
+    aware,
+    compare,
+    export,
+    float16,
+    int8,
+    int8_dynamic,
+    narrow,
+    saturation,
+    sparse,
+)
 from duli.compression.attempt import LeftOut, attempt, finite, sound
 from duli.compression.params import NETWORKS, TRAINED, Quantize, parts
 from duli.errors import DataError, GateError
@@ -63,7 +75,11 @@ def main() -> None:
             "variants": {name: variant.facts for name, variant in made.items()},
             "by_class": work.by_class,
             # Without an example in validation: nothing bounds what a variant loses on them.
-            "not_judged": [name for index, name in enumerate(work.description["classes"]) if index not in work.labels],
+            "not_judged": [
+                name
+                for index, name in enumerate(work.description["classes"])
+                if index not in work.labels
+            ],
             "left_out": left_out,
             "export": work.agreement,
             "calibration": compare.best(calibrations) if calibrations else None,
@@ -74,7 +90,10 @@ def main() -> None:
     )
     for name, variant in made.items():
         facts = variant.facts
-        print(f"{name}: {facts['bytes'] / 1000:.1f} kB, {'' if facts['within_bounds'] else 'OUT OF BOUNDS: '}{facts['reason']}")
+        print(
+            f"{name}: {facts['bytes'] / 1000:.1f} kB,"
+            f" {'' if facts['within_bounds'] else 'OUT OF BOUNDS: '}{facts['reason']}"
+        )
     for name, reason in left_out.items():
         print(f"{name}: not made: {reason}")
 
@@ -85,7 +104,9 @@ class _Work:
     def __init__(self, settings: Quantize, recipe: Training, student: ModelChoice) -> None:
         self.settings, self.recipe, self.student = settings, recipe, student
         self.description = files.read_json(MODELS / "model.json")
-        weights = files.verified(MODELS / self.description["weights"]["file"], self.description["weights"]["sha256"])
+        weights = files.verified(
+            MODELS / self.description["weights"]["file"], self.description["weights"]["sha256"]
+        )
         self.model = restore(self.description, weights)
         self.preprocessing = preprocessing(self.description)
         self.example = example(self.description, 2)
@@ -119,7 +140,9 @@ class _Work:
             try:
                 of_network = exported if network == TRAINED else self._exported(network)
             except LeftOut as reason:
-                left_out |= {name: f"{reason}, or take {name} out of quantize.variants" for name in names}
+                left_out |= {
+                    name: f"{reason}, or take {name} out of quantize.variants" for name in names
+                }
                 continue
             for name in names:
                 try:
@@ -128,17 +151,23 @@ class _Work:
                 except LeftOut as reason:
                     left_out[name] = f"{reason}, or take {name} out of quantize.variants"
         self.by_class.sort(key=lambda row: wanted.index(row["variant"]))
-        return ({name: made[name] for name in wanted if name in made}, {name: left_out[name] for name in wanted if name in left_out})
+        return (
+            {name: made[name] for name in wanted if name in made},
+            {name: left_out[name] for name in wanted if name in left_out},
+        )
 
     def _agreement(self) -> dict[str, Any]:
-        """How far the export is from the trained network; raises `GateError` where that is too far."""
+        """How far the export is from the trained network; raises `GateError` where that is
+        too far.
+        """
         trained = torch_logits(Whole(self.preprocessing, self.model), self.validation)
         found = agreement(self.original, trained)
         if not (found["disagreements"] == 0 and found["max_logit_difference"] <= TOLERANCE):
             raise GateError(
-                f"the exported ONNX model disagrees with the trained one: {found['disagreements']} of {len(self.validation):,} answers, "
-                f"logits by up to {found['max_logit_difference']:.2g} (allowed {TOLERANCE:g}); "
-                "take operators that ONNX has in the architecture, duli/models/"
+                f"the exported ONNX model disagrees with the trained one: {found['disagreements']}"
+                f" of {len(self.validation):,} answers, logits by up to"
+                f" {found['max_logit_difference']:.2g} (allowed {TOLERANCE:g}); take operators that"
+                " ONNX has in the architecture, duli/models/"
             )
         return found
 
@@ -157,40 +186,82 @@ class _Work:
             raise LeftOut(str(error)) from None
 
     def _onnx(self, model: nn.Module) -> bytes:
-        return export.to_onnx(model, self.preprocessing.exported(), self.example, self.preprocessing.name)
+        return export.to_onnx(
+            model, self.preprocessing.exported(), self.example, self.preprocessing.name
+        )
 
     def _sparse(self) -> nn.Module:
         of = self.settings.sparse
-        return sparse.solid(self._tuned("sparse", sparse.pruned(self.model, of.share), of.epochs, of.learning_rate))
+        return sparse.solid(
+            self._tuned("sparse", sparse.pruned(self.model, of.share), of.epochs, of.learning_rate)
+        )
 
     def _narrow(self) -> nn.Module:
         of = self.settings.narrow
-        return self._tuned("narrow", narrow.narrowed(self.model, self.preprocessing(self.example), of.share), of.epochs, of.learning_rate)
+        return self._tuned(
+            "narrow",
+            narrow.narrowed(self.model, self.preprocessing(self.example), of.share),
+            of.epochs,
+            of.learning_rate,
+        )
 
     def _aware(self) -> nn.Module:
         of = self.settings.aware
         # In float32: half precision would round what int8 has rounded once more.
-        return aware.plain(self._tuned("aware", aware.rounding(self.model), of.epochs, of.learning_rate, precision="float32"))
+        return aware.plain(
+            self._tuned(
+                "aware",
+                aware.rounding(self.model),
+                of.epochs,
+                of.learning_rate,
+                precision="float32",
+            )
+        )
 
     def _distilled(self) -> nn.Module:
         of = self.settings.distilled
-        student = new(self.student, self.settings.seed, **self.description["input"], classes=len(self.description["classes"]))
-        return self._fitted("distilled", student, self.recipe.model_copy(update={"epochs": of.epochs}))
+        student = new(
+            self.student,
+            self.settings.seed,
+            **self.description["input"],
+            classes=len(self.description["classes"]),
+        )
+        return self._fitted(
+            "distilled", student, self.recipe.model_copy(update={"epochs": of.epochs})
+        )
 
-    def _tuned(self, network: str, model: nn.Module, epochs: int, learning_rate: float, **changes: Any) -> nn.Module:
+    def _tuned(
+        self, network: str, model: nn.Module, epochs: int, learning_rate: float, **changes: Any
+    ) -> nn.Module:
         """`model` after a short training by the recipe of the section `train`."""
-        short = {"epochs": epochs, "learning_rate": learning_rate, "ema": None, "early_stopping": None, **changes}
+        short = {
+            "epochs": epochs,
+            "learning_rate": learning_rate,
+            "ema": None,
+            "early_stopping": None,
+            **changes,
+        }
         return self._fitted(network, model, self.recipe.model_copy(update=short))
 
     def _fitted(self, network: str, model: nn.Module, recipe: Training) -> nn.Module:
-        """`model` trained with the trained network as its teacher, on the CPU in evaluation mode."""
+        """`model` trained with the trained network as its teacher, on the CPU in evaluation
+        mode.
+        """
         whole = recipe.transfer.model_copy(update={"frozen": 0, "layer_decay": 1.0})
-        recipe = recipe.model_copy(update={"evaluations": 1, "transfer": whole, "compile": False, "seed": self.settings.seed})
+        recipe = recipe.model_copy(
+            update={
+                "evaluations": 1,
+                "transfer": whole,
+                "compile": False,
+                "seed": self.settings.seed,
+            }
+        )
         device = devices.choose(recipe.device)
         devices.repeatable(device, recipe.deterministic)
         torch.set_num_threads(recipe.threads)
         train, validation = (
-            Examples(torch.from_numpy(inputs), torch.from_numpy(labels)) for inputs, labels in (self.train, (self.validation, self.labels))
+            Examples(torch.from_numpy(inputs), torch.from_numpy(labels))
+            for inputs, labels in (self.train, (self.validation, self.labels))
         )
         fit(
             model,
@@ -208,25 +279,36 @@ class _Work:
         return model.cpu().eval()
 
     def _converted(self, name: str, exported: bytes) -> tuple[bytes, NDArray[np.float32]]:
-        """A float32 file in the format of the variant `name`, and what it answers; raises `LeftOut` where one is not to be had."""
+        """A float32 file in the format of the variant `name`, and what it answers; raises `LeftOut`
+        where one is not to be had.
+        """
         match parts(name)[1]:
             case "int8" | "int8_full":
                 return self._calibrated(name, exported)
             case "int8_dynamic":
-                content = attempt("onnxruntime cannot quantize it dynamically", lambda: int8_dynamic.quantize(exported))
+                content = attempt(
+                    "onnxruntime cannot quantize it dynamically",
+                    lambda: int8_dynamic.quantize(exported),
+                )
             case "fp16":
-                content = attempt("onnxruntime cannot convert it to float16", lambda: float16.quantize(exported))
+                content = attempt(
+                    "onnxruntime cannot convert it to float16", lambda: float16.quantize(exported)
+                )
             case _:
                 content = exported
         return content, self._answers(content)
 
     def _calibrated(self, name: str, exported: bytes) -> tuple[bytes, NDArray[np.float32]]:
-        """The static int8 file by the calibration that keeps most answers; raises `LeftOut` where none gives one that runs."""
+        """The static int8 file by the calibration that keeps most answers; raises `LeftOut` where
+        none gives one that runs.
+        """
         reference = self.original if name == "int8" else self._answers(exported)
         tried: dict[str, tuple[bytes, NDArray[np.float32]]] = {}
         calibrations: dict[str, dict[str, Any]] = {}
         broken: LeftOut | None = None
-        convert = partial(int8.quantize, full=True) if parts(name)[1] == "int8_full" else int8.quantize
+        convert = (
+            partial(int8.quantize, full=True) if parts(name)[1] == "int8_full" else int8.quantize
+        )
         for method in progress(self.settings.calibration, f"calibrating {name}", unit="methods"):
             try:
                 content = attempt(
@@ -238,7 +320,9 @@ class _Work:
                 broken = reason
                 continue
             tried[method] = content, logits
-            change = paired(self.original.argmax(axis=1), logits.argmax(axis=1), self.labels).points()
+            change = paired(
+                self.original.argmax(axis=1), logits.argmax(axis=1), self.labels
+            ).points()
             calibrations[method] = {**change, "logit_error": compare.logit_error(logits, reference)}
         if not tried:
             assert broken is not None
@@ -248,8 +332,14 @@ class _Work:
         return tried[compare.best(calibrations)]
 
     def _answers(self, content: bytes) -> NDArray[np.float32]:
-        """What a file answers to the validation split; raises `LeftOut` where it is broken or does not run."""
-        return finite(attempt("onnxruntime cannot run it", lambda: onnx_logits(sound(content), self.validation)))
+        """What a file answers to the validation split; raises `LeftOut` where it is broken or does
+        not run.
+        """
+        return finite(
+            attempt(
+                "onnxruntime cannot run it", lambda: onnx_logits(sound(content), self.validation)
+            )
+        )
 
     def _judged(self, name: str, content: bytes, logits: NDArray[np.float32]) -> _Made:
         """What is known of a variant that runs, compared with fp32."""
@@ -262,32 +352,58 @@ class _Work:
             "sha256": files.sha256(content),
             "network": network,
             "format": form,
-            "validation_accuracy": proportion(int((answers == self.labels).sum()), len(self.labels)),
+            "validation_accuracy": proportion(
+                int((answers == self.labels).sum()), len(self.labels)
+            ),
             "saturating_pairs": overflowing,
         }
         if name == "fp32":
-            return _Made(content, logits, {**facts, "within_bounds": True, "reason": "the network as it was trained"})
+            return _Made(
+                content,
+                logits,
+                {**facts, "within_bounds": True, "reason": "the network as it was trained"},
+            )
         change = paired(original, answers, self.labels).points()
         by_class = {
             label: paired(original[of_class], answers[of_class], self.labels[of_class]).points()
             for index, label in enumerate(self.description["classes"])
             if (of_class := self.labels == index).any()
         }
-        self.by_class += [{"variant": name, "class": label, **row} for label, row in by_class.items()]
+        self.by_class += [
+            {"variant": name, "class": label, **row} for label, row in by_class.items()
+        ]
         weakest = compare.worst_class(by_class)
-        good, reason = compare.within(change, by_class, self.settings.max_drop, self.settings.max_class_drop)
+        good, reason = compare.within(
+            change, by_class, self.settings.max_drop, self.settings.max_class_drop
+        )
         if overflowing:
             good = False
-            reason = f"{overflowing:,} pairs of its weights overflow 16 bits, so CPUs without VNNI answer otherwise; {reason}"
+            reason = (
+                f"{overflowing:,} pairs of its weights overflow 16 bits, so CPUs without VNNI"
+                f" answer otherwise; {reason}"
+            )
         worst = {"class": weakest, "drop_points": by_class[weakest]["drop_points"]}
-        return _Made(content, logits, {**facts, "paired": change, "worst_class": worst, "within_bounds": good, "reason": reason})
+        return _Made(
+            content,
+            logits,
+            {
+                **facts,
+                "paired": change,
+                "worst_class": worst,
+                "within_bounds": good,
+                "reason": reason,
+            },
+        )
 
 
 def _misses_no_class(drawn: NDArray[np.int64], classes: list[str], settings: Quantize) -> None:
-    """Raises `DataError` where no calibration example shows a class: the ranges of its activations would be guesses."""
+    """Raises `DataError` where no calibration example shows a class: the ranges of its activations
+    would be guesses.
+    """
     missing = [name for index, name in enumerate(classes) if index not in drawn]
     if missing:
         raise DataError(
-            f"the {len(drawn)} calibration rows have no example of class {', '.join(missing)}; raise quantize.calibration_rows "
-            f"({settings.calibration_rows}), or look whether data/prepared/train.parquet has that class"
+            f"the {len(drawn)} calibration rows have no example of class {', '.join(missing)};"
+            f" raise quantize.calibration_rows ({settings.calibration_rows}), or look whether"
+            " data/prepared/train.parquet has that class"
         )

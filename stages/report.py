@@ -1,4 +1,6 @@
-"""Prices the release from its own measurements and dated market facts, judges the gates, and writes its pages."""
+"""Prices the release from its own measurements and dated market facts, judges the gates, and writes
+its pages.
+"""
 
 import csv
 import io
@@ -21,7 +23,12 @@ from duli.tracking.headline import headline
 REPORTS = ("train", "evaluation", "quantization", "benchmark", "validation")
 COUNTS = ("n", "batch", "threads", "bytes")
 SPEED = "machine_throughput"  # of a variant in benchmark.json: what one machine gives
-SOURCES = register.Sources("reports/benchmark.json", "reports/evaluation.json", "reports/resources/train.json", "params.yaml, report")
+SOURCES = register.Sources(
+    "reports/benchmark.json",
+    "reports/evaluation.json",
+    "reports/resources/train.json",
+    "params.yaml, report",
+)
 PAGES: dict[Language, str] = {"en": "reports/report.html", "zh": "reports/report.zh.html"}
 SCORES = ("value", "low", "high", "n")
 
@@ -30,7 +37,9 @@ def main() -> None:
     params = Params("params.yaml")
     plan = params.section("report", Report)
     required = params.section("gates", gates.Gates).require
-    facts = market.read({str(path): path.read_bytes() for path in sorted(Path(plan.market).glob("*.csv"))})
+    facts = market.read(
+        {str(path): path.read_bytes() for path in sorted(Path(plan.market).glob("*.csv"))}
+    )
     reports = {name: files.read_json(f"reports/{name}.json") for name in REPORTS}
     manifest = files.read_json("dist/manifest.json")
     champion = load(Path("champion.json")).champion
@@ -53,7 +62,9 @@ def main() -> None:
     found = made.figures
     _apply_rules(found, facts, plan, reports, manifest)
     found["beside_champion"] = _beside(champion, gates.measures({"business": found}))
-    judged = gates.summary(gates.judge(required, gates.measures({**reports, "manifest": manifest, "business": found})))
+    judged = gates.summary(
+        gates.judge(required, gates.measures({**reports, "manifest": manifest, "business": found}))
+    )
     found |= {
         "verdict": judged["verdict"],
         "gates": judged["gates"],
@@ -74,7 +85,9 @@ def main() -> None:
         "versions": _one_line(reports["benchmark"]["versions"]),
         "test_digest": reports["evaluation"]["test_digest"],
         "training": training,
-        "movers": [place for place, row in enumerate(found["sobol"]) if row["input"] in assumed][:3],
+        "movers": [place for place, row in enumerate(found["sobol"]) if row["input"] in assumed][
+            :3
+        ],
         "units": {entry["input"]: entry["unit"] for entry in made.register},
         "names": {entry["input"]: Speech().name(entry["input"]) for entry in made.register},
     }
@@ -82,7 +95,10 @@ def main() -> None:
     files.write_text("reports/assumptions.csv", _assumptions(made, facts, plan))
     files.write_json("reports/gates.json", judged)
     # The dozen numbers that `dvc metrics diff` and `dvc exp show` have room for.
-    files.write_json("reports/headline.json", headline({**reports, "business": found, "resources": {"train": training}}))
+    files.write_json(
+        "reports/headline.json",
+        headline({**reports, "business": found, "resources": {"train": training}}),
+    )
     for language, path in PAGES.items():
         speech = Speech(language, plan.currency, found["currency_per_usd"]["value"])
         charts = charts_report.draw(found, speech, review=plan.below_threshold == "review")
@@ -92,7 +108,10 @@ def main() -> None:
     for reason in judged["reasons"]:
         print(f"gate refused: {reason}")
     unit_cost, margin = found["unit_cost_usd_per_million"]["value"], found["gross_margin"]["value"]
-    print(f"{judged['verdict']}: a million answers cost {wording.money(unit_cost)} USD to serve, gross margin {wording.percent(margin)}")
+    print(
+        f"{judged['verdict']}: a million answers cost {wording.money(unit_cost)} USD to serve,"
+        f" gross margin {wording.percent(margin)}"
+    )
     print(f"the page is {' or '.join(PAGES.values())}")
 
 
@@ -105,9 +124,13 @@ def _measured(reports: dict[str, Any], manifest: dict[str, Any]) -> dict[str, An
         "accuracy": _pick(numbers, "evaluation.accuracy", SCORES),
         "coverage": _pick(numbers, "evaluation.coverage", SCORES),
         "accuracy_of_accepted": _pick(numbers, "evaluation.accuracy_of_accepted", SCORES),
-        "confidence_threshold": _pick(numbers, "evaluation", ("confidence_threshold",))["confidence_threshold"],
+        "confidence_threshold": _pick(numbers, "evaluation", ("confidence_threshold",))[
+            "confidence_threshold"
+        ],
         "latency_ms": _pick(numbers, f"{speed}.latency_ms", ("value", "p95", "p99", "n")),
-        "throughput_per_second": _pick(numbers, f"{speed}.{SPEED}", ("value", "spread", "n", "batch", "threads")),
+        "throughput_per_second": _pick(
+            numbers, f"{speed}.{SPEED}", ("value", "spread", "n", "batch", "threads")
+        ),
         "model_bytes": _pick(numbers, speed, ("bytes",))["bytes"],
         "wheel_bytes": _pick(numbers, "manifest.wheel", ("bytes",))["bytes"],
     }
@@ -118,12 +141,16 @@ def _measured(reports: dict[str, Any], manifest: dict[str, Any]) -> dict[str, An
 
 def _positive(name: str, value: float) -> float:
     if value <= 0:
-        raise DataError(f"reports/benchmark.json: {name} is {value}; repeat `dvc repro --force benchmark`")
+        raise DataError(
+            f"reports/benchmark.json: {name} is {value}; repeat `dvc repro --force benchmark`"
+        )
     return value
 
 
 def _variants(reports: dict[str, Any], path: str) -> dict[str, Variant]:
-    """Speed, sureness and right answers of the float export and of the file that ships; raises `DataError` where those are missing."""
+    """Speed, sureness and right answers of the float export and of the file that ships; raises
+    `DataError` where those are missing.
+    """
     import numpy as np
     import pyarrow.parquet as pq
 
@@ -132,11 +159,17 @@ def _variants(reports: dict[str, Any], path: str) -> dict[str, Variant]:
     numbers = gates.measures(reports)
     shipped = reports["benchmark"]["shipped"]
     if shipped not in predictions.column_names or shipped not in reports["benchmark"]["variants"]:
-        raise DataError(f"{path} holds no answers of '{shipped}', the file that ships; repeat `dvc repro --force evaluate`")
+        raise DataError(
+            f"{path} holds no answers of '{shipped}', the file that ships; repeat `dvc repro"
+            " --force evaluate`"
+        )
     found = {}
     for key, name in {FULL: FULL, SHIPPED: shipped}.items():
         if name in predictions.column_names:
-            speed = _positive(f"variants.{name}.{SPEED}", _pick(numbers, f"benchmark.variants.{name}.{SPEED}", ("value",))["value"])
+            speed = _positive(
+                f"variants.{name}.{SPEED}",
+                _pick(numbers, f"benchmark.variants.{name}.{SPEED}", ("value",))["value"],
+            )
             answers = predictions[name].combine_chunks()
             probability = answers.values.to_numpy(zero_copy_only=False).reshape(len(answers), -1)
             correct = (probability.argmax(axis=1) == label).astype(np.float64)
@@ -144,14 +177,29 @@ def _variants(reports: dict[str, Any], path: str) -> dict[str, Variant]:
     return found
 
 
-def _apply_rules(found: dict[str, Any], facts: market.Market, plan: Report, reports: dict[str, Any], manifest: dict[str, Any]) -> None:
-    """Adds what follows from the numbers by stated rules: strategy, how well each segment is served, and the risks."""
-    ratios = [one["ratio"] for one in reports["evaluation"].get("slices", {}).values() if "ratio" in one]
+def _apply_rules(
+    found: dict[str, Any],
+    facts: market.Market,
+    plan: Report,
+    reports: dict[str, Any],
+    manifest: dict[str, Any],
+) -> None:
+    """Adds what follows from the numbers by stated rules: strategy, how well each segment is
+    served, and the risks.
+    """
+    ratios = [
+        one["ratio"] for one in reports["evaluation"].get("slices", {}).values() if "ratio" in one
+    ]
     if ratios:
-        found["worst_slice_ratio"] = min(ratios)  # weakest group over strongest, of the property where they differ most
+        # weakest group over strongest, of the property where they differ most
+        found["worst_slice_ratio"] = min(ratios)
     else:
-        found["reasons"].append({"key": "worst_slice_ratio", "reason": "no part of the test split was judged by itself"})
-    numbers = gates.measures({**reports, "manifest": manifest, "business": found}) | strategy.thresholds(facts)
+        found["reasons"].append(
+            {"key": "worst_slice_ratio", "reason": "no part of the test split was judged by itself"}
+        )
+    numbers = gates.measures(
+        {**reports, "manifest": manifest, "business": found}
+    ) | strategy.thresholds(facts)
     found["strategy"] = strategy.judge(numbers)
     fit = strategy.fit(found["strategy"], facts.under("need", "share"))
     segments = found["market"]["segments"]
@@ -162,7 +210,9 @@ def _apply_rules(found: dict[str, Any], facts: market.Market, plan: Report, repo
         row["enter_first"] = (
             row is best and row["som_accounts"] > 0
         )  # the most that can be won, weighed by the share of its needs that is met
-    limits = {risk.name: facts.row(f"risk.{risk.name}", risk.unit) for risk in risks.RISKS if risk.measure}
+    limits = {
+        risk.name: facts.row(f"risk.{risk.name}", risk.unit) for risk in risks.RISKS if risk.measure
+    }
     found["risks"] = risks.judge(numbers, limits)
     found["legal_dates"] = risks.dates(facts.under("legal", "yyyymmdd"), plan.as_of)
 
@@ -175,14 +225,20 @@ def _assumptions(made: Business, facts: market.Market, plan: Report) -> str:
     for entry in rest:
         entry["flags"] += ["conflicting"] * (entry["id"] in apart)
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([register.COLUMNS, *register.table([*made.register, *rest])])
+    csv.writer(text, lineterminator="\n").writerows(
+        [register.COLUMNS, *register.table([*made.register, *rest])]
+    )
     return text.getvalue()
 
 
 def _beside(champion: Record | None, numbers: dict[str, float]) -> list[dict[str, Any]]:
     """The figures that the champion was promoted with as well, side by side."""
     past = champion.measures if champion else {}
-    return [{"measure": name, "this": numbers[name], "champion": past[name]} for name in FIGURES if name in past and name in numbers]
+    return [
+        {"measure": name, "this": numbers[name], "champion": past[name]}
+        for name in FIGURES
+        if name in past and name in numbers
+    ]
 
 
 def _training_usd(training: dict[str, Any], price_per_hour: float) -> float | None:
@@ -195,9 +251,19 @@ def _pick(numbers: dict[str, float], name: str, keys: tuple[str, ...]) -> dict[s
     for key in keys:
         if not math.isfinite(numbers.get(f"{name}.{key}", math.nan)):
             report, _, rest = f"{name}.{key}".partition(".")
-            stage = {"evaluation": "evaluate", "quantization": "quantize", "manifest": "package"}.get(report, report)
-            raise DataError(f"the report '{report}' has no finite number at {rest}; repeat `dvc repro --force {stage}`")
-    return {key: int(numbers[f"{name}.{key}"]) if key in COUNTS else numbers[f"{name}.{key}"] for key in keys}
+            stage = {
+                "evaluation": "evaluate",
+                "quantization": "quantize",
+                "manifest": "package",
+            }.get(report, report)
+            raise DataError(
+                f"the report '{report}' has no finite number at {rest}; repeat `dvc repro --force"
+                f" {stage}`"
+            )
+    return {
+        key: int(numbers[f"{name}.{key}"]) if key in COUNTS else numbers[f"{name}.{key}"]
+        for key in keys
+    }
 
 
 def _interval(score: dict[str, float]) -> tuple[float, float, float]:
@@ -206,4 +272,7 @@ def _interval(score: dict[str, float]) -> tuple[float, float, float]:
 
 def _one_line(facts: dict[str, Any]) -> str:
     """Hardware or versions as one line: cpu X, cores 2, flags avx2 vnni."""
-    return ", ".join(f"{name} {' '.join(map(str, value)) if isinstance(value, list) else value}" for name, value in facts.items())
+    return ", ".join(
+        f"{name} {' '.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in facts.items()
+    )

@@ -1,4 +1,6 @@
-"""All sections of params.yaml by name, so that they and the gates can be checked at once before the first stage runs."""
+"""All sections of params.yaml by name, so that they and the gates can be checked at once before the
+first stage runs.
+"""
 
 from pathlib import Path
 
@@ -47,5 +49,8 @@ def check(path: Path) -> None:
     gates = params.section("gates", Gates).require
     lacking = unknown(gates, catalogue(params))
     if lacking:
-        mistakes = [f"{path}: gates.require.{name}.measure: {why}; `duli gates --measures` lists all" for name, why in lacking.items()]
+        mistakes = [
+            f"{path}: gates.require.{name}.measure: {why}; `duli gates --measures` lists all"
+            for name, why in lacking.items()
+        ]
         raise ParamsError("\n".join(mistakes))

@@ -48,16 +48,25 @@ def main() -> dict[str, object]:
         sys.exit()  # the process of rank 0 has written everything
     params = Params("params.yaml")
     choice, settings = params.section("model", ModelChoice), params.section("train", Training)
-    stats, verdict = files.read_json(PREPARED / "stats.json"), files.read_json("reports/validation.json")
+    stats, verdict = (
+        files.read_json(PREPARED / "stats.json"),
+        files.read_json("reports/validation.json"),
+    )
     digests = {name: split["digest"] for name, split in stats["splits"].items()}
-    # Asked this way round, so that anything but a plain `true` of these very examples holds the line.
+    # Asked this way round, so that anything but a plain `true` of these very examples holds the
+    # line.
     if verdict.get("success") is not True or verdict.get("digests") != digests:
-        raise GateError("reports/validation.json does not say that this data is valid; see reports/validation.html, then `dvc repro`")
+        raise GateError(
+            "reports/validation.json does not say that this data is valid; see"
+            " reports/validation.html, then `dvc repro`"
+        )
 
     world, local_rank = distributed.join(os.environ)
     prepared = files.read_json(PREPARED / "preprocessing.json")
     torch.set_num_threads(settings.threads)
-    train, validation = (_read(split, kinds.prepared(prepared)) for split in ("train", "validation"))
+    train, validation = (
+        _read(split, kinds.prepared(prepared)) for split in ("train", "validation")
+    )
     device = devices.choose(settings.device, local_rank)
     precision = devices.precision(settings.precision, device)
     model = new(choice, settings.seed, **prepared["input"], classes=len(stats["classes"]))
@@ -78,15 +87,30 @@ def main() -> dict[str, object]:
     if resume is None:
         _pretrained(model, train, description, settings, device, precision, world)
     if world.writes:
-        where = f"{device.type} in {description['precision']}" + (f", {world.size} processes" if world.size > 1 else "")
-        print(f"{choice.name} with {parameters:,} parameters, {len(train.labels):,} examples, on {where}")
+        where = f"{device.type} in {description['precision']}" + (
+            f", {world.size} processes" if world.size > 1 else ""
+        )
+        print(
+            f"{choice.name} with {parameters:,} parameters, {len(train.labels):,} examples, on"
+            f" {where}"
+        )
         if loaded:
-            print(f"starts from {settings.transfer.init_from}: {len(loaded.loaded)} tensors, new: {', '.join(loaded.new) or 'none'}")
+            print(
+                f"starts from {settings.transfer.init_from}: {len(loaded.loaded)} tensors, new:"
+                f" {', '.join(loaded.new) or 'none'}"
+            )
         if resume:
-            print(f"goes on after step {resume.values['step']:,} (epoch {resume.values['epoch']}), from {kept}")
+            print(
+                f"goes on after step {resume.values['step']:,} (epoch {resume.values['epoch']}),"
+                f" from {kept}"
+            )
 
     with contextlib.ExitStack() as stack:
-        live = stack.enter_context(_live_run(_experiment(stats), description, world, resume)) if world.writes else None
+        live = (
+            stack.enter_context(_live_run(_experiment(stats), description, world, resume))
+            if world.writes
+            else None
+        )
         result = fit(
             model,
             train,
@@ -109,7 +133,11 @@ def main() -> dict[str, object]:
     content, end = save({name: value.contiguous() for name, value in tensors.items()}), result.kept
     accuracy = proportion(end.validation_correct, len(validation.labels))
     files.write_bytes(MODELS / "model.safetensors", content)
-    described = {"file": "model.safetensors", "sha256": files.sha256(content), "parameters": parameters}
+    described = {
+        "file": "model.safetensors",
+        "sha256": files.sha256(content),
+        "parameters": parameters,
+    }
     files.write_json(MODELS / "model.json", {**description, "weights": described})
     files.write_text(MODELS / "history.csv", _csv(result.history, len(validation.labels)))
     files.write_json(
@@ -125,7 +153,10 @@ def main() -> dict[str, object]:
     )
     for path in (kept, kept.with_suffix(PRETRAINED)):
         path.unlink(missing_ok=True)
-    print(f"validation accuracy {accuracy['value']:.2%} ({accuracy['low']:.2%} to {accuracy['high']:.2%}, n = {accuracy['n']:,})")
+    print(
+        f"validation accuracy {accuracy['value']:.2%} ({accuracy['low']:.2%} to"
+        f" {accuracy['high']:.2%}, n = {accuracy['n']:,})"
+    )
     return {"device": device.type, "processes": world.size, "mlflow_run_id": live.close()}
 
 
@@ -138,15 +169,20 @@ def _pretrained(
     precision: torch.dtype,
     world: World,
 ) -> None:
-    """Lets the encoder learn from the texts alone where `train.pretraining` says so; what it learned outlives a crash.
+    """Lets the encoder learn from the texts alone where `train.pretraining` says so; what it
+    learned outlives a crash.
 
-    Every process does the same work: it is short, and they all have to begin alike. Raises `ParamsError` for what is no encoder of texts.
+    Every process does the same work: it is short, and they all have to begin alike. Raises
+    `ParamsError` for what is no encoder of texts.
     """
     if settings.pretraining is None:
         return
     if not hasattr(model, "encode"):
         name = description["architecture"]["name"]
-        raise ParamsError(f"train.pretraining is for encoders of texts, model.name is '{name}'; set it to null, or take encoder")
+        raise ParamsError(
+            f"train.pretraining is for encoders of texts, model.name is '{name}'; set it to null,"
+            " or take encoder"
+        )
     kept = (CHECKPOINTS / _key(description)).with_suffix(PRETRAINED)
     content = world.from_first(kept.read_bytes() if world.writes and kept.is_file() else None)
     if content is not None:
@@ -164,8 +200,14 @@ def _pretrained(
         precision=precision,
     )
     if world.writes:
-        print(f"pretraining: loss {history[0].loss:.3f} to {history[-1].loss:.3f}, {history[-1].accuracy:.1%} of the hidden tokens guessed")
-        files.write_bytes(kept, save({name: value.cpu().contiguous() for name, value in model.state_dict().items()}))
+        print(
+            f"pretraining: loss {history[0].loss:.3f} to {history[-1].loss:.3f},"
+            f" {history[-1].accuracy:.1%} of the hidden tokens guessed"
+        )
+        files.write_bytes(
+            kept,
+            save({name: value.cpu().contiguous() for name, value in model.state_dict().items()}),
+        )
 
 
 def _read(split: str, kind: kinds.Kind) -> Examples:
@@ -173,7 +215,9 @@ def _read(split: str, kind: kinds.Kind) -> Examples:
     return Examples(torch.from_numpy(inputs), torch.from_numpy(labels))
 
 
-def _network(choice: ModelChoice, stats: dict[str, Any], prepared: dict[str, Any]) -> dict[str, Any]:
+def _network(
+    choice: ModelChoice, stats: dict[str, Any], prepared: dict[str, Any]
+) -> dict[str, Any]:
     """What of model.json does not depend on how the network is trained."""
     architecture = importlib.import_module(f"duli.models.{choice.name}")
     return {
@@ -194,18 +238,25 @@ def _network(choice: ModelChoice, stats: dict[str, Any], prepared: dict[str, Any
     }
 
 
-def _transferred(model: nn.Module, settings: Transfer, classes: list[str]) -> transfer.Loaded | None:
-    """Puts the weights of `train.transfer` into the network; raises `DataError` for any but those that were pinned."""
+def _transferred(
+    model: nn.Module, settings: Transfer, classes: list[str]
+) -> transfer.Loaded | None:
+    """Puts the weights of `train.transfer` into the network; raises `DataError` for any but those
+    that were pinned.
+    """
     if settings.init_from is None:
         return None
     content, theirs = _initial(settings.init_from)
     digest = files.sha256(content)
     if settings.sha256 is None:
-        raise ParamsError(f'params.yaml: train.transfer.init_from needs the digest of its weights; add `sha256: "{digest}"` below it')
+        raise ParamsError(
+            "params.yaml: train.transfer.init_from needs the digest of its weights; add `sha256:"
+            f' "{digest}"` below it'
+        )
     if digest != settings.sha256:
         raise DataError(
-            f"{settings.init_from} now has SHA-256 {digest}, train.transfer.sha256 pins {settings.sha256[:8]}...; "
-            "write the new one there if these are the weights you want"
+            f"{settings.init_from} now has SHA-256 {digest}, train.transfer.sha256 pins"
+            f" {settings.sha256[:8]}...; write the new one there if these are the weights you want"
         )
     try:
         tensors = load(content)
@@ -217,7 +268,8 @@ def _transferred(model: nn.Module, settings: Transfer, classes: list[str]) -> tr
 def _initial(init_from: str) -> tuple[bytes, list[str] | None]:
     """The weights that `train.transfer.init_from` names, and their classes where these are known.
 
-    A version in MLflow's registry, a release line's folder, or a safetensors file (which does not tell its classes).
+    A version in MLflow's registry, a release line's folder, or a safetensors file (which does not
+    tell its classes).
     """
     if init_from.startswith("models:/"):
         return of_version(locate(os.environ, Path.cwd()), init_from)
@@ -225,19 +277,36 @@ def _initial(init_from: str) -> tuple[bytes, list[str] | None]:
     alone = path.suffix == ".safetensors"
     weights = path if alone else path / MODELS / "model.safetensors"
     if not weights.is_file():
-        raise DataError(f"train.transfer.init_from: there is no {weights}; name a safetensors file, or the folder of a line that has run")
-    return weights.read_bytes(), None if alone else files.read_json(weights.with_name("model.json"))["classes"]
+        raise DataError(
+            f"train.transfer.init_from: there is no {weights}; name a safetensors file, or the"
+            " folder of a line that has run"
+        )
+    return weights.read_bytes(), (
+        None if alone else files.read_json(weights.with_name("model.json"))["classes"]
+    )
 
 
 def _key(description: dict[str, Any]) -> str:
-    """Names the training by all that decides its result: a checkpoint of another one is never taken."""
-    recipe = {**description, "train": {name: value for name, value in description["train"].items() if name not in CADENCE}}
-    code = {path.name: files.sha256(path) for path in sorted(Path(str(checkpoint.__file__)).parent.glob("*.py"))}
+    """Names the training by all that decides its result: a checkpoint of another one is never
+    taken.
+    """
+    recipe = {
+        **description,
+        "train": {
+            name: value for name, value in description["train"].items() if name not in CADENCE
+        },
+    }
+    code = {
+        path.name: files.sha256(path)
+        for path in sorted(Path(str(checkpoint.__file__)).parent.glob("*.py"))
+    }
     return files.sha256(json.dumps([recipe, code], sort_keys=True).encode())[:16]
 
 
 def _resumed(kept: Path, world: World) -> checkpoint.State | None:
-    """The state an earlier process left when it was stopped; one that is damaged is deleted and said."""
+    """The state an earlier process left when it was stopped; one that is damaged is deleted and
+    said.
+    """
     content = world.from_first(kept.read_bytes() if world.writes and kept.is_file() else None)
     if content is None:
         return None
@@ -251,18 +320,29 @@ def _resumed(kept: Path, world: World) -> checkpoint.State | None:
 
 
 def _experiment(stats: dict[str, Any]) -> str:
-    """Of trainings on the same data, whichever line runs them; the data set `own` is another one in each line, so its title names it."""
-    data = stats["title"].lower().replace(" ", "-") if stats["dataset"] == "own" else stats["dataset"]
+    """Of trainings on the same data, whichever line runs them; the data set `own` is another one in
+    each line, so its title names it.
+    """
+    data = (
+        stats["title"].lower().replace(" ", "-") if stats["dataset"] == "own" else stats["dataset"]
+    )
     return f"{data}-training"
 
 
-def _live_run(experiment: str, description: dict[str, Any], world: World, resume: checkpoint.State | None) -> LiveRun:
+def _live_run(
+    experiment: str, description: dict[str, Any], world: World, resume: checkpoint.State | None
+) -> LiveRun:
     network, data = description["architecture"], description["data"]
     return LiveRun(
         locate(os.environ, Path.cwd()),
         experiment=experiment,
         name=network["name"],
-        params=flat.params({"model": {"name": network["name"], "settings": network["settings"]}, "train": description["train"]}),
+        params=flat.params(
+            {
+                "model": {"name": network["name"], "settings": network["settings"]},
+                "train": description["train"],
+            }
+        ),
         tags={
             "device": description["device"],
             "precision": description["precision"],
@@ -276,6 +356,8 @@ def _live_run(experiment: str, description: dict[str, Any], world: World, resume
 def _csv(history: list[Point], n: int) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["step", "epoch", "train_loss", "learning_rate", "validation_loss", "validation_accuracy"])
+    writer.writerow(
+        ["step", "epoch", "train_loss", "learning_rate", "validation_loss", "validation_accuracy"]
+    )
     writer.writerows((*point[:-1], point.validation_correct / n) for point in history)
     return text.getvalue()

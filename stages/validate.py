@@ -1,4 +1,6 @@
-"""Checks the prepared examples with a Great Expectations suite; the line stops here unless all of it holds."""
+"""Checks the prepared examples with a Great Expectations suite; the line stops here unless all of
+it holds.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +32,9 @@ def main() -> None:
     bounds = Params("params.yaml").section("validate", Validate)
     stats = files.read_json(PREPARED / "stats.json")
     kind = kinds.kind(stats["kind"], stats["input"])
-    expected = suite.Expected(len(stats["classes"]), kind.expected(), (*kind.statistics.names, *stats["columns"]))
+    expected = suite.Expected(
+        len(stats["classes"]), kind.expected(), (*kind.statistics.names, *stats["columns"])
+    )
     frame = _examples()
     outcomes = suite.validate(frame, sum(stats["quarantined"].values()), expected, bounds)
     shifts = _shifts(frame, kind, stats, bounds.shift)
@@ -39,7 +43,13 @@ def main() -> None:
     absent = {
         split: names
         for split, of_split in stats["splits"].items()
-        if (names := [name for name, count in zip(stats["classes"], of_split["per_class"], strict=True) if not count])
+        if (
+            names := [
+                name
+                for name, count in zip(stats["classes"], of_split["per_class"], strict=True)
+                if not count
+            ]
+        )
     }
     facts = {
         "success": not failed,
@@ -67,23 +77,34 @@ def main() -> None:
     )
     files.write_json("reports/validation.json", facts)
     if failed:
-        lines = "".join(f"\n  {o.table}.{o.column} {o.name}: {o.observed}; expected {o.expected}" for o in failed)
+        lines = "".join(
+            f"\n  {o.table}.{o.column} {o.name}: {o.observed}; expected {o.expected}"
+            for o in failed
+        )
         raise GateError(
             f"{len(failed)} of {len(outcomes)} expectations failed; see reports/validation.html, "
             f"then mend the data or `validate:` in params.yaml{_allowed(shifts)}{lines}"
         )
     for split, names in absent.items():
-        print(f"no example in {split} of {', '.join(names[:20])}{' ...' if len(names) > 20 else ''}")
+        print(
+            f"no example in {split} of {', '.join(names[:20])}{' ...' if len(names) > 20 else ''}"
+        )
     print(f"all {len(outcomes)} expectations hold (reports/validation.html)")
 
 
 def _allowed(shifts: "list[Outcome]") -> str:
     """How to let a split be as it is."""
     columns = sorted({one.column for one in shifts if not one.success})
-    return f" (where a split is meant to differ, say so: shift: {{ignore: [{', '.join(columns)}]}})" if columns else ""
+    return (
+        f" (where a split is meant to differ, say so: shift: {{ignore: [{', '.join(columns)}]}})"
+        if columns
+        else ""
+    )
 
 
-def _shifts(frame: "pd.DataFrame", kind: Kind, stats: dict[str, Any], allowed: Shift) -> "list[Outcome]":
+def _shifts(
+    frame: "pd.DataFrame", kind: Kind, stats: dict[str, Any], allowed: Shift
+) -> "list[Outcome]":
     """Compares every other split with train: statistics, shares of classes, features."""
     from duli.validation import shift
 
@@ -104,7 +125,9 @@ def _shifts(frame: "pd.DataFrame", kind: Kind, stats: dict[str, Any], allowed: S
     return outcomes
 
 
-def _measured(frame: "pd.DataFrame", split: str, kind: Kind, stats: dict[str, Any]) -> "dict[str, Columns]":
+def _measured(
+    frame: "pd.DataFrame", split: str, kind: Kind, stats: dict[str, Any]
+) -> "dict[str, Columns]":
     """What is compared of a split, by name; nothing of an empty one, which fails otherwise."""
     import numpy as np
     import pandas as pd
@@ -113,12 +136,17 @@ def _measured(frame: "pd.DataFrame", split: str, kind: Kind, stats: dict[str, An
     if rows.empty:
         return {"statistics": {}, "label": {}, "features": {}}
     there = [name for name in kind.compared if name in rows]
-    numbers = {name: pd.to_numeric(rows[name], errors="coerce").to_numpy(np.float64) for name in there}
+    numbers = {
+        name: pd.to_numeric(rows[name], errors="coerce").to_numpy(np.float64) for name in there
+    }
     few = _evenly(len(rows), len(stats["classes"]))
     labels = pd.to_numeric(rows["label"], errors="coerce").to_numpy(np.float64)[few]
     return {
         "statistics": numbers,
-        "label": {name: (labels == index).astype(np.float64) for index, name in enumerate(stats["classes"])},
+        "label": {
+            name: (labels == index).astype(np.float64)
+            for index, name in enumerate(stats["classes"])
+        },
         "features": _features(split, kind, stats["features"]) if "features" in stats else {},
     }
 
@@ -145,7 +173,9 @@ def _evenly(n: int, columns: int) -> "NDArray[np.int64]":
     """The rows, of `n` with so many columns, that are compared: all, or what fits into memory."""
     import numpy as np
 
-    return np.unique(np.linspace(0, n - 1, min(n, max(1000, MOST_VALUES // columns)), dtype=np.int64))
+    return np.unique(
+        np.linspace(0, n - 1, min(n, max(1000, MOST_VALUES // columns)), dtype=np.int64)
+    )
 
 
 def _examples() -> "pd.DataFrame":
@@ -160,6 +190,10 @@ def _examples() -> "pd.DataFrame":
         with opened(PREPARED / f"{split}.parquet") as file:
             names = [name for name in file.schema_arrow.names if name != "content"]
             for group in range(file.num_row_groups):
-                lengths = pc.binary_length(file.read_row_group(group, columns=["content"])["content"])
-                tables.append(file.read_row_group(group, columns=names).append_column("bytes", lengths))
+                lengths = pc.binary_length(
+                    file.read_row_group(group, columns=["content"])["content"]
+                )
+                tables.append(
+                    file.read_row_group(group, columns=names).append_column("bytes", lengths)
+                )
     return pa.concat_tables(tables).to_pandas()

@@ -26,15 +26,20 @@ FLAGS = (
 
 @contextmanager
 def page(width: int = 1280, height: int = 900, **context: Any) -> "Iterator[Page]":
-    """An empty page of headless Chromium; `context` as for playwright's `new_page` (color_scheme, ...).
+    """An empty page of headless Chromium; `context` as for playwright's `new_page` (color_scheme,
+    ...).
 
-    The browser is CHROMIUM of the environment, or the first of `NAMES` on PATH; a test that finds none fails.
+    The browser is CHROMIUM of the environment, or the first of `NAMES` on PATH; a test that finds
+    none fails.
     """
     from playwright.sync_api import sync_playwright
 
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
-        pytest.fail("this test needs a Chromium; `make browser` installs Debian's, or name one with CHROMIUM=/path/to/it")
+        pytest.fail(
+            "this test needs a Chromium; `make browser` installs Debian's, or name one with"
+            " CHROMIUM=/path/to/it"
+        )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
         try:

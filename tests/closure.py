@@ -1,4 +1,6 @@
-"""What a stage really depends on, read from the code: imports, lazy ones too, modules named by params, and templates."""
+"""What a stage really depends on, read from the code: imports, lazy ones too, modules named by
+params, and templates.
+"""
 
 import ast
 import re
@@ -8,8 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Checks every section before any stage runs: it can stop a stage, never change what one makes. Were it counted, each
-# change of one section's type would rerun the whole line.
+# Checks every section before any stage runs: it can stop a stage, never change what one makes. Were
+# it counted, each change of one section's type would rerun the whole line.
 CANNOT_CHANGE_RESULTS = {"stages.sections"}
 
 TEMPLATES = tuple(sorted(ROOT.glob("duli/*/templates")))
@@ -17,18 +19,30 @@ BESIDE = (".html", ".css", ".js")  # files that a module names and that lie besi
 
 
 def closure(stage: str, named: dict[str, str]) -> set[str]:
-    """Files (relative to the repository) that `stage` runs; `named` gives the module for a package in `import_module(f"package.{...}")`."""
+    """Files (relative to the repository) that `stage` runs; `named` gives the module for a package
+    in `import_module(f"package.{...}")`.
+    """
     named = {**named, "stages": stage}
-    packed = [f"duli.serving.{file.stem}" for file in ROOT.glob("duli/serving/*.py") if file.stem != "__init__"]
+    packed = [
+        f"duli.serving.{file.stem}"
+        for file in ROOT.glob("duli/serving/*.py")
+        if file.stem != "__init__"
+    ]
     started = packed if stage == "package" else []  # it reads them as files, imported or not
-    seen = reachable("stages.__main__", f"stages.{stage}", *started, named=named, stop=CANNOT_CHANGE_RESULTS)
+    seen = reachable(
+        "stages.__main__", f"stages.{stage}", *started, named=named, stop=CANNOT_CHANGE_RESULTS
+    )
     return {str(path(module).relative_to(ROOT)) for module in seen} | {
         str(template.relative_to(ROOT)) for module in seen for template in _templates(module)
     }
 
 
-def reachable(*modules: str, named: dict[str, str] | None = None, stop: set[str] | None = None) -> set[str]:
-    """The modules and all that they import, directly or not, without those in `stop` and what only these import."""
+def reachable(
+    *modules: str, named: dict[str, str] | None = None, stop: set[str] | None = None
+) -> set[str]:
+    """The modules and all that they import, directly or not, without those in `stop` and what only
+    these import.
+    """
     seen: set[str] = set()
     todo = [*modules]
     while todo:
@@ -40,7 +54,9 @@ def reachable(*modules: str, named: dict[str, str] | None = None, stop: set[str]
 
 
 def imports(module: str, named: dict[str, str] | None = None) -> set[str]:
-    """Modules of this repository that `module` imports anywhere in its code, type-checking blocks apart."""
+    """Modules of this repository that `module` imports anywhere in its code, type-checking blocks
+    apart.
+    """
     found: set[str] = set()
     for node in _runtime_nodes(_tree(module)):
         match node:
@@ -50,11 +66,20 @@ def imports(module: str, named: dict[str, str] | None = None) -> set[str]:
                 package = module.split(".")[:-level] if level else []
                 origin = ".".join([*package, *([base] if base else [])])
                 found |= {f"{origin}.{alias.name}" for alias in names} | {origin}
-            case ast.Call(func=ast.Attribute(attr="import_module"), args=[ast.JoinedStr(values=[ast.Constant(value=str(prefix)), *_])]):
+            case ast.Call(
+                func=ast.Attribute(attr="import_module"),
+                args=[ast.JoinedStr(values=[ast.Constant(value=str(prefix)), *_])],
+            ):
                 package_name = prefix.rstrip(".")
                 if named is not None:
                     found.add(f"{package_name}.{named[package_name]}")
-    return {name for name in found if name.split(".")[0] in ("duli", "stages") and path(name).suffix == ".py" and path(name).is_file()}
+    return {
+        name
+        for name in found
+        if name.split(".")[0] in ("duli", "stages")
+        and path(name).suffix == ".py"
+        and path(name).is_file()
+    }
 
 
 def path(module: str) -> Path:
@@ -63,11 +88,15 @@ def path(module: str) -> Path:
 
 
 def sections(stage: str) -> set[str]:
-    """The params sections a stage asks for: the literal first argument of `.section(...)`, of a section within one the outermost."""
+    """The params sections a stage asks for: the literal first argument of `.section(...)`, of a
+    section within one the outermost.
+    """
     found = set()
     for node in ast.walk(_tree(f"stages.{stage}")):
         match node:
-            case ast.Call(func=ast.Attribute(attr="section"), args=[ast.Constant(value=str(name)), *_]):
+            case ast.Call(
+                func=ast.Attribute(attr="section"), args=[ast.Constant(value=str(name)), *_]
+            ):
                 found.add(name.split(".")[0])
     return found
 
@@ -79,21 +108,38 @@ def _tree(module: str) -> ast.Module:
 
 def _runtime_nodes(node: ast.AST) -> Iterator[ast.AST]:
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+        if isinstance(child, ast.If) and ast.unparse(child.test) in (
+            "TYPE_CHECKING",
+            "typing.TYPE_CHECKING",
+        ):
             continue
         yield child
         yield from _runtime_nodes(child)
 
 
 def _templates(module: str) -> set[Path]:
-    names = {node.value for node in ast.walk(_tree(module)) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    todo = [folder / name for folder in TEMPLATES for name in names if name.endswith(".j2") and (folder / name).is_file()]
-    beside = {path(module).parent / name for name in names if name.endswith(BESIDE) and "/" not in name}
+    names = {
+        node.value
+        for node in ast.walk(_tree(module))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    todo = [
+        folder / name
+        for folder in TEMPLATES
+        for name in names
+        if name.endswith(".j2") and (folder / name).is_file()
+    ]
+    beside = {
+        path(module).parent / name for name in names if name.endswith(BESIDE) and "/" not in name
+    }
     seen: set[Path] = set()
     while todo:
         template = todo.pop()
         if template not in seen:
             seen.add(template)
-            used = re.findall(r"""{%-?\s*(?:extends|include|import|from)\s+["']([^"']+)["']""", template.read_text(encoding="utf-8"))
+            used = re.findall(
+                r"""{%-?\s*(?:extends|include|import|from)\s+["']([^"']+)["']""",
+                template.read_text(encoding="utf-8"),
+            )
             todo += [template.parent / name for name in used]
     return seen | {file for file in beside if file.is_file()}

@@ -13,21 +13,29 @@ from stages.__main__ import ENVIRONMENT
 from tests.closure import ROOT
 
 os.environ.update(ENVIRONMENT)
-# The same examples in every run: a failure is then of the change that is tested. HYPOTHESIS_PROFILE=default searches anew.
+# The same examples in every run: a failure is then of the change that is tested.
+# HYPOTHESIS_PROFILE=default searches anew.
 hypothesis.settings.register_profile("fixed", derandomize=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of the whole line first: they take longest, and a worker that has nothing left takes small ones from the end."""
+    """The tests of the whole line first: they take longest, and a worker that has nothing left
+    takes small ones from the end.
+    """
     items.sort(key=lambda item: item.path.name != "test_line.py")
 
 
 @pytest.fixture(scope="session")
 def mnist_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the four IDX files of MNIST: the repository's own if they are there, else from the public sources."""
+    """A folder with the four IDX files of MNIST: the repository's own if they are there, else from
+    the public sources.
+    """
     own = ROOT / "data/raw"
-    if all((own / name).is_file() and files.sha256(own / name) == digest for name, (_, digest) in mnist.FILES.items()):
+    if all(
+        (own / name).is_file() and files.sha256(own / name) == digest
+        for name, (_, digest) in mnist.FILES.items()
+    ):
         return own
     folder = tmp_path_factory.mktemp("mnist")
     reasons = []

@@ -9,7 +9,9 @@ from duli.models._inputs import Pixels, Whole
 
 def to_onnx(model: nn.Module, shape: tuple[int, int, int], mean: float, std: float) -> bytes:
     """The ONNX file of `model` for bytes of `shape` (channels, height, width)."""
-    return export.to_onnx(model, Pixels(mean, std).exported(), torch.zeros(2, *shape, dtype=torch.uint8), "images")
+    return export.to_onnx(
+        model, Pixels(mean, std).exported(), torch.zeros(2, *shape, dtype=torch.uint8), "images"
+    )
 
 
 def whole(model: nn.Module, mean: float, std: float) -> Whole:

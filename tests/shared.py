@@ -1,4 +1,6 @@
-"""What costs seconds to make and is only read afterwards is made once for all workers of a test run."""
+"""What costs seconds to make and is only read afterwards is made once for all workers of a test
+run.
+"""
 
 import os
 import shutil
@@ -20,7 +22,9 @@ ARTIFACTS = (  # where MLflow's database says where an artifact lies: from the r
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """The folder `name` of this test run, which `make` has filled; the first worker that asks does it and the others wait for it."""
+    """The folder `name` of this test run, which `make` has filled; the first worker that asks does
+    it and the others wait for it.
+    """
     base = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent
@@ -39,5 +43,7 @@ def copied(line: Path, folder: Path) -> Path:
     shutil.copytree(line, folder, symlinks=True, dirs_exist_ok=True)
     with closing(connect(folder / "mlruns/mlflow.db")) as database, database:
         for table, column in ARTIFACTS:
-            database.execute(f"update {table} set {column} = replace({column}, ?, ?)", (f"{line}/", f"{folder}/"))
+            database.execute(
+                f"update {table} set {column} = replace({column}, ?, ?)", (f"{line}/", f"{folder}/")
+            )
     return folder

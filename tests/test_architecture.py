@@ -1,4 +1,6 @@
-"""The rules of the house: stages run and the library computes, topics are islands, dvc.yaml tells the truth."""
+"""The rules of the house: stages run and the library computes, topics are islands, dvc.yaml tells
+the truth.
+"""
 
 import ast
 import os
@@ -18,11 +20,26 @@ from stages import sections as all_sections
 from stages.__main__ import STAGES, purpose
 from tests.closure import ROOT, closure, imports, path, reachable, sections
 
-GROUND = {"duli.errors", "duli.files", "duli.intervals", "duli.machine", "duli.outcome", "duli.padding", "duli.params", "duli.progress"}
-MODULES = (file.relative_to(ROOT).with_suffix("") for file in (ROOT / "duli").rglob("*.py") if file.name != "__init__.py")
+GROUND = {
+    "duli.errors",
+    "duli.files",
+    "duli.intervals",
+    "duli.machine",
+    "duli.outcome",
+    "duli.padding",
+    "duli.params",
+    "duli.progress",
+}
+MODULES = (
+    file.relative_to(ROOT).with_suffix("")
+    for file in (ROOT / "duli").rglob("*.py")
+    if file.name != "__init__.py"
+)
 LIBRARY = sorted(".".join(module.parts) for module in MODULES)
 LINES = sorted(file.parent for file in ROOT.glob("pipelines/*/params.yaml"))
-TOPICS = [module for module in LIBRARY if module.count(".") >= 2 and not module.startswith("duli.cli.")]
+TOPICS = [
+    module for module in LIBRARY if module.count(".") >= 2 and not module.startswith("duli.cli.")
+]
 
 
 @cache
@@ -31,7 +48,11 @@ def pipeline() -> dict[str, dict[str, set[str]]]:
     with Repo(str(ROOT)) as repo:
         return {
             stage.name: {
-                "code": {name for dep in stage.deps if (name := os.path.normpath(dep.def_path)).startswith(("duli/", "stages/"))},
+                "code": {
+                    name
+                    for dep in stage.deps
+                    if (name := os.path.normpath(dep.def_path)).startswith(("duli/", "stages/"))
+                },
                 "params": {key for dep in stage.params for key in dep.params},
             }
             for stage in repo.stage.collect("dvc.yaml")
@@ -45,16 +66,26 @@ def named() -> dict[str, str]:
 
 def test_the_graph_has_the_stages_there_are() -> None:
     assert set(pipeline()) == set(STAGES)
-    assert {file.stem for file in (ROOT / "stages").glob("*.py")} == {*STAGES, "__init__", "__main__", "sections", "measures"}
+    assert {file.stem for file in (ROOT / "stages").glob("*.py")} == {
+        *STAGES,
+        "__init__",
+        "__main__",
+        "sections",
+        "measures",
+    }
 
 
 def test_dvc_yaml_says_what_each_stage_says_of_itself() -> None:
     with Repo(str(ROOT)) as repo:
-        assert {stage.name: stage.desc for stage in repo.stage.collect("dvc.yaml")} == {name: purpose(name) for name in STAGES}
+        assert {stage.name: stage.desc for stage in repo.stage.collect("dvc.yaml")} == {
+            name: purpose(name) for name in STAGES
+        }
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.name)
-def test_a_further_line_has_the_graph_of_the_root_and_params_that_hold(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_further_line_has_the_graph_of_the_root_and_params_that_hold(
+    line: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert (line / "dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes(), "run `make graphs`"
     monkeypatch.chdir(line)  # where its stages run
     all_sections.check(Path("params.yaml"))
@@ -67,15 +98,24 @@ def test_each_line_is_a_dvc_project_of_its_own_so_that_the_root_s_dvc_speaks_of_
     folder: Path,
 ) -> None:
     with Repo(str(folder)) as repo:
-        assert {(Path(stage.path_in_repo), stage.name) for stage in repo.index.graph} == {(Path("dvc.yaml"), stage) for stage in STAGES}
+        assert {(Path(stage.path_in_repo), stage.name) for stage in repo.index.graph} == {
+            (Path("dvc.yaml"), stage) for stage in STAGES
+        }
         # The same on every machine: code outside of a line's project is named from the line.
-        assert not [dep.def_path for stage in repo.index.stages for dep in stage.deps if Path(dep.def_path).is_absolute()]
+        assert not [
+            dep.def_path
+            for stage in repo.index.stages
+            for dep in stage.deps
+            if Path(dep.def_path).is_absolute()
+        ]
         assert Path(repo.cache.local_cache_dir) == ROOT / ".dvc/cache"
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.name)
 def test_a_further_line_has_the_dvc_files_that_new_writes(line: Path) -> None:
-    kept = {name: (line / name).read_text() for name in (".dvc/config", ".dvc/.gitignore", ".dvcignore")}
+    kept = {
+        name: (line / name).read_text() for name in (".dvc/config", ".dvc/.gitignore", ".dvcignore")
+    }
     assert kept == {
         ".dvc/config": new._dvc_config(line),
         ".dvc/.gitignore": new.DVC_GITIGNORE,
@@ -84,19 +124,25 @@ def test_a_further_line_has_the_dvc_files_that_new_writes(line: Path) -> None:
 
 
 def needed(stage: str) -> set[str]:
-    """The import closure with the architecture of params.yaml, and what the stage would import with any other, their own files apart.
+    """The import closure with the architecture of params.yaml, and what the stage would import with
+    any other, their own files apart.
 
-    `${model.name}` in dvc.yaml follows the name; what architectures share is the same list for all of them, so it has to be complete.
+    `${model.name}` in dvc.yaml follows the name; what architectures share is the same list for all
+    of them, so it has to be complete.
     """
     chosen = closure(stage, named())
     own = {f"duli/models/{name}.py" for name in architectures()}
-    return chosen.union(*(closure(stage, {**named(), "duli.models": name}) - own for name in architectures()))
+    return chosen.union(
+        *(closure(stage, {**named(), "duli.models": name}) - own for name in architectures())
+    )
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_code_deps_are_the_import_closure(stage: str) -> None:
     listed, used = pipeline()[stage]["code"], needed(stage)
-    assert listed == used, f"missing in dvc.yaml: {sorted(used - listed)}; superfluous: {sorted(listed - used)}"
+    assert listed == used, (
+        f"missing in dvc.yaml: {sorted(used - listed)}; superfluous: {sorted(listed - used)}"
+    )
 
 
 def test_an_architecture_imports_no_other() -> None:
@@ -113,13 +159,21 @@ def test_params_listed_are_the_sections_loaded(stage: str) -> None:
 
 def test_train_depends_on_the_settings_of_the_chosen_architecture_alone() -> None:
     name = named()["duli.models"]
-    assert {key for key in pipeline()["train"]["params"] if key.startswith("model")} == {"model.name", f"model.{name}"}
+    assert {key for key in pipeline()["train"]["params"] if key.startswith("model")} == {
+        "model.name",
+        f"model.{name}",
+    }
 
 
 def test_the_closure_is_not_blind() -> None:
-    """The closure sees lazy imports, modules named by params, and templates; an importer of nothing has nothing."""
+    """The closure sees lazy imports, modules named by params, and templates; an importer of nothing
+    has nothing.
+    """
     of_validate = closure("validate", named())
-    assert {"duli/validation/suite.py", "duli/reporting/templates/validation.html.j2"} <= of_validate
+    assert {
+        "duli/validation/suite.py",
+        "duli/reporting/templates/validation.html.j2",
+    } <= of_validate
     assert "duli/training/loop.py" not in of_validate
     assert "duli/datasets/mnist.py" in closure("prepare", named())
     assert imports("duli.errors") == set()
@@ -128,18 +182,27 @@ def test_the_closure_is_not_blind() -> None:
 @pytest.mark.parametrize("module", TOPICS)
 def test_topics_are_islands(module: str) -> None:
     topic = module.split(".")[1]
-    strangers = {name for name in imports(module) if not name.startswith(f"duli.{topic}.") and name not in GROUND}
+    strangers = {
+        name
+        for name in imports(module)
+        if not name.startswith(f"duli.{topic}.") and name not in GROUND
+    }
     assert not strangers
 
 
 def test_the_library_never_imports_a_stage() -> None:
     library = [module for module in LIBRARY if not module.startswith("duli.cli.")]
-    assert not [module for module in library if any(name.startswith("stages") for name in imports(module))]
+    assert not [
+        module for module in library if any(name.startswith("stages") for name in imports(module))
+    ]
 
 
-@pytest.mark.parametrize("module", [module for module in LIBRARY if module.startswith("duli.serving.")])
+@pytest.mark.parametrize(
+    "module", [module for module in LIBRARY if module.startswith("duli.serving.")]
+)
 def test_serving_stands_alone(module: str) -> None:
-    """It is copied into the wheel as it is: the standard library, numpy, onnxruntime and itself by relative imports.
+    """It is copied into the wheel as it is: the standard library, numpy, onnxruntime and itself by
+    relative imports.
 
     What an extra of the wheel brings is imported by the one module that needs it.
     """
@@ -151,7 +214,12 @@ def test_serving_stands_alone(module: str) -> None:
         "kind_text": {"tokenizers"},
         "signature": {"cryptography"},
     }
-    allowed = {*sys.stdlib_module_names, "numpy", "onnxruntime", *extras.get(module.split(".")[-1], ())}
+    allowed = {
+        *sys.stdlib_module_names,
+        "numpy",
+        "onnxruntime",
+        *extras.get(module.split(".")[-1], ()),
+    }
     for node in ast.walk(ast.parse(path(module).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             assert {alias.name.split(".")[0] for alias in node.names} <= allowed
@@ -160,21 +228,40 @@ def test_serving_stands_alone(module: str) -> None:
 
 
 def test_the_library_names_no_paths_and_writes_no_files() -> None:
-    """`params.yaml` and the folders of a line are named in stages and the CLI; the writers of duli.files are called there."""
+    """`params.yaml` and the folders of a line are named in stages and the CLI; the writers of
+    duli.files are called there.
+    """
     for module in LIBRARY:
         if module in GROUND or module.startswith("duli.cli."):
             continue
         tree = ast.parse(path(module).read_text(encoding="utf-8"))
         docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
-                assert not re.fullmatch(r"(data|models|reports|dist)/[\w./-]+|params\.yaml", node.value), f"{module} names {node.value!r}"
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "files":
-                assert not node.attr.startswith(("write", "atomic")), f"{module}, line {node.lineno} writes a file"
+            if (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and id(node) not in docstrings
+            ):
+                assert not re.fullmatch(
+                    r"(data|models|reports|dist)/[\w./-]+|params\.yaml", node.value
+                ), f"{module} names {node.value!r}"
+            if (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.value.id == "files"
+            ):
+                assert not node.attr.startswith(("write", "atomic")), (
+                    f"{module}, line {node.lineno} writes a file"
+                )
 
 
 def test_packages_are_empty() -> None:
-    assert not [file for folder in ("duli", "stages") for file in (ROOT / folder).rglob("__init__.py") if file.stat().st_size]
+    assert not [
+        file
+        for folder in ("duli", "stages")
+        for file in (ROOT / folder).rglob("__init__.py")
+        if file.stat().st_size
+    ]
 
 
 def test_all_sections_are_known() -> None:
@@ -184,7 +271,23 @@ def test_all_sections_are_known() -> None:
 
 @pytest.mark.parametrize("module", ["stages.__main__", "stages.sections", "duli.cli.main"])
 def test_starting_imports_nothing_heavy(module: str) -> None:
-    heavy = {"torch", "mlflow", "great_expectations", "pandas", "sklearn", "onnxruntime", "pyarrow", "numpy"}
+    heavy = {
+        "torch",
+        "mlflow",
+        "great_expectations",
+        "pandas",
+        "sklearn",
+        "onnxruntime",
+        "pyarrow",
+        "numpy",
+    }
     code = f"import sys, {module}; print(*sorted({heavy} & set(sys.modules)))"
-    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, env={**os.environ})
+    shown = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ},
+    )
     assert shown.stdout.split() == []

@@ -1,9 +1,11 @@
-"""Every number in docs/how-a-network-learns.md is what torch's autograd computes; a number that nothing checks is an error.
+"""Every number in docs/how-a-network-learns.md is what torch's autograd computes; a number that
+nothing checks is an error.
 
-How the page is read. A line fenced as `text`, and an inline code span with `=`, is a statement `SCOPE: part = part = ...`: all parts are
-evaluated and have to be equal (`≠`: what stands left of it differs from what stands right). A table whose first column is `name` has
-one scope a column; a `formula` holds in every scope that knows its names. Digits anywhere else are an error, unless they are in the name of
-a quantity.
+How the page is read. A line fenced as `text`, and an inline code span with `=`, is a statement
+`SCOPE: part = part = ...`: all parts are evaluated and have to be equal (`≠`: what stands left of
+it differs from what stands right). A table whose first column is `name` has one scope a column; a
+`formula` holds in every scope that knows its names. Digits anywhere else are an error, unless they
+are in the name of a quantity.
 """
 
 import ast
@@ -47,7 +49,10 @@ def forward(parameters: list[Tensor], inputs: Tensor, targets: Tensor) -> dict[s
 
 
 def start() -> list[Tensor]:
-    return [torch.full(shape, START, dtype=torch.float64, requires_grad=True) for shape in ((2, 2), (2,), (2, 2), (2,))]
+    return [
+        torch.full(shape, START, dtype=torch.float64, requires_grad=True)
+        for shape in ((2, 2), (2,), (2, 2), (2,))
+    ]
 
 
 def descended(parameters: list[Tensor]) -> list[Tensor]:
@@ -73,9 +78,15 @@ def quantities() -> dict[str, dict[str, float]]:
     found = {}
     for scope in SCOPES:
         parameters = after if scope.endswith("after") else before
-        found[scope] = scoped(scope.split()[0], [parameter.detach().clone().requires_grad_() for parameter in parameters])
+        found[scope] = scoped(
+            scope.split()[0],
+            [parameter.detach().clone().requires_grad_() for parameter in parameters],
+        )
     for names, values in zip((W, B, V, C), after, strict=True):
-        found["both"] |= {f"new_{name}": value for name, value in zip(names, values.flatten().tolist(), strict=True)}
+        found["both"] |= {
+            f"new_{name}": value
+            for name, value in zip(names, values.flatten().tolist(), strict=True)
+        }
     squares = sum(found["both"][f"g_{name}"] ** 2 for name in W + B + V + C)
     found["both"] |= {"squares": squares, "promised": RATE * squares}
     return found
@@ -90,17 +101,31 @@ def scoped(which: str, parameters: list[Tensor]) -> dict[str, float]:
     found = {"loss": made["loss"].item(), "rate": RATE}
     for names, tensor in zip((W, B, V, C), parameters, strict=True):
         found |= dict(zip(names, tensor.flatten().tolist(), strict=True))
-        found |= {f"g_{name}": value for name, value in zip(names, tensor.grad.flatten().tolist(), strict=True)}
+        found |= {
+            f"g_{name}": value
+            for name, value in zip(names, tensor.grad.flatten().tolist(), strict=True)
+        }
     if which != "both":
-        for name, tensor in {"x": inputs, "t": targets, **{name: made[name] for name in "zhy"}}.items():
-            found |= {f"{name}{place}": value for place, value in enumerate(tensor[0].tolist(), start=1)}
+        for name, tensor in {
+            "x": inputs,
+            "t": targets,
+            **{name: made[name] for name in "zhy"},
+        }.items():
+            found |= {
+                f"{name}{place}": value for place, value in enumerate(tensor[0].tolist(), start=1)
+            }
             if tensor.grad is not None:
-                found |= {f"g_{name}{place}": value for place, value in enumerate(tensor.grad[0].tolist(), start=1)}
+                found |= {
+                    f"g_{name}{place}": value
+                    for place, value in enumerate(tensor.grad[0].tolist(), start=1)
+                }
     return found
 
 
 def evaluate(text: str, scope: str) -> float:
-    """An arithmetic expression of numbers and quantities; raises `KeyError` for a name, `SyntaxError` for anything else unknown."""
+    """An arithmetic expression of numbers and quantities; raises `KeyError` for a name,
+    `SyntaxError` for anything else unknown.
+    """
 
     def of(node: ast.expr) -> float:
         match node:
@@ -134,7 +159,11 @@ def wrong_in_statement(statement: str) -> list[str]:
     values = [value for side in sides for value in side[1:]]
     if not all(equal(side[0], value) for side in sides for value in side[1:]) or not values:
         return [f"not equal: {statement} ({sides})"]
-    return [f"equal after all: {statement}"] if any(equal(sides[0][0], other[0]) for other in sides[1:]) else []
+    return (
+        [f"equal after all: {statement}"]
+        if any(equal(sides[0][0], other[0]) for other in sides[1:])
+        else []
+    )
 
 
 def cells(row: str) -> list[str]:
@@ -171,8 +200,13 @@ def unchecked(text: str) -> list[str]:
     known = set().union(*quantities().values())
     names = re.findall(r"[A-Za-z_]\w*", text)
     rest = re.sub(r"[A-Za-z_]\w*", " ", text)
-    strange = [name for name in names if any(sign.isnumeric() for sign in name) and name not in known]
-    return [f"nothing checks {one} in: {text.strip()}" for one in [*strange, *(sign for sign in rest if sign.isnumeric())]]
+    strange = [
+        name for name in names if any(sign.isnumeric() for sign in name) and name not in known
+    ]
+    return [
+        f"nothing checks {one} in: {text.strip()}"
+        for one in [*strange, *(sign for sign in rest if sign.isnumeric())]
+    ]
 
 
 def mistakes(page: str) -> list[str]:
@@ -187,14 +221,18 @@ def mistakes(page: str) -> list[str]:
             found += wrong_in_statement(line)
         elif fence is None and line.startswith("| name |"):
             columns = cells(line)
-            found += [f"no such scope: {name}" for name in columns[1:] if name not in (*SCOPES, "formula")]
+            found += [
+                f"no such scope: {name}" for name in columns[1:] if name not in (*SCOPES, "formula")
+            ]
         elif columns and line.startswith("|---"):
             pass
         elif columns and line.startswith("|"):
             found += wrong_in_row(columns, line)
         else:
             columns = []
-            spans = [span for span in re.findall(r"`([^`]*)`", line) if fence is None and "=" in span]
+            spans = [
+                span for span in re.findall(r"`([^`]*)`", line) if fence is None and "=" in span
+            ]
             found += [wrong for span in spans for wrong in wrong_in_statement(span)]
             for span in spans:
                 line = line.replace(f"`{span}`", "")
@@ -229,7 +267,9 @@ def test_any_changed_number_is_seen() -> None:
     assert len(numbers) > 100
     for number in numbers:
         changed = f"{page[: number.start()]}{float(number[0]) + 0.001:.7f}{page[number.end() :]}"
-        assert mistakes(changed), page[page.rfind("\n", 0, number.start()) + 1 : page.find("\n", number.end())]
+        assert mistakes(changed), page[
+            page.rfind("\n", 0, number.start()) + 1 : page.find("\n", number.end())
+        ]
 
 
 @pytest.mark.parametrize(
@@ -265,7 +305,10 @@ def test_any_added_number_is_seen(added: str, said: str) -> None:
 
 def test_equal_units_stay_equal_and_random_ones_part() -> None:
     """What the page says of the equal start, over a hundred steps."""
-    equal_start, random_start = start(), [torch.rand(p.shape, generator=torch.Generator().manual_seed(0)).double() for p in start()]
+    equal_start, random_start = (
+        start(),
+        [torch.rand(p.shape, generator=torch.Generator().manual_seed(0)).double() for p in start()],
+    )
     for _ in range(100):
         equal_start, random_start = descended(equal_start), descended(random_start)
     w, b, v, _ = equal_start
@@ -280,4 +323,6 @@ def test_the_code_the_page_points_at_is_there() -> None:
     pointers = re.findall(r"\| `([^`]+)` \| `([\w/]+\.py)` \|", PAGE.read_text(encoding="utf-8"))
     assert len(pointers) >= 7
     for code, file in pointers:
-        assert code in (ROOT / file).read_text(encoding="utf-8"), f"{file} has no {code} any more; correct the last table of {PAGE.name}"
+        assert code in (ROOT / file).read_text(encoding="utf-8"), (
+            f"{file} has no {code} any more; correct the last table of {PAGE.name}"
+        )

@@ -50,8 +50,8 @@ def test_a_killed_writer_leaves_the_old_file_and_its_leftover_is_swept(tmp_path:
     target = tmp_path / "x.json"
     files.write_text(target, "old")
     code = (
-        "import os, signal, sys; from duli import files\n"
-        "with files.atomic(sys.argv[1]) as f:\n f.write(b'new'); f.flush(); os.kill(os.getpid(), signal.SIGKILL)"
+        "import os, signal, sys; from duli import files\nwith files.atomic(sys.argv[1]) as f:\n"
+        " f.write(b'new'); f.flush(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     killed = subprocess.run([sys.executable, "-c", code, str(target)])
     assert killed.returncode == -signal.SIGKILL
@@ -82,7 +82,13 @@ def test_json_refuses_what_is_not_finite_and_names_it(tmp_path: Path, number: fl
     assert list(tmp_path.iterdir()) == []
 
 
-plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+plain = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
 
 
 @given(st.recursive(plain, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))

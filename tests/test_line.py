@@ -1,4 +1,6 @@
-"""The whole line by real `dvc repro`, on a small real subset of MNIST, in a clone of this repository."""
+"""The whole line by real `dvc repro`, on a small real subset of MNIST, in a clone of this
+repository.
+"""
 
 import io
 import json
@@ -31,11 +33,15 @@ from tests.tracking.conftest import fresh, migrated  # noqa: F401
 
 pytestmark = pytest.mark.slow
 
-# stages.sections stops a stage whose params are wrong, and changes nothing else: no dep, but it has to be importable, and it looks for the
-# architectures and data sets that params name.
+# stages.sections stops a stage whose params are wrong, and changes nothing else: no dep, but it has
+# to be importable, and it looks for the architectures and data sets that params name.
 CHECKS_PARAMS = sorted(
     {str(path(name).relative_to(ROOT)) for name in reachable("stages.sections")}
-    | {str(one.relative_to(ROOT)) for folder in ("models", "datasets") for one in (ROOT / "duli" / folder).glob("*.py")}
+    | {
+        str(one.relative_to(ROOT))
+        for folder in ("models", "datasets")
+        for one in (ROOT / "duli" / folder).glob("*.py")
+    }
 )
 PLOTS = (
     "Confusion_on_the_test_split",
@@ -55,14 +61,27 @@ class Clone:
         self.folder, self.environment = folder, environment
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_", "GIT_"))}
-        env = {**own, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1", **self.environment}
+        own = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("DVC_", "MLFLOW_", "GIT_"))
+        }
+        env = {
+            **own,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "DVC_NO_ANALYTICS": "1",
+            **self.environment,
+        }
         done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True)
-        assert not check or done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        assert not check or done.returncode == 0, (
+            f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        )
         return done
 
     def duli(self, *arguments: str) -> str:
-        return self.run(sys.executable, "-c", "from duli.cli.main import main; main()", *arguments).stdout
+        return self.run(
+            sys.executable, "-c", "from duli.cli.main import main; main()", *arguments
+        ).stdout
 
     def repro(self) -> list[str]:
         """The stages that `dvc repro` ran; those restored from the run cache did not run."""
@@ -81,7 +100,10 @@ class Clone:
     def runs(self, experiment: str) -> list[tuple[str, str]]:
         """Id and status of the runs of an experiment, as they stand in MLflow's database."""
         with closing(connect(self.folder / "mlruns/mlflow.db")) as database:
-            query = "select run_uuid, status from runs join experiments using (experiment_id) where experiments.name = ?"
+            query = (
+                "select run_uuid, status from runs join experiments using (experiment_id) where"
+                " experiments.name = ?"
+            )
             return list(database.execute(query, (experiment,)))
 
     def copy(self, folder: Path) -> "Clone":
@@ -89,20 +111,33 @@ class Clone:
         return Clone(copied(self.folder, folder))
 
     def forget(self, stage: str) -> None:
-        """Removes what the stage made, here and from DVC's cache, so that nothing but a run brings it back."""
+        """Removes what the stage made, here and from DVC's cache, so that nothing but a run brings
+        it back.
+        """
         shutil.rmtree(self.folder / ".dvc/cache/runs")
         for out in YAML(typ="safe").load(self.folder / "dvc.lock")["stages"][stage]["outs"]:
             (self.folder / out["path"]).unlink()
-            (self.folder / ".dvc/cache/files/md5" / out["md5"][:2] / out["md5"][2:]).unlink(missing_ok=True)
+            (self.folder / ".dvc/cache/files/md5" / out["md5"][:2] / out["md5"][2:]).unlink(
+                missing_ok=True
+            )
 
     def versions(self) -> list[int]:
         with closing(connect(self.folder / "mlruns/mlflow.db")) as database:
-            return [row[0] for row in database.execute("select version from model_versions order by version")]
+            return [
+                row[0]
+                for row in database.execute("select version from model_versions order by version")
+            ]
 
 
 def make_clone(folder: Path, mnist: Path) -> Clone:
     clone = Clone(folder)
-    names = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    names = subprocess.run(
+        ["git", "ls-files", "-coz", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     for name in filter(None, names.split("\0")):
         if (ROOT / name).is_file() and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -116,13 +151,17 @@ def make_clone(folder: Path, mnist: Path) -> Clone:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, mnist_folder: Path) -> Clone:
-    """A clone whose line has run once, which tests may read; those that change something work on copies of it."""
+    """A clone whose line has run once, which tests may read; those that change something work on
+    copies of it.
+    """
 
     def build(folder: Path) -> None:
         assert make_clone(folder, mnist_folder).repro() == list(STAGES)
 
     # The one of all workers is only copied: nothing in it changes while another worker copies it.
-    return Clone(once(tmp_path_factory, "line", build)).copy(tmp_path_factory.mktemp("built") / "line")
+    return Clone(once(tmp_path_factory, "line", build)).copy(
+        tmp_path_factory.mktemp("built") / "line"
+    )
 
 
 @pytest.fixture
@@ -133,21 +172,27 @@ def clone(built: Clone, tmp_path: Path) -> Clone:
 def test_the_first_run_makes_a_release_whose_gate_holds_it(built: Clone) -> None:
     """A few hundred digits do not make 99 %: the line runs to its end, and the verdict is hold."""
     table = built.duli("show")
-    assert re.search(r"verdict +hold: accuracy: business.accuracy.low = 0\.\d+ is below 0\.99", table)
+    assert re.search(
+        r"verdict +hold: accuracy: business.accuracy.low = 0\.\d+ is below 0\.99", table
+    )
     assert re.search(r"wheel +dist/digits-0\.1\.0-py3-none-any\.whl \(\d+ kB, unsigned\)", table)
     assert (built.folder / "reports/report.html").stat().st_size > 10_000
     [(run, status)] = built.runs("digits")
     assert (status, run) == ("FINISHED", built.json("reports/release_run.json")["run_id"])
     assert {status for _, status in built.runs("mnist-training")} == {"FINISHED"}
-    assert not re.search(r"\.tmp$", "\n".join(str(path) for path in built.folder.rglob(".*")), re.MULTILINE)
+    assert not re.search(
+        r"\.tmp$", "\n".join(str(path) for path in built.folder.rglob(".*")), re.MULTILINE
+    )
 
 
 def test_dvc_shows_metrics_and_plots(clone: Clone) -> None:
     lines = json.loads(clone.run("dvc", "metrics", "show", "--json").stdout)[""]["data"]
     metrics = {path: one for path, one in lines.items() if "data" in one}
-    assert metrics.keys() == {"reports/headline.json"}  # more than a dozen numbers and `dvc exp show` has no room for any
+    # more than a dozen numbers and `dvc exp show` has no room for any
+    assert metrics.keys() == {"reports/headline.json"}
     accuracy = clone.json("reports/business.json")["accuracy"]["value"]
-    assert metrics["reports/headline.json"]["data"]["accuracy"] == pytest.approx(accuracy, rel=1e-4)  # rounded to be read
+    # rounded to be read
+    assert metrics["reports/headline.json"]["data"]["accuracy"] == pytest.approx(accuracy, rel=1e-4)
     assert len(metrics["reports/headline.json"]["data"]) <= 12
     clone.run("dvc", "plots", "show", "-o", "plots")
     page = (clone.folder / "plots/index.html").read_text()
@@ -163,7 +208,9 @@ def test_dvc_plots_compare_two_releases(clone: Clone) -> None:
         clone.set("evaluate", "slices", {"min_examples": 100, "quantiles": quantiles})
         clone.run("dvc", "repro", "evaluate")
         clone.run("git", "add", "-A")
-        clone.run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", message)
+        clone.run(
+            "git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", message
+        )
     clone.run("dvc", "plots", "diff", "HEAD~1", "HEAD", "-o", "plots")
     page = (clone.folder / "plots/index.html").read_text()
     for plot in PLOTS:
@@ -179,7 +226,9 @@ def test_a_stage_runs_on_its_deps_alone(
     stage: str,
     fresh: Callable[[Path], Store],  # noqa: F811
 ) -> None:
-    """In a folder with nothing but what dvc.yaml lists for it; what only checks params is there as well, and an empty MLflow store."""
+    """In a folder with nothing but what dvc.yaml lists for it; what only checks params is there as
+    well, and an empty MLflow store.
+    """
     alone = Clone(tmp_path)
     with Repo(str(built.folder)) as repo:
         (listed,) = (one for one in repo.stage.collect("dvc.yaml") if one.name == stage)
@@ -187,9 +236,18 @@ def test_a_stage_runs_on_its_deps_alone(
     for name in (*names, "params.yaml", *CHECKS_PARAMS):
         source, target = built.folder / name, tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(source, target, dirs_exist_ok=True) if source.is_dir() else shutil.copy(source, target)
-    # Empty files that no dependency list names; without them Python would take the package of the installed copy instead.
-    for folder in ("stages", "duli", *(str(one.relative_to(tmp_path)) for one in (tmp_path / "duli").iterdir() if one.is_dir())):
+        (
+            shutil.copytree(source, target, dirs_exist_ok=True)
+            if source.is_dir()
+            else shutil.copy(source, target)
+        )
+    # Empty files that no dependency list names; without them Python would take the package of the
+    # installed copy instead.
+    for folder in (
+        "stages",
+        "duli",
+        *(str(one.relative_to(tmp_path)) for one in (tmp_path / "duli").iterdir() if one.is_dir()),
+    ):
         (tmp_path / folder / "__init__.py").touch()
     (tmp_path / ".dvc").mkdir()
     fresh(tmp_path)
@@ -203,7 +261,9 @@ def test_a_further_line_is_a_folder_with_the_same_graph(clone: Clone) -> None:
     (line / "data/accepted").mkdir(parents=True)
     shutil.copy(clone.folder / "champion.json", line)
     params = (clone.folder / "params.yaml").read_text()
-    (line / "params.yaml").write_text(params.replace("root: .", "root: ../..").replace("market: data", "market: ../../data"))
+    (line / "params.yaml").write_text(
+        params.replace("root: .", "root: ../..").replace("market: data", "market: ../../data")
+    )
     mine = Clone(line)
     mine.run("dvc", "repro", "train")
     for name in ("reports/validation.json", "models/model.json", "reports/train.json"):
@@ -229,7 +289,11 @@ def test_each_change_reruns_what_follows_from_it_and_nothing_else(clone: Clone) 
     assert clone.repro() == FROM_TRAIN
     retrained = clone.json("reports/release_run.json")
     assert retrained["version"] == first["version"] + 1
-    assert {run for run, _ in clone.runs("digits")} == {first["run_id"], repriced["run_id"], retrained["run_id"]}
+    assert {run for run, _ in clone.runs("digits")} == {
+        first["run_id"],
+        repriced["run_id"],
+        retrained["run_id"],
+    }
 
     # Back to where it began: from the run cache, without running anything, to the same release run.
     prices.write_text(original)
@@ -240,35 +304,59 @@ def test_each_change_reruns_what_follows_from_it_and_nothing_else(clone: Clone) 
 
 
 def test_only_the_files_of_one_run_are_logged(clone: Clone) -> None:
-    """By hand out of order: a table that somebody changed, and numbers that the later stages have not seen."""
+    """By hand out of order: a table that somebody changed, and numbers that the later stages have
+    not seen.
+    """
     table = clone.folder / "reports/per_class.csv"
     original = table.read_bytes()
     table.chmod(0o644)
     table.write_bytes(original + b" ")
-    refused = clone.run(sys.executable, "-c", "from duli.cli.main import main; main()", "track", check=False)
+    refused = clone.run(
+        sys.executable, "-c", "from duli.cli.main import main; main()", "track", check=False
+    )
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
-    assert "reports/per_class.csv is not as the stage 'evaluate' in dvc.lock knows it" in refused.stderr
+    assert (
+        "reports/per_class.csv is not as the stage 'evaluate' in dvc.lock knows it"
+        in refused.stderr
+    )
     table.write_bytes(original)
     assert "was there" in clone.duli("track")
     clone.set("evaluate", "top_k", 3)
     clone.run("dvc", "repro", "evaluate")
-    refused = clone.run(sys.executable, "-c", "from duli.cli.main import main; main()", "track", check=False)
-    assert "reports/evaluation.json is not as the stage 'package' in dvc.lock knows it" in refused.stderr
+    refused = clone.run(
+        sys.executable, "-c", "from duli.cli.main import main; main()", "track", check=False
+    )
+    assert (
+        "reports/evaluation.json is not as the stage 'package' in dvc.lock knows it"
+        in refused.stderr
+    )
 
 
-def test_every_number_of_the_reports_can_be_gated_and_none_is_promised_in_vain(built: Clone) -> None:
+def test_every_number_of_the_reports_can_be_gated_and_none_is_promised_in_vain(
+    built: Clone,
+) -> None:
     reports = {
-        name: built.json(f"reports/{name}.json") for name in ("validation", "train", "quantization", "evaluation", "benchmark", "business")
+        name: built.json(f"reports/{name}.json")
+        for name in ("validation", "train", "quantization", "evaluation", "benchmark", "business")
     }
     reports["manifest"] = built.json("dist/manifest.json")
     numbers = gates.measures(reports)
     known = catalogue(Params(built.folder / "params.yaml"))
     # The verdict's own counts come after it.
-    assert [name for name in numbers if name not in known] == ["business.gates", "business.gates_refused"]
-    promised = [name for name in known.names if not any(number in gates.Catalogue([name]) for number in numbers)]
+    assert [name for name in numbers if name not in known] == [
+        "business.gates",
+        "business.gates_refused",
+    ]
+    promised = [
+        name
+        for name in known.names
+        if not any(number in gates.Catalogue([name]) for number in numbers)
+    ]
     # What has no number says why, and there is no champion yet.
     reasons = {f"business.{entry['key']}" for entry in reports["business"]["reasons"]}
-    assert {name for name in promised if not name.startswith("business.variants.champion.")} <= reasons
+    assert {
+        name for name in promised if not name.startswith("business.variants.champion.")
+    } <= reasons
 
 
 def test_comments_do_not_retrain(clone: Clone) -> None:
@@ -289,17 +377,41 @@ def test_a_lost_tracking_store_is_rebuilt_from_the_files_once(clone: Clone) -> N
 
 # What experiments change, and what of it runs: a price is decided without a training.
 EXPERIMENTS = [
-    (["--temp", "train"], "train.learning_rate=0.004", ["train"], {"mnist-training": 1, "digits": 0}),
-    (["--queue"], "report.price_per_1000=24", ["report", "track"], {"mnist-training": 0, "digits": 1}),
+    (
+        ["--temp", "train"],
+        "train.learning_rate=0.004",
+        ["train"],
+        {"mnist-training": 1, "digits": 0},
+    ),
+    (
+        ["--queue"],
+        "report.price_per_1000=24",
+        ["report", "track"],
+        {"mnist-training": 0, "digits": 1},
+    ),
 ]
 
 
 @pytest.mark.parametrize(("way", "change", "stages", "logged"), EXPERIMENTS, ids=["temp", "queue"])
-def test_experiments_log_to_the_repository(clone: Clone, way: list[str], change: str, stages: list[str], logged: dict[str, int]) -> None:
-    """Their working directory is a copy elsewhere; trainings and releases stand in the repository's store all the same."""
+def test_experiments_log_to_the_repository(
+    clone: Clone, way: list[str], change: str, stages: list[str], logged: dict[str, int]
+) -> None:
+    """Their working directory is a copy elsewhere; trainings and releases stand in the repository's
+    store all the same.
+    """
     before = {experiment: clone.runs(experiment) for experiment in logged}
     clone.run("git", "add", "-A")
-    clone.run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "built", "--allow-empty")
+    clone.run(
+        "git",
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@localhost",
+        "commit",
+        "-qm",
+        "built",
+        "--allow-empty",
+    )
     done = clone.run("dvc", "exp", "run", *way, "-S", change, "-n", "other").stdout
     if "--queue" in way:
         clone.run("dvc", "queue", "start", "-j", "1")
@@ -308,27 +420,48 @@ def test_experiments_log_to_the_repository(clone: Clone, way: list[str], change:
         done = clone.run("dvc", "queue", "logs", "other").stdout
     assert re.findall(r"Running stage '(\w+)'", done) == stages
     after = {experiment: clone.runs(experiment) for experiment in logged}
-    assert {experiment: len(after[experiment]) - len(before[experiment]) for experiment in logged} == logged
+    assert {
+        experiment: len(after[experiment]) - len(before[experiment]) for experiment in logged
+    } == logged
     if "price" in change:
         _ranked_by_margin(clone, before["digits"], after["digits"])
 
 
-def _ranked_by_margin(clone: Clone, before: list[tuple[str, str]], after: list[tuple[str, str]]) -> None:
+def _ranked_by_margin(
+    clone: Clone, before: list[tuple[str, str]], after: list[tuple[str, str]]
+) -> None:
     """A dearer answer earns more: DVC shows both margins, and MLflow sorts the releases by them."""
-    diff = json.loads(clone.run("dvc", "exp", "diff", "HEAD", "other", "--json").stdout)["metrics"]["reports/headline.json"]
-    assert diff["gross_margin"]["old"] == clone.json("reports/headline.json")["gross_margin"] < diff["gross_margin"]["new"]
+    diff = json.loads(clone.run("dvc", "exp", "diff", "HEAD", "other", "--json").stdout)["metrics"][
+        "reports/headline.json"
+    ]
+    assert (
+        diff["gross_margin"]["old"]
+        == clone.json("reports/headline.json")["gross_margin"]
+        < diff["gross_margin"]["new"]
+    )
     query = "order_by=['metrics.gross_margin DESC']).run_id.to_list()"
     search = f"import mlflow; print(*mlflow.search_runs(experiment_names=['digits'], {query})"
-    ranked = clone.run("env", "MLFLOW_TRACKING_URI=sqlite:///mlruns/mlflow.db", sys.executable, "-c", search).stdout.split()
+    ranked = clone.run(
+        "env", "MLFLOW_TRACKING_URI=sqlite:///mlruns/mlflow.db", sys.executable, "-c", search
+    ).stdout.split()
     ((own, _),) = before
     ((other, _),) = set(after) - set(before)
     assert ranked == [other, own]
 
 
-def test_killed_dvc_leaves_no_writer_and_the_next_run_ends_as_if_nothing_had_happened(clone: Clone) -> None:
+def test_killed_dvc_leaves_no_writer_and_the_next_run_ends_as_if_nothing_had_happened(
+    clone: Clone,
+) -> None:
     clone.forget("train")
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    dvc = subprocess.Popen(["dvc", "repro"], cwd=clone.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    dvc = subprocess.Popen(
+        ["dvc", "repro"],
+        cwd=clone.folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     with dvc:
         assert dvc.stdout is not None
         for shown in dvc.stdout:
@@ -337,7 +470,8 @@ def test_killed_dvc_leaves_no_writer_and_the_next_run_ends_as_if_nothing_had_hap
         os.kill(dvc.pid, signal.SIGKILL)
         dvc.wait()
         _until(lambda: not _writers(clone.folder), "a stage outlived DVC")
-    assert clone.repro() == ["train", "report", "track"]  # to the same bytes, or more would follow; these two note how long it took
+    # to the same bytes, or more would follow; these two note how long it took
+    assert clone.repro() == ["train", "report", "track"]
 
 
 def _writers(folder: Path) -> list[str]:
@@ -345,7 +479,9 @@ def _writers(folder: Path) -> list[str]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if (process / "cwd").readlink() == folder and b"stages" in (process / "cmdline").read_bytes():
+            if (process / "cwd").readlink() == folder and b"stages" in (
+                process / "cmdline"
+            ).read_bytes():
                 found.append(process.name)
         except OSError:
             continue

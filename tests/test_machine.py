@@ -10,7 +10,10 @@ GB = 10**9
 
 
 def tree(root: Path, files: dict[str, str]) -> Path:
-    for name, text in {"proc/meminfo": f"MemTotal: 99 kB\nMemAvailable: {8 * GB // 1024} kB\n", **files}.items():
+    for name, text in {
+        "proc/meminfo": f"MemTotal: 99 kB\nMemAvailable: {8 * GB // 1024} kB\n",
+        **files,
+    }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     return root
@@ -23,7 +26,10 @@ V1 = "sys/fs/cgroup/memory"
     ("files", "left"),
     [
         ({}, 8 * GB // 1024 * 1024),
-        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "max\n"}, 8 * GB // 1024 * 1024),
+        (
+            {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "max\n"},
+            8 * GB // 1024 * 1024,
+        ),
         (
             {
                 "proc/self/cgroup": "0::/a/b\n",
@@ -45,12 +51,18 @@ V1 = "sys/fs/cgroup/memory"
             2 * GB + GB // 4,
         ),
         (
-            {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "100\n", "sys/fs/cgroup/memory.current": "200\n"},
+            {
+                "proc/self/cgroup": "0::/\n",
+                "sys/fs/cgroup/memory.max": "100\n",
+                "sys/fs/cgroup/memory.current": "200\n",
+            },
             0,
         ),
     ],
 )
-def test_memory_left_is_what_the_tightest_limit_leaves(tmp_path: Path, files: dict[str, str], left: int) -> None:
+def test_memory_left_is_what_the_tightest_limit_leaves(
+    tmp_path: Path, files: dict[str, str], left: int
+) -> None:
     assert machine.available_bytes(tree(tmp_path, files)) == left
 
 
@@ -120,7 +132,11 @@ QUOTA, PERIOD = "cpu.cfs_quota_us", "cpu.cfs_period_us"
     ],
 )
 def test_cores_are_no_more_than_the_quota_which_is_told_beside_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], quota: float | None, cores: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    files: dict[str, str],
+    quota: float | None,
+    cores: int,
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
     found = machine.describe(tree(tmp_path, files))
@@ -135,7 +151,13 @@ def test_the_cpu_and_its_flags_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("flags", "in_16"),
-    [(["avx2"], True), (["avx2", "avx512f"], True), (["avx2", "avx_vnni"], False), (["avx2", "avx512_vnni"], False), (["asimd"], False)],
+    [
+        (["avx2"], True),
+        (["avx2", "avx512f"], True),
+        (["avx2", "avx_vnni"], False),
+        (["avx2", "avx512_vnni"], False),
+        (["asimd"], False),
+    ],
 )
 def test_an_x86_without_vnni_adds_in_16_bits(flags: list[str], in_16: bool) -> None:
     assert machine.adds_in_16_bits(flags) is in_16

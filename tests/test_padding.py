@@ -1,4 +1,6 @@
-"""Padding goes where it is needless, rows come back where they were, and what is no tokens stays as it is."""
+"""Padding goes where it is needless, rows come back where they were, and what is no tokens stays as
+it is.
+"""
 
 import numpy as np
 from hypothesis import given
@@ -7,7 +9,9 @@ from hypothesis.extra.numpy import arrays
 
 from duli import padding
 
-TOKENS = arrays(np.int32, st.tuples(st.integers(1, 6), st.integers(1, 8)), elements=st.integers(0, 3))
+TOKENS = arrays(
+    np.int32, st.tuples(st.integers(1, 6), st.integers(1, 8)), elements=st.integers(0, 3)
+)
 
 
 @given(TOKENS)
@@ -19,7 +23,9 @@ def test_a_cut_loses_no_token_and_leaves_no_column_of_padding_behind(batch: np.n
 
 
 @given(TOKENS)
-def test_the_order_by_length_is_one_and_the_first_row_is_of_median_length(batch: np.ndarray) -> None:
+def test_the_order_by_length_is_one_and_the_first_row_is_of_median_length(
+    batch: np.ndarray,
+) -> None:
     lengths = (batch != 0).sum(axis=1)
     order = padding.by_length(batch)
     assert sorted(order.tolist()) == list(range(len(batch)))

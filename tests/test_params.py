@@ -1,4 +1,6 @@
-"""Params are strict: each of the worst inputs gives file, key, value and fix, and all mistakes come at once."""
+"""Params are strict: each of the worst inputs gives file, key, value and fix, and all mistakes come
+at once.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -31,7 +33,10 @@ def test_yaml_1_2_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("train: {lr: 0.1, epoch: 3, epochs: 3}", "unknown key 'train.epoch'.*did you mean 'epochs'"),
+        (
+            "train: {lr: 0.1, epoch: 3, epochs: 3}",
+            "unknown key 'train.epoch'.*did you mean 'epochs'",
+        ),
         ("train: {lr: 0.1}", "'train.epochs' is missing"),
         ("train: {lr: '0.1', epochs: 3}", r"train\.lr = '0\.1' should be a valid number"),
         ("train: {lr: yes, epochs: 3}", r"train\.lr = 'yes' should be a valid number"),
@@ -40,12 +45,21 @@ def test_yaml_1_2_numbers(tmp_path: Path) -> None:
         ("train: {lr: 0.1, epochs: 0}", r"train\.epochs = 0 should be greater than or equal to 1"),
         ("train: {lr: .nan, epochs: 1}", r"train\.lr = nan is not a finite number"),
         ("train: {lr: .inf, epochs: 1}", r"train\.lr = inf is not a finite number"),
-        ("train: {lr: 0.1, epochs: 1, name: 1.0}", r'train\.name = 1\.0 should be text; put it in quotes: "1\.0"'),
-        ("train: {lr: 0.1, epochs: 1, widths: 3}", r"train\.widths = 3 should be a valid (tuple|array)"),
+        (
+            "train: {lr: 0.1, epochs: 1, name: 1.0}",
+            r'train\.name = 1\.0 should be text; put it in quotes: "1\.0"',
+        ),
+        (
+            "train: {lr: 0.1, epochs: 1, widths: 3}",
+            r"train\.widths = 3 should be a valid (tuple|array)",
+        ),
         ("train:\n  lr: 0.1\n  lr: 0.2\n  epochs: 1", 'line 3: found duplicate key .?"?lr'),
         ("train: [1, 2]", r"train = \[1, 2\]"),
         ("train: null", "train = None"),
-        ("train: {lr: 0.1, epochs: 1, name: 2026-11-23}", "in section .train., 2026-11-23 is read as a date.*put it in quotes"),
+        (
+            "train: {lr: 0.1, epochs: 1, name: 2026-11-23}",
+            "in section .train., 2026-11-23 is read as a date.*put it in quotes",
+        ),
         ("model: {}", "section 'train' is missing"),
         ("", "holds NoneType"),
         ("- a\n- b", "holds list"),

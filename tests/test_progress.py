@@ -1,4 +1,6 @@
-"""Long work shows that it goes on, in the way of the place where it shows; short work shows nothing."""
+"""Long work shows that it goes on, in the way of the place where it shows; short work shows
+nothing.
+"""
 
 import io
 import itertools
@@ -49,7 +51,9 @@ def test_short_work_says_nothing(clock: Clock, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr() == ("", "")
 
 
-def test_long_work_says_a_plain_line_now_and_then(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_long_work_says_a_plain_line_now_and_then(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
     work(clock, 1.0, 33, total=33, unit="files")
     out, err = capsys.readouterr()
     assert out == ""
@@ -64,10 +68,14 @@ def test_long_work_says_a_plain_line_now_and_then(clock: Clock, capsys: pytest.C
 def test_units_an_earlier_run_and_facts(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     work(clock, 0.5, 10, total=110, unit="examples", size=64, done=100, facts=lambda: "loss 0.5")
     # Four items after two seconds: 104 of 110, at the speed of this run and not of the one before.
-    assert capsys.readouterr().err.splitlines() == ["  train: 6,656/7,040 (95%) examples, 128 a second, about 3 s left, loss 0.5"]
+    assert capsys.readouterr().err.splitlines() == [
+        "  train: 6,656/7,040 (95%) examples, 128 a second, about 3 s left, loss 0.5"
+    ]
 
 
-def test_without_a_total_there_is_no_share(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_total_there_is_no_share(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
     work(clock, 1.0, 4)
     assert capsys.readouterr().err == "  train: 2 it, 1 a second\n"
 
@@ -83,7 +91,8 @@ def shown(monkeypatch: pytest.MonkeyPatch, **options: Any) -> str:
     terminal = Terminal()
     monkeypatch.setattr(module.sys, "stderr", terminal)
     monkeypatch.setattr(module, "FACTS_EVERY", 0)
-    monkeypatch.setattr("tqdm.std.time", itertools.count(1000.0).__next__)  # a second passes whenever the bar looks
+    # a second passes whenever the bar looks
+    monkeypatch.setattr("tqdm.std.time", itertools.count(1000.0).__next__)
     assert list(progress(range(10), "train", **options)) == list(range(10))
     return terminal.getvalue()
 
@@ -96,8 +105,12 @@ def test_a_terminal_gets_a_bar_that_goes_away(monkeypatch: pytest.MonkeyPatch) -
     assert text.rsplit("\r", 2)[-2].strip() == ""
 
 
-def test_the_bar_counts_units_and_what_was_done_before_and_shows_facts(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = shown(monkeypatch, total=20, size=100, done=10, unit="examples", facts=lambda: "loss 0.25")
+def test_the_bar_counts_units_and_what_was_done_before_and_shows_facts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = shown(
+        monkeypatch, total=20, size=100, done=10, unit="examples", facts=lambda: "loss 0.25"
+    )
     assert text.startswith("\rtrain:  55%|")
     assert re.search(r"55%.*1\.10k/2\.00k", text)
     assert re.search(r"95%.*1\.90k/2\.00k", text)

@@ -1,4 +1,6 @@
-"""The reference programs train on a folder in torchvision's layout, one JSON line an epoch, and say in one line what is missing."""
+"""The reference programs train on a folder in torchvision's layout, one JSON line an epoch, and say
+in one line what is missing.
+"""
 
 import importlib
 import json
@@ -27,8 +29,12 @@ def folder(tmp_path: Path) -> Path:
         labels = np.arange(count, dtype=np.uint8) % 10
         images = np.zeros((count, 28, 28), np.uint8)
         images[np.arange(count), 2 * labels + 4] = 255
-        (raw / f"{split}-images-idx3-ubyte").write_bytes(struct.pack(">4I", 2051, count, 28, 28) + images.tobytes())
-        (raw / f"{split}-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 2049, count) + labels.tobytes())
+        (raw / f"{split}-images-idx3-ubyte").write_bytes(
+            struct.pack(">4I", 2051, count, 28, 28) + images.tobytes()
+        )
+        (raw / f"{split}-labels-idx1-ubyte").write_bytes(
+            struct.pack(">2I", 2049, count) + labels.tobytes()
+        )
     return tmp_path
 
 
@@ -40,11 +46,17 @@ def program(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-def run(program: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the program in this process, for importing torch takes longer than all it does; gives its lines."""
+def run(
+    program: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Runs the program in this process, for importing torch takes longer than all it does; gives
+    its lines.
+    """
 
     def lines(*options: str) -> list[dict[str, float]]:
-        monkeypatch.setattr(sys, "argv", [program, "--data", str(folder), "--threads", "1", *options])
+        monkeypatch.setattr(
+            sys, "argv", [program, "--data", str(folder), "--threads", "1", *options]
+        )
         importlib.import_module(f"benchmarks.reference.{program}").main()
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
@@ -54,7 +66,9 @@ def run(program: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
 def test_learns_and_stops(run: Run) -> None:
     lines = run("--epochs", "20", "--stop-at", "0.9")
     assert [line["epoch"] for line in lines] == list(range(1, len(lines) + 1))
-    assert all(set(line) == {"epoch", "cpu_seconds", "wall_seconds", "test_accuracy"} for line in lines)
+    assert all(
+        set(line) == {"epoch", "cpu_seconds", "wall_seconds", "test_accuracy"} for line in lines
+    )
     assert [line["test_accuracy"] >= 0.9 for line in lines] == [False] * (len(lines) - 1) + [True]
     assert len(lines) < 20
     seconds = [line["cpu_seconds"] for line in lines]
@@ -63,10 +77,16 @@ def test_learns_and_stops(run: Run) -> None:
 
 
 def test_limit_and_seed(run: Run) -> None:
-    limited = [line["test_accuracy"] for line in run("--epochs", "2", "--seed", "3", "--limit", "1")]
+    limited = [
+        line["test_accuracy"] for line in run("--epochs", "2", "--seed", "3", "--limit", "1")
+    ]
     assert len(limited) == 2
-    assert [line["test_accuracy"] for line in run("--epochs", "2", "--seed", "3", "--limit", "1")] == limited
-    assert [line["test_accuracy"] for line in run("--epochs", "2", "--seed", "4", "--limit", "1")] != limited
+    assert [
+        line["test_accuracy"] for line in run("--epochs", "2", "--seed", "3", "--limit", "1")
+    ] == limited
+    assert [
+        line["test_accuracy"] for line in run("--epochs", "2", "--seed", "4", "--limit", "1")
+    ] != limited
     assert run("--epochs", "1", "--seed", "3")[0]["test_accuracy"] > limited[0]
 
 
@@ -78,7 +98,9 @@ def test_limit_and_seed(run: Run) -> None:
         ("--limit", "some", "some is not"),
     ],
 )
-def test_wrong_options(run: Run, capsys: pytest.CaptureFixture[str], option: str, value: str, said: str) -> None:
+def test_wrong_options(
+    run: Run, capsys: pytest.CaptureFixture[str], option: str, value: str, said: str
+) -> None:
     with pytest.raises(SystemExit):
         run(option, value)
     assert f"argument {option}: {said}" in capsys.readouterr().err.splitlines()[-1]
@@ -88,7 +110,12 @@ def test_wrong_options(run: Run, capsys: pytest.CaptureFixture[str], option: str
 def test_missing_files_are_named_with_the_fix(program: str, folder: Path) -> None:
     """As a script, which is how it is run."""
     (folder / "MNIST/raw/t10k-labels-idx1-ubyte").unlink()
-    command = [sys.executable, str(ROOT / f"benchmarks/reference/{program}.py"), "--data", str(folder)]
+    command = [
+        sys.executable,
+        str(ROOT / f"benchmarks/reference/{program}.py"),
+        "--data",
+        str(folder),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert "has no t10k-labels-idx1-ubyte; mkdir -p" in done.stderr.splitlines()[-1]

@@ -1,4 +1,6 @@
-"""What CI would do: which pushes start a workflow, what it may do, and the one pull request, with a `gh` that only takes notes."""
+"""What CI would do: which pushes start a workflow, what it may do, and the one pull request, with a
+`gh` that only takes notes.
+"""
 
 import json
 import os
@@ -16,7 +18,8 @@ from ruamel.yaml import YAML
 from tests.closure import ROOT
 
 BRANCH = "duli/retrain"
-# Keeps what it is asked, answers `gh pr list` from a file, and takes a text's bytes from where it says they are, as `gh` does.
+# Keeps what it is asked, answers `gh pr list` from a file, and takes a text's bytes from where it
+# says they are, as `gh` does.
 GH = """#!/usr/bin/env python3
 import json, pathlib, sys
 folder = pathlib.Path(__file__).parent
@@ -32,7 +35,9 @@ if asked[:2] == ["pr", "create"]:
 
 
 class Notes:
-    """A folder for the PATH with a `gh` that notes what it is asked; the first `pr create` opens number 7."""
+    """A folder for the PATH with a `gh` that notes what it is asked; the first `pr create` opens
+    number 7.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -57,16 +62,32 @@ def triggers(workflow: str, branch: str, changed: Iterable[str]) -> bool:
     """Whether a push of these files to this branch starts the workflow, by its own `on.push`."""
     push = _pushes(workflow)
     folders = tuple(path.removesuffix("**") for path in push["paths"] if path.endswith("/**"))
-    return branch in push["branches"] and any(path in push["paths"] or path.startswith(folders) for path in changed)
+    return branch in push["branches"] and any(
+        path in push["paths"] or path.startswith(folders) for path in changed
+    )
 
 
 def test_the_workflows_push_to_no_branch_that_starts_them() -> None:
-    """What a merged proposal brings by itself starts no retraining, and what the graph depends on does."""
-    assert not triggers("retrain.yml", "main", ["dvc.lock", "champion.json", "data/accepted/a.parquet.dvc"])
-    made = ("data/raw", "data/prepared", "data/accepted", "models", "reports", "dist", "champion.json")
+    """What a merged proposal brings by itself starts no retraining, and what the graph depends on
+    does.
+    """
+    assert not triggers(
+        "retrain.yml", "main", ["dvc.lock", "champion.json", "data/accepted/a.parquet.dvc"]
+    )
+    made = (
+        "data/raw",
+        "data/prepared",
+        "data/accepted",
+        "models",
+        "reports",
+        "dist",
+        "champion.json",
+    )
     for stage in YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"].values():
         for dep in stage.get("deps", []):
-            path = dep.replace("${root}/", "").replace("${report.market}", "data/market/compute.csv")
+            path = dep.replace("${root}/", "").replace(
+                "${report.market}", "data/market/compute.csv"
+            )
             assert path.startswith(made) or triggers("retrain.yml", "main", [path]), path
     assert not triggers("retrain.yml", BRANCH, ["params.yaml"])
 
@@ -75,13 +96,22 @@ def test_gitlab_retrains_for_the_same_files_and_calls_the_same_targets() -> None
     gitlab = YAML(typ="safe").load(ROOT / ".gitlab-ci.yml")
     changes = [path for rule in gitlab["retrain"]["rules"] for path in rule.get("changes", [])]
     assert [path.replace("/**/*", "/**") for path in changes] == _pushes("retrain.yml")["paths"]
-    assert [path for rule in gitlab["promote"]["rules"] for path in rule["changes"]] == _pushes("promote.yml")["paths"]
-    assert [line for line in gitlab["retrain"]["script"] if line.startswith("make")] == ["make retrain", "make propose"]
+    assert [path for rule in gitlab["promote"]["rules"] for path in rule["changes"]] == _pushes(
+        "promote.yml"
+    )["paths"]
+    assert [line for line in gitlab["retrain"]["script"] if line.startswith("make")] == [
+        "make retrain",
+        "make propose",
+    ]
     assert gitlab["promote"]["script"] == ["make promote"]
 
 
-@pytest.mark.parametrize("workflow", sorted((ROOT / ".github/workflows").glob("*.yml")), ids=lambda path: path.stem)
-def test_workflows_take_no_more_rights_than_they_name_and_only_pinned_actions(workflow: Path) -> None:
+@pytest.mark.parametrize(
+    "workflow", sorted((ROOT / ".github/workflows").glob("*.yml")), ids=lambda path: path.stem
+)
+def test_workflows_take_no_more_rights_than_they_name_and_only_pinned_actions(
+    workflow: Path,
+) -> None:
     content = YAML(typ="safe").load(workflow)
     assert content["permissions"] == {}
     assert content["concurrency"]["group"]
@@ -99,13 +129,42 @@ def test_one_pull_request_is_opened_and_then_updated(tmp_path: Path) -> None:
     folder = tmp_path / "reports/retrain"
     folder.mkdir(parents=True)
     environment = {**os.environ, "PATH": f"{notes.folder}:{os.environ['PATH']}"}
-    for title, body in (('A first "title" of $HOME', "the first\ntext\n"), ("A second", "the second")):
+    for title, body in (
+        ('A first "title" of $HOME', "the first\ntext\n"),
+        ("A second", "the second"),
+    ):
         (folder / "title.txt").write_text(f"{title}\n")
         (folder / "proposal.md").write_text(body)
-        subprocess.run(["make", "pull-request"], cwd=tmp_path, env=environment, check=True, capture_output=True)
+        subprocess.run(
+            ["make", "pull-request"], cwd=tmp_path, env=environment, check=True, capture_output=True
+        )
     (listed, _), (opened, first), (again, _), (updated, second) = notes.asked()
-    assert listed == again == ["pr", "list", "--head", BRANCH, "--state", "open", "--json", "number", "--jq", ".[].number"]
-    assert opened == ["pr", "create", "--head", BRANCH, "--title", 'A first "title" of $HOME', "--body-file", "proposal.md"]
+    assert (
+        listed
+        == again
+        == [
+            "pr",
+            "list",
+            "--head",
+            BRANCH,
+            "--state",
+            "open",
+            "--json",
+            "number",
+            "--jq",
+            ".[].number",
+        ]
+    )
+    assert opened == [
+        "pr",
+        "create",
+        "--head",
+        BRANCH,
+        "--title",
+        'A first "title" of $HOME',
+        "--body-file",
+        "proposal.md",
+    ]
     assert updated == ["pr", "edit", "7", "--title", "A second", "--body-file", "proposal.md"]
     assert (first, second) == ("the first\ntext\n", "the second")
 
@@ -118,7 +177,13 @@ def test_a_further_line_has_a_branch_and_a_pull_request_of_its_own(tmp_path: Pat
     (folder / "title.txt").write_text("Its own\n")
     (folder / "proposal.md").write_text("text")
     environment = {**os.environ, "PATH": f"{notes.folder}:{os.environ['PATH']}"}
-    subprocess.run(["make", "pull-request", "LINE=fashion"], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    subprocess.run(
+        ["make", "pull-request", "LINE=fashion"],
+        cwd=tmp_path,
+        env=environment,
+        check=True,
+        capture_output=True,
+    )
     assert [asked[:4] for asked, _ in notes.asked()] == [
         ["pr", "list", "--head", f"{BRANCH}-fashion"],
         ["pr", "create", "--head", f"{BRANCH}-fashion"],
@@ -126,15 +191,24 @@ def test_a_further_line_has_a_branch_and_a_pull_request_of_its_own(tmp_path: Pat
 
 
 def checks(folder: Path) -> dict[str, str]:
-    """The very commands of `make lint` that look at workflow files, by the tool and what they look at; ruff and mypy take too long here."""
-    said = subprocess.run(["make", "-n", "lint"], cwd=folder, capture_output=True, text=True, check=False).stdout
+    """The very commands of `make lint` that look at workflow files, by the tool and what they look
+    at; ruff and mypy take too long here.
+    """
+    said = subprocess.run(
+        ["make", "-n", "lint"], cwd=folder, capture_output=True, text=True, check=False
+    ).stdout
     found = [line for line in said.splitlines() if line.startswith(("check-jsonschema", "zizmor"))]
     return dict(zip(("github", "gitlab", "zizmor"), found, strict=True))
 
 
 def passes(command: str, folder: Path) -> bool:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    return subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True).returncode == 0
+    return (
+        subprocess.run(
+            command, shell=True, cwd=folder, env=environment, capture_output=True
+        ).returncode
+        == 0
+    )
 
 
 @pytest.fixture
@@ -155,9 +229,20 @@ def test_the_workflows_pass(linted: Path) -> None:
     [
         ("github", ".github/workflows/retrain.yml", "runs-on:", "runs_on:"),
         ("gitlab", ".gitlab-ci.yml", "resource_group: retrain", "resource_groups: retrain"),
-        # A token that training could read, an action that may change, a text of others that becomes a command:
-        ("zizmor", ".github/workflows/retrain.yml", "persist-credentials: false # training sees no token", "clean: true"),
-        ("zizmor", ".github/workflows/promote.yml", "@11bd71901bbe5b1630ceea73d27597364c9af683", "@v4"),
+        # A token that training could read, an action that may change, a text of others that becomes
+        # a command:
+        (
+            "zizmor",
+            ".github/workflows/retrain.yml",
+            "persist-credentials: false # training sees no token",
+            "clean: true",
+        ),
+        (
+            "zizmor",
+            ".github/workflows/promote.yml",
+            "@11bd71901bbe5b1630ceea73d27597364c9af683",
+            "@v4",
+        ),
         (
             "zizmor",
             ".github/workflows/retrain.yml",
@@ -166,7 +251,9 @@ def test_the_workflows_pass(linted: Path) -> None:
         ),
     ],
 )
-def test_lint_fails_on_a_workflow_that_is_wrong(linted: Path, by: str, file: str, right: str, wrong: str) -> None:
+def test_lint_fails_on_a_workflow_that_is_wrong(
+    linted: Path, by: str, file: str, right: str, wrong: str
+) -> None:
     before = (linted / file).read_text()
     (linted / file).write_text(before.replace(right, wrong))
     assert (linted / file).read_text() != before
@@ -177,15 +264,25 @@ def test_ci_calls_what_people_call() -> None:
     """`.ci/run` and ci.yml run the same targets, and those of the workflows are in the Makefile."""
     made = set((ROOT / ".ci/run").read_text().split("\nmake ")[1].split())
     steps = YAML(typ="safe").load(ROOT / ".github/workflows/ci.yml")["jobs"]["check"]["steps"]
-    assert {step["run"].removeprefix("make ") for step in steps if "run" in step} == made == {"browser", "lint", "test", "test-story"}
+    assert (
+        {step["run"].removeprefix("make ") for step in steps if "run" in step}
+        == made
+        == {"browser", "lint", "test", "test-story"}
+    )
     makefile = (ROOT / "Makefile").read_text()
     for target in (*made, "retrain", "propose", "promote"):
         assert f"\n{target}: " in makefile
 
 
 def test_numpy_is_not_needed_to_decide() -> None:
-    """`duli retrain` with nothing to do imports nothing heavy; see benchmarks/retrain.py for the seconds."""
+    """`duli retrain` with nothing to do imports nothing heavy; see benchmarks/retrain.py for the
+    seconds.
+    """
     modules = "duli.cli.retrain, duli.cli.proposal, duli.retraining.decision"
-    code = f"import sys, {modules}; print(*{{'numpy', 'pyarrow', 'mlflow', 'dvc'}} & set(sys.modules))"
-    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    code = (
+        f"import sys, {modules}; print(*{{'numpy', 'pyarrow', 'mlflow', 'dvc'}} & set(sys.modules))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert shown.stdout.split() == []

@@ -1,4 +1,6 @@
-"""What people write: FastAPI with pydantic in front of onnxruntime. `python -m benchmarks.reference.serve_fastapi MODEL PORT`."""
+"""What people write: FastAPI with pydantic in front of onnxruntime. `python -m
+benchmarks.reference.serve_fastapi MODEL PORT`.
+"""
 
 import sys
 

@@ -1,4 +1,6 @@
-"""LitServe in front of onnxruntime, batching as its documentation shows. `python -m benchmarks.reference.serve_litserve MODEL PORT`."""
+"""LitServe in front of onnxruntime, batching as its documentation shows. `python -m
+benchmarks.reference.serve_litserve MODEL PORT`.
+"""
 
 import sys
 from typing import Any
@@ -36,4 +38,6 @@ class Digits(litserve.LitAPI):
 if __name__ == "__main__":
     api = Digits(max_batch_size=16, batch_timeout=0.001, api_path="/invocations")
     server = litserve.LitServer(api, accelerator="cpu", workers_per_device=1)
-    server.run(host="127.0.0.1", port=int(sys.argv[2]), log_level="error", generate_client_file=False)
+    server.run(
+        host="127.0.0.1", port=int(sys.argv[2]), log_level="error", generate_client_file=False
+    )

@@ -1,17 +1,22 @@
-"""The small convnet of introductory tutorials, trained on MNIST the way they do it: what Duli's training is compared with.
+"""The small convnet of introductory tutorials, trained on MNIST the way they do it: what Duli's
+training is compared with.
 
-Source: no single text; what many introductions to PyTorch and Keras have in common. Settings: convolution of 32 3x3 filters, ReLU,
-max-pool 2, linear 128, ReLU, linear 10; Adam, learning rate 1e-3; cross-entropy; batch 64, shuffled; float32; ToTensor and
-Normalize(0.1307, 0.3081) on each image by torchvision; a DataLoader without workers. The test split is read in batches of 1000.
+Source: no single text; what many introductions to PyTorch and Keras have in common. Settings:
+convolution of 32 3x3 filters, ReLU, max-pool 2, linear 128, ReLU, linear 10; Adam, learning rate
+1e-3; cross-entropy; batch 64, shuffled; float32; ToTensor and Normalize(0.1307, 0.3081) on each
+image by torchvision; a DataLoader without workers. The test split is read in batches of 1000.
 
-    python benchmarks/reference/tutorial.py --data FOLDER [--epochs 5] [--seed 0] [--threads 1] [--stop-at 0.985]
+    python benchmarks/reference/tutorial.py --data FOLDER [--epochs 5] [--seed 0] [--threads 1]
+    [--stop-at 0.985]
 
-FOLDER is laid out as torchvision does it, FOLDER/MNIST/raw/*-ubyte. Of the files that `dvc repro fetch` left in data/raw:
+FOLDER is laid out as torchvision does it, FOLDER/MNIST/raw/*-ubyte. Of the files that `dvc repro
+fetch` left in data/raw:
 
     mkdir -p FOLDER/MNIST/raw && ln -s "$PWD"/data/raw/*-ubyte FOLDER/MNIST/raw/
 
-Prints one JSON line an epoch: epoch, cpu_seconds, wall_seconds, test_accuracy. Seconds count from the end of the imports to the end of the
-epoch's test pass, all test passes before it included; CPU seconds are those of all threads and of child processes.
+Prints one JSON line an epoch: epoch, cpu_seconds, wall_seconds, test_accuracy. Seconds count from
+the end of the imports to the end of the epoch's test pass, all test passes before it included; CPU
+seconds are those of all threads and of child processes.
 """
 
 import argparse
@@ -26,7 +31,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 Batches = Iterable[tuple[Tensor, Tensor]]
 
 
@@ -35,9 +45,15 @@ def main() -> None:
     cpu_start, wall_start = cpu_seconds(), time.perf_counter()
     torch.manual_seed(options.seed)
 
-    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
-    train: Batches = DataLoader(datasets.MNIST(options.data, train=True, transform=transform), batch_size=64, shuffle=True)
-    test: Batches = DataLoader(datasets.MNIST(options.data, train=False, transform=transform), batch_size=1000)
+    transform = transforms.Compose(
+        [transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))]
+    )
+    train: Batches = DataLoader(
+        datasets.MNIST(options.data, train=True, transform=transform), batch_size=64, shuffle=True
+    )
+    test: Batches = DataLoader(
+        datasets.MNIST(options.data, train=False, transform=transform), batch_size=1000
+    )
     model = network()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 
@@ -45,7 +61,12 @@ def main() -> None:
         train_epoch(model, train, optimizer, options.limit)
         reached = accuracy(model, test)
         cpu, wall = cpu_seconds() - cpu_start, time.perf_counter() - wall_start
-        line = {"epoch": epoch, "cpu_seconds": round(cpu, 3), "wall_seconds": round(wall, 3), "test_accuracy": reached}
+        line = {
+            "epoch": epoch,
+            "cpu_seconds": round(cpu, 3),
+            "wall_seconds": round(wall, 3),
+            "test_accuracy": reached,
+        }
         print(json.dumps(line), flush=True)
         if options.stop_at is not None and reached >= options.stop_at:
             break
@@ -64,7 +85,9 @@ def network() -> nn.Module:
     )
 
 
-def train_epoch(model: nn.Module, batches: Batches, optimizer: torch.optim.Optimizer, limit: int | None) -> None:
+def train_epoch(
+    model: nn.Module, batches: Batches, optimizer: torch.optim.Optimizer, limit: int | None
+) -> None:
     """One pass over the training images, or its first `limit` steps."""
     model.train()
     for step, (images, labels) in enumerate(batches):
@@ -95,19 +118,37 @@ def cpu_seconds() -> float:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--data", required=True, metavar="FOLDER", help="holds MNIST/raw/*-ubyte, as torchvision lays it out")
+    parser.add_argument(
+        "--data",
+        required=True,
+        metavar="FOLDER",
+        help="holds MNIST/raw/*-ubyte, as torchvision lays it out",
+    )
     parser.add_argument("--epochs", type=positive, default=5)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=positive, metavar="N", help="of the CPU; left out, torch decides")
     parser.add_argument(
-        "--stop-at", type=share, metavar="ACCURACY", help="end after the first epoch with at least this test accuracy, 0 to 1"
+        "--threads", type=positive, metavar="N", help="of the CPU; left out, torch decides"
     )
-    parser.add_argument("--limit", type=positive, metavar="STEPS", help="only so many steps an epoch, for a quick try")
+    parser.add_argument(
+        "--stop-at",
+        type=share,
+        metavar="ACCURACY",
+        help="end after the first epoch with at least this test accuracy, 0 to 1",
+    )
+    parser.add_argument(
+        "--limit",
+        type=positive,
+        metavar="STEPS",
+        help="only so many steps an epoch, for a quick try",
+    )
     options = parser.parse_args()
     raw = Path(options.data) / "MNIST/raw"
     missing = [name for name in FILES if not (raw / name).is_file()]
     if missing:
-        parser.error(f'{raw} has no {", ".join(missing)}; mkdir -p {raw} && ln -s "$PWD"/data/raw/*-ubyte {raw}/')
+        parser.error(
+            f'{raw} has no {", ".join(missing)}; mkdir -p {raw} && ln -s "$PWD"/data/raw/*-ubyte'
+            f" {raw}/"
+        )
     if options.threads:
         torch.set_num_threads(options.threads)
     return options

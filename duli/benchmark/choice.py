@@ -1,11 +1,14 @@
-"""Chooses the variant that ships, by a rule on what was measured, and says why; and gives the rows of accuracy against cost."""
+"""Chooses the variant that ships, by a rule on what was measured, and says why; and gives the rows
+of accuracy against cost.
+"""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-FULL = "fp32"  # the trained network as it was exported: always allowed, and what the others have to beat
+# the trained network as it was exported: always allowed, and what the others have to beat
+FULL = "fp32"
 
 
 @dataclass(frozen=True)
@@ -21,29 +24,43 @@ class Candidate:
 def choose(candidates: Mapping[str, Candidate], tie: float) -> tuple[str, str]:
     """The variant that ships and the reason in one sentence.
 
-    Of the variants within bounds the cheapest; those whose cost is within the noise of it (the larger of the two spreads, at least `tie`)
-    are tied with it, and of the tied the smallest file ships. One that another beats in cost and size at once, or equals in one and beats
-    in the other, is out: so what is dearer than fp32 and not smaller never ships, however noisy. Where nothing else is left it is fp32.
+    Of the variants within bounds the cheapest; those whose cost is within the noise of it (the
+    larger of the two spreads, at least `tie`) are tied with it, and of the tied the smallest file
+    ships. One that another beats in cost and size at once, or equals in one and beats in the other,
+    is out: so what is dearer than fp32 and not smaller never ships, however noisy. Where nothing
+    else is left it is fp32.
     """
-    within = {name: one for name, one in sorted(candidates.items()) if name == FULL or one.refused is None}
+    within = {
+        name: one for name, one in sorted(candidates.items()) if name == FULL or one.refused is None
+    }
     measured = {name: one for name, one in within.items() if _is_measured(one)}
     if FULL not in measured:
-        return FULL, _sentence(f"{FULL} ships: without a cost of it no other can be compared", candidates)
-    front = {name: one for name, one in measured.items() if not any(_beats(other, one) for other in measured.values())}
+        return FULL, _sentence(
+            f"{FULL} ships: without a cost of it no other can be compared", candidates
+        )
+    front = {
+        name: one
+        for name, one in measured.items()
+        if not any(_beats(other, one) for other in measured.values())
+    }
     cheapest = min(front, key=lambda name: (_cost(front[name]), front[name].bytes, name != FULL))
     tied = [name for name in front if _tied(front[name], front[cheapest], tie)]
     shipped = min(tied, key=lambda name: (front[name].bytes, name != FULL, _cost(front[name])))
     return shipped, _sentence(_why(shipped, cheapest, measured, tie), candidates)
 
 
-def pareto(candidates: Mapping[str, Candidate], facts: Mapping[str, Mapping[str, Any]], shipped: str) -> list[dict[str, Any]]:
+def pareto(
+    candidates: Mapping[str, Candidate], facts: Mapping[str, Mapping[str, Any]], shipped: str
+) -> list[dict[str, Any]]:
     """Accuracy against cost, one row a variant that was measured, the cheapest first.
 
-    `facts[name]` has `validation_accuracy`, `latency_ms` and `peak_mb`. `front` says that no other variant, allowed or not, is at least as
-    cheap and at least as accurate, and one of them more.
+    `facts[name]` has `validation_accuracy`, `latency_ms` and `peak_mb`. `front` says that no other
+    variant, allowed or not, is at least as cheap and at least as accurate, and one of them more.
     """
     points = {
-        name: (_cost(one), float(facts[name]["validation_accuracy"]["value"])) for name, one in candidates.items() if _is_measured(one)
+        name: (_cost(one), float(facts[name]["validation_accuracy"]["value"]))
+        for name, one in candidates.items()
+        if _is_measured(one)
     }
     return [
         {
@@ -58,7 +75,9 @@ def pareto(candidates: Mapping[str, Candidate], facts: Mapping[str, Mapping[str,
             "within_bounds": candidates[name].refused is None,
             "shipped": name == shipped,
             "front": not any(
-                other_cost <= cost and other_accuracy >= accuracy and (other_cost, other_accuracy) != (cost, accuracy)
+                other_cost <= cost
+                and other_accuracy >= accuracy
+                and (other_cost, other_accuracy) != (cost, accuracy)
                 for other_cost, other_accuracy in points.values()
             ),
         }
@@ -67,7 +86,12 @@ def pareto(candidates: Mapping[str, Candidate], facts: Mapping[str, Mapping[str,
 
 
 def _is_measured(one: Candidate) -> bool:
-    return one.cost is not None and math.isfinite(one.cost) and one.cost > 0 and math.isfinite(one.spread)
+    return (
+        one.cost is not None
+        and math.isfinite(one.cost)
+        and one.cost > 0
+        and math.isfinite(one.spread)
+    )
 
 
 def _cost(one: Candidate) -> float:
@@ -77,7 +101,11 @@ def _cost(one: Candidate) -> float:
 
 def _beats(other: Candidate, one: Candidate) -> bool:
     costs, sizes = (_cost(other), _cost(one)), (other.bytes, one.bytes)
-    return costs[0] <= costs[1] and sizes[0] <= sizes[1] and (costs[0] < costs[1] or sizes[0] < sizes[1])
+    return (
+        costs[0] <= costs[1]
+        and sizes[0] <= sizes[1]
+        and (costs[0] < costs[1] or sizes[0] < sizes[1])
+    )
 
 
 def _tied(one: Candidate, cheapest: Candidate, tie: float) -> bool:
@@ -87,24 +115,53 @@ def _tied(one: Candidate, cheapest: Candidate, tie: float) -> bool:
 def _why(shipped: str, cheapest: str, measured: Mapping[str, Candidate], tie: float) -> str:
     one, full, best = measured[shipped], measured[FULL], measured[cheapest]
     if shipped == FULL:
-        rivals = [f"{name} costs {_cost(rival) / _cost(full):.2f} times as much" for name, rival in measured.items() if name != FULL]
+        rivals = [
+            f"{name} costs {_cost(rival) / _cost(full):.2f} times as much"
+            for name, rival in measured.items()
+            if name != FULL
+        ]
         found = f" ({', '.join(rivals)})" if rivals else ""
-        return f"{FULL} ships, an honest no: no variant within the bounds is cheaper beyond the noise, or as cheap and smaller{found}"
+        return (
+            f"{FULL} ships, an honest no: no variant within the bounds is cheaper beyond the noise,"
+            f" or as cheap and smaller{found}"
+        )
     cost, size = _cost(one) / _cost(full), full.bytes / one.bytes
-    told = f"{shipped} ships: a prediction costs {cost:.2f} of one of {FULL} and the file is {size:.1f} times smaller"
+    told = (
+        f"{shipped} ships: a prediction costs {cost:.2f} of one of {FULL} and the file is"
+        f" {size:.1f} times smaller"
+    )
     if shipped == cheapest:
         return f"{told}, the cheapest within the bounds"
     noise = max(tie, one.spread, best.spread)
-    return f"{told}, the smallest of those tied with the cheapest, {cheapest} ({_cost(best) / _cost(full):.2f}), within {noise:.0%}"
+    return (
+        f"{told}, the smallest of those tied with the cheapest, {cheapest}"
+        f" ({_cost(best) / _cost(full):.2f}), within {noise:.0%}"
+    )
 
 
 def _sentence(told: str, candidates: Mapping[str, Candidate]) -> str:
-    """`told` with the variants that could not ship, each once with its reason, which may begin with its name."""
-    refused = {name: one.refused for name, one in sorted(candidates.items()) if one.refused is not None and name != FULL}
-    unmeasured = [name for name, one in sorted(candidates.items()) if not _is_measured(one) and name not in refused and name != FULL]
+    """`told` with the variants that could not ship, each once with its reason, which may begin with
+    its name.
+    """
+    refused = {
+        name: one.refused
+        for name, one in sorted(candidates.items())
+        if one.refused is not None and name != FULL
+    }
+    unmeasured = [
+        name
+        for name, one in sorted(candidates.items())
+        if not _is_measured(one) and name not in refused and name != FULL
+    ]
     parts = [told]
     if refused:
-        parts.append("refused: " + ", ".join(f"{name} ({reason.removeprefix(name).strip(' :;.')})" for name, reason in refused.items()))
+        parts.append(
+            "refused: "
+            + ", ".join(
+                f"{name} ({reason.removeprefix(name).strip(' :;.')})"
+                for name, reason in refused.items()
+            )
+        )
     if unmeasured:
         parts.append(f"not measured: {', '.join(unmeasured)}")
     return "; ".join(parts)

@@ -1,7 +1,9 @@
-"""What the whole machine gives: a process for each core, each with a one-thread session of its own, all at once.
+"""What the whole machine gives: a process for each core, each with a one-thread session of its own,
+all at once.
 
-Processes, as a server has workers: threads of one process wait for each other's Python between short calls (a third of the throughput at
-batch 1), and a session with several threads waits for the slowest of them at every layer.
+Processes, as a server has workers: threads of one process wait for each other's Python between
+short calls (a third of the throughput at batch 1), and a session with several threads waits for the
+slowest of them at every layer.
 """
 
 import gc
@@ -19,7 +21,9 @@ from duli.errors import DataError
 
 
 def affordable(cores: int, bytes_each: float, available_bytes: float) -> int:
-    """How many processes of `bytes_each` may run, at most one a core, so that half of the available memory stays free."""
+    """How many processes of `bytes_each` may run, at most one a core, so that half of the available
+    memory stays free.
+    """
     return max(1, min(cores, int(available_bytes / 2 / max(bytes_each, 1))))
 
 
@@ -31,14 +35,20 @@ class Work(NamedTuple):
     cpu_seconds: float
 
 
-def measured(models: Mapping[str, bytes], inputs: speed.Inputs, seconds: float, processes: int) -> dict[str, dict[str, dict[str, Any]]]:
-    """What all `processes` together do, by model, in turns; each model is called with `inputs` as one batch.
+def measured(
+    models: Mapping[str, bytes], inputs: speed.Inputs, seconds: float, processes: int
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """What all `processes` together do, by model, in turns; each model is called with `inputs` as
+    one batch.
 
     Raises `DataError` where a process ends before its time.
     """
     context = multiprocessing.get_context("spawn")
     pipes = [context.Pipe() for _ in range(processes)]
-    workers = [context.Process(target=_work, args=(inner, dict(models), inputs), daemon=True) for _, inner in pipes]
+    workers = [
+        context.Process(target=_work, args=(inner, dict(models), inputs), daemon=True)
+        for _, inner in pipes
+    ]
     share = seconds / (speed.ROUNDS + 1) / len(models)
     done: dict[str, list[list[Work]]] = {name: [] for name in models}
     order = [*models]
@@ -58,8 +68,8 @@ def measured(models: Mapping[str, bytes], inputs: speed.Inputs, seconds: float, 
             order.reverse()
     except (EOFError, OSError):
         raise DataError(
-            f"one of {processes} measuring processes ended before its time; look for `out of memory` in the system's log, "
-            "free some and run `dvc repro` again"
+            f"one of {processes} measuring processes ended before its time; look for `out of"
+            " memory` in the system's log, free some and run `dvc repro` again"
         ) from None
     finally:
         for outer, _ in pipes:
@@ -74,13 +84,20 @@ def measured(models: Mapping[str, bytes], inputs: speed.Inputs, seconds: float, 
 def facts(rounds: Sequence[Sequence[Work]], batch: int) -> dict[str, dict[str, Any]]:
     """`machine_throughput` and `cpu_us` from the works of all processes in each round.
 
-    `machine_throughput`: examples a second of all processes, median and spread of the rounds; `n` counts calls; `cpu_share` is the part
-    of the time in which the processes truly had their cores. `cpu_us`: CPU microseconds an example. That is what a prediction costs: where
-    nobody else wants the cores it is their number over the throughput; where somebody does, their time is not counted in.
+    `machine_throughput`: examples a second of all processes, median and spread of the rounds; `n`
+    counts calls; `cpu_share` is the part of the time in which the processes truly had their cores.
+    `cpu_us`: CPU microseconds an example. That is what a prediction costs: where nobody else wants
+    the cores it is their number over the throughput; where somebody does, their time is not counted
+    in.
     """
     works = [work for of_round in rounds for work in of_round]
     rates = [sum(batch * work.calls / work.seconds for work in of_round) for of_round in rounds]
-    costs = [1e6 * sum(work.cpu_seconds for work in of_round) / sum(batch * work.calls for work in of_round) for of_round in rounds]
+    costs = [
+        1e6
+        * sum(work.cpu_seconds for work in of_round)
+        / sum(batch * work.calls for work in of_round)
+        for of_round in rounds
+    ]
     calls = sum(work.calls for work in works)
     return {
         "machine_throughput": {
@@ -89,16 +106,22 @@ def facts(rounds: Sequence[Sequence[Work]], batch: int) -> dict[str, dict[str, A
             "n": calls,
             "batch": batch,
             "threads": len(rounds[0]),  # one a process
-            "cpu_share": min(1.0, sum(work.cpu_seconds for work in works) / sum(work.seconds for work in works)),
+            "cpu_share": min(
+                1.0, sum(work.cpu_seconds for work in works) / sum(work.seconds for work in works)
+            ),
         },
         "cpu_us": {"value": float(np.median(costs)), "spread": speed.spread(costs), "n": calls},
     }
 
 
 def _work(pipe: Connection, models: Mapping[str, bytes], inputs: speed.Inputs) -> None:
-    """Calls the model that is named for as long as is said, until the pipe is closed; answers with its work."""
+    """Calls the model that is named for as long as is said, until the pipe is closed; answers with
+    its work.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who started it ends it
-    calls = {name: partial(speed.call(speed.session(model, 1)), inputs) for name, model in models.items()}
+    calls = {
+        name: partial(speed.call(speed.session(model, 1)), inputs) for name, model in models.items()
+    }
     gc.disable()
     try:
         pipe.send(None)

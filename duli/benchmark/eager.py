@@ -1,4 +1,6 @@
-"""What the compressed files are compared with: the trained network as torch runs it, from examples as they are kept, in float32."""
+"""What the compressed files are compared with: the trained network as torch runs it, from examples
+as they are kept, in float32.
+"""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +12,9 @@ Call = Callable[[NDArray[Any]], Any]
 
 
 def calls(networks: Mapping[str, Any]) -> dict[str, Call]:
-    """By name a call of each torch module, preprocessing and all, in evaluation mode and inference mode."""
+    """By name a call of each torch module, preprocessing and all, in evaluation mode and inference
+    mode.
+    """
     import torch
 
     def of(network: Any) -> Call:

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
-FULL_SHARE = 0.95  # of its time, that a thread runs where nobody else wants its core; the rest is what the system itself does
+# of its time, that a thread runs where nobody else wants its core; the rest is what the system
+# itself does
+FULL_SHARE = 0.95
 
 
 def sentences(
@@ -13,18 +15,24 @@ def sentences(
     load: float,
     cores: int,
 ) -> list[str]:
-    """One sentence for each measure of which somebody's rounds differ by more than `max_spread`, and for a machine that others used too.
+    """One sentence for each measure of which somebody's rounds differ by more than `max_spread`,
+    and for a machine that others used too.
 
-    `spreads` and `shares` give for each measure the spread of each contestant, and the part of the time in which its threads ran: others
-    who take a core all the time make a measure wrong, not restless. What is no number counts as bad. `load` is the load average before
-    the run.
+    `spreads` and `shares` give for each measure the spread of each contestant, and the part of the
+    time in which its threads ran: others who take a core all the time make a measure wrong, not
+    restless. What is no number counts as bad. `load` is the load average before the run.
     """
     told = []
     if not load <= cores:
-        told.append(f"the machine was busy before the run: load average {load:.1f} on {cores} cores")
+        told.append(
+            f"the machine was busy before the run: load average {load:.1f} on {cores} cores"
+        )
     for measure, of_each in shares.items():
         if kept := {name: one for name, one in of_each.items() if not one >= FULL_SHARE}:
-            told.append(f"{measure}: others used the cores too, its threads ran only part of the time ({_each(kept)})")
+            told.append(
+                f"{measure}: others used the cores too, its threads ran only part of the time"
+                f" ({_each(kept)})"
+            )
     for measure, of_each in spreads.items():
         if loud := {name: one for name, one in of_each.items() if not one <= max_spread}:
             told.append(f"{measure}: rounds spread by more than {max_spread:.0%} ({_each(loud)})")

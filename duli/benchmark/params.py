@@ -1,4 +1,6 @@
-"""The `benchmark` section: how long, in which batches and against which objective the variants are measured."""
+"""The `benchmark` section: how long, in which batches and against which objective the variants are
+measured.
+"""
 
 from itertools import pairwise
 from typing import Annotated
@@ -10,15 +12,27 @@ from duli.params import Section
 
 def _rising_from_one(batches: tuple[int, ...]) -> tuple[int, ...]:
     if batches[0] != 1 or any(second <= first for first, second in pairwise(batches)):
-        raise ValueError("has to rise from 1 (the latency is that of one example), each number once")
+        raise ValueError(
+            "has to rise from 1 (the latency is that of one example), each number once"
+        )
     return batches
 
 
 class Benchmark(Section):
-    """The budget of the measurement, the latency objective, and what counts as noise and as equal."""
+    """The budget of the measurement, the latency objective, and what counts as noise and as
+    equal.
+    """
 
-    seconds: Annotated[float, Field(gt=0, le=3600)]  # of timing, for everything together; loading and starting processes come on top
-    batches: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1), AfterValidator(_rising_from_one)]
-    slo_ms: Annotated[float, Field(gt=0, le=60_000)]  # the 99th percentile of a call has to stay within it where throughput is stated
-    max_spread: Annotated[float, Field(gt=0, le=1)]  # between rounds, as a share of the median; over it the run says that it is noisy
-    tie: Annotated[float, Field(ge=0, le=0.5)]  # costs that differ by no more than this share count as equal: the smaller file ships
+    # of timing, for everything together; loading and starting processes come on top
+    seconds: Annotated[float, Field(gt=0, le=3600)]
+    batches: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=4096)], ...],
+        Field(min_length=1),
+        AfterValidator(_rising_from_one),
+    ]
+    # the 99th percentile of a call has to stay within it where throughput is stated
+    slo_ms: Annotated[float, Field(gt=0, le=60_000)]
+    # between rounds, as a share of the median; over it the run says that it is noisy
+    max_spread: Annotated[float, Field(gt=0, le=1)]
+    # costs that differ by no more than this share count as equal: the smaller file ships
+    tie: Annotated[float, Field(ge=0, le=0.5)]

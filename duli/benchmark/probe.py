@@ -1,6 +1,7 @@
 """How long one ONNX file takes to load and how much memory it needs, in a fresh process of its own.
 
-`python -m duli.benchmark.probe FILE SHA256 SHAPE TYPE` (of the inputs: JSON, and as numpy calls it) prints it as JSON; `once` starts that.
+`python -m duli.benchmark.probe FILE SHA256 SHAPE TYPE` (of the inputs: JSON, and as numpy calls it)
+prints it as JSON; `once` starts that.
 """
 
 import contextlib
@@ -22,9 +23,21 @@ CODE = Path(__file__).resolve().parents[2]
 
 
 def once(path: Path, sha256: str, shape: Sequence[int], dtype: str) -> dict[str, float]:
-    """What a fresh process says of the file, called with such inputs; raises `DataError` with its line where it cannot load it."""
-    command = [sys.executable, "-m", "duli.benchmark.probe", str(path), sha256, json.dumps([*shape]), dtype]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(CODE)})
+    """What a fresh process says of the file, called with such inputs; raises `DataError` with its
+    line where it cannot load it.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "duli.benchmark.probe",
+        str(path),
+        sha256,
+        json.dumps([*shape]),
+        dtype,
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(CODE)}
+    )
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise DataError(f"{path}: {said[-1].removeprefix('probe: error: ')}")
@@ -35,15 +48,18 @@ def once(path: Path, sha256: str, shape: Sequence[int], dtype: str) -> dict[str,
 def summary(probes: Sequence[dict[str, float]], batch: int) -> dict[str, dict[str, Any]]:
     """`load_ms` (from bytes to a ready session) and `peak_mb` of several probes: median, spread, n.
 
-    `peak_mb` is the most resident memory of the whole process, Python and onnxruntime included, with calls of `batch` examples;
-    `model_mb` the part of it above the imported runtime.
+    `peak_mb` is the most resident memory of the whole process, Python and onnxruntime included,
+    with calls of `batch` examples; `model_mb` the part of it above the imported runtime.
     """
     import numpy as np
 
     from duli.benchmark import speed
 
     columns = {key: [probe[key] for probe in probes] for key in probes[0]}
-    facts = {key: {"value": float(np.median(values)), "spread": speed.spread(values), "n": len(values)} for key, values in columns.items()}
+    facts = {
+        key: {"value": float(np.median(values)), "spread": speed.spread(values), "n": len(values)}
+        for key, values in columns.items()
+    }
     return {
         "load_ms": facts["load_ms"],
         "peak_mb": {**facts["peak_mb"], "model_mb": facts["model_mb"]["value"], "batch": batch},
@@ -51,7 +67,12 @@ def summary(probes: Sequence[dict[str, float]], batch: int) -> dict[str, dict[st
 
 
 def _probe() -> None:
-    path, sha256, shape, dtype = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]), sys.argv[4]
+    path, sha256, shape, dtype = (
+        Path(sys.argv[1]),
+        sys.argv[2],
+        json.loads(sys.argv[3]),
+        sys.argv[4],
+    )
     import numpy as np
 
     from duli.benchmark import speed
@@ -71,7 +92,9 @@ def _probe() -> None:
 
 
 def _forget_peak() -> None:
-    """Sets VmHWM back to what is resident now (Linux, proc_pid_clear_refs(5)): importing may have taken more for a moment."""
+    """Sets VmHWM back to what is resident now (Linux, proc_pid_clear_refs(5)): importing may have
+    taken more for a moment.
+    """
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 

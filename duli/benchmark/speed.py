@@ -1,6 +1,8 @@
-"""Times calls of ONNX models and of other contestants, which take turns in short rounds so that a busy moment hits all.
+"""Times calls of ONNX models and of other contestants, which take turns in short rounds so that a
+busy moment hits all.
 
-A turn of one contestant goes through all batches. The order is turned round with each round, so that nobody always follows the same other.
+A turn of one contestant goes through all batches. The order is turned round with each round, so
+that nobody always follows the same other.
 """
 
 import gc
@@ -16,15 +18,29 @@ from onnxruntime.capi import onnxruntime_pybind11_state as native
 
 from duli.errors import DataError
 
-ROUNDS = 10  # that a measurement is made of, after one that only warms up: kernels chosen, memory arena grown; the spread is between them
+# that a measurement is made of, after one that only warms up: kernels chosen, memory arena grown;
+# the spread is between them
+ROUNDS = 10
 FEWEST_ROUNDS = 3  # that are finished even where calls are so slow that the budget is over
-LEAD_IN = 5  # a call this many times shorter than its turn is made once untimed first: the caches are still full of the one before
-SHARE_OF_A_CORE = 0.25  # what other threads of this process may still take when they count as asleep
-QUIET = 4  # looks in a row, 2 ms each, that have to find them so: on a shared core a spinning thread has to wait now and then
+# a call this many times shorter than its turn is made once untimed first: the caches are still full
+# of the one before
+LEAD_IN = 5
+# what other threads of this process may still take when they count as asleep
+SHARE_OF_A_CORE = 0.25
+# looks in a row, 2 ms each, that have to find them so: on a shared core a spinning thread has to
+# wait now and then
+QUIET = 4
 ERRORS_ONLY = 3  # as serving/predictor.py
 # What onnxruntime raises for bytes that are no model, or none that it can run.
 REFUSED = (
-    *(native.Fail, native.InvalidArgument, native.InvalidGraph, native.InvalidProtobuf, native.NoModel, native.NoSuchFile),
+    *(
+        native.Fail,
+        native.InvalidArgument,
+        native.InvalidGraph,
+        native.InvalidProtobuf,
+        native.NoModel,
+        native.NoSuchFile,
+    ),
     *(native.NotImplemented, native.RuntimeException),
 )
 
@@ -41,13 +57,23 @@ class Turn(NamedTuple):
 
 
 def devices(available: Sequence[str]) -> dict[str, list[str]]:
-    """onnxruntime's providers for each device that a build with these `available` ones can serve, the device's own first."""
+    """onnxruntime's providers for each device that a build with these `available` ones can serve,
+    the device's own first.
+    """
     cpu = "CPUExecutionProvider"
-    return {"cpu": [cpu], **({"cuda": ["CUDAExecutionProvider", cpu]} if "CUDAExecutionProvider" in available else {})}
+    return {
+        "cpu": [cpu],
+        **(
+            {"cuda": ["CUDAExecutionProvider", cpu]} if "CUDAExecutionProvider" in available else {}
+        ),
+    }
 
 
-def session(model: bytes, threads: int, providers: Sequence[str] = ("CPUExecutionProvider",)) -> onnxruntime.InferenceSession:
-    """A session of an ONNX file with `threads` threads and the options of duli/serving/predictor.py.
+def session(
+    model: bytes, threads: int, providers: Sequence[str] = ("CPUExecutionProvider",)
+) -> onnxruntime.InferenceSession:
+    """A session of an ONNX file with `threads` threads and the options of
+    duli/serving/predictor.py.
 
     Raises `DataError` where onnxruntime refuses the file.
     """
@@ -58,7 +84,10 @@ def session(model: bytes, threads: int, providers: Sequence[str] = ("CPUExecutio
         return onnxruntime.InferenceSession(model, options, [*providers])
     except REFUSED as error:
         reason = " ".join(str(error).split())[:200]
-        raise DataError(f"onnxruntime cannot load this model ({reason}); make it again: `dvc repro --force quantize`") from None
+        raise DataError(
+            f"onnxruntime cannot load this model ({reason}); make it again: `dvc repro --force"
+            " quantize`"
+        ) from None
 
 
 def call(one: onnxruntime.InferenceSession) -> Call:
@@ -68,14 +97,19 @@ def call(one: onnxruntime.InferenceSession) -> Call:
 
 
 def turns(
-    contestants: Mapping[K, Call], batches: Sequence[Inputs], seconds: float, rest: Callable[[], None] = lambda: None
+    contestants: Mapping[K, Call],
+    batches: Sequence[Inputs],
+    seconds: float,
+    rest: Callable[[], None] = lambda: None,
 ) -> dict[K, dict[int, list[Turn]]]:
     """One turn a round, by contestant and examples a call.
 
     `seconds` is for all of them together; `rest` is called after each turn.
     """
     share = seconds / (ROUNDS + 1) / (len(contestants) * len(batches))
-    taken: dict[K, dict[int, list[Turn]]] = {name: {len(batch): [] for batch in batches} for name in contestants}
+    taken: dict[K, dict[int, list[Turn]]] = {
+        name: {len(batch): [] for batch in batches} for name in contestants
+    }
     led_in: set[tuple[K, int]] = set()
     order = [*contestants]
     with no_garbage_collection():
@@ -103,7 +137,9 @@ def turn_of(one: Callable[[], object], seconds: float) -> Turn:
 
 
 def rounds(seconds: float) -> Iterator[bool]:
-    """A round to warm up (False), then `ROUNDS` that count (True), or fewer where `seconds` are over."""
+    """A round to warm up (False), then `ROUNDS` that count (True), or fewer where `seconds` are
+    over.
+    """
     end = time.monotonic() + seconds
     yield False
     for done in range(ROUNDS):
@@ -115,7 +151,8 @@ def rounds(seconds: float) -> Iterator[bool]:
 def until_asleep() -> None:
     """Waits until the other threads of this process sleep, 0.1 seconds at most.
 
-    The threads of an onnxruntime session spin on for about 20 ms after a call, on the cores that the next contestant needs.
+    The threads of an onnxruntime session spin on for about 20 ms after a call, on the cores that
+    the next contestant needs.
     """
     quiet = 0
     for _ in range(50):
@@ -128,10 +165,12 @@ def until_asleep() -> None:
 
 
 def run(taken: Sequence[Turn], batch: int, threads: int, device: str = "cpu") -> dict[str, Any]:
-    """One row of the table of runs: percentiles over all calls, median and spread of the rounds' examples a second.
+    """One row of the table of runs: percentiles over all calls, median and spread of the rounds'
+    examples a second.
 
-    `n` counts calls: the 99th percentile of fewer than a hundred is about their slowest one. `cpu_share` is how much of the time the
-    `threads` ran: less than 1 where somebody else wanted their cores too, or, of several, where they had nothing to do.
+    `n` counts calls: the 99th percentile of fewer than a hundred is about their slowest one.
+    `cpu_share` is how much of the time the `threads` ran: less than 1 where somebody else wanted
+    their cores too, or, of several, where they had nothing to do.
     """
     calls = np.concatenate([one.calls for one in taken])
     p50, p95, p99 = np.percentile(calls, [50, 95, 99]).tolist()
@@ -153,13 +192,24 @@ def run(taken: Sequence[Turn], batch: int, threads: int, device: str = "cpu") ->
 def latency(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Milliseconds a call of the smallest batch among `runs`: median, 95th and 99th percentile."""
     one = min(runs, key=lambda row: int(row["batch"]))
-    return {"value": one["p50_ms"], "p95": one["p95_ms"], "p99": one["p99_ms"], **{key: one[key] for key in ("spread", "n", "threads")}}
+    return {
+        "value": one["p50_ms"],
+        "p95": one["p95_ms"],
+        "p99": one["p99_ms"],
+        **{key: one[key] for key in ("spread", "n", "threads")},
+    }
 
 
 def at_objective(runs: Sequence[Mapping[str, Any]], slo_ms: float) -> dict[str, Any]:
-    """The highest throughput among `runs` whose 99th percentile stays within `slo_ms`; where none does, that of the quickest calls."""
+    """The highest throughput among `runs` whose 99th percentile stays within `slo_ms`; where none
+    does, that of the quickest calls.
+    """
     within = [one for one in runs if one["p99_ms"] <= slo_ms]
-    best = max(within, key=lambda one: float(one["per_second"])) if within else min(runs, key=lambda one: float(one["p99_ms"]))
+    best = (
+        max(within, key=lambda one: float(one["per_second"]))
+        if within
+        else min(runs, key=lambda one: float(one["p99_ms"]))
+    )
     return {
         "value": best["per_second"],
         **{key: best[key] for key in ("spread", "n", "batch", "threads", "p99_ms")},

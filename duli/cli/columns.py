@@ -24,24 +24,34 @@ if TYPE_CHECKING:
 MEMORY = 9  # bytes for one of the file, at its height; measured: 8.2 with texts, 7.3 with numbers
 MOST_FEATURES = 10_000
 BLOCK = 65_536  # rows that are Python's own strings at a time
-ROW, LINE = "#", "# line"  # columns that `_read` adds: the number of each row, and of its last line in a file of lines
+# columns that `_read` adds: the number of each row, and of its last line in a file of lines
+ROW, LINE = "#", "# line"
 OWN = (ROW, LINE)
-INDEX = re.compile(r"__index_level_[0-9]+__|Unnamed: [0-9]+(\.[0-9]+)?")  # what pandas calls an index without a name
+# what pandas calls an index without a name
+INDEX = re.compile(r"__index_level_[0-9]+__|Unnamed: [0-9]+(\.[0-9]+)?")
 FEW = 20  # different numbers with fractions that may be classes
 PLAIN = (0.0, 1.0)  # offset and scale of a column that float32 holds as it is
 MIDNIGHT = " 00:00:00"
 DIGITS = 15  # that float64 holds of any number
 WIDE = 100  # binary exponent from which on the range of float32 may not do
 NOTATIONS = (
-    (r"[+-]?[0-9]{1,3}(?:[,.' \u00a0\u202f\u2019][0-9]{3})+(?:[.,][0-9]+)?", "write it without thousands separators"),
+    (
+        r"[+-]?[0-9]{1,3}(?:[,.' \u00a0\u202f\u2019][0-9]{3})+(?:[.,][0-9]+)?",
+        "write it without thousands separators",
+    ),
     (r"[+-]?[0-9]+,[0-9]+", "write it with a decimal point"),
     (r"[+-]?[0-9.,]+ ?[%\u2030\uff05]", "write it without the per cent sign"),
-    (r"[^0-9\w\s.,+-]{1,3} ?[+-]?[0-9.,' ]+|[+-]?[0-9.,' ]+ ?[^0-9\w\s.,+-]{1,3}", "write it without the currency"),
+    (
+        r"[^0-9\w\s.,+-]{1,3} ?[+-]?[0-9.,' ]+|[+-]?[0-9.,' ]+ ?[^0-9\w\s.,+-]{1,3}",
+        "write it without the currency",
+    ),
 )
 
 
 class Odd(NamedTuple):
-    """Cells of a column that are no numbers and no known spelling of a missing one; the column has some that are."""
+    """Cells of a column that are no numbers and no known spelling of a missing one; the column has
+    some that are.
+    """
 
     cell: str  # the first
     place: str  # "line 702" or "row 701" of it
@@ -49,12 +59,16 @@ class Odd(NamedTuple):
 
 
 def columns(path: Path, wanted: Wanted) -> Found:
-    """The rows of `path`: texts where it has a column of them, else numbers; labels are in a column of their own.
+    """The rows of `path`: texts where it has a column of them, else numbers; labels are in a column
+    of their own.
 
-    Raises `DataError` where a column cannot be found, or the file cannot be read. The whole file is in memory.
+    Raises `DataError` where a column cannot be found, or the file cannot be read. The whole file is
+    in memory.
     """
     table, index, comma = _read(path)
-    label = _named(table, wanted.label, "label", path) or _guessed(table, cells.LABELS, "label", path)
+    label = _named(table, wanted.label, "label", path) or _guessed(
+        table, cells.LABELS, "label", path
+    )
     for name in wanted.sensitive:
         _named(table, name, "sensitive", path)
     text = _named(table, wanted.text, "text", path)
@@ -65,10 +79,32 @@ def columns(path: Path, wanted: Wanted) -> Found:
     classes = sorted(set(names), key=_order)
     _classes(classes, names, label, path)
     table, odd, finer = _numbers(table, {label, text}, comma=comma)
-    numbered = [name for name in table.column_names if name not in (*kept, *OWN) and suspects.counts_rows(_values(table, name))]
-    index = [name for name in table.column_names if name not in (*kept, *numbered) and (name in index or INDEX.fullmatch(name))]
-    notes += [f"left out, because they only number the rows: {shown([name or '(no name)' for name in numbered], 5)}"] if numbered else []
-    notes += [f"left out, because pandas calls them the index: {shown([name or '(no name)' for name in index], 5)}"] if index else []
+    numbered = [
+        name
+        for name in table.column_names
+        if name not in (*kept, *OWN) and suspects.counts_rows(_values(table, name))
+    ]
+    index = [
+        name
+        for name in table.column_names
+        if name not in (*kept, *numbered) and (name in index or INDEX.fullmatch(name))
+    ]
+    notes += (
+        [
+            "left out, because they only number the rows:"
+            f" {shown([name or '(no name)' for name in numbered], 5)}"
+        ]
+        if numbered
+        else []
+    )
+    notes += (
+        [
+            "left out, because pandas calls them the index:"
+            f" {shown([name or '(no name)' for name in index], 5)}"
+        ]
+        if index
+        else []
+    )
     table = table.drop_columns([*numbered, *index])
     text = text or _text_column(table, label, path)
     if text in wanted.sensitive:
@@ -79,20 +115,42 @@ def columns(path: Path, wanted: Wanted) -> Found:
     if text:
         features, (contents, what) = None, _texts(table, text, path)
     else:
-        if not any(_measured(table, name) for name in table.column_names if name not in (*kept, *OWN)):
+        if not any(
+            _measured(table, name) for name in table.column_names if name not in (*kept, *OWN)
+        ):
             raise DataError(_no_numbers(table, label, odd, [*numbered, *index], path))
-        features, contents, centred, what = _rows(table, label, wanted.sensitive, odd, finer, labels, path)
-    carried, known, more = _known(table, {label, *([text] if text else features or [])}, wanted.sensitive, odd, path)
+        features, contents, centred, what = _rows(
+            table, label, wanted.sensitive, odd, finer, labels, path
+        )
+    carried, known, more = _known(
+        table, {label, *([text] if text else features or [])}, wanted.sensitive, odd, path
+    )
     examples = _examples(table[ROW].to_pylist(), path, labels, contents, carried, known)
     sensitive = [name for name, column in carried.items() if column in wanted.sensitive]
-    kinds = {name: "number" if _numeric(table, column) else "text" for name, column in carried.items()}
+    kinds = {
+        name: "number" if _numeric(table, column) else "text" for name, column in carried.items()
+    }
     notes = [*what, *notes, *more]
     kind = "text" if text else "table"
-    return Found(kind, classes, None, features, kinds, sensitive, examples, notes, {}, label, text or "", centred)
+    return Found(
+        kind,
+        classes,
+        None,
+        features,
+        kinds,
+        sensitive,
+        examples,
+        notes,
+        {},
+        label,
+        text or "",
+        centred,
+    )
 
 
 def _read(path: Path) -> tuple["pa.Table", list[str], bool]:
-    """The file's columns, of plain types, and `OWN`; columns that pandas calls its index; whether a comma may be the decimal point.
+    """The file's columns, of plain types, and `OWN`; columns that pandas calls its index; whether a
+    comma may be the decimal point.
 
     Raises `DataError` with the fix.
     """
@@ -113,20 +171,39 @@ def _read(path: Path) -> tuple["pa.Table", list[str], bool]:
         elif ending in (".csv", ".tsv", ".txt"):
             _room(path, path.stat().st_size)
             table, comma = _csv(path)
-            index = [name for name in table.column_names[:1] if not name.strip()]  # as pandas writes one
+            # as pandas writes one
+            index = [name for name in table.column_names[:1] if not name.strip()]
         else:
-            raise DataError(f"{path} is no .csv, .tsv or .parquet file, and no folder of images by class")
+            raise DataError(
+                f"{path} is no .csv, .tsv or .parquet file, and no folder of images by class"
+            )
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror or error}); mend it, or whom it is readable for") from None
+        raise DataError(
+            f"{path} cannot be read ({error.strerror or error}); mend it, or whom it is"
+            " readable for"
+        ) from None
     except pa.ArrowException as error:
-        raise DataError(f"{path} cannot be read ({str(error).splitlines()[0]}); write it again, as Parquet or as CSV") from None
+        raise DataError(
+            f"{path} cannot be read ({str(error).splitlines()[0]}); write it again, as Parquet or"
+            " as CSV"
+        ) from None
     names = table.column_names
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        raise DataError(f"{path} has several columns called {', '.join(map(repr, twice[:5]))}; give each a name of its own")
+        raise DataError(
+            f"{path} has several columns called {', '.join(map(repr, twice[:5]))}; give each a name"
+            " of its own"
+        )
     if ROW in names:
-        raise DataError(f"{path} has a column called '{ROW}', which is the row's number here; give it another name")
-    return table.append_column(ROW, pa.array(range(1, table.num_rows + 1), pa.int64())), index, comma
+        raise DataError(
+            f"{path} has a column called '{ROW}', which is the row's number here; give it another"
+            " name"
+        )
+    return (
+        table.append_column(ROW, pa.array(range(1, table.num_rows + 1), pa.int64())),
+        index,
+        comma,
+    )
 
 
 def _pandas(metadata: dict[bytes, bytes] | None) -> list[str]:
@@ -143,8 +220,8 @@ def _room(path: Path, size: int) -> None:
     free = machine.available_bytes()
     if MEMORY * size > free:
         raise DataError(
-            f"{path} holds {size / 1e9:,.2f} GB, which takes about {MEMORY * size / 1e9:,.1f} GB of memory, and {free / 1e9:,.1f} GB are "
-            "free; give a part of its rows"
+            f"{path} holds {size / 1e9:,.2f} GB, which takes about {MEMORY * size / 1e9:,.1f} GB of"
+            f" memory, and {free / 1e9:,.1f} GB are free; give a part of its rows"
         )
 
 
@@ -160,11 +237,13 @@ def _csv(path: Path) -> tuple["pa.Table", bool]:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{path} is not UTF-8 (line {line:,}); save it as CSV in UTF-8, or turn it: `iconv -f GB18030 -t UTF-8` for Chinese, "
-            "`-f WINDOWS-1252` for western Europe"
+            f"{path} is not UTF-8 (line {line:,}); save it as CSV in UTF-8, or turn it: `iconv -f"
+            " GB18030 -t UTF-8` for Chinese, `-f WINDOWS-1252` for western Europe"
         ) from None
     if not content.strip():
-        raise DataError(f"{path} is empty; give a file with a line of names, and a row for each example")
+        raise DataError(
+            f"{path} is empty; give a file with a line of names, and a row for each example"
+        )
     blocks: list[pa.RecordBatch] = []
     try:
         with cells.opened(content) as file:
@@ -174,7 +253,11 @@ def _csv(path: Path) -> tuple["pa.Table", bool]:
 
             def done() -> None:
                 values = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
-                blocks.append(pa.RecordBatch.from_arrays([*values, pa.array(lines, pa.int64())], schema=schema))
+                blocks.append(
+                    pa.RecordBatch.from_arrays(
+                        [*values, pa.array(lines, pa.int64())], schema=schema
+                    )
+                )
                 rows.clear()
                 lines.clear()
 
@@ -221,8 +304,14 @@ def _guessed(table: "pa.Table", names: tuple[str, ...], option: str, path: Path)
     if len(found) == 1:
         return found[0]
     if found:
-        raise DataError(f"{path} has several columns that may be the {option} ({', '.join(found)}); name one with --{option}")
-    raise DataError(f"no column of {path} is called {', '.join(names[:4])} or the like; --{option} takes one of {_all(table)}")
+        raise DataError(
+            f"{path} has several columns that may be the {option} ({', '.join(found)}); name one"
+            f" with --{option}"
+        )
+    raise DataError(
+        f"no column of {path} is called {', '.join(names[:4])} or the like; --{option} takes one of"
+        f" {_all(table)}"
+    )
 
 
 def _labelled(table: "pa.Table", label: str, path: Path) -> tuple["pa.Table", list[str], list[str]]:
@@ -239,10 +328,20 @@ def _labelled(table: "pa.Table", label: str, path: Path) -> tuple["pa.Table", li
     notes = [f"labels are in the column '{label}'"]
     notes += [f"{missing:,} rows without a label were left out"] if missing else []
     gaps = sorted({name for name in names if name and name.casefold() in cells.MISSING})
-    notes += [f"labels are taken as written, {shown(gaps, 5)} too; leave the cell empty where a row has none"] if gaps else []
+    notes += (
+        [
+            f"labels are taken as written, {shown(gaps, 5)} too; leave the cell empty where a row"
+            " has none"
+        ]
+        if gaps
+        else []
+    )
     joined = [text for text, name in spelled.items() if name and text != name and name in spelled]
     notes += (
-        [f"labels are taken in Unicode's normal form C and without white space around them, so {joined[0]!a} is {spelled[joined[0]]}"]
+        [
+            "labels are taken in Unicode's normal form C and without white space around them, so"
+            f" {joined[0]!a} is {spelled[joined[0]]}"
+        ]
         if joined
         else []
     )
@@ -250,9 +349,11 @@ def _labelled(table: "pa.Table", label: str, path: Path) -> tuple["pa.Table", li
 
 
 def _written(table: "pa.Table", label: str) -> list[str]:
-    """Labels as the text that stands in the file, or would stand in a CSV of it; empty where there is none.
+    """Labels as the text that stands in the file, or would stand in a CSV of it; empty where there
+    is none.
 
-    Whole numbers are their digits, 1.0 is 1.0, truths are true and false, days 2024-01-31, and decimals have all their places.
+    Whole numbers are their digits, 1.0 is 1.0, truths are true and false, days 2024-01-31, and
+    decimals have all their places.
     """
     import pyarrow as pa
 
@@ -267,7 +368,13 @@ def _written(table: "pa.Table", label: str) -> list[str]:
         days = all(not value or value.endswith(MIDNIGHT) for value in values)
         return [value.removesuffix(MIDNIGHT) for value in values] if days else values
     return [
-        value.decode(errors="backslashreplace") if isinstance(value, bytes) else "" if value is None else str(value)
+        (
+            value.decode(errors="backslashreplace")
+            if isinstance(value, bytes)
+            else ""
+            if value is None
+            else str(value)
+        )
         for value in column.to_pylist()
     ]
 
@@ -277,16 +384,20 @@ def _classes(classes: list[str], names: list[str], label: str, path: Path) -> No
     from statistics import median
 
     values = [cells.number(name) for name in classes]
-    fractions = any(value is not None and math.isfinite(value) and not value.is_integer() for value in values)
+    fractions = any(
+        value is not None and math.isfinite(value) and not value.is_integer() for value in values
+    )
     usual = median(Counter(names).values())
     if fractions and None not in values and (len(classes) > FEW or usual < FEWEST):
         raise DataError(
-            f"the column '{label}' of {path} holds numbers with fractions, which are no classes ({len(classes):,} different ones); "
-            "name another with --label, or put them into ranges"
+            f"the column '{label}' of {path} holds numbers with fractions, which are no classes"
+            f" ({len(classes):,} different ones); name another with --label, or put them into"
+            " ranges"
         )
     if len(classes) > max(FEWEST, len(names) / 2):
         raise DataError(
-            f"the column '{label}' of {path} has {len(classes):,} values in {len(names):,} rows: no classes; name another with --label"
+            f"the column '{label}' of {path} has {len(classes):,} values in {len(names):,} rows: no"
+            " classes; name another with --label"
         )
 
 
@@ -295,7 +406,9 @@ def _order(name: str) -> tuple[int, str]:
     return (int(name) if re.fullmatch(r"-?[0-9]{1,15}", name) else -(10**16), name)
 
 
-def _numbers(table: "pa.Table", texts: set[str | None], *, comma: bool) -> tuple["pa.Table", dict[str, Odd], dict[str, int]]:
+def _numbers(
+    table: "pa.Table", texts: set[str | None], *, comma: bool
+) -> tuple["pa.Table", dict[str, Odd], dict[str, int]]:
     """The table with its columns of texts as numbers, or as truths, where they are; but `texts`.
 
     What cells in these are neither; how many different numbers a column has of which float64
@@ -311,7 +424,10 @@ def _numbers(table: "pa.Table", texts: set[str | None], *, comma: bool) -> tuple
     for position, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
         if name in texts or not _string(table, name):
             if name not in (*texts, *OWN) and pa.types.is_integer(column.type):
-                there, kept = (pc.count_distinct(one).as_py() for one in (column, column.cast(pa.float64(), safe=False)))
+                there, kept = (
+                    pc.count_distinct(one).as_py()
+                    for one in (column, column.cast(pa.float64(), safe=False))
+                )
                 finer |= {name: there} if there > kept else {}
             continue
         parts, strange, start = [np.empty(0)], [], 0
@@ -330,7 +446,11 @@ def _numbers(table: "pa.Table", texts: set[str | None], *, comma: bool) -> tuple
         finer |= {name: different} if different > len(np.unique(known)) else {}
         made = pa.array(values, from_pandas=True)
         if len(known) and np.isin(known, (0, 1)).all():
-            said = {text.strip().casefold() for text in pc.unique(column).to_pylist() if text is not None}
+            said = {
+                text.strip().casefold()
+                for text in pc.unique(column).to_pylist()
+                if text is not None
+            }
             made = made.cast(pa.bool_()) if said <= {*cells.TRUTHS, *cells.MISSING} else made
         columns[position] = pa.chunked_array([made])
     return pa.table(columns, names=table.column_names), odd, finer
@@ -342,11 +462,17 @@ def _different(texts: list[str | None], *, comma: bool) -> int:
         return 0
     plain = (text.strip() for text in texts if text)
     plain = (text.replace(",", ".", 1) if comma and "." not in text else text for text in plain)
-    return len({Decimal(text) for text in plain if len(text) <= cells.LONG and cells.PLAIN.fullmatch(text)})
+    return len(
+        {Decimal(text) for text in plain if len(text) <= cells.LONG and cells.PLAIN.fullmatch(text)}
+    )
 
 
 def _place(table: "pa.Table", row: int) -> str:
-    return f"line {table[LINE][row].as_py():,}" if LINE in table.column_names else f"row {table[ROW][row].as_py():,}"
+    return (
+        f"line {table[LINE][row].as_py():,}"
+        if LINE in table.column_names
+        else f"row {table[ROW][row].as_py():,}"
+    )
 
 
 def _values(table: "pa.Table", name: str) -> "NDArray[np.float64]":
@@ -361,7 +487,9 @@ def _values(table: "pa.Table", name: str) -> "NDArray[np.float64]":
     if not (_numeric(table, name) or pa.types.is_boolean(kind)):
         return np.full(table.num_rows, np.nan)
     if pa.types.is_decimal(kind):
-        return np.array([math.nan if value is None else float(value) for value in table[name].to_pylist()])
+        return np.array(
+            [math.nan if value is None else float(value) for value in table[name].to_pylist()]
+        )
     return np.asarray(table[name].cast(pa.float64(), safe=False).to_numpy(), np.float64)
 
 
@@ -369,7 +497,9 @@ def _numeric(table: "pa.Table", name: str | int) -> bool:
     import pyarrow as pa
 
     kind = table.schema.field(name).type
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    )
 
 
 def _measured(table: "pa.Table", name: str) -> bool:
@@ -395,21 +525,35 @@ def _text_column(table: "pa.Table", label: str, path: Path) -> str | None:
     strings = [name for name in others if _string(table, name)]
     named = cells.guessed(strings, cells.TEXTS)
     if len(named) > 1:
-        raise DataError(f"{path} has several columns that may be the text ({', '.join(named)}); name one with --text")
+        raise DataError(
+            f"{path} has several columns that may be the text ({', '.join(named)}); name one with"
+            " --text"
+        )
     return named[0] if named else strings[0] if strings == others and len(strings) == 1 else None
 
 
 def _texts(table: "pa.Table", text: str, path: Path) -> tuple[list[bytes], list[str]]:
     """The texts as bytes, in Unicode's normal form C, so that what reads alike is alike."""
     if not _string(table, text):
-        raise DataError(f"the column '{text}' of {path} holds no texts; name another with --text, or none where the columns are numbers")
-    contents = [unicodedata.normalize("NFC", (value or "").strip()).encode() for value in table[text].to_pylist()]
+        raise DataError(
+            f"the column '{text}' of {path} holds no texts; name another with --text, or none where"
+            " the columns are numbers"
+        )
+    contents = [
+        unicodedata.normalize("NFC", (value or "").strip()).encode()
+        for value in table[text].to_pylist()
+    ]
     empty = sum(not content for content in contents)
     notes = [f"texts are in the column '{text}'"]
-    return contents, [*notes, *([f"{empty:,} texts are empty; the line puts them into quarantine"] if empty else [])]
+    return contents, [
+        *notes,
+        *([f"{empty:,} texts are empty; the line puts them into quarantine"] if empty else []),
+    ]
 
 
-def _no_numbers(table: "pa.Table", label: str, odd: dict[str, Odd], dropped: list[str], path: Path) -> str:
+def _no_numbers(
+    table: "pa.Table", label: str, odd: dict[str, Odd], dropped: list[str], path: Path
+) -> str:
     """Why nothing in a file can be learned from."""
     told = [_told(odd)] if odd else []
     names = shown([name or "(no name)" for name in dropped], 5)
@@ -429,7 +573,8 @@ def _rows(
     labels: list[int],
     path: Path,
 ) -> tuple[list[str], list[bytes], dict[str, tuple[float, float]], list[str]]:
-    """Names of the columns of numbers, their values row by row, where they lie (`_place_of`), and what to say of them.
+    """Names of the columns of numbers, their values row by row, where they lie (`_place_of`), and
+    what to say of them.
 
     NaN is a value that is missing.
     """
@@ -438,7 +583,10 @@ def _rows(
     others = [name for name in table.column_names if name not in (label, *OWN, *sensitive)]
     features = [name for name in others if _measured(table, name)]
     if len(features) > MOST_FEATURES:
-        raise DataError(f"{path} has {len(features):,} columns of numbers, more than {MOST_FEATURES:,}; choose among them first")
+        raise DataError(
+            f"{path} has {len(features):,} columns of numbers, more than {MOST_FEATURES:,}; choose"
+            " among them first"
+        )
     if any(not name.strip() for name in features):
         raise DataError(f"{path} has a column without a name; name it in the first line")
     found: NDArray[np.float32] = np.empty((table.num_rows, len(features)), "<f4")
@@ -455,7 +603,9 @@ def _rows(
         empty += [name] if np.isnan(values).all() else []
         rounded += [f"{name} ({different - lost:,} of {different:,})"] if lost else []
         if told := suspects.alone(values, np.array(labels)):
-            telling.append(f"{name} alone tells the classes apart in {told[0]:,} of {told[1]:,} rows")
+            telling.append(
+                f"{name} alone tells the classes apart in {told[0]:,} of {told[1]:,} rows"
+            )
     if empty:
         raise DataError(f"{path} has no number at all in {shown(empty, 5)}; take the columns out")
     strange = int((np.isinf(found).any(axis=1) | np.isnan(found).all(axis=1)).sum())
@@ -463,18 +613,38 @@ def _rows(
     taken = {name: cell for name, cell in odd.items() if name in features}
     notes = [f"{len(features):,} columns of numbers are learned from: {shown(features, 8)}"]
     notes += [f"cells that are no numbers count as missing: {_told(taken)}"] if taken else []
-    notes += [f"{missing:,} numbers are missing; the mean of their column stands for them"] if missing else []
-    notes += [f"{strange:,} rows are without numbers, or with infinite ones; the line puts them into quarantine"] if strange else []
-    notes += [f"float32, which models compute in, tells fewer values apart than there are in {shown(rounded, 5)}"] if rounded else []
+    notes += (
+        [f"{missing:,} numbers are missing; the mean of their column stands for them"]
+        if missing
+        else []
+    )
+    notes += (
+        [
+            f"{strange:,} rows are without numbers, or with infinite ones; the line puts them into"
+            " quarantine"
+        ]
+        if strange
+        else []
+    )
+    notes += (
+        [
+            "float32, which models compute in, tells fewer values apart than there are in"
+            f" {shown(rounded, 5)}"
+        ]
+        if rounded
+        else []
+    )
     notes += [f"{one}: is it known before the label?" for one in telling[:5]]
     notes += [f"{len(telling) - 5:,} more columns do so alone"] if telling[5:] else []
     return features, [row.tobytes() for row in found], centred, notes
 
 
 def _place_of(values: "NDArray[np.float64]") -> tuple[tuple[float, float], int, int]:
-    """Offset and scale of a column in float32, how many of its different values that rounds onto others, and how many there are.
+    """Offset and scale of a column in float32, how many of its different values that rounds onto
+    others, and how many there are.
 
-    0 and 1, unless float32 tells more values apart around one of their own: times in milliseconds, very large and very small numbers.
+    0 and 1, unless float32 tells more values apart around one of their own: times in milliseconds,
+    very large and very small numbers.
     """
     import numpy as np
 
@@ -486,7 +656,8 @@ def _place_of(values: "NDArray[np.float64]") -> tuple[tuple[float, float], int, 
         kept = cells.centred(known[:, None], np.array([place]))[:, 0]
         return len(known) - len(np.unique(kept[np.isfinite(kept)]))
 
-    by_chance = len(known) ** 2 / 2**22  # as close as that lie some of so many values, whatever they are
+    # as close as that lie some of so many values, whatever they are
+    by_chance = len(known) ** 2 / 2**22
     if (plainly := lost(PLAIN)) <= by_chance:
         return PLAIN, 0, len(known)
     offset = float(known[len(known) // 2])
@@ -500,7 +671,8 @@ def _place_of(values: "NDArray[np.float64]") -> tuple[tuple[float, float], int, 
 def _told(odd: dict[str, Odd]) -> str:
     """Of each column the first cell that is no number, and where it stands."""
     told = [
-        f"{name} has {one.cell[:20]!r} in {one.place}{_sort(one.cell)}" + (f" and {one.cells - 1:,} more" if one.cells > 1 else "")
+        f"{name} has {one.cell[:20]!r} in {one.place}{_sort(one.cell)}"
+        + (f" and {one.cells - 1:,} more" if one.cells > 1 else "")
         for name, one in odd.items()
     ]
     return shown(told, 5)
@@ -518,9 +690,11 @@ def _sort(cell: str) -> str:
 def _known(
     table: "pa.Table", taken: set[str], sensitive: tuple[str, ...], odd: dict[str, Odd], path: Path
 ) -> tuple[dict[str, str], list["pa.Array"], list[str]]:
-    """What else is known of each example: columns by the names they get, their values, and what to say of them.
+    """What else is known of each example: columns by the names they get, their values, and what to
+    say of them.
 
-    Results are shown by these, and nothing is learned from them; a column of more different texts than can be shown is left out.
+    Results are shown by these, and nothing is learned from them; a column of more different texts
+    than can be shown is left out.
     """
     import pyarrow as pa
 
@@ -528,7 +702,8 @@ def _known(
     from duli.preparation import clean, text
     from duli.preparation import table as rows
 
-    own = {*clean.RESERVED, *text.STATISTICS.names, *rows.STATISTICS.names, "class"}  # the last is a slice of every line
+    # the last is a slice of every line
+    own = {*clean.RESERVED, *text.STATISTICS.names, *rows.STATISTICS.names, "class"}
     carried: dict[str, str] = {}
     values, left = [], []
     for index, name in enumerate(table.column_names, start=1):
@@ -536,19 +711,31 @@ def _known(
             continue
         column = table[name]
         if _numeric(table, name):
-            value = pa.array(_values(table, name), pa.float64(), from_pandas=True).cast(pa.float32(), safe=False)
+            value = pa.array(_values(table, name), pa.float64(), from_pandas=True).cast(
+                pa.float32(), safe=False
+            )
         elif _string(table, name) or _boolean(table, name):
-            texts = [None if one is None else str(one).strip() or None for one in column.to_pylist()]
+            texts = [
+                None if one is None else str(one).strip() or None for one in column.to_pylist()
+            ]
             value = pa.array(texts, pa.string())
         else:
             left.append(name)
             continue
-        if pa.types.is_string(value.type) and not 1 < len(different := {*value.to_pylist()} - {None}) <= MANY:
+        if (
+            pa.types.is_string(value.type)
+            and not 1 < len(different := {*value.to_pylist()} - {None}) <= MANY
+        ):
             if name in sensitive:
                 raise DataError(
-                    f"the column '{name}' of {path} has {len(different):,} different texts; results can be shown by 2 to {MANY}"
+                    f"the column '{name}' of {path} has {len(different):,} different texts; results"
+                    f" can be shown by 2 to {MANY}"
                 )
-            left.append(_told({name: odd[name]}) if name in odd else f"{name} (such as '{next(iter(sorted(different)), '')[:20]}')")
+            left.append(
+                _told({name: odd[name]})
+                if name in odd
+                else f"{name} (such as '{next(iter(sorted(different)), '')[:20]}')"
+            )
             continue
         plain = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")
         plain = plain if plain[:1].isalpha() else f"column_{index}"
@@ -557,19 +744,39 @@ def _known(
         carried[plain] = name
         values.append(value)
     told = [name if name == column else f"{column} as {name}" for name, column in carried.items()]
-    notes = [f"results are shown by {shown(told, 8)}; nothing is learned from that"] if carried else []
-    return carried, values, [*notes, *([f"columns that are no numbers were left out: {shown(left, 8)}"] if left else [])]
+    notes = (
+        [f"results are shown by {shown(told, 8)}; nothing is learned from that"] if carried else []
+    )
+    return (
+        carried,
+        values,
+        [
+            *notes,
+            *([f"columns that are no numbers were left out: {shown(left, 8)}"] if left else []),
+        ],
+    )
 
 
 def _examples(
-    rows: list[int], path: Path, labels: list[int], contents: list[bytes], carried: dict[str, str], known: list[Any]
+    rows: list[int],
+    path: Path,
+    labels: list[int],
+    contents: list[bytes],
+    carried: dict[str, str],
+    known: list[Any],
 ) -> "pa.Table":
     import pyarrow as pa
 
     from duli.datasets.own import schema
 
     stem = readable(path.stem)
-    kinds = {name: "text" if pa.types.is_string(value.type) else "number" for name, value in zip(carried, known, strict=True)}
+    kinds = {
+        name: "text" if pa.types.is_string(value.type) else "number"
+        for name, value in zip(carried, known, strict=True)
+    }
     fields = schema(kinds)
     own = [[f"{stem}-{row}" for row in rows], [""] * len(rows), labels, contents]
-    return pa.table([*(pa.array(one, field.type) for one, field in zip(own, fields, strict=False)), *known], schema=fields)
+    return pa.table(
+        [*(pa.array(one, field.type) for one, field in zip(own, fields, strict=False)), *known],
+        schema=fields,
+    )

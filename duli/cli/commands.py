@@ -16,7 +16,9 @@ from duli.errors import DataError, DuliError
 PR_SET_PDEATHSIG = 1
 
 
-def git(*arguments: str, environment: Mapping[str, str] | None = None, text: str | None = None) -> str:
+def git(
+    *arguments: str, environment: Mapping[str, str] | None = None, text: str | None = None
+) -> str:
     """What a git command prints; raises `DuliError` with its last line where it fails."""
     done = _run(["git", *arguments], capture=True, environment=environment, text=text)
     if done.returncode:
@@ -62,12 +64,18 @@ def dvc_shown(*arguments: str) -> bool:
 
 
 def _run(
-    command: list[str], *, capture: bool, environment: Mapping[str, str] | None = None, text: str | None = None
+    command: list[str],
+    *,
+    capture: bool,
+    environment: Mapping[str, str] | None = None,
+    text: str | None = None,
 ) -> "subprocess.CompletedProcess[str]":
     parent = os.getpid()
 
     def die_with_parent() -> None:
-        """Asks the kernel to kill the command with this process: one that was killed must leave no `dvc repro` behind."""
+        """Asks the kernel to kill the command with this process: one that was killed must leave no
+        `dvc repro` behind.
+        """
         if sys.platform == "linux":
             ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != parent:  # it was killed before the kernel was asked
@@ -85,7 +93,10 @@ def _run(
             preexec_fn=die_with_parent,
         )
     except FileNotFoundError:
-        raise DuliError(f"there is no `{command[0]}` on the PATH; activate the venv (source .venv/bin/activate), install git") from None
+        raise DuliError(
+            f"there is no `{command[0]}` on the PATH; activate the venv (source"
+            " .venv/bin/activate), install git"
+        ) from None
 
 
 def _last(text: str) -> str:

@@ -1,7 +1,9 @@
-"""Reads what came in: cleans windows of examples as training data are cleaned, and judges whether they have drifted.
+"""Reads what came in: cleans windows of examples as training data are cleaned, and judges whether
+they have drifted.
 
-A window is a file of `data/incoming/`: Parquet with at least a column `content`, `label` and `id` where they are known, or what a served
-model has counted (`serve --statistics`). Windows follow each other by name. What is refused is not looked at.
+A window is a file of `data/incoming/`: Parquet with at least a column `content`, `label` and `id`
+where they are known, or what a served model has counted (`serve --statistics`). Windows follow each
+other by name. What is refused is not looked at.
 """
 
 import json
@@ -36,14 +38,20 @@ REFERENCE = Path("reports/drift.safetensors")
 FACTS = Path("reports/drift.json")
 PAGE = Path("reports/drift.html")
 
-FORMAT = "statistics of inputs, 1"  # of duli/serving/statistics.py, which needs onnxruntime to be imported
+# of duli/serving/statistics.py, which needs onnxruntime to be imported
+FORMAT = "statistics of inputs, 1"
 BATCH = 1024  # examples in memory at a time
 READ = 2**20  # bytes of a file in memory at a time; without it, a column of a whole row group
 # What a line is judged by, of all it made.
-NEEDED = (RAW / "dataset.json", *(PREPARED / name for name in ("stats.json", "preprocessing.json", "validation.parquet")), EXPORTED)
+NEEDED = (
+    RAW / "dataset.json",
+    *(PREPARED / name for name in ("stats.json", "preprocessing.json", "validation.parquet")),
+    EXPORTED,
+)
 # Of a prepared example, columns that are no feature: who it is, or the same for all.
 PLAIN = {"id", "split", "label", "content", "sha256", "height", "width"}
-# What `prepare` and a server call statistics of pixels, and evaluate's slices and people call brightness and contrast.
+# What `prepare` and a server call statistics of pixels, and evaluate's slices and people call
+# brightness and contrast.
 SEEN = {"image": {"mean": "brightness", "std": "contrast"}}
 
 Facts = dict[str, Any]
@@ -57,7 +65,10 @@ def _of_images(images: NDArray[Any]) -> Looks:
 def _of_texts(tokens: NDArray[Any]) -> Looks:
     """How many tokens a text has, and which share of them the training texts did not have."""
     lengths = np.maximum((tokens != 0).sum(axis=1), 1)
-    return {"tokens": lengths.astype(np.float64), "unknown_tokens": (tokens == UNKNOWN).sum(axis=1) / lengths}
+    return {
+        "tokens": lengths.astype(np.float64),
+        "unknown_tokens": (tokens == UNKNOWN).sum(axis=1) / lengths,
+    }
 
 
 def _of_rows(rows: NDArray[Any]) -> Looks:
@@ -65,7 +76,11 @@ def _of_rows(rows: NDArray[Any]) -> Looks:
 
 
 # What is seen of examples besides the columns that `prepare` keeps of them.
-LOOKS: dict[str, Callable[[NDArray[Any]], Looks]] = {"image": _of_images, "text": _of_texts, "table": _of_rows}
+LOOKS: dict[str, Callable[[NDArray[Any]], Looks]] = {
+    "image": _of_images,
+    "text": _of_texts,
+    "table": _of_rows,
+}
 
 
 @dataclass(frozen=True)
@@ -112,22 +127,31 @@ class Window:
 
 
 def line(settings: Drift, folder: Path = Path()) -> Line:
-    """What the files of a line in `folder` say (those of `NEEDED`); raises `DataError` where they are missing."""
+    """What the files of a line in `folder` say (those of `NEEDED`); raises `DataError` where they
+    are missing.
+    """
     stats = files.read_json(folder / PREPARED / "stats.json")
     declared = dataset(stats["dataset"], files.read_json(folder / RAW / "dataset.json")["own"])
     kind = kinds.prepared(files.read_json(folder / PREPARED / "preprocessing.json"))
-    rules = clean.Rules(len(stats["classes"]), kind, 0.0, columns=getattr(declared, "COLUMNS", clean.NOTHING))
+    rules = clean.Rules(
+        len(stats["classes"]), kind, 0.0, columns=getattr(declared, "COLUMNS", clean.NOTHING)
+    )
     try:
         exported = (folder / EXPORTED).read_bytes()
     except OSError as error:
-        raise DataError(f"{folder / EXPORTED} cannot be read ({error.strerror}); run `dvc repro quantize`, which makes it") from None
+        raise DataError(
+            f"{folder / EXPORTED} cannot be read ({error.strerror}); run `dvc repro quantize`,"
+            " which makes it"
+        ) from None
     return Line(folder, exported, stats, rules, settings.seed, settings.reference)
 
 
 def judged(settings: Drift, newest: list[Path], folder: Path = Path()) -> list[drift.Verdict]:
-    """The verdicts of the windows `newest` against the line in `folder`, oldest first; writes `reports/drift.json` and the page beside it.
+    """The verdicts of the windows `newest` against the line in `folder`, oldest first; writes
+    `reports/drift.json` and the page beside it.
 
-    A window that was judged before, against the same reference, is not judged again. Raises `DataError` where a file cannot be read.
+    A window that was judged before, against the same reference, is not judged again. Raises
+    `DataError` where a file cannot be read.
     """
     of = line(settings, folder)
     key = _key(of, settings)
@@ -148,7 +172,10 @@ def judged(settings: Drift, newest: list[Path], folder: Path = Path()) -> list[d
                 verdict, refused = drift.judge(known, window.sample), window.reasons
             facts = {"sha256": digest, "refused": refused, **verdict.facts()}
         found.append({**facts, "window": path.stem})
-    verdicts = [drift.Verdict.of({name: facts[name] for name in drift.Verdict.__dataclass_fields__}) for facts in found]
+    verdicts = [
+        drift.Verdict.of({name: facts[name] for name in drift.Verdict.__dataclass_fields__})
+        for facts in found
+    ]
     fired = drift.decide(verdicts, settings.needed)
     facts = {
         "key": key,
@@ -167,7 +194,8 @@ def judged(settings: Drift, newest: list[Path], folder: Path = Path()) -> list[d
 
 
 def reference(of: Line, network: Network, settings: Drift, key: str) -> drift.Reference:
-    """The reference of this line, kept in `reports/drift.safetensors` until the model, its data or the settings are others.
+    """The reference of this line, kept in `reports/drift.safetensors` until the model, its data or
+    the settings are others.
 
     Made of the validation split: training data that the network was not fitted to.
     """
@@ -192,27 +220,37 @@ def reference(of: Line, network: Network, settings: Drift, key: str) -> drift.Re
 def read(path: Path, of: Line, network: Network, embedded: int = drift.EMBEDDED) -> Window:
     """A window, cleaned as training data are, with embeddings of at most `embedded` examples.
 
-    Examples without a label are looked at, and are no training data: they are cleaned by themselves, so that they contradict nobody.
-    Raises `DataError` where the file, a column or its type is not what it has to be.
+    Examples without a label are looked at, and are no training data: they are cleaned by
+    themselves, so that they contradict nobody. Raises `DataError` where the file, a column or its
+    type is not what it has to be.
     """
     refused: list[pa.RecordBatch] = []
-    verdicts = {labelled: clean.judge(_batches(path, of.rules, labelled=labelled), of.rules) for labelled in (True, False)}
+    verdicts = {
+        labelled: clean.judge(_batches(path, of.rules, labelled=labelled), of.rules)
+        for labelled in (True, False)
+    }
     kept = {labelled: int(clean.kept(verdict).sum()) for labelled, verdict in verdicts.items()}
     gathered = _Gathered(of, network, sum(kept.values()), embedded)
     for labelled, verdict in verdicts.items():
         if not len(verdict):
             continue
-        rows = progress(_batches(path, of.rules, labelled=labelled), f"reading {path.name}", unit="batches")
+        rows = progress(
+            _batches(path, of.rules, labelled=labelled), f"reading {path.name}", unit="batches"
+        )
         for target, batch in clean.sort_out(rows, verdict, of.rules):
             if target == "quarantine":
                 refused.append(batch)
             else:
-                gathered.add(batch, batch["label"].to_numpy() if labelled else np.full(batch.num_rows, -1))
+                gathered.add(
+                    batch, batch["label"].to_numpy() if labelled else np.full(batch.num_rows, -1)
+                )
     return Window(gathered.sample(), refused)
 
 
 def statistics(path: Path, of: Line) -> drift.Sample:
-    """What a server has counted (`serve --statistics`); raises `DataError` where it is something else, or of other classes."""
+    """What a server has counted (`serve --statistics`); raises `DataError` where it is something
+    else, or of other classes.
+    """
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         features, predictions, classes = facts["features"], facts["predictions"], facts["classes"]
@@ -220,14 +258,23 @@ def statistics(path: Path, of: Line) -> drift.Sample:
     except (LookupError, TypeError, ValueError):
         known = False
     if not known:
-        raise DataError(f"{path} holds no statistics of a server; `serve --statistics FILE` writes them, or take it away")
+        raise DataError(
+            f"{path} holds no statistics of a server; `serve --statistics FILE` writes them, or"
+            " take it away"
+        )
     if classes != of.classes or len(predictions) != len(classes):
         raise DataError(f"{path} counts other classes than the data set has; take it away")
-    return drift.counted({SEEN["image"].get(name, name): counts for name, counts in features.items()}, predictions, of.seed)
+    return drift.counted(
+        {SEEN["image"].get(name, name): counts for name, counts in features.items()},
+        predictions,
+        of.seed,
+    )
 
 
 class _Gathered:
-    """What drift looks at of examples that come batch by batch; the network answers those drawn at random."""
+    """What drift looks at of examples that come batch by batch; the network answers those drawn at
+    random.
+    """
 
     def __init__(self, of: Line, network: Network, examples: int, embedded: int) -> None:
         self.of, self.network = of, network
@@ -248,7 +295,9 @@ class _Gathered:
         self.done += len(inputs)
         seen = SEEN.get(self.of.rules.kind.name, {})
         for field in rows.schema:
-            if field.name not in PLAIN and (pa.types.is_floating(field.type) or pa.types.is_integer(field.type)):
+            if field.name not in PLAIN and (
+                pa.types.is_floating(field.type) or pa.types.is_integer(field.type)
+            ):
                 values = rows[field.name].cast(pa.float64()).to_numpy(zero_copy_only=False)
                 self.features.setdefault(seen.get(field.name, field.name), []).append(values)
         self._keep(LOOKS[self.of.rules.kind.name](inputs))
@@ -286,26 +335,43 @@ def _batches(path: Path, rules: clean.Rules, *, labelled: bool) -> Iterator[pa.R
     try:
         with pq.ParquetFile(path, buffer_size=READ) as file:
             if "content" not in file.schema_arrow.names:
-                raise DataError(f"{path} has no column 'content'; it holds the bytes of each example, as in {PREPARED}/train.parquet")
+                raise DataError(
+                    f"{path} has no column 'content'; it holds the bytes of each example, as in"
+                    f" {PREPARED}/train.parquet"
+                )
             for batch in file.iter_batches(batch_size=BATCH):
                 ready = _ready(batch, path, rules, seen, labelled=labelled)
                 seen += batch.num_rows
                 if ready.num_rows:
                     yield ready
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path} cannot be read ({str(error).splitlines()[0]}); write it again as Parquet, or take it away") from None
+        raise DataError(
+            f"{path} cannot be read ({str(error).splitlines()[0]}); write it again as Parquet, or"
+            " take it away"
+        ) from None
 
 
-def _ready(batch: pa.RecordBatch, path: Path, rules: clean.Rules, start: int, *, labelled: bool) -> pa.RecordBatch:
+def _ready(
+    batch: pa.RecordBatch, path: Path, rules: clean.Rules, start: int, *, labelled: bool
+) -> pa.RecordBatch:
     names = batch.schema.names
-    labels = _labels(batch["label"], path) if "label" in names else pa.nulls(batch.num_rows, pa.int16())
-    given = batch["id"].cast(pa.string()) if "id" in names else pa.nulls(batch.num_rows, pa.string())
+    labels = (
+        _labels(batch["label"], path) if "label" in names else pa.nulls(batch.num_rows, pa.int16())
+    )
+    given = (
+        batch["id"].cast(pa.string()) if "id" in names else pa.nulls(batch.num_rows, pa.string())
+    )
     name = path.stem
-    ids = pc.coalesce(given, pa.array([f"{name}:{start + row}" for row in range(batch.num_rows)], pa.string()))
+    ids = pc.coalesce(
+        given, pa.array([f"{name}:{start + row}" for row in range(batch.num_rows)], pa.string())
+    )
     try:
         contents = batch["content"].cast(pa.binary())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise DataError(f"{path}: the column 'content' is {batch.schema.field('content').type}; it has to be binary") from None
+        raise DataError(
+            f"{path}: the column 'content' is {batch.schema.field('content').type}; it has to be"
+            " binary"
+        ) from None
     columns = {
         "id": ids,
         # Published splits are never cut up, so the examples stay in order.
@@ -322,16 +388,30 @@ def _ready(batch: pa.RecordBatch, path: Path, rules: clean.Rules, start: int, *,
 def _labels(column: pa.Array, path: Path) -> pa.Array:
     """Labels as int16; what does not fit is -1, which is unknown."""
     if not (pa.types.is_integer(column.type) or pa.types.is_null(column.type)):
-        raise DataError(f"{path}: the column 'label' is {column.type}; it has to hold the index of the class, as an integer")
+        raise DataError(
+            f"{path}: the column 'label' is {column.type}; it has to hold the index of the class,"
+            " as an integer"
+        )
     wide = column.cast(pa.int64(), safe=False)
-    return pc.if_else(pc.and_(pc.greater_equal(wide, 0), pc.less(wide, 2**15)), wide, -1).cast(pa.int16())
+    return pc.if_else(pc.and_(pc.greater_equal(wide, 0), pc.less(wide, 2**15)), wide, -1).cast(
+        pa.int16()
+    )
 
 
 def _key(of: Line, settings: Drift) -> str:
-    """The digest of all that a verdict depends on besides the window; how many windows decide is not among it."""
+    """The digest of all that a verdict depends on besides the window; how many windows decide is
+    not among it.
+    """
     knobs = settings.model_dump(exclude={"windows", "needed"})
-    code = [files.sha256(Path(module.__file__ or "")) for module in (drift, networks, shift, looks, slices)]
-    return files.sha256(json.dumps([files.sha256(of.exported), of.validation["digest"], knobs, code], sort_keys=True).encode())
+    code = [
+        files.sha256(Path(module.__file__ or ""))
+        for module in (drift, networks, shift, looks, slices)
+    ]
+    return files.sha256(
+        json.dumps(
+            [files.sha256(of.exported), of.validation["digest"], knobs, code], sort_keys=True
+        ).encode()
+    )
 
 
 def _before(key: str) -> dict[str, Facts]:
@@ -351,8 +431,14 @@ def page(facts: Facts, title: str) -> str:
     drawn: Facts = {"features": {}, "classes": {}}
     if shown:
         for name in shown[-1]["moved"]["features"]:
-            drawn["features"][name] = charts.feature(name, [(window["window"], window["moved"]["features"][name]) for window in shown])
+            drawn["features"][name] = charts.feature(
+                name, [(window["window"], window["moved"]["features"][name]) for window in shown]
+            )
         for name in shown[-1]["moved"]["classes"]:
-            of = [(window["window"], window["moved"]["classes"][name]) for window in shown if name in window["moved"]["classes"]]
+            of = [
+                (window["window"], window["moved"]["classes"][name])
+                for window in shown
+                if name in window["moved"]["classes"]
+            ]
             drawn["classes"][name] = charts.classes(name, facts["classes"], of)
     return render("drift.html.j2", facts=facts, charts=drawn, title=title)

@@ -1,4 +1,6 @@
-"""What came in since the data set was published: each window is validated, then waits, is accepted as training data, or quarantined."""
+"""What came in since the data set was published: each window is validated, then waits, is accepted
+as training data, or quarantined.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +16,11 @@ if TYPE_CHECKING:
     from duli.preparation.clean import Rules
     from duli.validation.suite import Outcome
 
-INCOMING, ACCEPTED, QUARANTINED = Path("data/incoming"), Path("data/accepted"), Path("data/quarantined")
+INCOMING, ACCEPTED, QUARANTINED = (
+    Path("data/incoming"),
+    Path("data/accepted"),
+    Path("data/quarantined"),
+)
 RAW, PREPARED = Path("data/raw"), Path("data/prepared")
 BATCH = 4096  # examples in memory at a time, besides the table that is kept
 SPLITS = ("train", "validation", "test")
@@ -26,7 +32,8 @@ class Window:
 
     path: Path
     labelled: bool  # it has the column `label`
-    kept: "pa.Table | None"  # valid examples that the line does not have yet, as `prepare` finishes them
+    # valid examples that the line does not have yet, as `prepare` finishes them
+    kept: "pa.Table | None"
     refused: "pa.Table | None"  # the others, each with its reason
     objection: str  # to the whole file; none: it may be used
 
@@ -37,7 +44,9 @@ class Window:
 
 
 def look() -> list[Window]:
-    """Every window that lies in data/incoming, validated against the prepared examples that lie here; in the order of their names."""
+    """Every window that lies in data/incoming, validated against the prepared examples that lie
+    here; in the order of their names.
+    """
     paths = sorted(INCOMING.glob("*.parquet"))
     if not paths or not (PREPARED / "stats.json").exists():
         return []  # before there are prepared examples nothing can be told from them
@@ -58,18 +67,23 @@ def look() -> list[Window]:
     def judge(kept: "pa.Table", refused: int) -> "list[Outcome]":
         from duli.validation import suite
 
-        expected = suite.Expected(rules.classes, kind.expected(), (*kind.statistics.names, *columns.names))
+        expected = suite.Expected(
+            rules.classes, kind.expected(), (*kind.statistics.names, *columns.names)
+        )
         frame = kept.drop_columns(["content"]).append_column("bytes", [_lengths(kept)]).to_pandas()
         return suite.window(frame, refused, expected, bounds)
 
     return [_look(path, rules, known, judge) for path in paths]
 
 
-def accept(windows: Sequence[Window], track: Callable[[Path], None], forget: Callable[[Path], None]) -> None:
-    """Moves the labelled valid windows to data/accepted, and what was refused to data/quarantined; the other windows wait where they are.
+def accept(
+    windows: Sequence[Window], track: Callable[[Path], None], forget: Callable[[Path], None]
+) -> None:
+    """Moves the labelled valid windows to data/accepted, and what was refused to data/quarantined;
+    the other windows wait where they are.
 
-    `track` lets DVC keep a file that is new, `forget` removes one of data/incoming. A crash at any place leaves what the next call
-    completes: a file goes from data/incoming last.
+    `track` lets DVC keep a file that is new, `forget` removes one of data/incoming. A crash at any
+    place leaves what the next call completes: a file goes from data/incoming last.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -77,7 +91,11 @@ def accept(windows: Sequence[Window], track: Callable[[Path], None], forget: Cal
     from duli.preparation.kinds import KINDS
 
     # What `prepare` works out for itself.
-    finished = {"split", "sha256", *(name for kind in KINDS.values() for name in kind.statistics.names)}
+    finished = {
+        "split",
+        "sha256",
+        *(name for kind in KINDS.values() for name in kind.statistics.names),
+    }
 
     def write(folder: Path, name: str, table: "pa.Table") -> None:
         buffer = pa.BufferOutputStream()
@@ -99,25 +117,38 @@ def accept(windows: Sequence[Window], track: Callable[[Path], None], forget: Cal
             forget(window.path)
 
 
-def _quarantine(window: Window, track: Callable[[Path], None], forget: Callable[[Path], None]) -> None:
-    """Moves a window that may not be used to data/quarantined, byte for byte, with the reason beside it."""
+def _quarantine(
+    window: Window, track: Callable[[Path], None], forget: Callable[[Path], None]
+) -> None:
+    """Moves a window that may not be used to data/quarantined, byte for byte, with the reason
+    beside it.
+    """
     content = window.path.read_bytes()
     path = _place(QUARANTINED, window.path.name, content)
     files.write_bytes(path, content)
-    files.write_json(path.with_suffix(".json"), {"window": window.path.name, "reason": window.objection})
+    files.write_json(
+        path.with_suffix(".json"), {"window": window.path.name, "reason": window.objection}
+    )
     track(path)
     forget(window.path)
 
 
 def _place(folder: Path, name: str, content: bytes) -> Path:
-    """Where in the folder a window of this name goes: beside an earlier one that was called the same, and never over it."""
+    """Where in the folder a window of this name goes: beside an earlier one that was called the
+    same, and never over it.
+    """
     path = folder / name
     if path.exists() and path.read_bytes() != content:
         return path.with_stem(f"{path.stem}-{files.sha256(content)[:12]}")
     return path
 
 
-def _look(path: Path, rules: "Rules", known: dict[str, tuple[str, int]], judge: "Callable[[pa.Table, int], list[Outcome]]") -> Window:
+def _look(
+    path: Path,
+    rules: "Rules",
+    known: dict[str, tuple[str, int]],
+    judge: "Callable[[pa.Table, int], list[Outcome]]",
+) -> Window:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -140,7 +171,10 @@ def _look(path: Path, rules: "Rules", known: dict[str, tuple[str, int]], judge: 
             refused.append(bad.select(rules.quarantined.names).cast(rules.quarantined))
     except DataError as error:
         return Window(path, labelled=False, kept=None, refused=None, objection=str(error))
-    good, others = pa.Table.from_batches(kept, rules.example), pa.Table.from_batches(refused, rules.quarantined)
+    good, others = (
+        pa.Table.from_batches(kept, rules.example),
+        pa.Table.from_batches(refused, rules.quarantined),
+    )
     return Window(path, labelled, good, others, _objection(good, others, judge))
 
 
@@ -158,23 +192,37 @@ def _labelled(path: Path) -> bool:
 
 
 def _read(path: Path, rules: "Rules") -> "Iterator[pa.RecordBatch]":
-    """The window as published examples come, a part at a time; raises `DataError` where it has not the form of one."""
+    """The window as published examples come, a part at a time; raises `DataError` where it has not
+    the form of one.
+    """
     import pyarrow as pa
 
     from duli.preparation.parquet import opened
 
-    # Of the content as well: another file of this name may have been accepted before, and ids are unique.
+    # Of the content as well: another file of this name may have been accepted before, and ids are
+    # unique.
     name = f"{path.stem}-{files.sha256(path)[:8]}"
     index = 0
     with opened(path) as file:
-        there = [column for column in ("content", "label", *rules.columns.names) if column in file.schema_arrow.names]
+        there = [
+            column
+            for column in ("content", "label", *rules.columns.names)
+            if column in file.schema_arrow.names
+        ]
         for batch in file.iter_batches(batch_size=BATCH, columns=there):
             n = batch.num_rows
             try:
                 content = batch["content"].cast(pa.binary())
-                label = batch["label"].cast(pa.int16()) if "label" in there else pa.array([0] * n, pa.int16())
+                label = (
+                    batch["label"].cast(pa.int16())
+                    if "label" in there
+                    else pa.array([0] * n, pa.int16())
+                )
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-                raise DataError(f"its columns have other types than bytes and a class's index ({str(error).splitlines()[0]})") from None
+                raise DataError(
+                    "its columns have other types than bytes and a class's index"
+                    f" ({str(error).splitlines()[0]})"
+                ) from None
             columns = {
                 "id": pa.array([f"{name}-{row:05d}" for row in range(index, index + n)]),
                 "split": pa.array(["train"] * n),
@@ -188,21 +236,31 @@ def _read(path: Path, rules: "Rules") -> "Iterator[pa.RecordBatch]":
 
 
 def _again(sha256: str, label: int, known: dict[str, tuple[str, int]]) -> str:
-    """Why an example that the line has already is refused: it may not be trained on and tested, nor have two labels."""
+    """Why an example that the line has already is refused: it may not be trained on and tested, nor
+    have two labels.
+    """
     if sha256 not in known:
         return ""
     split, before = known[sha256]
     return f"in {split} already" if before == label else f"in {split} with another label"
 
 
-def _objection(kept: "pa.Table", refused: "pa.Table", judge: "Callable[[pa.Table, int], list[Outcome]]") -> str:
+def _objection(
+    kept: "pa.Table", refused: "pa.Table", judge: "Callable[[pa.Table, int], list[Outcome]]"
+) -> str:
     from duli.preparation.summary import reasons
 
-    counted = ", ".join(f"{count:,} {reason}" for reason, count in reasons(refused.select(["reason"]).to_batches()).items())
+    counted = ", ".join(
+        f"{count:,} {reason}"
+        for reason, count in reasons(refused.select(["reason"]).to_batches()).items()
+    )
     if not kept.num_rows:
         return f"nothing in it can be used ({counted})"
     failed = [outcome for outcome in judge(kept, refused.num_rows) if not outcome.success]
-    said = "; ".join(f"{outcome.column} {outcome.name}: {outcome.observed}; expected {outcome.expected}" for outcome in failed)
+    said = "; ".join(
+        f"{outcome.column} {outcome.name}: {outcome.observed}; expected {outcome.expected}"
+        for outcome in failed
+    )
     return f"{said}{f' ({counted})' if counted else ''}" if failed else ""
 
 
@@ -214,7 +272,12 @@ def _known() -> dict[str, tuple[str, int]]:
     for split in SPLITS:
         with opened(PREPARED / f"{split}.parquet") as file:
             rows = file.read(columns=["sha256", "label"])
-        found |= {sha: (split, label) for sha, label in zip(rows["sha256"].to_pylist(), rows["label"].to_pylist(), strict=True)}
+        found |= {
+            sha: (split, label)
+            for sha, label in zip(
+                rows["sha256"].to_pylist(), rows["label"].to_pylist(), strict=True
+            )
+        }
     return found
 
 

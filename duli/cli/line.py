@@ -1,4 +1,6 @@
-"""What the files of this line are: are its params right, which release they make up, what its report says."""
+"""What the files of this line are: are its params right, which release they make up, what its
+report says.
+"""
 
 import os
 import sys
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 GRAPH = Path("dvc.yaml")
 GATES = Path("reports/gates.json")
 REPORT = Path("reports/report.html")
-JUDGED = ("validation", "train", "evaluation", "quantization", "benchmark", "business")  # as the stage `report` judges
+# as the stage `report` judges
+JUDGED = ("validation", "train", "evaluation", "quantization", "benchmark", "business")
 REPORTS = ("train", "evaluation", "quantization", "benchmark", "business", "gates")
 
 
@@ -25,13 +28,21 @@ def check() -> None:
 
     sections.check(Path("params.yaml"))
     root = Params("params.yaml").values["root"]
-    if GRAPH.is_file() and (Path(root) / GRAPH).is_file() and GRAPH.read_bytes() != (Path(root) / GRAPH).read_bytes():
-        raise ParamsError(f"{GRAPH} is not that of {root} any more: `make graphs` there copies it to every line")
+    if (
+        GRAPH.is_file()
+        and (Path(root) / GRAPH).is_file()
+        and GRAPH.read_bytes() != (Path(root) / GRAPH).read_bytes()
+    ):
+        raise ParamsError(
+            f"{GRAPH} is not that of {root} any more: `make graphs` there copies it to every line"
+        )
     print(f"params.yaml: all {len(sections.SECTIONS)} sections are valid")
 
 
 def gates(*, measures: bool) -> None:
-    """Judges the release that lies here by the gates of params.yaml: each with its number and its bounds; exits with 1 on hold."""
+    """Judges the release that lies here by the gates of params.yaml: each with its number and its
+    bounds; exits with 1 on hold.
+    """
     from duli.gates import Gates, judge, results, verdict
     from duli.gates import measures as numbers
     from duli.params import Params
@@ -49,12 +60,21 @@ def gates(*, measures: bool) -> None:
     found = judge(required, numbers(reports))
     width = max(len(result.name) for result in found)
     for result in found:
-        print(f"{'passed' if result.passed else 'HELD':<6}  {result.name:<{width}}  {result.reason} ({_bounds(result)})")
+        print(
+            f"{'passed' if result.passed else 'HELD':<6}  {result.name:<{width}}  {result.reason}"
+            f" ({_bounds(result)})"
+        )
     judgement = verdict(found)
-    print(f"\nverdict: {judgement} ({sum(result.passed for result in found)} of {len(found)} gates passed)")
+    print(
+        f"\nverdict: {judgement} ({sum(result.passed for result in found)} of {len(found)} gates"
+        " passed)"
+    )
     kept = results(files.read_json(GATES))
     if {_gate(result) for result in kept} != {_gate(result) for result in found}:
-        print("params.yaml has other gates than these were; `dvc repro` judges by them", file=sys.stderr)
+        print(
+            "params.yaml has other gates than these were; `dvc repro` judges by them",
+            file=sys.stderr,
+        )
     elif kept != found:
         print(f"{GATES} says otherwise; {files.healing(GATES)}", file=sys.stderr)
     if kept != found or judgement != "release":
@@ -73,12 +93,18 @@ def _catalogue() -> tuple[str, ...]:
 
 
 def _bounds(result: "Result") -> str:
-    bounds = [f"{word} {bound:g}" for word, bound in (("at least", result.min), ("at most", result.max)) if bound is not None]
+    bounds = [
+        f"{word} {bound:g}"
+        for word, bound in (("at least", result.min), ("at most", result.max))
+        if bound is not None
+    ]
     return " and ".join(bounds) + (", all of the 95 % interval" if result.on == "interval" else "")
 
 
 def show() -> None:
-    """Shows the release that the files of this line make up: verdict, headline numbers, where everything is."""
+    """Shows the release that the files of this line make up: verdict, headline numbers, where
+    everything is.
+    """
     from duli.params import Params
 
     manifest = files.read_json("dist/manifest.json")
@@ -88,11 +114,28 @@ def show() -> None:
     wheel = manifest["wheel"]
     rows += [
         ("report", str(REPORT)),
-        ("wheel", f"dist/{wheel['file']} ({wheel['bytes'] / 1000:.0f} kB{'' if manifest['signed'] else ', unsigned'})"),
-        ("MLflow", f"{run['registered_model']} version {run['version']}, run {run['run_id'][:8]} of experiment {run['experiment']}"),
+        (
+            "wheel",
+            (
+                f"dist/{wheel['file']} ({wheel['bytes'] / 1000:.0f}"
+                f" kB{'' if manifest['signed'] else ', unsigned'})"
+            ),
+        ),
+        (
+            "MLflow",
+            (
+                f"{run['registered_model']} version {run['version']}, run {run['run_id'][:8]} of"
+                f" experiment {run['experiment']}"
+            ),
+        ),
     ]
-    print(f"\n{manifest['name']} {manifest['version']}\n" + "\n".join(f"  {name:<11} {text}" for name, text in rows))
-    line = "" if Params("params.yaml").values.get("root", ".") == "." else f" LINE={Path.cwd().name}"
+    print(
+        f"\n{manifest['name']} {manifest['version']}\n"
+        + "\n".join(f"  {name:<11} {text}" for name, text in rows)
+    )
+    line = (
+        "" if Params("params.yaml").values.get("root", ".") == "." else f" LINE={Path.cwd().name}"
+    )
     print(
         f"\nnext: make ui{line}      compare releases in MLflow\n"
         f"      make report{line}  open the market and business report\n"
@@ -113,20 +156,36 @@ def report() -> None:
 def _numbers(reports: dict[str, Any]) -> list[tuple[str, str]]:
     """The headline of the release as a person reads it."""
     gates = reports["gates"]
-    held = f": {'; '.join(gates['reasons'])}" if gates["reasons"] else f" ({gates['gates']} gates passed)"
+    held = (
+        f": {'; '.join(gates['reasons'])}"
+        if gates["reasons"]
+        else f" ({gates['gates']} gates passed)"
+    )
     rows = [("verdict", gates["verdict"] + held)]
     variant = reports["benchmark"]["shipped"]
     speed = reports["benchmark"]["variants"][variant]
-    latency = f"{speed['latency_ms']['value'] * 1000:.0f} us at batch 1, p99 {speed['latency_ms']['p99'] * 1000:.0f} us, one thread"
-    throughput = f"{speed['throughput']['value']:,.0f} a second at batch {speed['throughput']['batch']}, one thread"
+    latency = (
+        f"{speed['latency_ms']['value'] * 1000:.0f} us at batch 1, p99"
+        f" {speed['latency_ms']['p99'] * 1000:.0f} us, one thread"
+    )
+    throughput = (
+        f"{speed['throughput']['value']:,.0f} a second at batch {speed['throughput']['batch']}, one"
+        " thread"
+    )
     score = reports["evaluation"]["accuracy"]
-    accuracy = f"{score['value']:.2%} ({score['low']:.2%} to {score['high']:.2%}, n = {score['n']:,}, {variant})"
+    accuracy = (
+        f"{score['value']:.2%} ({score['low']:.2%} to {score['high']:.2%}, n = {score['n']:,},"
+        f" {variant})"
+    )
     size = f"{reports['quantization']['variants'][variant]['bytes'] / 1000:.1f} kB"
     network = f"{reports['train']['parameters']:,} parameters"
     business = reports["business"]
     cost = business["unit_cost_usd_per_million"]
     unit_cost = f"{cost['value']:,.0f} USD a million ({cost['low']:,.0f} to {cost['high']:,.0f})"
-    margin = f"gross margin {business['gross_margin']['value']:.0%} at {business['price_usd_per_thousand']:.2f} USD a thousand"
+    margin = (
+        f"gross margin {business['gross_margin']['value']:.0%} at"
+        f" {business['price_usd_per_thousand']:.2f} USD a thousand"
+    )
     return [
         *rows,
         ("accuracy", accuracy),
@@ -138,5 +197,8 @@ def _numbers(reports: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 GATES_OPTIONS: dict[str, dict[str, Any]] = {
-    "--measures": {"action": "store_true", "help": "list what a gate can name instead; * stands for a name that the data give"},
+    "--measures": {
+        "action": "store_true",
+        "help": "list what a gate can name instead; * stands for a name that the data give",
+    },
 }

@@ -1,4 +1,6 @@
-"""Which release lines there are: the default one in the root of the repository, further ones in pipelines/NAME."""
+"""Which release lines there are: the default one in the root of the repository, further ones in
+pipelines/NAME.
+"""
 
 from pathlib import Path
 
@@ -6,7 +8,9 @@ FURTHER = "pipelines/*/params.yaml"
 
 
 def folders() -> list[Path]:
-    """The folder of each line, seen from here, the line that lies here first; in the folder of a further line that one alone."""
+    """The folder of each line, seen from here, the line that lies here first; in the folder of a
+    further line that one alone.
+    """
     return [Path(), *sorted(path.parent for path in Path().glob(FURTHER))]
 
 

@@ -38,12 +38,19 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
 
 def main() -> None:
     """Entry point of the console script."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: temporary folders are removed
-    parser = argparse.ArgumentParser(prog="duli", description=__doc__, epilog="Run it where the params.yaml of the release line is.")
+    # as Ctrl-C: temporary folders are removed
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    parser = argparse.ArgumentParser(
+        prog="duli",
+        description=__doc__,
+        epilog="Run it where the params.yaml of the release line is.",
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, action in COMMANDS.items():
         purpose = str(action.__doc__).split("\n", 1)[0].rstrip(".")
-        command = commands.add_parser(name, help=purpose[0].lower() + purpose[1:], description=str(action.__doc__))
+        command = commands.add_parser(
+            name, help=purpose[0].lower() + purpose[1:], description=str(action.__doc__)
+        )
         for argument, option in OPTIONS.get(name, {}).items():
             command.add_argument(argument, **option)
         command.set_defaults(action=action)

@@ -21,35 +21,65 @@ VALIDATION, TEST = 0.15, 0.2  # shares of data that were published in no split
 ACCEPTED = Path("data/accepted")
 # What DVC keeps for itself in a line, and no example of it.
 DVC_GITIGNORE = "/config.local\n/tmp\n/cache\n"
-DVCIGNORE = "# Says what the folder is for, and is no example.\n/data/accepted/README.md\n/.checkpoints/\n"
+DVCIGNORE = (
+    "# Says what the folder is for, and is no example.\n/data/accepted/README.md\n/.checkpoints/\n"
+)
 OWN = "own"  # folder of the line that holds what was made of the data
-# Of the market facts, files that speak of what is sold; the others are about machines, wages and the like.
-MARKET = ("segments.csv", "competitors.csv", "services.csv", "llm.csv", "size.csv", "assumptions.csv")
+# Of the market facts, files that speak of what is sold; the others are about machines, wages and
+# the like.
+MARKET = (
+    "segments.csv",
+    "competitors.csv",
+    "services.csv",
+    "llm.csv",
+    "size.csv",
+    "assumptions.csv",
+)
 MARGIN = "margin: {measure: business.gross_margin, min: 0}"
 THINGS = {"image": "images", "text": "texts", "table": "rows"}
 
 
-def new(name: str, source: str, label: str | None, text: str | None, size: int | None, sensitive: list[str]) -> None:
-    """Makes pipelines/NAME, a release line that runs: from another line's recipe, or from data of your own.
+def new(
+    name: str,
+    source: str,
+    label: str | None,
+    text: str | None,
+    size: int | None,
+    sensitive: list[str],
+) -> None:
+    """Makes pipelines/NAME, a release line that runs: from another line's recipe, or from data of
+    your own.
 
-    --from takes the name of a line that there is (digits, fashion, reviews ...), a folder with a subfolder of images for each class, or
-    a .csv, .tsv or .parquet file: with a column of texts and one of labels, or with columns of numbers and one of labels. Nothing is
-    written unless all of it can be; your files stay where they are, and a copy of them is what the line is pinned to.
+    --from takes the name of a line that there is (digits, fashion, reviews ...), a folder with a
+    subfolder of images for each class, or a .csv, .tsv or .parquet file: with a column of texts and
+    one of labels, or with columns of numbers and one of labels. Nothing is written unless all of it
+    can be; your files stay where they are, and a copy of them is what the line is pinned to.
     """
     from duli.cli.convert import Wanted
 
     if not re.fullmatch(NAME, name):
         plain = "-".join(re.findall("[a-z0-9]+", name.lower())).lstrip("0123456789-")
         hint = f", such as {plain}" if plain else ""
-        raise ParamsError(f"'{name}' is no name for a release; take lower-case letters, digits and single hyphens{hint}")
+        raise ParamsError(
+            f"'{name}' is no name for a release; take lower-case letters, digits and single"
+            f" hyphens{hint}"
+        )
     folder = CODE / "pipelines" / name
     if os.path.lexists(folder) or name in LINES:
-        raise ParamsError(f"there is a line '{name}' already ({CODE / LINES.get(name, folder)}); take another name, or remove that one")
+        raise ParamsError(
+            f"there is a line '{name}' already ({CODE / LINES.get(name, folder)}); take another"
+            " name, or remove that one"
+        )
     wanted = Wanted(label, text, size, tuple(dict.fromkeys(sensitive)))
     line = _line(source)
     if line is not None and wanted != Wanted():
-        raise ParamsError(f"--label, --text, --size and --sensitive are for data, and {source} is a release line; leave them out")
-    params, found = (_copied(name, line), None) if line is not None else _of_own(name, Path(source), wanted)
+        raise ParamsError(
+            f"--label, --text, --size and --sensitive are for data, and {source} is a release line;"
+            " leave them out"
+        )
+    params, found = (
+        (_copied(name, line), None) if line is not None else _of_own(name, Path(source), wanted)
+    )
     folder.parent.mkdir(exist_ok=True)
     # Beside its place, so that one rename makes it: a line is there whole or not at all.
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as scratch:
@@ -61,12 +91,15 @@ def new(name: str, source: str, label: str | None, text: str | None, size: int |
         files.write_json(made / "champion.json", {"champion": None})
         # A dependency of `prepare`, so it is there also while nothing has been accepted.
         (made / ACCEPTED).mkdir(parents=True)
-        (made / ACCEPTED / "README.md").symlink_to(os.path.relpath(CODE / ACCEPTED / "README.md", folder / ACCEPTED))
+        (made / ACCEPTED / "README.md").symlink_to(
+            os.path.relpath(CODE / ACCEPTED / "README.md", folder / ACCEPTED)
+        )
         files.write_text(made / ".dvc/config", _dvc_config(folder))
         files.write_text(made / ".dvc/.gitignore", DVC_GITIGNORE)
         files.write_text(made / ".dvcignore", DVCIGNORE)
         _checked(made / "params.yaml")
-        # Last: what is left of a process that was killed is no pipeline for DVC, which looks for files of this name.
+        # Last: what is left of a process that was killed is no pipeline for DVC, which looks for
+        # files of this name.
         shutil.copy(CODE / "dvc.yaml", made)
         made.chmod(folder.parent.stat().st_mode & 0o777)
         made.rename(folder)
@@ -74,7 +107,9 @@ def new(name: str, source: str, label: str | None, text: str | None, size: int |
 
 
 def _line(source: str) -> Path | None:
-    """The folder of the line of that name, or of the one that `source` is itself; None where it is none."""
+    """The folder of the line of that name, or of the one that `source` is itself; None where it is
+    none.
+    """
     if (Path(source) / "params.yaml").is_file():
         return Path(source).resolve()
     if Path(source).exists():
@@ -84,7 +119,9 @@ def _line(source: str) -> Path | None:
 
 
 def _copied(name: str, place: Path) -> Any:
-    """The params of another line, for a line of its own; files that they name stay where they are."""
+    """The params of another line, for a line of its own; files that they name stay where they
+    are.
+    """
     folder = CODE / "pipelines" / name
     params = _read(place / "params.yaml")
 
@@ -107,8 +144,16 @@ def _of_own(name: str, place: Path, wanted: "Wanted") -> tuple[Any, "Found"]:
     from duli.cli.convert import converted
 
     if not place.exists():
-        known = ", ".join([*LINES, *sorted(one.parent.name for one in (CODE / "pipelines").glob("[!.]*/params.yaml"))])
-        raise DataError(f"there is no {place}, and no line of that name (there are: {known}); give one of these, a folder, or a file")
+        known = ", ".join(
+            [
+                *LINES,
+                *sorted(one.parent.name for one in (CODE / "pipelines").glob("[!.]*/params.yaml")),
+            ]
+        )
+        raise DataError(
+            f"there is no {place}, and no line of that name (there are: {known}); give one of"
+            " these, a folder, or a file"
+        )
     found = converted(place, wanted)
     params = _copied(name, CODE)
     title = name.replace("-", " ").capitalize()
@@ -150,18 +195,29 @@ def _of_own(name: str, place: Path, wanted: "Wanted") -> tuple[Any, "Found"]:
     params["train"]["augmentation"] |= _augmentation(found)
     params["evaluate"]["slices"]["min_examples"] = 30
     params["quantize"] |= {
-        "variants": _flow({"image": ["int8", "fp16"], "text": ["int8_dynamic"], "table": ["int8"]}[found.kind]),
+        "variants": _flow(
+            {"image": ["int8", "fp16"], "text": ["int8_dynamic"], "table": ["int8"]}[found.kind]
+        ),
         "calibration_rows": max(16, min(1024, total // 4)),
-        # Of few examples the interval alone is wide: of none lost among n it reaches to about 3 / n.
+        # Of few examples the interval alone is wide: of none lost among n it reaches to about 3 /
+        # n.
         "max_drop": _bound(0.01, total),
         "max_class_drop": _bound(0.02, min(counts)),
     }
-    params["quantize"]["distilled"] |= {"epochs": params["train"]["epochs"], "model": _flow(_model(found))}
+    params["quantize"]["distilled"] |= {
+        "epochs": params["train"]["epochs"],
+        "model": _flow(_model(found)),
+    }
     params["release"] |= {
         "title": title,
-        "summary": f"Sorts {THINGS[found.kind]} into {len(found.classes)} classes, on a CPU, with ONNX Runtime alone",
+        "summary": (
+            f"Sorts {THINGS[found.kind]} into {len(found.classes)} classes, on a CPU, with ONNX"
+            " Runtime alone"
+        ),
         "licence": "LicenseRef-Proprietary",
-        "intended": [f"{THINGS[found.kind].capitalize()} like those of {_one_line(place.resolve().name)}"],
+        "intended": [
+            f"{THINGS[found.kind].capitalize()} like those of {_one_line(place.resolve().name)}"
+        ],
         "not_intended": ["Decisions about people, or payments, without review"],
         "limits": ["Nothing else than the data named in this card was ever tested"],
     }
@@ -170,8 +226,12 @@ def _of_own(name: str, place: Path, wanted: "Wanted") -> tuple[Any, "Found"]:
     del require["accuracy"]
     require["quantization_drop"]["max"] = 5
     del require["margin"]  # by the digits' prices it would say nothing of this release
-    params["gates"].yaml_add_eol_comment(f"no margin is asked for: add {MARGIN} once report.market is your own", "require")
-    params["report"].yaml_add_eol_comment(f"the facts about DIGITS: copy the folder, and adapt {', '.join(MARKET)}", "market")
+    params["gates"].yaml_add_eol_comment(
+        f"no margin is asked for: add {MARGIN} once report.market is your own", "require"
+    )
+    params["report"].yaml_add_eol_comment(
+        f"the facts about DIGITS: copy the folder, and adapt {', '.join(MARKET)}", "market"
+    )
     params["promotion"] |= {"not_worse_by": 0.02, "seed_noise": 0.005}
     return params, found
 
@@ -183,9 +243,11 @@ def _one_line(text: str) -> str:
 
 
 def _class_share(found: "Found") -> dict[str, float]:
-    """Bounds of a class's share of any split: from 2/3 of the rarest to 3/2 of the commonest, after what chance does in small splits.
+    """Bounds of a class's share of any split: from 2/3 of the rarest to 3/2 of the commonest, after
+    what chance does in small splits.
 
-    Chance is given four standard errors of a share, sqrt(p (1 - p) / n), in the smallest split there will be.
+    Chance is given four standard errors of a share, sqrt(p (1 - p) / n), in the smallest split
+    there will be.
     """
     published = [found.per_class(split) for split in found.examples["split"].unique().to_pylist()]
     shares = [count / sum(part.values()) for part in published for count in part.values()]
@@ -196,17 +258,25 @@ def _class_share(found: "Found") -> dict[str, float]:
         return 4 * float((share * (1 - share) / smallest) ** 0.5)
 
     low, high = min(shares), max(shares)
-    return {"min": round(max(0.0, low - by_chance(low)) / 1.5, 4), "max": round(min(1.0, 1.5 * (high + by_chance(high))), 4)}
+    return {
+        "min": round(max(0.0, low - by_chance(low)) / 1.5, 4),
+        "max": round(min(1.0, 1.5 * (high + by_chance(high))), 4),
+    }
 
 
 def _choose(section: Any, model: dict[str, Any]) -> None:
-    """Puts a network into the section `model`, without those it could be; comments on knobs that stay, stay."""
+    """Puts a network into the section `model`, without those it could be; comments on knobs that
+    stay, stay.
+    """
     name = model["name"]
     for other in [key for key in section if key not in ("name", name)]:
         del section[other]
     section["name"] = name
     section.yaml_add_eol_comment("duli/models/NAME.py; its settings stand under its name", "name")
-    settings = {key: _flow(value) if isinstance(value, list) else value for key, value in model[name].items()}
+    settings = {
+        key: _flow(value) if isinstance(value, list) else value
+        for key, value in model[name].items()
+    }
     if name not in section:
         section[name] = settings
         return
@@ -223,21 +293,46 @@ def _bound(most: float, examples: int) -> float:
 def _model(found: "Found") -> dict[str, Any]:
     if found.kind == "text":
         # Of 10,000 reviews one layer learns as much as two, in a third of the time.
-        settings = {"layers": 1, "heads": 4, "width": 128, "feed_forward": 256, "dropout": 0.1, "convolution": 3, "pooling": "mean"}
+        settings = {
+            "layers": 1,
+            "heads": 4,
+            "width": 128,
+            "feed_forward": 256,
+            "dropout": 0.1,
+            "convolution": 3,
+            "pooling": "mean",
+        }
         return {"name": "encoder", "encoder": settings}
     plain = {"activation": "relu", "initialisation": "he", "normalisation": "batch", "dropout": 0.1}
     if found.kind == "table" or min(found.shape[1:]) < 20:  # type: ignore[index]  # images have one
         return {"name": "mlp", "mlp": {"widths": [128, 64], **plain}}
-    fastconv = {"stem": 32, "blocks": [[32], [64, 64]], "activation": "relu", "initialisation": "default", "normalisation": "batch"}
+    fastconv = {
+        "stem": 32,
+        "blocks": [[32], [64, 64]],
+        "activation": "relu",
+        "initialisation": "default",
+        "normalisation": "batch",
+    }
     return {"name": "fastconv", "fastconv": {**fastconv, "dropout": 0.1}}
 
 
 def _recipe(found: "Found", total: int) -> dict[str, Any]:
-    """Enough steps for small data, and the batch small enough for several in an epoch; texts are slow to learn from, and need fewer."""
-    steps, large, fewest, rate = (600, 64, 2, 0.001) if found.kind == "text" else (1500, 128, 4, 0.005)
+    """Enough steps for small data, and the batch small enough for several in an epoch; texts are
+    slow to learn from, and need fewer.
+    """
+    steps, large, fewest, rate = (
+        (600, 64, 2, 0.001) if found.kind == "text" else (1500, 128, 4, 0.005)
+    )
     batch = large if total >= 10_000 else 32
     epochs = max(fewest, min(40, round(steps * batch / total)))
-    return {"epochs": epochs, "hardest": 1.0, "batch": batch, "learning_rate": rate, "evaluations": min(8, epochs), "early_stopping": None}
+    return {
+        "epochs": epochs,
+        "hardest": 1.0,
+        "batch": batch,
+        "learning_rate": rate,
+        "evaluations": min(8, epochs),
+        "early_stopping": None,
+    }
 
 
 def _augmentation(found: "Found") -> dict[str, float]:
@@ -252,7 +347,9 @@ def _kept(found: "Found", folder: Path) -> dict[str, Any]:
     from duli.datasets.own import FILE
 
     with files.atomic(folder / FILE) as file:
-        pq.write_table(found.examples, file, compression="zstd", row_group_size=4096, write_page_checksum=True)
+        pq.write_table(
+            found.examples, file, compression="zstd", row_group_size=4096, write_page_checksum=True
+        )
     return {"bytes": (folder / FILE).stat().st_size, "sha256": files.sha256(folder / FILE)}
 
 
@@ -271,7 +368,10 @@ def _dvc_config(folder: Path) -> str:
     place = CODE / ".dvc/config"
     text = place.read_text(encoding="utf-8") if place.is_file() else ""
     config = ConfigObj(text.splitlines(), indent_type="    ")
-    config["cache"] = {**config.get("cache", {}), "dir": moved(config.get("cache", {}).get("dir", "cache"))}
+    config["cache"] = {
+        **config.get("cache", {}),
+        "dir": moved(config.get("cache", {}).get("dir", "cache")),
+    }
     for section in config.values():
         if "url" in section:
             section["url"] = moved(section["url"])
@@ -293,7 +393,9 @@ def _write(params: Any, path: Path) -> None:
     class Representer(RoundTripRepresenter):
         """Writes null as null, where ruamel would write nothing."""
 
-    Representer.add_representer(type(None), lambda self, _: self.represent_scalar("tag:yaml.org,2002:null", "null"))
+    Representer.add_representer(
+        type(None), lambda self, _: self.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
     yaml, text = YAML(), io.StringIO()
     yaml.Representer = Representer
     yaml.width = 140
@@ -301,9 +403,17 @@ def _write(params: Any, path: Path) -> None:
     lines = [line for line in text.getvalue().splitlines() if line]
     if lines[0].startswith("#"):  # about the line it was copied from
         del lines[0]
-    # A blank line before each section: ruamel hangs those of the original on values that may have gone.
-    knobs = "".join(f"\n{line}\n" if re.match(r"\w", line) and index else f"{line}\n" for index, line in enumerate(lines))
-    files.write_text(path, f"# Every knob of the release line {path.parent.name}. `duli check` validates all of it at once.\n{knobs}")
+    # A blank line before each section: ruamel hangs those of the original on values that may have
+    # gone.
+    knobs = "".join(
+        f"\n{line}\n" if re.match(r"\w", line) and index else f"{line}\n"
+        for index, line in enumerate(lines)
+    )
+    files.write_text(
+        path,
+        f"# Every knob of the release line {path.parent.name}. `duli check` validates all of it at"
+        f" once.\n{knobs}",
+    )
 
 
 def _flow(value: Any) -> Any:
@@ -312,7 +422,11 @@ def _flow(value: Any) -> Any:
 
     if isinstance(value, str) or not isinstance(value, Iterable):
         return value
-    made = CommentedMap((key, _flow(one)) for key, one in value.items()) if hasattr(value, "items") else CommentedSeq(map(_flow, value))
+    made = (
+        CommentedMap((key, _flow(one)) for key, one in value.items())
+        if hasattr(value, "items")
+        else CommentedSeq(map(_flow, value))
+    )
     made.fa.set_flow_style()
     return made
 
@@ -324,27 +438,46 @@ def _checked(path: Path) -> None:
     try:
         sections.check(path)
     except ParamsError as error:
-        raise ParamsError(str(error).replace(f"{path}: ", "").replace(str(path), "params.yaml")) from None
+        raise ParamsError(
+            str(error).replace(f"{path}: ", "").replace(str(path), "params.yaml")
+        ) from None
 
 
 def _tell(name: str, folder: Path, found: "Found | None") -> None:
     if found is not None:
         counts = found.per_class()
-        classes = ", ".join(f"{one} {count:,}" for one, count in [*counts.items()][:8]) + (" ..." if len(counts) > 8 else "")
-        print(f"found {sum(counts.values()):,} different {THINGS[found.kind]} of {len(counts)} classes: {classes}")
+        classes = ", ".join(f"{one} {count:,}" for one, count in [*counts.items()][:8]) + (
+            " ..." if len(counts) > 8 else ""
+        )
+        print(
+            f"found {sum(counts.values()):,} different {THINGS[found.kind]} of {len(counts)}"
+            f" classes: {classes}"
+        )
         for note in found.notes:
             print(f"  {note}")
     print(f"\nwrote {os.path.relpath(folder)}/")
-    print("  params.yaml    every knob; set data.own.licence and release.title, .publisher, .licence, .intended before you release")
+    print(
+        "  params.yaml    every knob; set data.own.licence and release.title, .publisher, .licence,"
+        " .intended before you release"
+    )
     print("  dvc.yaml       a copy of the graph that all lines share")
     if found is not None:
-        print(f"  {OWN}/           your examples, pinned by their SHA-256; git ignores them, DVC keeps them from the first run on")
+        print(
+            f"  {OWN}/           your examples, pinned by their SHA-256; git ignores them, DVC"
+            " keeps them from the first run on"
+        )
     print(f"\nnext: make repro LINE={name}   # data to report; what is slow says how far it is")
     print(f"then: make report LINE={name}")
     if found is not None:
         place, own = os.path.relpath(CODE / "data/market"), os.path.relpath(folder / "data")
-        print("\nits money is not yours yet: prices, customers and competitors in the report are those of the digits")
-        print(f"  cp -r {place} {own}/   # then set report.market: data/market in its params.yaml, and")
+        print(
+            "\nits money is not yours yet: prices, customers and competitors in the report are"
+            " those of the digits"
+        )
+        print(
+            f"  cp -r {place} {own}/   # then set report.market: data/market in its"
+            " params.yaml, and"
+        )
         print(f"  adapt there {', '.join(MARKET)}, and report.price_per_1000, .market_size")
         print(f"  no gate asks for a margin; add to gates.require   {MARGIN}")
 
@@ -360,14 +493,32 @@ _side.__name__ = "number of pixels from 4 to 512"
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "name": {"metavar": "NAME", "help": "of the line, its wheel and its registered model"},
-    "--from": {"dest": "source", "required": True, "metavar": "LINE|FOLDER|FILE", "help": "a line there is, or your data"},
-    "--label": {"metavar": "COLUMN", "help": "that holds the labels (default: the one called label, class, target ...)"},
-    "--text": {"metavar": "COLUMN", "help": "that holds the texts (default: the one called text, review ..., or the only one)"},
-    "--size": {"type": _side, "metavar": "PIXELS", "help": "a side that images are brought to (default: their own, or at most 64)"},
+    "--from": {
+        "dest": "source",
+        "required": True,
+        "metavar": "LINE|FOLDER|FILE",
+        "help": "a line there is, or your data",
+    },
+    "--label": {
+        "metavar": "COLUMN",
+        "help": "that holds the labels (default: the one called label, class, target ...)",
+    },
+    "--text": {
+        "metavar": "COLUMN",
+        "help": "that holds the texts (default: the one called text, review ..., or the only one)",
+    },
+    "--size": {
+        "type": _side,
+        "metavar": "PIXELS",
+        "help": "a side that images are brought to (default: their own, or at most 64)",
+    },
     "--sensitive": {
         "action": "append",
         "default": [],
         "metavar": "COLUMN",
-        "help": "about people: results are shown by it, and nothing is learned from it; may be given again",
+        "help": (
+            "about people: results are shown by it, and nothing is learned from it; may be given"
+            " again"
+        ),
     },
 }

@@ -26,9 +26,11 @@ QUARTER = 64  # grey levels that the border of 99 in 100 pictures on one ground 
 
 
 def pictures(folder: Path, size: int | None) -> Found:
-    """The images below `folder`, whose subfolders are classes; where these lie in folders called train and test, that split is kept.
+    """The images below `folder`, whose subfolders are classes; where these lie in folders called
+    train and test, that split is kept.
 
-    Raises `DataError` where there are none, or one is damaged. One image is in memory at a time, beside the pixels that are kept.
+    Raises `DataError` where there are none, or one is damaged. One image is in memory at a time,
+    beside the pixels that are kept.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, about what it reads nevertheless
@@ -39,28 +41,50 @@ def _pictures(folder: Path, size: int | None) -> Found:
     from duli.serving.pictures import ENDINGS, border, framed
 
     places, notes = _places(folder)
-    classes = sorted({readable(inner.name) for _, inner in places}, key=lambda name: (int(name) if name.isdecimal() else -1, name))
+    classes = sorted(
+        {readable(inner.name) for _, inner in places},
+        key=lambda name: (int(name) if name.isdecimal() else -1, name),
+    )
     folders = Counter((split, readable(inner.name)) for split, inner in places)
     alike = sorted({name for (_, name), count in folders.items() if count > 1})
-    notes += [f"several folders are called so, and are one class: {shown(alike, 5)}"] if alike else []
-    every = [(split, readable(inner.name), path) for split, inner in places for path in files_below(inner)]
+    notes += (
+        [f"several folders are called so, and are one class: {shown(alike, 5)}"] if alike else []
+    )
+    every = [
+        (split, readable(inner.name), path)
+        for split, inner in places
+        for path in files_below(inner)
+    ]
     named = [one for one in every if one[2].suffix.lower() in ENDINGS]
     if not named:
-        raise DataError(f"{folder} has no subfolders with images; make one for each class ({folder / 'CLASS' / 'image.png'})")
+        raise DataError(
+            f"{folder} has no subfolders with images; make one for each class"
+            f" ({folder / 'CLASS' / 'image.png'})"
+        )
     hidden = sum(left_out(inner) for _, inner in places)
-    notes += [f"{hidden:,} files of the system, such as hidden ones, were left out"] if hidden else []
+    notes += (
+        [f"{hidden:,} files of the system, such as hidden ones, were left out"] if hidden else []
+    )
     others = sorted({path.suffix.lower() or path.name for _, _, path in every} - {*ENDINGS})
-    notes += [f"{len(every) - len(named):,} files that are no images were left out ({shown(others, 5)})"] if others else []
+    notes += (
+        [f"{len(every) - len(named):,} files that are no images were left out ({shown(others, 5)})"]
+        if others
+        else []
+    )
     bare = sum(path.suffix.lower() in ENDINGS for path in folder.iterdir())
     notes += [f"{bare:,} images that lie in no class's folder were left out"] if bare else []
     empty = [name for name in classes if name not in {found for _, found, _ in named}]
     if empty:
-        raise DataError(f"{folder} has no images in the folders of {shown(empty, 5)}; put some there, or remove the folders")
+        raise DataError(
+            f"{folder} has no images in the folders of {shown(empty, 5)}; put some there, or remove"
+            " the folders"
+        )
     shape, depth, more = _shape([path for _, _, path in named], size)
     needed = 2 * len(named) * shape[0] * shape[1] * shape[2]  # kept, and in a table
     if needed > machine.available_bytes():
         raise DataError(
-            f"{len(named):,} images of {shape[2]} x {shape[1]} pixels take {needed / 1e9:,.1f} GB of memory; take a smaller --size"
+            f"{len(named):,} images of {shape[2]} x {shape[1]} pixels take {needed / 1e9:,.1f} GB"
+            " of memory; take a smaller --size"
         )
     rows, blank, borders = [], [], []
     for split, name, path in progress(named, "reading", unit="images"):
@@ -69,11 +93,21 @@ def _pictures(folder: Path, size: int | None) -> Found:
         if min(content) == max(content):
             blank.append(str(path.relative_to(folder)))
         else:
-            rows.append((readable(str(path.relative_to(folder))), split, classes.index(name), content))
+            rows.append(
+                (readable(str(path.relative_to(folder))), split, classes.index(name), content)
+            )
             borders += [border(image.convert("L"))] if shape[0] == 1 else []
     facts, said = _ground(borders)
     facts |= {"depth": depth} if depth < 16 else {}
-    notes += [*more, *said, *([f"{len(blank):,} images of a single colour were left out ({shown(blank, 3)})"] if blank else [])]
+    notes += [
+        *more,
+        *said,
+        *(
+            [f"{len(blank):,} images of a single colour were left out ({shown(blank, 3)})"]
+            if blank
+            else []
+        ),
+    ]
     return Found("image", classes, shape, None, {}, [], _table(rows), notes, facts)
 
 
@@ -89,21 +123,32 @@ def _ground(borders: list[float]) -> tuple[dict[str, Any], list[str]]:
     for ground, far in (("dark", levels[::-1]), ("light", [255 - level for level in levels])):
         if far and far[0] < MIDDLE and far[few] < QUARTER:
             other = "light" if ground == "dark" else "dark"
-            return {"ground": ground}, [f"all images stand on {ground} ground: of one on {other} ground the release takes the negative"]
+            return {"ground": ground}, [
+                f"all images stand on {ground} ground: of one on {other} ground the release takes"
+                " the negative"
+            ]
     return {}, []
 
 
 def _places(folder: Path) -> tuple[list[tuple[str, Path]], list[str]]:
     """(published split, folder of a class) of each class, and what to say of it."""
     inner = _folders(folder)
-    parts = {path: path.name.lower() for path in inner if path.name.lower() in (*TRAIN, *TEST, *VALIDATION) and _folders(path)}
+    parts = {
+        path: path.name.lower()
+        for path in inner
+        if path.name.lower() in (*TRAIN, *TEST, *VALIDATION) and _folders(path)
+    }
     names = {*parts.values()}
     if not names & {*TRAIN} or not names - {*TRAIN}:
         return [("", path) for path in inner], []
-    # Where nobody published a test split, what was published for validation is what results are compared on.
+    # Where nobody published a test split, what was published for validation is what results are
+    # compared on.
     tests = TEST if names & {*TEST} else VALIDATION
     split = {path: "test" if name in tests else "train" for path, name in parts.items()}
-    notes = [f"the published split is kept: {', '.join(f'{path.name} as {part}' for path, part in split.items())}"]
+    notes = [
+        "the published split is kept:"
+        f" {', '.join(f'{path.name} as {part}' for path, part in split.items())}"
+    ]
     others = [path.name for path in inner if path not in parts]
     notes += [f"folders beside it were left out: {shown(others, 5)}"] if others else []
     return [(part, path) for outer, part in split.items() for path in _folders(outer)], notes
@@ -152,8 +197,15 @@ def _shape(paths: list[Path], size: int | None) -> tuple[tuple[int, int, int], i
         width, height = (max(SMALLEST_SIDE, round(one * scale)) for one in (width, height))
     notes = []
     if {*sizes} != {(width, height)}:
-        what = f"images of {len(sizes):,} sizes" if len(sizes) > 1 else "images of {} x {} pixels".format(*next(iter(sizes)))
-        notes.append(f"{what} were {cut}brought to {width} x {height} pixels{'' if size else ' (--size takes another)'}")
+        what = (
+            f"images of {len(sizes):,} sizes"
+            if len(sizes) > 1
+            else "images of {} x {} pixels".format(*next(iter(sizes)))
+        )
+        notes.append(
+            f"{what} were {cut}brought to {width} x {height}"
+            f" pixels{'' if size else ' (--size takes another)'}"
+        )
     notes += [f"transparent parts became white, in {transparent:,} images"] if transparent else []
     depth = max(8, highest.bit_length()) if deep else 16
     if depth < 16:
@@ -203,4 +255,7 @@ def _table(rows: Iterable[tuple[str, str, int, bytes]]) -> Any:
 
     fields = schema({})
     columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in fields]
-    return pa.table([pa.array(column, field.type) for column, field in zip(columns, fields, strict=True)], schema=fields)
+    return pa.table(
+        [pa.array(column, field.type) for column, field in zip(columns, fields, strict=True)],
+        schema=fields,
+    )

@@ -14,12 +14,15 @@ STATS = Path("data/prepared/stats.json")
 
 
 def plan(gpu_memory: float) -> None:
-    """Says what training would cost before any of it is done: arithmetic, memory, whether it fits here, how many GPUs it needs.
+    """Says what training would cost before any of it is done: arithmetic, memory, whether it fits
+    here, how many GPUs it needs.
 
-    Memory is that of one device at the height of a training step, as params.yaml has it (model, train.batch, train.precision and so
-    on). A tenth of a device's memory is kept free for the temporaries of its kernels, which nobody can foresee. On GPUs the batch is
-    divided among them: under DDP each holds all the rest; under FSDP weights, gradients, optimizer state and EMA are divided too, and
-    the largest layer is gathered. The size of the inputs is that of data/prepared/stats.json, else what the dataset's module says.
+    Memory is that of one device at the height of a training step, as params.yaml has it (model,
+    train.batch, train.precision and so on). A tenth of a device's memory is kept free for the
+    temporaries of its kernels, which nobody can foresee. On GPUs the batch is divided among them:
+    under DDP each holds all the rest; under FSDP weights, gradients, optimizer state and EMA are
+    divided too, and the largest layer is gathered. The size of the inputs is that of
+    data/prepared/stats.json, else what the dataset's module says.
     """
     import torch
 
@@ -38,7 +41,8 @@ def plan(gpu_memory: float) -> None:
     one = example({"kind": data.kind.name, "input": data.kind.input}, 1)
     device = devices.choose(train.device)
     precision = devices.precision(train.precision, device)
-    with torch.device("meta"):  # shapes without content: a network of any size is there at once and takes no memory
+    # shapes without content: a network of any size is there at once and takes no memory
+    with torch.device("meta"):
         model = build(choice.name, choice.settings, **data.kind.input, classes=data.classes)
     distributed.shard(model, train, distributed.World(), device)
     if not train.transfer.unfreeze:  # else all of them learn in the end
@@ -59,36 +63,55 @@ def plan(gpu_memory: float) -> None:
     )
     free = machine.available_bytes() if gpu_bytes is None else gpu_bytes
     fits = "fits" if planning.fits(sum(cost.memory().values()), free) else "does not fit"
-    ddp, fsdp = planning.ddp_devices(cost, gpu_memory * 1e9), planning.fsdp_devices(cost, gpu_memory * 1e9)
+    ddp, fsdp = (
+        planning.ddp_devices(cost, gpu_memory * 1e9),
+        planning.fsdp_devices(cost, gpu_memory * 1e9),
+    )
     sides = ", ".join(f"{name} {size:,}" for name, size in data.kind.input.items())
-    print(f"\n{choice.name}: {data.kind.name} of {sides} -> {data.classes} classes ({data.source})\n")
+    print(
+        f"\n{choice.name}: {data.kind.name} of {sides} -> {data.classes} classes ({data.source})\n"
+    )
     print(
         *_arithmetic(cost),
         "",
         *_memory(
-            cost, f"{train.optimizer}: {optim.STATE_TENSORS[train.optimizer]}", str(precision).removeprefix("torch."), data.n, kept=kept
+            cost,
+            f"{train.optimizer}: {optim.STATE_TENSORS[train.optimizer]}",
+            str(precision).removeprefix("torch."),
+            data.n,
+            kept=kept,
         ),
         "",
         sep="\n",
     )
     print(f"  here         {fits}: {device.type} with {free / 1e9:,.1f} GB free")
-    print(f"  GPUs         of {gpu_memory:g} GB: {_gpus(ddp, cost.batch)} under DDP, {_gpus(fsdp, cost.batch)} under FSDP")
+    print(
+        f"  GPUs         of {gpu_memory:g} GB: {_gpus(ddp, cost.batch)} under DDP,"
+        f" {_gpus(fsdp, cost.batch)} under FSDP"
+    )
 
 
 def _arithmetic(cost: "Plan") -> list[str]:
     return [
-        f"  parameters   {cost.parameters:>12,}" + ("" if cost.trainable == cost.parameters else f"            {cost.trainable:,} trained"),
+        f"  parameters   {cost.parameters:>12,}"
+        + ("" if cost.trainable == cost.parameters else f"            {cost.trainable:,} trained"),
         f"  forward      {_flops(cost.forward_flops)}   an example",
         f"  step         {_flops(cost.step_flops)}   forward and backward, {cost.batch:,} examples",
     ]
 
 
 def _flops(count: int) -> str:
-    scale, unit = next((scale, unit) for scale, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")) if count >= scale or unit == "k")
+    scale, unit = next(
+        (scale, unit)
+        for scale, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+        if count >= scale or unit == "k"
+    )
     return f"{count / scale:>12,.2f} {unit}FLOP"
 
 
-def _memory(cost: "Plan", optimizer: str, precision: str, n: int | None, *, kept: bool) -> list[str]:
+def _memory(
+    cost: "Plan", optimizer: str, precision: str, n: int | None, *, kept: bool
+) -> list[str]:
     """One line a kind of memory, all in one unit, so that they compare at a glance."""
     notes = {
         "weights": "float32, with buffers",
@@ -101,14 +124,24 @@ def _memory(cost: "Plan", optimizer: str, precision: str, n: int | None, *, kept
     sizes = cost.memory()
     total = sum(sizes.values())
     scale, unit = (1e9, "GB") if total >= 1e10 else (1e6, "MB")
-    rows = [(name, f"{size / scale:,.2f} {unit}" if size else "-", notes[name]) for name, size in sizes.items()]
-    return [f"  {name:<12} {size:>15}      {note}".rstrip() for name, size, note in [*rows, ("total", f"{total / scale:,.2f} {unit}", "")]]
+    rows = [
+        (name, f"{size / scale:,.2f} {unit}" if size else "-", notes[name])
+        for name, size in sizes.items()
+    ]
+    return [
+        f"  {name:<12} {size:>15}      {note}".rstrip()
+        for name, size, note in [*rows, ("total", f"{total / scale:,.2f} {unit}", "")]
+    ]
 
 
 def _examples(n: int | None, *, kept: bool) -> str:
     if n is None:
         return "not counted: their number is not known before they are prepared"
-    return f"{n:,}, kept as bytes" if kept else f"as bytes, two shards at a time of the {n:,} that are streamed"
+    return (
+        f"{n:,}, kept as bytes"
+        if kept
+        else f"as bytes, two shards at a time of the {n:,} that are streamed"
+    )
 
 
 def _gpus(count: int | None, most: int) -> str:
@@ -135,7 +168,9 @@ def _data(params: "Params") -> _Data:
     stats = files.read_json(STATS) if STATS.exists() else {}
     if stats.get("dataset") == name:
         n = sum(stats["splits"][split]["examples"] for split in ("train", "validation"))
-        return _Data(kinds.kind(stats["kind"], stats["input"]), len(stats["classes"]), n, str(STATS))
+        return _Data(
+            kinds.kind(stats["kind"], stats["input"]), len(stats["classes"]), n, str(STATS)
+        )
     declared = dataset(name, data.own.model_dump(mode="json") if data.own else None)
     kind = kinds.of(declared, params.section("prepare", Prepare).tokens)
     return _Data(kind, len(declared.CLASSES), None, f"dataset {name}, not prepared yet")
@@ -148,8 +183,14 @@ def _gigabytes(text: str) -> float:
     return value
 
 
-_gigabytes.__name__ = "number of gigabytes"  # argparse says "invalid number of gigabytes value: '0'"
+# argparse says "invalid number of gigabytes value: '0'"
+_gigabytes.__name__ = "number of gigabytes"
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    "--gpu-memory": {"type": _gigabytes, "default": 24.0, "metavar": "GB", "help": "memory of one GPU, 10^9 bytes (default: 24)"},
+    "--gpu-memory": {
+        "type": _gigabytes,
+        "default": 24.0,
+        "metavar": "GB",
+        "help": "memory of one GPU, 10^9 bytes (default: 24)",
+    },
 }

@@ -1,4 +1,6 @@
-"""All release lines side by side: what each released, how good and how dear it is, what its plan is worth, alone and together."""
+"""All release lines side by side: what each released, how good and how dear it is, what its plan is
+worth, alone and together.
+"""
 
 import sys
 from pathlib import Path
@@ -31,7 +33,13 @@ SAME = (
     "gross_margin",
     "assumed_share_of_cost",
 )
-INVESTMENT = ("npv_usd", "npv_positive_probability", "npv_variance_from_assumed", "revenue_usd", "funding_usd")
+INVESTMENT = (
+    "npv_usd",
+    "npv_positive_probability",
+    "npv_variance_from_assumed",
+    "revenue_usd",
+    "funding_usd",
+)
 BREAK_EVEN = ("break_even_answers_per_month", "break_even_with_team_answers_per_month")
 Form = TypeVar("Form", bound=BaseModel)
 
@@ -60,10 +68,12 @@ class _Stats(_Part):
 
 
 def portfolio() -> None:
-    """Compares all release lines that are built, on a page of its own; run it in the root of the repository.
+    """Compares all release lines that are built, on a page of its own; run it in the root of the
+    repository.
 
-    Reads what the lines' last runs left behind and builds nothing: lines that are not built, and those whose reports are not those of
-    their params.yaml, are named. Writes reports/portfolio.html, .zh.html (Chinese) and .json, which holds every number of the pages.
+    Reads what the lines' last runs left behind and builds nothing: lines that are not built, and
+    those whose reports are not those of their params.yaml, are named. Writes
+    reports/portfolio.html, .zh.html (Chinese) and .json, which holds every number of the pages.
     """
     from duli.economics.portfolio import together
     from duli.packaging.params import Release
@@ -71,7 +81,10 @@ def portfolio() -> None:
     from duli.tracking.store import repository
 
     if Params("params.yaml").values.get("root") != ".":
-        raise ParamsError("a portfolio is one of all lines: run `duli portfolio` in the root of the repository (`make portfolio` there)")
+        raise ParamsError(
+            "a portfolio is one of all lines: run `duli portfolio` in the root of the repository"
+            " (`make portfolio` there)"
+        )
     repository({}, Path())  # nobody else knows which params the reports are of
     named: dict[str, Path] = {}
     listed: dict[str, Any] = {}
@@ -80,17 +93,30 @@ def portfolio() -> None:
         release = Params(folder / "params.yaml").section("release", Release)
         if release.name in named:
             raise ParamsError(
-                f"{folder / 'params.yaml'}: release.name = '{release.name}' is that of {named[release.name] / 'params.yaml'} too, and "
-                "a line needs an experiment and a registered model of its own; change one"
+                f"{folder / 'params.yaml'}: release.name = '{release.name}' is that of"
+                f" {named[release.name] / 'params.yaml'} too, and a line needs an experiment and a"
+                " registered model of its own; change one"
             )
         named[release.name] = folder
-        listed[release.name] = {"folder": str(folder), "title": release.title, "state": "not built", "fix": lines.repro(folder)}
+        listed[release.name] = {
+            "folder": str(folder),
+            "title": release.title,
+            "state": "not built",
+            "fix": lines.repro(folder),
+        }
         if (folder / BUSINESS).exists():
             built[release.name], of_line = _line(folder)
             changed = _changed(folder)
-            listed[release.name] |= {"state": "outdated" if changed else "current", "changed": changed, **of_line}
+            listed[release.name] |= {
+                "state": "outdated" if changed else "current",
+                "changed": changed,
+                **of_line,
+            }
     if not built:
-        raise DataError(f"no release line is built ({', '.join(named)}); `make repro` builds the default one, `make repro-all` all of them")
+        raise DataError(
+            f"no release line is built ({', '.join(named)}); `make repro` builds the default one,"
+            " `make repro-all` all of them"
+        )
     currency, rate = _currency(named[next(iter(built))], next(iter(built.values())))
     facts = {
         "currency": currency,
@@ -98,7 +124,9 @@ def portfolio() -> None:
         "lines": listed,
         "totals": together(built),
         "plan": next(iter(built.values())).plan.model_dump(),
-        "reasons": [reason for name, figures in built.items() for reason in _reasons(name, figures)],
+        "reasons": [
+            reason for name, figures in built.items() for reason in _reasons(name, figures)
+        ],
     }
     files.write_json(JSON, facts)
     _write_pages(facts)
@@ -130,12 +158,17 @@ def _line(folder: Path) -> "tuple[Figures, dict[str, Any]]":
 
 
 def _read(folder: Path, name: str, form: type[Form]) -> Form:
-    """A file of a line; raises `DataError` where it is missing, damaged, or was written by another version."""
+    """A file of a line; raises `DataError` where it is missing, damaged, or was written by another
+    version.
+    """
     path = folder / name
     try:
         return form.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise DataError(f"{path} is missing, though {folder / BUSINESS} is there; `{lines.repro(folder)}` makes it") from None
+        raise DataError(
+            f"{path} is missing, though {folder / BUSINESS} is there; `{lines.repro(folder)}`"
+            " makes it"
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the whole of it"
@@ -146,7 +179,9 @@ def _read(folder: Path, name: str, form: type[Form]) -> Form:
 
 
 def _changed(folder: Path) -> list[str]:
-    """What of a line is not as DVC noted it when it was built: sections of its params.yaml, and the report itself; usually nothing."""
+    """What of a line is not as DVC noted it when it was built: sections of its params.yaml, and the
+    report itself; usually nothing.
+    """
     from dvc.dependency import ParamsDependency
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -163,29 +198,45 @@ def _changed(folder: Path) -> list[str]:
                         for state in dep.status().values():
                             # A text where nothing was noted at all.
                             found |= dict.fromkeys(state if isinstance(state, dict) else dep.params)
-                if any(out.def_path == BUSINESS and "modified" in out.status().values() for out in stage.outs):
+                if any(
+                    out.def_path == BUSINESS and "modified" in out.status().values()
+                    for out in stage.outs
+                ):
                     found[BUSINESS] = None
     except DvcException as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(
-            f"{folder / 'dvc.yaml'}: DVC cannot tell what was built ({reason}); `dvc status` in that folder says more"
+            f"{folder / 'dvc.yaml'}: DVC cannot tell what was built ({reason}); `dvc status` in"
+            " that folder says more"
         ) from None
     return [*found]
 
 
 def _currency(folder: Path, figures: "Figures") -> tuple[Literal["USD", "CNY"], float]:
-    """The currency of the pages: that of the first line that is built, and what its report takes a USD for."""
+    """The currency of the pages: that of the first line that is built, and what its report takes a
+    USD for.
+    """
     from duli.economics.params import Report
     from duli.params import Params
 
-    currency, rate = Params(folder / "params.yaml").section("report", Report).currency, figures.currency_per_usd.value
-    return (currency, rate) if currency != "USD" and rate and rate != 1 else ("USD", 1.0)  # a report of before the change knows no rate
+    currency, rate = (
+        Params(folder / "params.yaml").section("report", Report).currency,
+        figures.currency_per_usd.value,
+    )
+    # a report of before the change knows no rate
+    return (currency, rate) if currency != "USD" and rate and rate != 1 else ("USD", 1.0)
 
 
 def _reasons(name: str, figures: "Figures") -> list[dict[str, str]]:
     """Why a number of the line is missing, by its key in the portfolio."""
-    keys = {f"{key}.value": key for key in BREAK_EVEN} | {f"investment.{key}": key for key in INVESTMENT}
-    return [{"key": f"lines.{name}.{keys[entry.key]}", "reason": entry.reason} for entry in figures.reasons if entry.key in keys]
+    keys = {f"{key}.value": key for key in BREAK_EVEN} | {
+        f"investment.{key}": key for key in INVESTMENT
+    }
+    return [
+        {"key": f"lines.{name}.{keys[entry.key]}", "reason": entry.reason}
+        for entry in figures.reasons
+        if entry.key in keys
+    ]
 
 
 def _write_pages(facts: dict[str, Any]) -> None:
@@ -197,7 +248,9 @@ def _write_pages(facts: dict[str, Any]) -> None:
     for language, path in PAGES.items():
         speech = Speech(language, facts["currency"], facts["currency_per_usd"])
         chart = charts_portfolio.worth(list(built.values()), speech)
-        files.write_text(path, render("portfolio.html.j2", facts=facts, built=built, speech=speech, chart=chart))
+        files.write_text(
+            path, render("portfolio.html.j2", facts=facts, built=built, speech=speech, chart=chart)
+        )
 
 
 def _tell(facts: dict[str, Any]) -> None:
@@ -207,14 +260,23 @@ def _tell(facts: dict[str, Any]) -> None:
     for name, line in facts["lines"].items():
         if line["state"] != "not built":
             worth = [wording.big(line["npv_usd"][end]) for end in ("p50", "p10", "p90")]
-            shown = [wording.percent(line["accuracy"]["value"]), wording.share(line["gross_margin"]["value"])]
+            shown = [
+                wording.percent(line["accuracy"]["value"]),
+                wording.share(line["gross_margin"]["value"]),
+            ]
             rows.append([name, line["version"], line["verdict"], line["place"], *shown, *worth])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
     print(f"the page is {' or '.join(PAGES.values())}", flush=True)
     for name, line in facts["lines"].items():
         if line["state"] == "not built":
             print(f"{name} is not built: {line['fix']}", file=sys.stderr)
         elif line["state"] == "outdated":
-            print(f"{name} is not what its params.yaml says now ({', '.join(line['changed'])}): {line['fix']}", file=sys.stderr)
+            print(
+                f"{name} is not what its params.yaml says now ({', '.join(line['changed'])}):"
+                f" {line['fix']}",
+                file=sys.stderr,
+            )

@@ -1,4 +1,6 @@
-"""Which release is in use: how a challenger becomes the champion, and how the one before comes back."""
+"""Which release is in use: how a challenger becomes the champion, and how the one before comes
+back.
+"""
 
 import contextlib
 import datetime
@@ -24,14 +26,17 @@ LOG = Path("promotions.jsonl")
 
 
 def promote(version: int | None, expect: int | None, *, rejudge: bool, merged: bool) -> None:
-    """Makes a release the champion, after its gates, its signature, its answers and a paired test against the champion.
+    """Makes a release the champion, after its gates, its signature, its answers and a paired test
+    against the champion.
 
-    VERSION is a model version as `duli releases` lists it; without it the release that lies here is meant. What the section
-    `promotion` of params.yaml asks for decides. In MLflow the alias `champion` moves and `previous` keeps the one before;
-    champion.json and promotions.jsonl keep the decision, for git. Exit code 1: held; 2: something is wrong.
+    VERSION is a model version as `duli releases` lists it; without it the release that lies here is
+    meant. What the section `promotion` of params.yaml asks for decides. In MLflow the alias
+    `champion` moves and `previous` keeps the one before; champion.json and promotions.jsonl keep
+    the decision, for git. Exit code 1: held; 2: something is wrong.
 
-    With --merged the decision is in git already, by a pull request that brought champion.json: the gates that its release passed when it
-    was made, its signature and its answers are checked, and MLflow's aliases follow.
+    With --merged the decision is in git already, by a pull request that brought champion.json: the
+    gates that its release passed when it was made, its signature and its answers are checked, and
+    MLflow's aliases follow.
     """
     settings, required = settings_of_line()
     if merged:
@@ -42,7 +47,8 @@ def promote(version: int | None, expect: int | None, *, rejudge: bool, merged: b
     current = line.versions.get(champion.release) if champion else None
     if expect is not None and current != expect:
         raise GateError(
-            f"the champion is {f'version {current}' if current else 'none'}, not version {expect}; nothing was changed: decide again"
+            f"the champion is {f'version {current}' if current else 'none'}, not version {expect};"
+            " nothing was changed: decide again"
         )
     if champion and champion.release == entry.release:
         print(f"{champion.label} is the champion already")
@@ -50,7 +56,10 @@ def promote(version: int | None, expect: int | None, *, rejudge: bool, merged: b
     with tempfile.TemporaryDirectory(prefix="duli-promotion-") as folder:
         challenger = evidence.fetch(line.store, entry, Path(folder) / "release")
         if champion and champion.wheel_sha256 == challenger.manifest["wheel"]["sha256"]:
-            print(f"{champion.label} is the champion already: release {entry.release[:8]} has the same wheel, in another report")
+            print(
+                f"{champion.label} is the champion already: release {entry.release[:8]} has the"
+                " same wheel, in another report"
+            )
             return
         compared = weigh(line, challenger, Path(folder), settings, required, rejudge=rejudge)
     _move(line, "promote", record_of(challenger), compared)
@@ -65,7 +74,8 @@ def weigh(
     *,
     rejudge: bool,
 ) -> "Paired | None":
-    """All that a release has to show before it becomes the champion, shown as it passes; gives the paired test, if there is a champion.
+    """All that a release has to show before it becomes the champion, shown as it passes; gives the
+    paired test, if there is a champion.
 
     Raises `GateError` at the first that does not pass. `folder` is for the champion's files.
     """
@@ -80,7 +90,9 @@ def weigh(
 
 
 def _follow(settings: "Promotion") -> None:
-    """Lets MLflow's aliases follow champion.json, after the release it names has shown that it is what was proposed."""
+    """Lets MLflow's aliases follow champion.json, after the release it names has shown that it is
+    what was proposed.
+    """
     from duli.tracking import promotion, releases
 
     remember_champion()
@@ -90,7 +102,12 @@ def _follow(settings: "Promotion") -> None:
         print(f"{CHAMPION} names no champion; nothing to promote")
         return
     with tempfile.TemporaryDirectory(prefix="duli-promotion-") as folder:
-        _proved(line, evidence.fetch(line.store, line.of_record(champion), Path(folder) / "release"), settings, None)
+        _proved(
+            line,
+            evidence.fetch(line.store, line.of_record(champion), Path(folder) / "release"),
+            settings,
+            None,
+        )
     with line.store.answering():
         client = line.store.client()
         before = releases.of_model(client, line.name)
@@ -100,23 +117,28 @@ def _follow(settings: "Promotion") -> None:
 
 
 def rollback() -> None:
-    """Makes the release before the champion the champion again, by the same path; a second time takes that back.
+    """Makes the release before the champion the champion again, by the same path; a second time
+    takes that back.
 
-    The gates it passed when it was made, signature and answers are checked as for a promotion; the paired test is shown and holds nothing
-    back.
+    The gates it passed when it was made, signature and answers are checked as for a promotion; the
+    paired test is shown and holds nothing back.
     """
     settings, _ = settings_of_line()
     line = Registered()
     champion, previous = line.champions.champion, line.champions.previous
     if champion is None or previous is None:
-        raise DataError(f"{CHAMPION} knows no release before the champion to go back to; `duli promote VERSION` names one")
+        raise DataError(
+            f"{CHAMPION} knows no release before the champion to go back to; `duli promote VERSION`"
+            " names one"
+        )
     with tempfile.TemporaryDirectory(prefix="duli-promotion-") as folder:
         back = evidence.fetch(line.store, line.of_record(previous), Path(folder) / "release")
         split = _proved(line, back, settings, None)
         compared = None
         try:
             compared = _compared(back, line, champion, split, Path(folder), rejudge=True)
-        except (DataError, GateError) as error:  # of the champion that is to go: what it was need not be known for that
+        # of the champion that is to go: what it was need not be known for that
+        except (DataError, GateError) as error:
             _show("champion", f"{champion.label}: not compared: {error}")
     _move(line, "rollback", record_of(back), compared)
 
@@ -132,22 +154,41 @@ def _move(line: Registered, action: str, record: "Record", found: "Paired | None
 
     def write() -> None:
         files.write_json(CHAMPION, to.model_dump())
-        if before and _last_logged() != before.release:  # it came by hand, or a crash kept its line from being written
+        # it came by hand, or a crash kept its line from being written
+        if before and _last_logged() != before.release:
             files.append_json(LOG, _logged("found", None, before, None))
         files.append_json(LOG, _logged(action, before, record, found))
 
     LOG.open("ab").close()  # where it cannot be written to, nothing has moved yet
     with line.store.answering():
-        promotion.move(line.store, line.name, expected=before, to=to, versions=versions, read=champions, write=write)
+        promotion.move(
+            line.store,
+            line.name,
+            expected=before,
+            to=to,
+            versions=versions,
+            read=champions,
+            write=write,
+        )
     print(
         f"\n{line.name} version {record.model_version} is the champion"
         + (f", version {before.model_version} the one before" if before else "")
     )
-    print(f"keep the decision: git add {CHAMPION} {LOG} && git commit -m 'Promote {line.name} version {record.model_version}'")
+    print(
+        f"keep the decision: git add {CHAMPION} {LOG} && git commit -m 'Promote {line.name} version"
+        f" {record.model_version}'"
+    )
 
 
-def _proved(line: Registered, found: evidence.Evidence, settings: "Promotion", required: "Mapping[str, Gate] | None") -> evidence.Split:
-    """Everything that speaks for a release by itself, each shown as it passes; raises `GateError` at the first that does not."""
+def _proved(
+    line: Registered,
+    found: evidence.Evidence,
+    settings: "Promotion",
+    required: "Mapping[str, Gate] | None",
+) -> evidence.Split:
+    """Everything that speaks for a release by itself, each shown as it passes; raises `GateError`
+    at the first that does not.
+    """
     _show("release", record_of(found).label)
     _show("gates", evidence.gates(found, required))
     _show("signature", _signature(found, settings))
@@ -158,25 +199,38 @@ def _proved(line: Registered, found: evidence.Evidence, settings: "Promotion", r
 
 
 def _compared(
-    challenger: evidence.Evidence, line: Registered, champion: "Record", split: evidence.Split, folder: Path, *, rejudge: bool
+    challenger: evidence.Evidence,
+    line: Registered,
+    champion: "Record",
+    split: evidence.Split,
+    folder: Path,
+    *,
+    rejudge: bool,
 ) -> "Paired":
-    """The challenger against the champion on the same test examples; raises `GateError` where they were judged on others."""
+    """The challenger against the champion on the same test examples; raises `GateError` where they
+    were judged on others.
+    """
     from duli.evaluation.compare import paired
 
     if champion.test_digest != split.digest and not rejudge:
         raise GateError(
-            f"the champion was judged on another test split ({champion.test_digest[:12]}) than this release ({split.digest[:12]}), so "
-            "their numbers do not compare; `duli promote --rejudge` asks the champion's wheel anew on this split (which flatters a "
-            "champion that was trained on some of it), or make this release on the champion's split"
+            f"the champion was judged on another test split ({champion.test_digest[:12]}) than this"
+            f" release ({split.digest[:12]}), so their numbers do not compare; `duli promote"
+            " --rejudge` asks the champion's wheel anew on this split (which flatters a champion"
+            " that was trained on some of it), or make this release on the champion's split"
         )
     theirs = evidence.fetch(line.store, line.of_record(champion), folder / "champion")
-    reference = evidence.predictions(theirs, split)[0] if champion.test_digest == split.digest else evidence.rejudged(theirs, split)
+    reference = (
+        evidence.predictions(theirs, split)[0]
+        if champion.test_digest == split.digest
+        else evidence.rejudged(theirs, split)
+    )
     found = paired(reference, evidence.predictions(challenger, split)[0], split.labels)
     value, low, high = (100 * found.difference()[end] for end in ("value", "low", "high"))
     _show(
         "champion",
-        f"{champion.label}: {value:+.3f} points ({low:+.3f} to {high:+.3f}), won {found.won}, lost {found.lost} of {found.n:,}, "
-        f"McNemar p = {found.p_value:.3g}",
+        f"{champion.label}: {value:+.3f} points ({low:+.3f} to {high:+.3f}), won {found.won}, lost"
+        f" {found.lost} of {found.n:,}, McNemar p = {found.p_value:.3g}",
     )
     return found
 
@@ -193,8 +247,14 @@ def _signature(found: evidence.Evidence, settings: "Promotion") -> str:
     """Raises `GateError` where a signature does not verify, or is required and is not there."""
     if found.manifest["signed"] is not True:
         if settings.require_signature:
-            raise GateError("it is not signed, and promotion.require_signature asks for it; set release.sign and run `dvc repro`")
-        return "UNSIGNED: nobody can tell its wheel from a forged one (promotion.require_signature: false)"
+            raise GateError(
+                "it is not signed, and promotion.require_signature asks for it; set release.sign"
+                " and run `dvc repro`"
+            )
+        return (
+            "UNSIGNED: nobody can tell its wheel from a forged one (promotion.require_signature:"
+            " false)"
+        )
     from duli.packaging import keys, signing
 
     public = keys.trusted(os.environ)
@@ -226,7 +286,9 @@ def record_of(found: evidence.Evidence) -> "Record":
     )
 
 
-def _logged(action: str, before: "Record | None", after: "Record", found: "Paired | None") -> dict[str, Any]:
+def _logged(
+    action: str, before: "Record | None", after: "Record", found: "Paired | None"
+) -> dict[str, Any]:
     """A line of the log: when, what, from which release to which, and what the paired test said."""
     short = {"model_version", "version", "release", "run_id", "signer"}
     return {
@@ -236,14 +298,24 @@ def _logged(action: str, before: "Record | None", after: "Record", found: "Paire
         "from": before.model_dump(include=short) if before else None,
         "to": after.model_dump(include=short),
         "test_digest": after.test_digest,
-        "compared": {"n": found.n, "lost": found.lost, "won": found.won, "p_value": found.p_value, "difference": found.difference()}
-        if found
-        else None,
+        "compared": (
+            {
+                "n": found.n,
+                "lost": found.lost,
+                "won": found.won,
+                "p_value": found.p_value,
+                "difference": found.difference(),
+            }
+            if found
+            else None
+        ),
     }
 
 
 def settings_of_line() -> "tuple[Promotion, Mapping[str, Gate]]":
-    """What promotion asks for, and the gates; read first, so that a mistake is told before anything is fetched."""
+    """What promotion asks for, and the gates; read first, so that a mistake is told before anything
+    is fetched.
+    """
     from duli.gates import Gates
     from duli.params import Params
     from duli.tracking.params import Promotion
@@ -265,8 +337,23 @@ def _show(what: str, text: str) -> None:
 
 
 PROMOTE_OPTIONS: dict[str, dict[str, Any]] = {
-    "version": {"nargs": "?", "type": int, "metavar": "VERSION", "help": "a model version; default: the release that lies here"},
-    "--expect": {"type": int, "metavar": "VERSION", "help": "only if this version is the champion still (the one a review compared with)"},
-    "--merged": {"action": "store_true", "help": "the release that champion.json names, as a merged pull request has it"},
-    "--rejudge": {"action": "store_true", "help": "ask the champion's wheel anew where it was judged on another test split"},
+    "version": {
+        "nargs": "?",
+        "type": int,
+        "metavar": "VERSION",
+        "help": "a model version; default: the release that lies here",
+    },
+    "--expect": {
+        "type": int,
+        "metavar": "VERSION",
+        "help": "only if this version is the champion still (the one a review compared with)",
+    },
+    "--merged": {
+        "action": "store_true",
+        "help": "the release that champion.json names, as a merged pull request has it",
+    },
+    "--rejudge": {
+        "action": "store_true",
+        "help": "ask the champion's wheel anew where it was judged on another test split",
+    },
 }

@@ -30,12 +30,18 @@ class Registered:
         self.store: Store = store.locate(os.environ, folder)
         self.listed: list[Entry] = []
         with self.store.answering():
-            self.champions = promotion.follow(self.store, self.name, self._list, lambda: load(folder / CHAMPION))
+            self.champions = promotion.follow(
+                self.store, self.name, self._list, lambda: load(folder / CHAMPION)
+            )
 
     @property
     def versions(self) -> dict[str, int]:
         """Release -> model version, of those that the registry still has."""
-        return {entry.release: entry.model_version for entry in self.listed if entry.model_version is not None}
+        return {
+            entry.release: entry.model_version
+            for entry in self.listed
+            if entry.model_version is not None
+        }
 
     def _list(self) -> dict[str, int]:
         from duli.tracking import releases
@@ -44,50 +50,74 @@ class Registered:
         return self.versions
 
     def wanted(self, version: int | None) -> "Entry":
-        """The newest release with this model version; without one, the release that the files here make up."""
+        """The newest release with this model version; without one, the release that the files here
+        make up.
+        """
         if version is None:
             from stages.track import gather
 
             here = gather(Path(), os.environ).digest
             found = [entry for entry in self.listed if entry.release == here]
-            missing = f"the release that lies here ({here[:8]}) is not in MLflow at {self.store.tracking_uri}; log it with `duli track`"
+            missing = (
+                f"the release that lies here ({here[:8]}) is not in MLflow at"
+                f" {self.store.tracking_uri}; log it with `duli track`"
+            )
         else:
             found = [entry for entry in self.listed if entry.model_version == version]
-            missing = f"MLflow has no release with version {version} of {self.name}; `duli releases` lists those there are"
+            missing = (
+                f"MLflow has no release with version {version} of {self.name}; `duli releases`"
+                " lists those there are"
+            )
         if not found:
             raise DataError(missing)
         if found[0].model_version is None:
-            raise DataError(f"the registry has lost the version of run {found[0].run_id[:8]}; `duli track` registers it again")
+            raise DataError(
+                f"the registry has lost the version of run {found[0].run_id[:8]}; `duli track`"
+                " registers it again"
+            )
         return found[0]
 
     def of_record(self, record: "Record") -> "Entry":
         """Where a promoted release stands in this MLflow."""
-        found = [entry for entry in self.listed if entry.release == record.release and entry.model_version is not None]
+        found = [
+            entry
+            for entry in self.listed
+            if entry.release == record.release and entry.model_version is not None
+        ]
         if not found:
             raise DataError(
-                f"{CHAMPION} names {record.label}, which MLflow at {self.store.tracking_uri} does not hold; point MLFLOW_TRACKING_URI to "
-                "the server it was promoted on, or log it here: in a clone of its own at its commit, `dvc repro --pull` and `duli track`"
+                f"{CHAMPION} names {record.label}, which MLflow at {self.store.tracking_uri} does"
+                " not hold; point MLFLOW_TRACKING_URI to the server it was promoted on, or log it"
+                " here: in a clone of its own at its commit, `dvc repro --pull` and `duli track`"
             )
         return found[0]
 
 
 def remember_champion() -> None:
-    """Logs the release that lies here, before another takes its place, if it is the champion and this MLflow does not hold it yet.
+    """Logs the release that lies here, before another takes its place, if it is the champion and
+    this MLflow does not hold it yet.
 
     So a machine that starts with nothing but git and a DVC remote can compare with it.
     """
     champion = champions().champion
-    if champion is None or not MANIFEST.exists() or files.read_json(MANIFEST)["wheel"]["sha256"] != champion.wheel_sha256:
+    if (
+        champion is None
+        or not MANIFEST.exists()
+        or files.read_json(MANIFEST)["wheel"]["sha256"] != champion.wheel_sha256
+    ):
         return
     if champion.release not in {entry.release for entry in Registered().listed}:
         from stages import track
 
-        with contextlib.suppress(DuliError):  # files of several runs: whoever asks for the champion is told what it lacks
+        # files of several runs: whoever asks for the champion is told what it lacks
+        with contextlib.suppress(DuliError):
             track.record(Path(), os.environ)
 
 
 def champions() -> "Champions":
-    """What champion.json says; raises `DataError` where it is missing, damaged or of another form."""
+    """What champion.json says; raises `DataError` where it is missing, damaged or of another
+    form.
+    """
     from duli.tracking.champion import load
 
     return load(CHAMPION)

@@ -23,21 +23,25 @@ COLUMNS = {
 
 
 def track() -> None:
-    """Makes sure that this release stands in MLflow, from DVC's files; rebuilds a missing run or version, never a second one."""
+    """Makes sure that this release stands in MLflow, from DVC's files; rebuilds a missing run or
+    version, never a second one.
+    """
     from stages.track import record
 
     logged = record(Path(), os.environ)
     print(
-        f"run {logged.run_id} ({'logged now' if logged.created else 'was there'}), "
-        f"{logged.registered_model} version {logged.version} ({'registered now' if logged.registered else 'was there'})"
+        f"run {logged.run_id} ({'logged now' if logged.created else 'was there'}),"
+        f" {logged.registered_model} version {logged.version}"
+        f" ({'registered now' if logged.registered else 'was there'})"
     )
 
 
 def releases() -> None:
-    """Lists the releases in MLflow, the newest first, with headline, verdict and place: this line's, in the repository's root all lines'.
+    """Lists the releases in MLflow, the newest first, with headline, verdict and place: this
+    line's, in the repository's root all lines'.
 
-    Each line has an experiment and a registered model of its own, in the one store; `duli promote`, given in a line's folder, moves that
-    line's champion alone.
+    Each line has an experiment and a registered model of its own, in the one store; `duli promote`,
+    given in a line's folder, moves that line's champion alone.
     """
     folders = lines.folders()
     for folder in folders:
@@ -49,22 +53,32 @@ def releases() -> None:
 
 def _show(line: Registered) -> None:
     if not line.listed:
-        print(f"MLflow at {line.store.tracking_uri} has no release of {line.name}; `duli track` logs what lies here, `dvc repro` makes one")
+        print(
+            f"MLflow at {line.store.tracking_uri} has no release of {line.name}; `duli track` logs"
+            " what lies here, `dvc repro` makes one"
+        )
         return
     places = _places(line)
     rows = [["version", "release", "run", "logged", *COLUMNS, "verdict", "place"]]
     rows += [_row(entry, places.get(entry.run_id, [])) for entry in line.listed]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
     known = {entry.release for entry in line.listed}
     for record in (line.champions.champion, line.champions.previous):
         if record and record.release not in known:
-            print(f"champion.json names version {record.model_version} ({record.version}), which this MLflow does not hold")
+            print(
+                f"champion.json names version {record.model_version} ({record.version}), which this"
+                " MLflow does not hold"
+            )
 
 
 def _places(line: Registered) -> dict[str, list[str]]:
-    """What a run's release is, by run: champion and previous go by release, other aliases by model version, to its newest run."""
+    """What a run's release is, by run: champion and previous go by release, other aliases by model
+    version, to its newest run.
+    """
     named = {"champion": line.champions.champion, "previous": line.champions.previous}
     runs = {entry.release: entry.run_id for entry in reversed(line.listed)}
     places: dict[str, list[str]] = {}
@@ -73,14 +87,27 @@ def _places(line: Registered) -> dict[str, list[str]]:
             places.setdefault(runs[record.release], []).append(place)
     newest = {entry.model_version: entry for entry in reversed(line.listed)}
     for entry in newest.values():
-        places.setdefault(entry.run_id, []).extend(alias for alias in entry.aliases if alias not in named)
+        places.setdefault(entry.run_id, []).extend(
+            alias for alias in entry.aliases if alias not in named
+        )
     return places
 
 
 def _row(entry: "Entry", places: list[str]) -> list[str]:
-    shown = [form.format(entry.metrics[name]) if name in entry.metrics else "" for name, form in COLUMNS.values()]
+    shown = [
+        form.format(entry.metrics[name]) if name in entry.metrics else ""
+        for name, form in COLUMNS.values()
+    ]
     logged = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.started))
-    return [str(entry.model_version or "lost"), entry.version, entry.run_id[:8], logged, *shown, entry.verdict, ", ".join(places)]
+    return [
+        str(entry.model_version or "lost"),
+        entry.version,
+        entry.run_id[:8],
+        logged,
+        *shown,
+        entry.verdict,
+        ", ".join(places),
+    ]
 
 
 def ui() -> None:

@@ -1,4 +1,6 @@
-"""Whether this line has to train again, and what came of it: one table decides, one file keeps the decision for `duli propose`."""
+"""Whether this line has to train again, and what came of it: one table decides, one file keeps the
+decision for `duli propose`.
+"""
 
 import contextlib
 import datetime
@@ -49,11 +51,14 @@ class Outcome:
 def retrain(*, explain: bool, as_json: bool, force: str | None) -> None:
     """Trains again where a trigger asks for it, and judges the result against the champion.
 
-    The triggers are: code, params or data have changed, the champion is old, what came in has drifted, the champion answers it badly, and
-    --force. Labelled data that passes validation is accepted as training data, data that does not is quarantined. Nothing is promoted
-    or pushed: `duli propose` puts the result before people. Safe to kill and to repeat; a second one waits for the first.
+    The triggers are: code, params or data have changed, the champion is old, what came in has
+    drifted, the champion answers it badly, and --force. Labelled data that passes validation is
+    accepted as training data, data that does not is quarantined. Nothing is promoted or pushed:
+    `duli propose` puts the result before people. Safe to kill and to repeat; a second one waits for
+    the first.
 
-    Exit code 0: nothing to do; 3: proposed, the result may become the champion; 1: held, a gate or the paired test refuses it; 2: failed.
+    Exit code 0: nothing to do; 3: proposed, the result may become the champion; 1: held, a gate or
+    the paired test refuses it; 2: failed.
     """
     from duli.params import Params
     from duli.retraining import decision
@@ -61,7 +66,10 @@ def retrain(*, explain: bool, as_json: bool, force: str | None) -> None:
 
     settings = Params("params.yaml").section("retrain", Retrain)
     if commands.asked("branch", "--show-current") == branch():
-        raise GateError(f"this is {branch()}, where proposals go; retrain on the branch they are merged into, or it would go on for ever")
+        raise GateError(
+            f"this is {branch()}, where proposals go; retrain on the branch they are merged into,"
+            " or it would go on for ever"
+        )
     with _alone():
         if explain or as_json:
             rows, _ = _decide(settings, force, pull=False)
@@ -85,16 +93,31 @@ def _carried_out(rows: "list[Row]", windows: list[Window], force: str | None) ->
 
     why = "no trigger fired"
     fired = decision.fired(rows)
-    if fired and "change" not in fired and force is None and not _new(windows).labelled and not decision.stale(commands.dvc_status()):
-        why = f"{', '.join(fired)} fired, but code, params and training data are as they were: there is nothing new to learn from"
+    if (
+        fired
+        and "change" not in fired
+        and force is None
+        and not _new(windows).labelled
+        and not decision.stale(commands.dvc_status())
+    ):
+        why = (
+            f"{', '.join(fired)} fired, but code, params and training data are as they were: there"
+            " is nothing new to learn from"
+        )
         fired = []
     if not fired:
         accept([window for window in windows if window.objection], _track, _forget)  # to quarantine
         return _keep(rows, Outcome(NOTHING, why))
-    _keep(rows, Outcome(RUNNING, "a retraining began here and did not end"))  # from here on a repetition goes by this table
+    # from here on a repetition goes by this table
+    _keep(rows, Outcome(RUNNING, "a retraining began here and did not end"))
     remember_champion()
     accept(windows, _track, _forget)
-    if not commands.dvc_shown("repro", *(["--pull"] if _remote() else []), *(["--force"] if force is not None else []), "dvc.yaml"):
+    if not commands.dvc_shown(
+        "repro",
+        *(["--pull"] if _remote() else []),
+        *(["--force"] if force is not None else []),
+        "dvc.yaml",
+    ):
         _keep(rows, Outcome(FAILED, "`dvc repro` stopped"))
         raise DuliError("`dvc repro` stopped, for the reason above; nothing is proposed")
     outcome = _keep(rows, _judged())
@@ -103,8 +126,12 @@ def _carried_out(rows: "list[Row]", windows: list[Window], force: str | None) ->
     return outcome
 
 
-def _decide(settings: "Retrain", force: str | None, *, pull: bool) -> "tuple[list[Row], list[Window]]":
-    """The table, and the windows that came in; that of a retraining which was interrupted here stays in force."""
+def _decide(
+    settings: "Retrain", force: str | None, *, pull: bool
+) -> "tuple[list[Row], list[Window]]":
+    """The table, and the windows that came in; that of a retraining which was interrupted here
+    stays in force.
+    """
     from duli.retraining import decision
 
     status = _status(mend=pull)
@@ -113,7 +140,11 @@ def _decide(settings: "Retrain", force: str | None, *, pull: bool) -> "tuple[lis
         status = commands.dvc_status()
     windows = look()
     kept = _interrupted()
-    if kept and (kept["base"], kept["params"]) == (_head(), files.sha256("params.yaml")) and force is None:
+    if (
+        kept
+        and (kept["base"], kept["params"]) == (_head(), files.sha256("params.yaml"))
+        and force is None
+    ):
         return [decision.Row(**row) for row in kept["rows"]], windows
     known = champions()
     age, why_not = _age(known)
@@ -136,24 +167,44 @@ def _judged() -> Outcome:
     entry = line.wanted(None)
     which = _known_as(line.champions)
     if which and not _lock_changed():
-        return Outcome(NOTHING, f"this gives {which} again, byte for byte: there is nothing new to learn from")
+        return Outcome(
+            NOTHING, f"this gives {which} again, byte for byte: there is nothing new to learn from"
+        )
     if which == THE_CHAMPION:
-        return Outcome(PROPOSED, "the champion's model again, in a line that has changed around it", run_id=entry.run_id)
+        return Outcome(
+            PROPOSED,
+            "the champion's model again, in a line that has changed around it",
+            run_id=entry.run_id,
+        )
     try:
         with tempfile.TemporaryDirectory(prefix="duli-retrain-") as folder:
             challenger = evidence.fetch(line.store, entry, Path(folder) / "release")
-            found = promotion.weigh(line, challenger, Path(folder), settings, required, rejudge=True)
+            found = promotion.weigh(
+                line, challenger, Path(folder), settings, required, rejudge=True
+            )
     except GateError as error:
         return Outcome(HELD, str(error), run_id=entry.run_id)
     record = promotion.record_of(challenger)
     if found is None:
-        return Outcome(PROPOSED, "all gates passed, and there is no champion yet", record=record, run_id=entry.run_id)
+        return Outcome(
+            PROPOSED,
+            "all gates passed, and there is no champion yet",
+            record=record,
+            run_id=entry.run_id,
+        )
     value, low, high = (100 * found.difference()[end] for end in ("value", "low", "high"))
     compared = (
-        f"{value:+.3f} points ({low:+.3f} to {high:+.3f}, 95 %) against the champion on the same {found.n:,} test examples, "
-        f"won {found.won:,}, lost {found.lost:,}, McNemar p = {found.p_value:.3g}"
+        f"{value:+.3f} points ({low:+.3f} to {high:+.3f}, 95 %) against the champion on the same"
+        f" {found.n:,} test examples, won {found.won:,}, lost {found.lost:,}, McNemar p ="
+        f" {found.p_value:.3g}"
     )
-    return Outcome(PROPOSED, "all gates passed, and the paired test against the champion", compared, record, entry.run_id)
+    return Outcome(
+        PROPOSED,
+        "all gates passed, and the paired test against the champion",
+        compared,
+        record,
+        entry.run_id,
+    )
 
 
 def _log(rows: "Sequence[Row]", outcome: Outcome) -> None:
@@ -174,7 +225,12 @@ def _keep(rows: "Sequence[Row]", outcome: Outcome) -> Outcome:
 
     record = outcome.record.model_dump() if outcome.record else None
     of = {"base": _head(), "params": files.sha256("params.yaml")}
-    said = {"outcome": outcome.state, "reason": outcome.reason, "compared": outcome.compared, "record": record}
+    said = {
+        "outcome": outcome.state,
+        "reason": outcome.reason,
+        "compared": outcome.compared,
+        "record": record,
+    }
     files.write_text(TABLE, _page(rows, outcome))
     files.write_json(DECISION, {**said, **of, "rows": decision.plain(rows)})
     return outcome
@@ -183,7 +239,9 @@ def _keep(rows: "Sequence[Row]", outcome: Outcome) -> Outcome:
 def _page(rows: "Sequence[Row]", outcome: Outcome) -> str:
     from duli.retraining import decision
 
-    said = "\n\n".join(part for part in (f"**{outcome.state}**: {outcome.reason}", outcome.compared) if part)
+    said = "\n\n".join(
+        part for part in (f"**{outcome.state}**: {outcome.reason}", outcome.compared) if part
+    )
     return f"{said}\n\n{decision.markdown(rows)}"
 
 
@@ -196,9 +254,14 @@ def _new(windows: Sequence[Window]) -> "New":
 
 
 def _verdicts(
-    windows: Sequence[Window], settings: "Retrain", champion: "Record | None", status: dict[str, Any]
+    windows: Sequence[Window],
+    settings: "Retrain",
+    champion: "Record | None",
+    status: dict[str, Any],
 ) -> "tuple[dict[str, Verdict] | None, str]":
-    """What the test for drift says of the last windows, and of what servers have counted; None and why, where that is not known."""
+    """What the test for drift says of the last windows, and of what servers have counted; None and
+    why, where that is not known.
+    """
     valid = [window.path for window in windows if not window.objection]
     usable = sorted([*valid, *INCOMING.glob("*.json")])[-settings.drift.windows :]
     if not usable:
@@ -211,12 +274,21 @@ def _verdicts(
         folder = champions_line(champion, NEEDED, status)
     except DataError as error:
         return None, str(error)
-    return {path.name: verdict for path, verdict in zip(usable, judged(settings.drift, usable, folder), strict=True)}, ""
+    return {
+        path.name: verdict
+        for path, verdict in zip(usable, judged(settings.drift, usable, folder), strict=True)
+    }, ""
 
 
 def _answered(windows: Sequence[Window], known: "Champions") -> tuple[int, int, str]:
-    """How many of the labelled examples that came in the champion's own wheel answers right, of how many, and why that is not known."""
-    usable = [window.kept for window in windows if window.labelled and not window.objection and window.kept is not None]
+    """How many of the labelled examples that came in the champion's own wheel answers right, of how
+    many, and why that is not known.
+    """
+    usable = [
+        window.kept
+        for window in windows
+        if window.labelled and not window.objection and window.kept is not None
+    ]
     if not usable:
         return 0, 0, f"no labelled examples lie in {INCOMING}"
     if known.champion is None:
@@ -234,14 +306,18 @@ def _answered(windows: Sequence[Window], known: "Champions") -> tuple[int, int, 
 
 
 def _champions_wheel(champion: "Record") -> tuple[bytes, str]:
-    """The wheel that is in use and the package in it: from dist/ where that is the champion, else from MLflow."""
+    """The wheel that is in use and the package in it: from dist/ where that is the champion, else
+    from MLflow.
+    """
     from duli.cli import evidence
     from duli.cli.registered import Registered
 
     if MANIFEST.exists():
         manifest = files.read_json(MANIFEST)
         if manifest["wheel"]["sha256"] == champion.wheel_sha256:
-            return files.verified(MANIFEST.parent / manifest["wheel"]["file"], champion.wheel_sha256), manifest["name"].replace("-", "_")
+            return files.verified(
+                MANIFEST.parent / manifest["wheel"]["file"], champion.wheel_sha256
+            ), manifest["name"].replace("-", "_")
     line = Registered()
     with tempfile.TemporaryDirectory(prefix="duli-retrain-") as folder:
         found = evidence.fetch(line.store, line.of_record(champion), Path(folder) / "champion")
@@ -262,18 +338,30 @@ def _pending(known: "Champions") -> str | None:
 
 
 def _known_as(known: "Champions") -> str | None:
-    """What the model that lies here is, if it was ever promoted lately: a rollback must not bring it up again."""
+    """What the model that lies here is, if it was ever promoted lately: a rollback must not bring
+    it up again.
+    """
     here = files.read_json(MANIFEST)["wheel"]["sha256"]
     records = {THE_CHAMPION: known.champion, "the model before the champion": known.previous}
-    return next((name for name, record in records.items() if record and record.wheel_sha256 == here), None)
+    return next(
+        (name for name, record in records.items() if record and record.wheel_sha256 == here), None
+    )
 
 
 def _age(known: "Champions") -> tuple[float | None, str]:
-    """Days since the champion was first committed as that; None and why, where git does not know."""
+    """Days since the champion was first committed as that; None and why, where git does not
+    know.
+    """
     if known.champion is None:
         return None, "there is no champion"
     if _head() is None or commands.asked("rev-parse", "--is-shallow-repository") != "false":
-        return None, "git does not have the whole history here (a shallow clone?), which says since when the champion is in use"
+        return (
+            None,
+            (
+                "git does not have the whole history here (a shallow clone?), which says since when"
+                " the champion is in use"
+            ),
+        )
     date = first_named(known.champion, "%cI")
     if date is None:
         return None, f"{CHAMPION} is not committed, so nobody knows since when it says this"
@@ -282,7 +370,9 @@ def _age(known: "Champions") -> tuple[float | None, str]:
 
 
 def _status(*, mend: bool) -> dict[str, Any]:
-    """That of DVC; `mend`: also after a kill while DVC wrote one of its own files, which it does in place and cannot read cut off."""
+    """That of DVC; `mend`: also after a kill while DVC wrote one of its own files, which it does in
+    place and cannot read cut off.
+    """
     try:
         return commands.dvc_status()
     except DuliError:
@@ -293,13 +383,18 @@ def _status(*, mend: bool) -> dict[str, Any]:
     except DuliError:
         if _interrupted() is None:
             raise
-    print("dvc.lock was cut off when the last retraining was killed; that of the commit stands in, and DVC's run cache has the rest")
+    print(
+        "dvc.lock was cut off when the last retraining was killed; that of the commit stands in,"
+        " and DVC's run cache has the rest"
+    )
     files.write_text("dvc.lock", commands.git("show", "HEAD:./dvc.lock") + "\n")
     return commands.dvc_status()
 
 
 def _mended() -> bool:
-    """Removes what DVC left cut off and makes again; whether there is anything to be gained by asking it again."""
+    """Removes what DVC left cut off and makes again; whether there is anything to be gained by
+    asking it again.
+    """
     locks = Path(".dvc/tmp/rwlock")  # of processes at work, as JSON
     try:
         json.loads(locks.read_bytes() if locks.exists() else b"{}")
@@ -307,7 +402,8 @@ def _mended() -> bool:
     except ValueError:
         locks.unlink()
         found = True
-    # Of an accepted or quarantined window the file itself lies in data/incoming still, and is tracked again.
+    # Of an accepted or quarantined window the file itself lies in data/incoming still, and is
+    # tracked again.
     for path in [*ACCEPTED.glob("*.dvc"), *QUARANTINED.glob("*.dvc")]:
         if not path.stat().st_size:
             path.unlink()
@@ -322,15 +418,28 @@ def _interrupted() -> dict[str, Any] | None:
 
 
 def _lacking(status: dict[str, Any]) -> bool:
-    """Whether an output or a dependency is not there at all, or only there, which a DVC remote may have."""
-    entries = [change for changes in status.values() for change in changes if isinstance(change, dict)]
-    return any(state in ("deleted", "not in cache") for change in entries for paths in change.values() for state in paths.values())
+    """Whether an output or a dependency is not there at all, or only there, which a DVC remote may
+    have.
+    """
+    entries = [
+        change for changes in status.values() for change in changes if isinstance(change, dict)
+    ]
+    return any(
+        state in ("deleted", "not in cache")
+        for change in entries
+        for paths in change.values()
+        for state in paths.values()
+    )
 
 
 def _absent() -> bool:
     """Whether a window that git knows of is not there."""
     folders = (INCOMING, ACCEPTED)
-    return any(not path.with_suffix("").exists() for folder in folders for path in folder.glob("*.parquet.dvc"))
+    return any(
+        not path.with_suffix("").exists()
+        for folder in folders
+        for path in folder.glob("*.parquet.dvc")
+    )
 
 
 def _lock_changed() -> bool:
@@ -347,7 +456,9 @@ def _remote() -> bool:
 
 
 def _track(path: Path) -> None:
-    """Lets DVC keep a file of data that belongs to the repository now, if the repository keeps such data with DVC."""
+    """Lets DVC keep a file of data that belongs to the repository now, if the repository keeps such
+    data with DVC.
+    """
     commands.dvc("add", "--quiet", str(path))
 
 
@@ -359,7 +470,9 @@ def _forget(path: Path) -> None:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """Waits until no other retraining works in this repository; the kernel frees the lock of one that was killed."""
+    """Waits until no other retraining works in this repository; the kernel frees the lock of one
+    that was killed.
+    """
     from duli.tracking.store import repository
 
     path = repository(os.environ, Path()) / ".dvc/tmp/duli-retrain.lock"
@@ -375,7 +488,11 @@ def _alone() -> Iterator[None]:
 
 def _aligned(rows: "Sequence[Row]") -> str:
     width = max(len(row.trigger) for row in rows)
-    return "\n".join(f"{row.state:<12}  {row.trigger:<{width}}  {row.evidence}\n{'':<{width + 14}}  -> {row.follows}" for row in rows)
+    return "\n".join(
+        f"{row.state:<12}  {row.trigger:<{width}}  {row.evidence}\n{'':<{width + 14}}  ->"
+        f" {row.follows}"
+        for row in rows
+    )
 
 
 OPTIONS: dict[str, dict[str, Any]] = {

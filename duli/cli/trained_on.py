@@ -1,4 +1,6 @@
-"""The files that the champion was made with, although others lie here: a challenger that was held, or data that came in since."""
+"""The files that the champion was made with, although others lie here: a challenger that was held,
+or data that came in since.
+"""
 
 import os
 import shutil
@@ -17,10 +19,12 @@ if TYPE_CHECKING:
 
 
 def champions_line(champion: "Record", needed: Sequence[Path], status: dict[str, Any]) -> Path:
-    """A folder that holds the files `needed` of the champion's line, in their places; `status` is that of `dvc status`.
+    """A folder that holds the files `needed` of the champion's line, in their places; `status` is
+    that of `dvc status`.
 
-    This one, where what lies here is the champion. Else git's history says by which digests DVC keeps them, in its cache or its remote.
-    Raises `DataError` where one of them does not know them any more.
+    This one, where what lies here is the champion. Else git's history says by which digests DVC
+    keeps them, in its cache or its remote. Raises `DataError` where one of them does not know them
+    any more.
     """
     if _is(Path(), champion) and not _changed(needed, status):
         return Path()
@@ -33,7 +37,9 @@ def champions_line(champion: "Record", needed: Sequence[Path], status: dict[str,
 
 
 def first_named(champion: "Record", form: str) -> str | None:
-    """What git says, in its format `form`, of the commit in which champion.json first names this release; None where none does."""
+    """What git says, in its format `form`, of the commit in which champion.json first names this
+    release; None where none does.
+    """
     said = commands.asked("log", f"-S{champion.release}", f"--format={form}", "--", str(CHAMPION))
     return said.splitlines()[-1] if said else None
 
@@ -41,46 +47,62 @@ def first_named(champion: "Record", form: str) -> str | None:
 def _bring(champion: "Record", paths: Sequence[Path], folder: Path) -> None:
     commit = first_named(champion, "%H")
     if commit is None:
-        raise DataError(f"what lies here is not the champion, and git knows no commit whose {CHAMPION} names it; commit {CHAMPION}")
+        raise DataError(
+            f"what lies here is not the champion, and git knows no commit whose {CHAMPION} names"
+            f" it; commit {CHAMPION}"
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as name:
         made = Path(name) / "line"
         _get(commit, paths, made)
         if not _is(made, champion):
             raise DataError(
-                f"dvc.lock of commit {commit[:8]}, whose {CHAMPION} first names the champion, is of another release; commit both together"
+                f"dvc.lock of commit {commit[:8]}, whose {CHAMPION} first names the champion, is of"
+                " another release; commit both together"
             )
         shutil.move(made, folder)
 
 
 def _get(commit: str, paths: Sequence[Path], folder: Path) -> None:
-    """Brings files of this line, as they were at a commit, from DVC's cache or its remote into `folder`.
+    """Brings files of this line, as they were at a commit, from DVC's cache or its remote into
+    `folder`.
 
-    `dvc get` finds no cache for a DVC project that is a folder of another one, as further lines are.
+    `dvc get` finds no cache for a DVC project that is a folder of another one, as further lines
+    are.
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     try:
         with Repo() as here:
-            config = {name: here.config[name] for name in ("core", "remote")}  # a remote may be younger than the commit
+            # a remote may be younger than the commit
+            config = {name: here.config[name] for name in ("core", "remote")}
         with Repo(config=config) as repo, repo.switch(commit):
             for path in paths:
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 repo.dvcfs.get(str(path), str(folder / path))
     except (DvcException, OSError) as error:
         said = " ".join(str(error).split())[:300]
-        raise DataError(f"what lies here is not the champion, and {path} of commit {commit[:8]} is not to be had: {said}") from None
+        raise DataError(
+            f"what lies here is not the champion, and {path} of commit {commit[:8]} is not to be"
+            f" had: {said}"
+        ) from None
 
 
 def _is(folder: Path, champion: "Record") -> bool:
     """Whether the release in a folder is the champion's."""
     manifest = folder / MANIFEST
-    return manifest.exists() and files.read_json(manifest)["wheel"]["sha256"] == champion.wheel_sha256
+    return (
+        manifest.exists() and files.read_json(manifest)["wheel"]["sha256"] == champion.wheel_sha256
+    )
 
 
 def _changed(needed: Sequence[Path], status: dict[str, Any]) -> bool:
-    """Whether a file that is needed, or a folder with one, is not as the stages that made or read it left it."""
-    entries = [change for changes in status.values() for change in changes if isinstance(change, dict)]
+    """Whether a file that is needed, or a folder with one, is not as the stages that made or read
+    it left it.
+    """
+    entries = [
+        change for changes in status.values() for change in changes if isinstance(change, dict)
+    ]
     changed = {path for change in entries for paths in change.values() for path in paths}
     return any(str(place) in changed for path in needed for place in (path, *path.parents))

@@ -1,4 +1,6 @@
-"""Makes what a library may fail to make: what cannot be made is left out with one sentence, and nothing else is caught."""
+"""Makes what a library may fail to make: what cannot be made is left out with one sentence, and
+nothing else is caught.
+"""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -23,8 +25,8 @@ class LeftOut(Exception):  # noqa: N818 -- no error of anybody's
 def attempt(step: str, work: Callable[[], T]) -> T:
     """The result of `work`, which does nothing but call a library's converter, trainer or runtime.
 
-    Raises `LeftOut` ("STEP: what the library says; what to do") for what these raise at a network they cannot take; our own errors
-    pass through.
+    Raises `LeftOut` ("STEP: what the library says; what to do") for what these raise at a network
+    they cannot take; our own errors pass through.
     """
     from google.protobuf.message import DecodeError, EncodeError
     from onnx.checker import ValidationError
@@ -32,10 +34,32 @@ def attempt(step: str, work: Callable[[], T]) -> T:
     from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
     # onnxruntime's exceptions have no common base.
-    of_runtime = (runtime.Fail, runtime.InvalidArgument, runtime.InvalidGraph, runtime.InvalidProtobuf, runtime.NotImplemented)
-    of_graph = (runtime.RuntimeException, runtime.EPFail, ValidationError, InferenceError, DecodeError, EncodeError)
-    # What the quantizer, the converter and the pruner raise, in plain Python, at an operator or a shape they do not know.
-    plain = (ValueError, RuntimeError, TypeError, LookupError, AttributeError, AssertionError, ArithmeticError)
+    of_runtime = (
+        runtime.Fail,
+        runtime.InvalidArgument,
+        runtime.InvalidGraph,
+        runtime.InvalidProtobuf,
+        runtime.NotImplemented,
+    )
+    of_graph = (
+        runtime.RuntimeException,
+        runtime.EPFail,
+        ValidationError,
+        InferenceError,
+        DecodeError,
+        EncodeError,
+    )
+    # What the quantizer, the converter and the pruner raise, in plain Python, at an operator or a
+    # shape they do not know.
+    plain = (
+        ValueError,
+        RuntimeError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        AssertionError,
+        ArithmeticError,
+    )
     try:
         return work()
     except (DuliError, LeftOut):
@@ -50,7 +74,8 @@ def said(error: BaseException) -> str:
 
 
 def sound(content: bytes) -> bytes:
-    """An ONNX file as it is; raises `LeftOut` where one of its numbers is none, or one of its scales is not above zero.
+    """An ONNX file as it is; raises `LeftOut` where one of its numbers is none, or one of its
+    scales is not above zero.
 
     Integer kernels turn such a scale into some integer: the answers then look like answers.
     """
@@ -58,15 +83,25 @@ def sound(content: bytes) -> bytes:
     from onnx import numpy_helper
 
     graph = onnx.load_from_string(content).graph
-    scales = {node.input[1] for node in graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")}
+    scales = {
+        node.input[1]
+        for node in graph.node
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear")
+    }
     for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
-        # An infinity that is no scale may be meant, such as that of a mask; what it spoils shows in the answers.
+        # An infinity that is no scale may be meant, such as that of a mask; what it spoils shows in
+        # the answers.
         right = np.isfinite(values) & (values > 0) if tensor.name in scales else ~np.isnan(values)
         if not right.all():
-            reader = next((node.op_type for node in graph.node if tensor.name in node.input), "nothing")
+            reader = next(
+                (node.op_type for node in graph.node if tensor.name in node.input), "nothing"
+            )
             broken = "scale" if tensor.name in scales else "value"
-            raise LeftOut(f"its tensor '{tensor.name}', read by {reader}, has a {broken} that is broken; {RANGES}")
+            raise LeftOut(
+                f"its tensor '{tensor.name}', read by {reader}, has a {broken} that is broken;"
+                f" {RANGES}"
+            )
     return content
 
 
@@ -74,5 +109,8 @@ def finite(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """`logits` [n, classes]; raises `LeftOut` where one of them is no number."""
     wrong = int((~np.isfinite(logits)).any(axis=1).sum())
     if wrong:
-        raise LeftOut(f"its answers to {wrong:,} of {len(logits):,} validation examples are not finite; {RANGES}")
+        raise LeftOut(
+            f"its answers to {wrong:,} of {len(logits):,} validation examples are not finite;"
+            f" {RANGES}"
+        )
     return logits

@@ -1,6 +1,8 @@
-"""Quantization-aware training: a network that computes in float but rounds as static int8 will, and learns to live with it.
+"""Quantization-aware training: a network that computes in float but rounds as static int8 will, and
+learns to live with it.
 
-Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", arXiv 1712.05877.
+Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Inference", arXiv 1712.05877.
 """
 
 import copy
@@ -16,9 +18,11 @@ MEMORY = 0.99  # of a range, from one batch to the next
 
 
 class _Rounded(nn.Module):
-    """A convolution or linear layer with weights of 7 bits (one scale a channel) and a uint8 input, as floats.
+    """A convolution or linear layer with weights of 7 bits (one scale a channel) and a uint8 input,
+    as floats.
 
-    Rounding has no gradient: torch's fake quantization lets it pass as if there were none, and stops it where a value was cut off.
+    Rounding has no gradient: torch's fake quantization lets it pass as if there were none, and
+    stops it where a value was cut off.
     """
 
     low: Tensor  # range of the input
@@ -33,17 +37,22 @@ class _Rounded(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         weight = self.layer.weight
         assert isinstance(weight, Tensor)
-        scale = (weight.detach().flatten(1).abs().amax(dim=1) / WEIGHTS).clamp_min(torch.finfo(torch.float32).tiny)
+        scale = (weight.detach().flatten(1).abs().amax(dim=1) / WEIGHTS).clamp_min(
+            torch.finfo(torch.float32).tiny
+        )
         zero = torch.zeros_like(scale, dtype=torch.int32)
         rounded = torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -WEIGHTS, WEIGHTS)
-        outputs: Tensor = functional_call(self.layer, {"weight": rounded}, (inputs if self.of_bytes else self._rounded(inputs),))
+        outputs: Tensor = functional_call(
+            self.layer, {"weight": rounded}, (inputs if self.of_bytes else self._rounded(inputs),)
+        )
         return outputs
 
     def _rounded(self, inputs: Tensor) -> Tensor:
         if self.training:
             low, high = torch.aminmax(inputs.detach())
             low, high = low.clamp_max(0), high.clamp_min(0)  # zero has to be one of the values
-            memory = torch.where(self.low == self.high, 0.0, MEMORY)  # the first batch sets the range
+            # the first batch sets the range
+            memory = torch.where(self.low == self.high, 0.0, MEMORY)
             self.low.copy_(torch.lerp(low, self.low, memory))
             self.high.copy_(torch.lerp(high, self.high, memory))
         scale = ((self.high - self.low) / ACTIVATIONS).clamp_min(torch.finfo(torch.float32).tiny)
@@ -53,13 +62,18 @@ class _Rounded(nn.Module):
 
 
 def rounding(model: nn.Module) -> nn.Module:
-    """A copy of `model` whose batch normalisations are folded and whose convolutions and linear layers round as int8 does.
+    """A copy of `model` whose batch normalisations are folded and whose convolutions and linear
+    layers round as int8 does.
 
-    The input of the first one is bytes, which need no rounding. Attention and whatever else is left stays as it is. To be trained in
-    float32 and then given to `plain`.
+    The input of the first one is bytes, which need no rounding. Attention and whatever else is left
+    stays as it is. To be trained in float32 and then given to `plain`.
     """
     folded = _folded(model)
-    layers = [str(node.target) for node in folded.graph.nodes if node.op == "call_module" and _has_weights(folded, node)]
+    layers = [
+        str(node.target)
+        for node in folded.graph.nodes
+        if node.op == "call_module" and _has_weights(folded, node)
+    ]
     for name in dict.fromkeys(layers):
         folded.set_submodule(name, _Rounded(folded.get_submodule(name), of_bytes=name == layers[0]))
     return folded
@@ -74,13 +88,23 @@ def plain(model: nn.Module) -> nn.Module:
 
 
 def _folded(model: nn.Module) -> fx.GraphModule:
-    """A copy of `model` in which every batch normalisation behind a convolution or linear layer has gone into that."""
+    """A copy of `model` in which every batch normalisation behind a convolution or linear layer has
+    gone into that.
+    """
     traced = fx.symbolic_trace(copy.deepcopy(model).eval())
     for node in [*traced.graph.nodes]:
         before = node.args[0] if node.args else None
-        if node.op != "call_module" or not isinstance(before, fx.Node) or before.op != "call_module" or len(before.users) > 1:
+        if (
+            node.op != "call_module"
+            or not isinstance(before, fx.Node)
+            or before.op != "call_module"
+            or len(before.users) > 1
+        ):
             continue
-        layer, normalisation = traced.get_submodule(str(before.target)), traced.get_submodule(str(node.target))
+        layer, normalisation = (
+            traced.get_submodule(str(before.target)),
+            traced.get_submodule(str(node.target)),
+        )
         if isinstance(layer, nn.Conv2d) and isinstance(normalisation, nn.BatchNorm2d):
             fused: nn.Module = fusion.fuse_conv_bn_eval(layer, normalisation)
         elif isinstance(layer, nn.Linear) and isinstance(normalisation, nn.BatchNorm1d):

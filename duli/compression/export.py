@@ -1,4 +1,6 @@
-"""A trained network as ONNX that takes examples as they are kept: scaling and normalisation are part of the graph."""
+"""A trained network as ONNX that takes examples as they are kept: scaling and normalisation are
+part of the graph.
+"""
 
 import contextlib
 import copy
@@ -25,7 +27,8 @@ class _Whole(nn.Module):
     def __init__(self, before: nn.Module, model: nn.Module) -> None:
         super().__init__()
         self.before = before
-        # The exporter writes down the memory format of the weights; training may have left them channels-last.
+        # The exporter writes down the memory format of the weights; training may have left them
+        # channels-last.
         self.model = copy.deepcopy(model).eval().to(memory_format=torch.contiguous_format)
 
     def forward(self, raw: torch.Tensor) -> torch.Tensor:
@@ -34,12 +37,14 @@ class _Whole(nn.Module):
 
 
 def to_onnx(model: nn.Module, before: nn.Module, example: torch.Tensor, name: str) -> bytes:
-    """The ONNX file of `model` behind its preprocessing `before`, whose input is called `name` and is like `example` [2, ...].
+    """The ONNX file of `model` behind its preprocessing `before`, whose input is called `name` and
+    is like `example` [2, ...].
 
     For any batch size, and for tokens (int32 [n, length]) of any length up to the example's.
 
-    No external data, no metadata of the exporter (it names paths of this machine), so the same weights give the same bytes.
-    Raises `GateError` where the exporter cannot take the network, with the operator or the line that stops it.
+    No external data, no metadata of the exporter (it names paths of this machine), so the same
+    weights give the same bytes. Raises `GateError` where the exporter cannot take the network, with
+    the operator or the line that stops it.
     """
     sizes = {0: torch.export.Dim("batch", min=1)}
     if example.dtype == torch.int32:
@@ -61,7 +66,8 @@ def to_onnx(model: nn.Module, before: nn.Module, example: torch.Tensor, name: st
             )
         except torch.onnx.OnnxExporterError as error:
             raise GateError(
-                f"the network cannot be exported to ONNX: {_why(error)}; take operators that ONNX has in the architecture, duli/models/"
+                f"the network cannot be exported to ONNX: {_why(error)}; take operators that ONNX"
+                " has in the architecture, duli/models/"
             ) from error
     assert program is not None
     proto = program.model_proto
@@ -74,7 +80,9 @@ def to_onnx(model: nn.Module, before: nn.Module, example: torch.Tensor, name: st
 
 
 def _why(error: BaseException) -> str:
-    """The first line of the innermost cause, which names the operator, and the line of the network's code where that is known."""
+    """The first line of the innermost cause, which names the operator, and the line of the
+    network's code where that is known.
+    """
     said = str(error)
     while error.__cause__ is not None:
         error = error.__cause__
@@ -90,7 +98,12 @@ def _strip(proto: onnx.ModelProto) -> None:
     for node in proto.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
-    for value in (*proto.graph.value_info, *proto.graph.input, *proto.graph.output, *proto.graph.initializer):
+    for value in (
+        *proto.graph.value_info,
+        *proto.graph.input,
+        *proto.graph.output,
+        *proto.graph.initializer,
+    ):
         del value.metadata_props[:]
         value.doc_string = ""
     del proto.graph.metadata_props[:]

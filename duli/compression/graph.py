@@ -1,4 +1,6 @@
-"""Folds the preprocessing at the beginning of an ONNX graph into its first layer, which changes no answer."""
+"""Folds the preprocessing at the beginning of an ONNX graph into its first layer, which changes no
+answer.
+"""
 
 from collections.abc import Iterable
 
@@ -11,10 +13,12 @@ OUTPUT = "logits"
 
 
 def fold_preprocessing(proto: onnx.ModelProto) -> None:
-    """Moves `images * scale + shift` at the beginning of the graph into the weights and the bias of the layer behind it, in place.
+    """Moves `images * scale + shift` at the beginning of the graph into the weights and the bias of
+    the layer behind it, in place.
 
-    Two passes over all pixels less. Only for a convolution without padding (a padded one sees zeros that no shift has touched), and only
-    where nothing else reads what is in between; any other graph stays as it is. In float64, so that the result is rounded once.
+    Two passes over all pixels less. Only for a convolution without padding (a padded one sees zeros
+    that no shift has touched), and only where nothing else reads what is in between; any other
+    graph stays as it is. In float64, so that the result is rounded once.
     """
     found = _preprocessing(proto)
     if found is None:
@@ -30,19 +34,30 @@ def fold_preprocessing(proto: onnx.ModelProto) -> None:
     remove(proto, [mul, add])
 
 
-def _preprocessing(proto: onnx.ModelProto) -> tuple[NodeProto, NodeProto, NodeProto, NodeProto] | None:
-    """Cast, multiplication, addition and the convolution behind them, where they follow each other as `fold_preprocessing` asks."""
+def _preprocessing(
+    proto: onnx.ModelProto,
+) -> tuple[NodeProto, NodeProto, NodeProto, NodeProto] | None:
+    """Cast, multiplication, addition and the convolution behind them, where they follow each other
+    as `fold_preprocessing` asks.
+    """
     chain: list[NodeProto] = []
     name = proto.graph.input[0].name
     constants = {tensor.name for tensor in proto.graph.initializer}
     for kind in ("Cast", "Mul", "Add", "Conv"):
         readers = [node for node in proto.graph.node if name in node.input]
-        if len(readers) != 1 or readers[0].op_type != kind or readers[0].input[0] != name or not constants.issuperset(readers[0].input[1:]):
+        if (
+            len(readers) != 1
+            or readers[0].op_type != kind
+            or readers[0].input[0] != name
+            or not constants.issuperset(readers[0].input[1:])
+        ):
             return None
         chain.append(readers[0])
         name = readers[0].output[0]
     padded = any(number for one in chain[-1].attribute if one.name == "pads" for number in one.ints)
-    automatic = any(one.s not in (b"", b"NOTSET") for one in chain[-1].attribute if one.name == "auto_pad")
+    automatic = any(
+        one.s not in (b"", b"NOTSET") for one in chain[-1].attribute if one.name == "auto_pad"
+    )
     cast, mul, add, layer = chain
     return None if padded or automatic or len(layer.input) != 3 else (cast, mul, add, layer)
 

@@ -16,7 +16,12 @@ from duli.compression import qdq
 from duli.compression.params import Calibration
 
 CALIBRATION_BATCH = 64  # at most
-METHODS: dict[Calibration, str] = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}  # onnxruntime's names
+# onnxruntime's names
+METHODS: dict[Calibration, str] = {
+    "minmax": "MinMax",
+    "entropy": "Entropy",
+    "percentile": "Percentile",
+}
 
 
 def draw(labels: NDArray[np.int64], rows: int, seed: int) -> NDArray[np.int64]:
@@ -26,7 +31,8 @@ def draw(labels: NDArray[np.int64], rows: int, seed: int) -> NDArray[np.int64]:
     """
     generator = np.random.default_rng(seed)
     shuffled = generator.permutation(len(labels))
-    # The k-th example of each class, class after class: a draw that misses no class, however small it is.
+    # The k-th example of each class, class after class: a draw that misses no class, however small
+    # it is.
     rank = np.empty(len(labels), np.int64)
     for label in np.unique(labels):
         members = shuffled[labels[shuffled] == label]
@@ -34,16 +40,25 @@ def draw(labels: NDArray[np.int64], rows: int, seed: int) -> NDArray[np.int64]:
     return np.sort(shuffled[np.argsort(rank[shuffled], kind="stable")][:rows])
 
 
-def quantize(model: bytes, inputs: NDArray[Any], calibration: Calibration, *, full: bool = False) -> bytes:
+def quantize(
+    model: bytes, inputs: NDArray[Any], calibration: Calibration, *, full: bool = False
+) -> bytes:
     """The int8 form of an ONNX `model`: QDQ, per-channel signed weights, unsigned activations.
 
-    `inputs` is the calibration set, as the model takes it, `calibration` says how the ranges of the activations follow from
-    it: their ends, the cut of least Kullback-Leibler divergence, or the 99.999th percentile. The same input gives the same bytes.
+    `inputs` is the calibration set, as the model takes it, `calibration` says how the ranges of the
+    activations follow from it: their ends, the cut of least Kullback-Leibler divergence, or the
+    99.999th percentile. The same input gives the same bytes.
 
-    Weights are of 7 bits, -64..64, so that no sum of two products overflows on a CPU without VNNI (`saturation`);
-    of all 8 with `full`.
+    Weights are of 7 bits, -64..64, so that no sum of two products overflows on a CPU without VNNI
+    (`saturation`); of all 8 with `full`.
     """
-    from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     name = onnx.load_from_string(model).graph.input[0].name
@@ -51,16 +66,27 @@ def quantize(model: bytes, inputs: NDArray[Any], calibration: Calibration, *, fu
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
             # All of one size: histograms are not gathered over batches of different ones.
-            size = next(size for size in range(min(CALIBRATION_BATCH, len(inputs)), 0, -1) if len(inputs) % size == 0)
-            self._batches: Iterator[dict[str, Any]] = ({name: batch} for batch in np.split(inputs, len(inputs) // size))
+            size = next(
+                size
+                for size in range(min(CALIBRATION_BATCH, len(inputs)), 0, -1)
+                if len(inputs) % size == 0
+            )
+            self._batches: Iterator[dict[str, Any]] = (
+                {name: batch} for batch in np.split(inputs, len(inputs) // size)
+            )
 
         def get_next(self) -> dict[str, Any] | None:
             return next(self._batches, None)
 
     logging.getLogger().setLevel(logging.ERROR)  # the quantizer advises what has just been done
     said = io.StringIO()  # what the calibrators of histograms print
-    with tempfile.TemporaryDirectory(prefix="duli-int8-") as scratch, contextlib.redirect_stdout(said):
-        plain, prepared, quantized = (Path(scratch) / name for name in ("plain.onnx", "prepared.onnx", "int8.onnx"))
+    with (
+        tempfile.TemporaryDirectory(prefix="duli-int8-") as scratch,
+        contextlib.redirect_stdout(said),
+    ):
+        plain, prepared, quantized = (
+            Path(scratch) / name for name in ("plain.onnx", "prepared.onnx", "int8.onnx")
+        )
         plain.write_bytes(model)
         quant_pre_process(plain, prepared, skip_symbolic_shape=True)
         quantize_static(
@@ -82,11 +108,21 @@ def quantize(model: bytes, inputs: NDArray[Any], calibration: Calibration, *, fu
 
 
 def _bytes_as_they_are(proto: onnx.ModelProto) -> dict[str, list[dict[str, Any]]]:
-    """The quantization of an input of bytes, whose range is known and not left to calibration: scale 1 from 0, wherever a cast is first."""
+    """The quantization of an input of bytes, whose range is known and not left to calibration:
+    scale 1 from 0, wherever a cast is first.
+    """
     if proto.graph.input[0].type.tensor_type.elem_type != onnx.TensorProto.UINT8:
         return {}
     from onnxruntime.quantization import QuantType
 
-    casts = [node for node in proto.graph.node if node.op_type == "Cast" and list(node.input) == [proto.graph.input[0].name]]
-    exact = {"quant_type": QuantType.QUInt8, "scale": np.array(1, np.float32), "zero_point": np.array(0, np.uint8)}
+    casts = [
+        node
+        for node in proto.graph.node
+        if node.op_type == "Cast" and list(node.input) == [proto.graph.input[0].name]
+    ]
+    exact = {
+        "quant_type": QuantType.QUInt8,
+        "scale": np.array(1, np.float32),
+        "zero_point": np.array(0, np.uint8),
+    }
     return {node.output[0]: [exact] for node in casts}

@@ -1,4 +1,6 @@
-"""Structured pruning: whole channels go, those whose weights are smallest, and the tensors shrink with them."""
+"""Structured pruning: whole channels go, those whose weights are smallest, and the tensors shrink
+with them.
+"""
 
 import copy
 import warnings
@@ -10,27 +12,36 @@ from duli.compression.attempt import LeftOut
 
 
 def narrowed(model: nn.Module, example: torch.Tensor, share: float) -> nn.Module:
-    """A copy of `model` (inputs like `example` [2, ...]) without `share` of the channels of each layer but the last.
+    """A copy of `model` (inputs like `example` [2, ...]) without `share` of the channels of each
+    layer but the last.
 
-    Which channels of which layers belong together is found from the graph (Fang et al., "DepGraph", arXiv 2301.12900; torch-pruning),
-    and those go whose weights have the smallest norm. Raises `LeftOut` where no layer has a channel to spare.
+    Which channels of which layers belong together is found from the graph (Fang et al., "DepGraph",
+    arXiv 2301.12900; torch-pruning), and those go whose weights have the smallest norm. Raises
+    `LeftOut` where no layer has a channel to spare.
     """
     import torch_pruning
     from torchvision.models import VisionTransformer
 
-    # Batch normalisation and dropout as in use; contiguous, because training leaves weights channels-last.
+    # Batch normalisation and dropout as in use; contiguous, because training leaves weights
+    # channels-last.
     smaller = copy.deepcopy(model).eval().to(memory_format=torch.contiguous_format)
     layers = [layer for layer in smaller.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     classes = smaller(example).shape[1]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of weights outside of layers, such as the positions of a transformer, and prunes them
+        # it warns of weights outside of layers, such as the positions of a transformer, and prunes
+        # them
+        warnings.simplefilter("ignore")
         torch_pruning.pruner.MagnitudePruner(
             smaller,
             example,
             importance=torch_pruning.importance.GroupMagnitudeImportance(p=2),
             pruning_ratio=share,
             ignored_layers=layers[-1:],
-            num_heads={layer: layer.num_heads for layer in smaller.modules() if isinstance(layer, nn.MultiheadAttention)},
+            num_heads={
+                layer: layer.num_heads
+                for layer in smaller.modules()
+                if isinstance(layer, nn.MultiheadAttention)
+            },
         ).step()
     if isinstance(smaller, VisionTransformer):
         smaller.hidden_dim = smaller.conv_proj.out_channels  # which it shapes its patches by

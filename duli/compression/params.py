@@ -11,9 +11,12 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Epochs = Annotated[int, Field(ge=1, le=1000)]
 Rate = Annotated[float, Field(gt=0, le=10)]
 
-TRAINED = "trained"  # the network as it was trained; its variants have the name of their format alone
-NETWORKS = (TRAINED, "sparse", "narrow", "distilled", "aware")  # aware last: whether it is made depends on int8
-# Of int8 the weights have 7 bits; int8_full has all 8, and is there to be compared with: it ships only where its sums cannot overflow.
+# the network as it was trained; its variants have the name of their format alone
+TRAINED = "trained"
+# aware last: whether it is made depends on int8
+NETWORKS = (TRAINED, "sparse", "narrow", "distilled", "aware")
+# Of int8 the weights have 7 bits; int8_full has all 8, and is there to be compared with: it ships
+# only where its sums cannot overflow.
 FORMATS = ("fp32", "fp16", "int8", "int8_full", "int8_dynamic")
 # fp32 is always made; quantization-aware training is for static int8 and nothing else.
 VARIANTS = tuple(
@@ -40,10 +43,16 @@ def _once_each(names: tuple[Any, ...]) -> tuple[Any, ...]:
 def _known(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name not in VARIANTS:
-            made = "fp32 is always made, take it out" if name == "fp32" else f"known: {', '.join(VARIANTS)}"
+            made = (
+                "fp32 is always made, take it out"
+                if name == "fp32"
+                else f"known: {', '.join(VARIANTS)}"
+            )
             raise ValueError(f"names '{name}', which is no variant ({made})")
     if "aware_int8" in names and "int8" not in names:
-        raise ValueError("names aware_int8, which is made where int8 loses too much, but not int8; add it")
+        raise ValueError(
+            "names aware_int8, which is made where int8 loses too much, but not int8; add it"
+        )
     return names
 
 
@@ -71,7 +80,9 @@ class Aware(Section):
 
 
 class Distilled(Section):
-    """A network trained from nothing by the recipe of `train`, with the trained network as its teacher."""
+    """A network trained from nothing by the recipe of `train`, with the trained network as its
+    teacher.
+    """
 
     epochs: Epochs
     model: dict[str, Any]  # as the section `model`; checked as that
@@ -80,13 +91,16 @@ class Distilled(Section):
 class Quantize(Section):
     """The variants, what they are made with, and the bounds within which one may ship."""
 
-    variants: Annotated[tuple[str, ...], AfterValidator(_once_each), AfterValidator(_known)]  # FORMAT or NETWORK_FORMAT, beside fp32
+    # FORMAT or NETWORK_FORMAT, beside fp32
+    variants: Annotated[tuple[str, ...], AfterValidator(_once_each), AfterValidator(_known)]
     calibration_rows: Annotated[int, Field(ge=16)]  # drawn from train
-    calibration: Annotated[tuple[Calibration, ...], Field(min_length=1), AfterValidator(_once_each)]  # the best on validation is taken
+    # the best on validation is taken
+    calibration: Annotated[tuple[Calibration, ...], Field(min_length=1), AfterValidator(_once_each)]
     sparse: Sparse
     narrow: Narrow
     aware: Aware
     distilled: Distilled
     seed: Annotated[int, Field(ge=0, lt=2**32)]  # of the calibration rows and of all fine-tunes
-    max_drop: Annotated[float, Field(ge=0, le=1)]  # accuracy a variant may lose on validation, at the unfavourable end of the interval
+    # accuracy a variant may lose on validation, at the unfavourable end of the interval
+    max_drop: Annotated[float, Field(ge=0, le=1)]
     max_class_drop: Annotated[float, Field(ge=0, le=1)]  # the same for the class that loses most

@@ -1,6 +1,8 @@
-"""Rewrites of a quantized ONNX graph, for speed and size: what a runtime can do in integers it shall do in integers.
+"""Rewrites of a quantized ONNX graph, for speed and size: what a runtime can do in integers it
+shall do in integers.
 
-Measured on the default network (onnxruntime 1.32, one thread, AVX-512 VNNI): together a quarter less time at batch 256.
+Measured on the default network (onnxruntime 1.32, one thread, AVX-512 VNNI): together a quarter
+less time at batch 256.
 """
 
 import numpy as np
@@ -23,16 +25,29 @@ def rewrite(proto: onnx.ModelProto) -> None:
 
 
 def _take_bytes_as_quantized(proto: onnx.ModelProto) -> None:
-    """Lets a quantized graph read its input as what it is, in place: bytes are integers of scale 1 already.
+    """Lets a quantized graph read its input as what it is, in place: bytes are integers of scale 1
+    already.
 
-    A cast to float32 and a quantization with scale 1 and zero point 0 behind it give the bytes back; both go.
+    A cast to float32 and a quantization with scale 1 and zero point 0 behind it give the bytes
+    back; both go.
     """
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
     by_output = {output: node for node in proto.graph.node for output in node.output}
     for dequantize in proto.graph.node:
-        quantize = by_output.get(dequantize.input[0]) if dequantize.op_type == "DequantizeLinear" else None
-        cast = by_output.get(quantize.input[0]) if quantize is not None and quantize.op_type == "QuantizeLinear" else None
-        if quantize is None or cast is None or cast.op_type != "Cast" or list(cast.input) != [proto.graph.input[0].name]:
+        quantize = (
+            by_output.get(dequantize.input[0]) if dequantize.op_type == "DequantizeLinear" else None
+        )
+        cast = (
+            by_output.get(quantize.input[0])
+            if quantize is not None and quantize.op_type == "QuantizeLinear"
+            else None
+        )
+        if (
+            quantize is None
+            or cast is None
+            or cast.op_type != "Cast"
+            or list(cast.input) != [proto.graph.input[0].name]
+        ):
             continue
         scale, zero_point = (constants[name] for name in quantize.input[1:])
         if scale == 1 and zero_point == 0 and zero_point.dtype == np.uint8:
@@ -42,14 +57,18 @@ def _take_bytes_as_quantized(proto: onnx.ModelProto) -> None:
 
 
 def _gather_pixels(proto: onnx.ModelProto) -> None:
-    """Makes a first convolution of stride 2 one of stride 1 over blocks of 2x2 pixels as channels, in place; the sums stay the same.
+    """Makes a first convolution of stride 2 one of stride 1 over blocks of 2x2 pixels as channels,
+    in place; the sums stay the same.
 
-    A kernel of 5x5 over one channel reads 25 runs of one byte for each output, one of 3x3 over four channels 9 runs of four: a tenth less
-    time for the whole default network. Only for an unpadded convolution that reads the input itself, and sides that blocks divide.
+    A kernel of 5x5 over one channel reads 25 runs of one byte for each output, one of 3x3 over four
+    channels 9 runs of four: a tenth less time for the whole default network. Only for an unpadded
+    convolution that reads the input itself, and sides that blocks divide.
     """
     constants = {tensor.name: tensor for tensor in proto.graph.initializer}
     by_output = {output: node for node in proto.graph.node for output in node.output}
-    channels, *sides = (dimension.dim_value for dimension in proto.graph.input[0].type.tensor_type.shape.dim[1:])
+    channels, *sides = (
+        dimension.dim_value for dimension in proto.graph.input[0].type.tensor_type.shape.dim[1:]
+    )
     readers = [node for node in proto.graph.node if proto.graph.input[0].name in node.input]
     if (
         len(readers) != 1
@@ -61,41 +80,84 @@ def _gather_pixels(proto: onnx.ModelProto) -> None:
         return
     (dequantize,) = readers
     layers = [node for node in proto.graph.node if dequantize.output[0] in node.input]
-    if len(layers) != 1 or layers[0].op_type != "Conv" or _settings(layers[0]) != {"strides": [BLOCK, BLOCK]}:
+    if (
+        len(layers) != 1
+        or layers[0].op_type != "Conv"
+        or _settings(layers[0]) != {"strides": [BLOCK, BLOCK]}
+    ):
         return
     (layer,) = layers
     weight = constants[by_output[layer.input[1]].input[0]]
     kernel = numpy_helper.to_array(weight)
     rows, columns = (-(-side // BLOCK) for side in kernel.shape[2:])
-    # Zeros where the kernel does not fill its last blocks. Output of SpaceToDepth: channel (row in block, column in block, channel).
+    # Zeros where the kernel does not fill its last blocks. Output of SpaceToDepth: channel (row in
+    # block, column in block, channel).
     whole = np.zeros((len(kernel), channels, rows * BLOCK, columns * BLOCK), kernel.dtype)
     whole[:, :, : kernel.shape[2], : kernel.shape[3]] = kernel
-    blocks = whole.reshape(len(kernel), channels, rows, BLOCK, columns, BLOCK).transpose(0, 3, 5, 1, 2, 4)
-    weight.CopyFrom(numpy_helper.from_array(blocks.reshape(len(kernel), -1, rows, columns), weight.name))
+    blocks = whole.reshape(len(kernel), channels, rows, BLOCK, columns, BLOCK).transpose(
+        0, 3, 5, 1, 2, 4
+    )
+    weight.CopyFrom(
+        numpy_helper.from_array(blocks.reshape(len(kernel), -1, rows, columns), weight.name)
+    )
     for name, value in (("strides", [1, 1]), ("kernel_shape", [rows, columns])):
         _replace(layer, name, value)
-    proto.graph.node.insert(0, helper.make_node("SpaceToDepth", [proto.graph.input[0].name], ["blocks"], blocksize=BLOCK))
+    proto.graph.node.insert(
+        0,
+        helper.make_node("SpaceToDepth", [proto.graph.input[0].name], ["blocks"], blocksize=BLOCK),
+    )
     dequantize.input[0] = "blocks"
 
 
 def _leave_logits_unrounded(proto: onnx.ModelProto) -> None:
-    """Takes the last quantization out, in place: the sums of the last layer are at hand, and rounding them to 256 steps costs time."""
+    """Takes the last quantization out, in place: the sums of the last layer are at hand, and
+    rounding them to 256 steps costs time.
+    """
     by_output = {output: node for node in proto.graph.node for output in node.output}
     dequantize = by_output[OUTPUT]
-    quantize = by_output.get(dequantize.input[0]) if dequantize.op_type == "DequantizeLinear" else None
-    layer = by_output.get(quantize.input[0]) if quantize is not None and quantize.op_type == "QuantizeLinear" else None
-    if quantize is None or layer is None or sum(quantize.input[0] in node.input for node in proto.graph.node) > 1:
+    quantize = (
+        by_output.get(dequantize.input[0]) if dequantize.op_type == "DequantizeLinear" else None
+    )
+    layer = (
+        by_output.get(quantize.input[0])
+        if quantize is not None and quantize.op_type == "QuantizeLinear"
+        else None
+    )
+    if (
+        quantize is None
+        or layer is None
+        or sum(quantize.input[0] in node.input for node in proto.graph.node) > 1
+    ):
         return
     layer.output[list(layer.output).index(quantize.input[0])] = OUTPUT
     remove(proto, [dequantize, quantize])
 
 
 def _settings(layer: NodeProto) -> dict[str, list[int]]:
-    """What of a convolution's attributes is not the default; the size of the kernel stands in its weights."""
-    default: dict[str, list[list[int]]] = {"pads": [[0, 0, 0, 0]], "dilations": [[1, 1]], "group": [[1]], "strides": [[1, 1]]}
-    found = {one.name: list(one.ints) or [one.i] for one in layer.attribute if one.type != onnx.AttributeProto.STRING}
-    named = {one.name: [0] for one in layer.attribute if one.type == onnx.AttributeProto.STRING and one.s not in (b"", b"NOTSET")}
-    return {name: value for name, value in (found | named).items() if name != "kernel_shape" and value not in default.get(name, [])}
+    """What of a convolution's attributes is not the default; the size of the kernel stands in its
+    weights.
+    """
+    default: dict[str, list[list[int]]] = {
+        "pads": [[0, 0, 0, 0]],
+        "dilations": [[1, 1]],
+        "group": [[1]],
+        "strides": [[1, 1]],
+    }
+    found = {
+        one.name: list(one.ints) or [one.i]
+        for one in layer.attribute
+        if one.type != onnx.AttributeProto.STRING
+    }
+    named = {
+        one.name: [0]
+        for one in layer.attribute
+        if one.type == onnx.AttributeProto.STRING and one.s not in (b"", b"NOTSET")
+    }
+    return {
+        name: value
+        for name, value in (found | named).items()
+        if name != "kernel_shape" and value not in default.get(name, [])
+    }
 
 
 def _replace(node: NodeProto, name: str, value: list[int]) -> None:
@@ -105,16 +167,23 @@ def _replace(node: NodeProto, name: str, value: list[int]) -> None:
 
 
 def _slim(proto: onnx.ModelProto) -> None:
-    """Leaves out of a graph what no runtime needs, in place: shapes that it infers, long names, zero points that are zero.
+    """Leaves out of a graph what no runtime needs, in place: shapes that it infers, long names,
+    zero points that are zero.
 
-    The zero point of a convolution's weights and bias may be left out: their types say that it is zero. Every other stays: without it
-    onnxruntime does not see that what is in between could be done in integers (a max-pool cost 16 to 25 % more at batch 1 and 256).
+    The zero point of a convolution's weights and bias may be left out: their types say that it is
+    zero. Every other stays: without it onnxruntime does not see that what is in between could be
+    done in integers (a max-pool cost 16 to 25 % more at batch 1 and 256).
     """
     graph = proto.graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
     convolved = {name for node in graph.node if node.op_type == "Conv" for name in node.input[1:]}
     for node in graph.node:
-        if node.op_type == "DequantizeLinear" and len(node.input) == 3 and node.input[0] in constants and node.output[0] in convolved:
+        if (
+            node.op_type == "DequantizeLinear"
+            and len(node.input) == 3
+            and node.input[0] in constants
+            and node.output[0] in convolved
+        ):
             zero: NDArray[np.generic] = numpy_helper.to_array(constants[node.input[2]])
             if not zero.any():
                 del node.input[2]
@@ -124,7 +193,12 @@ def _slim(proto: onnx.ModelProto) -> None:
     for node in graph.node:
         for names in (node.input, node.output):
             names[:] = [
-                name if name in ("", proto.graph.input[0].name, OUTPUT) else short.setdefault(name, f"{len(short):x}") for name in names
+                (
+                    name
+                    if name in ("", proto.graph.input[0].name, OUTPUT)
+                    else short.setdefault(name, f"{len(short):x}")
+                )
+                for name in names
             ]
     kept = [tensor for tensor in graph.initializer if tensor.name in short]
     for tensor in kept:

@@ -1,8 +1,10 @@
-"""Counts the products of an int8 file that can overflow on a CPU without VNNI, by arithmetic on its weights.
+"""Counts the products of an int8 file that can overflow on a CPU without VNNI, by arithmetic on its
+weights.
 
-onnxruntime multiplies bytes by int8 weights there with `vpmaddubsw`, which adds two products in 16 bits and cuts off what does not fit
-(onnxruntime#14642): the same file then answers otherwise than on a CPU with VNNI, where sums have 32 bits. Unsigned weights take another
-instruction, and do not overflow.
+onnxruntime multiplies bytes by int8 weights there with `vpmaddubsw`, which adds two products in 16
+bits and cuts off what does not fit (onnxruntime#14642): the same file then answers otherwise than
+on a CPU with VNNI, where sums have 32 bits. Unsigned weights take another instruction, and do not
+overflow.
 """
 
 import numpy as np
@@ -10,17 +12,28 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, numpy_helper
 
-# What two weights of one sign may add up to: times an activation of 255 that is the most which 16 bits hold.
+# What two weights of one sign may add up to: times an activation of 255 that is the most which 16
+# bits hold.
 LIMIT = 32_767 // 255
 # Axis of the output channel in the weights of a layer.
 CHANNELS = {
     **dict.fromkeys(("Conv", "ConvInteger", "QLinearConv"), 0),
-    **dict.fromkeys(("MatMul", "MatMulInteger", "MatMulIntegerToFloat", "QLinearMatMul", "DynamicQuantizeMatMul"), -1),
+    **dict.fromkeys(
+        (
+            "MatMul",
+            "MatMulInteger",
+            "MatMulIntegerToFloat",
+            "QLinearMatMul",
+            "DynamicQuantizeMatMul",
+        ),
+        -1,
+    ),
 }
 
 
 def pairs(content: bytes) -> int:
-    """How many pairs of int8 weights of an output channel can pass 16 bits, over all layers of an ONNX file.
+    """How many pairs of int8 weights of an output channel can pass 16 bits, over all layers of an
+    ONNX file.
 
     Any two of a channel are a pair: which of them a kernel adds depends on how it lays them out.
     """
@@ -38,11 +51,19 @@ def pairs(content: bytes) -> int:
 def _layers(graph: onnx.GraphProto, name: str) -> list[NodeProto]:
     """Nodes that compute with a tensor, as it is or dequantized."""
     readers = [node for node in graph.node if name in node.input]
-    return [layer for node in readers for layer in (_layers(graph, node.output[0]) if node.op_type == "DequantizeLinear" else [node])]
+    return [
+        layer
+        for node in readers
+        for layer in (
+            _layers(graph, node.output[0]) if node.op_type == "DequantizeLinear" else [node]
+        )
+    ]
 
 
 def _by_channel(weights: NDArray[np.int8], layer: NodeProto) -> NDArray[np.int8]:
-    """`weights` as [output channels, weights]; of a layer not known here all of them as one channel, which is the safe side."""
+    """`weights` as [output channels, weights]; of a layer not known here all of them as one
+    channel, which is the safe side.
+    """
     axis = CHANNELS.get(layer.op_type)
     if layer.op_type in ("Gemm", "QGemm"):
         axis = 0 if any(one.name == "transB" and one.i for one in layer.attribute) else 1
@@ -52,12 +73,15 @@ def _by_channel(weights: NDArray[np.int8], layer: NodeProto) -> NDArray[np.int8]
 
 
 def _overflowing(weights: NDArray[np.int8]) -> int:
-    """Pairs among `weights` [n] of one sign that add up to more than `LIMIT`; of two signs none does."""
+    """Pairs among `weights` [n] of one sign that add up to more than `LIMIT`; of two signs none
+    does.
+    """
     count = 0
     for sign in (1, -1):
         sizes = np.bincount(np.maximum(sign * weights.astype(np.int64), 0), minlength=LIMIT + 1)
         at_least = sizes[::-1].cumsum()[::-1]
-        ordered = sizes[1:] @ at_least[:0:-1]  # each weight of size v with all of at least LIMIT + 1 - v
+        # each weight of size v with all of at least LIMIT + 1 - v
+        ordered = sizes[1:] @ at_least[:0:-1]
         itself = at_least[LIMIT // 2 + 1]
         count += int(ordered - itself) // 2
     return count

@@ -9,14 +9,19 @@ from duli.compression.attempt import LeftOut
 
 
 def pruned(model: nn.Module, share: float) -> nn.Module:
-    """A copy of `model` in which `share` of the weights of convolutions and linear layers are zero, and stay zero in training.
+    """A copy of `model` in which `share` of the weights of convolutions and linear layers are zero,
+    and stay zero in training.
 
-    Those of smallest magnitude over all layers (Han et al., arXiv 1506.02626; torch.nn.utils.prune). Raises `LeftOut` where there are none.
+    Those of smallest magnitude over all layers (Han et al., arXiv 1506.02626;
+    torch.nn.utils.prune). Raises `LeftOut` where there are none.
     """
     model = copy.deepcopy(model)
     weights = [(layer, "weight") for layer in _layers(model)]
     if not weights:
-        raise LeftOut("the network has no convolution and no linear layer whose weights could be zero: add one")
+        raise LeftOut(
+            "the network has no convolution and no linear layer whose weights could be zero:"
+            " add one"
+        )
     prune.global_unstructured(weights, pruning_method=prune.L1Unstructured, amount=share)
     return model
 
@@ -29,6 +34,15 @@ def solid(model: nn.Module) -> nn.Module:
 
 
 def _layers(model: nn.Module) -> list[nn.Module]:
-    # Attention reads the weight of its last layer without calling that layer, and would not see a mask.
-    inner = {id(module.out_proj) for module in model.modules() if isinstance(module, nn.MultiheadAttention)}
-    return [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear) and id(layer) not in inner]
+    # Attention reads the weight of its last layer without calling that layer, and would not see a
+    # mask.
+    inner = {
+        id(module.out_proj)
+        for module in model.modules()
+        if isinstance(module, nn.MultiheadAttention)
+    }
+    return [
+        layer
+        for layer in model.modules()
+        if isinstance(layer, nn.Conv2d | nn.Linear) and id(layer) not in inner
+    ]

@@ -9,23 +9,38 @@ import pyarrow as pa
 
 from duli.errors import DataError
 
-PARTS = (("train", "train-images-idx3-ubyte", "train-labels-idx1-ubyte"), ("test", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"))
-IMAGES, LABELS = 2051, 2049  # magic numbers of the format: unsigned bytes in three dimensions, in one
+PARTS = (
+    ("train", "train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    ("test", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+)
+# magic numbers of the format: unsigned bytes in three dimensions, in one
+IMAGES, LABELS = 2051, 2049
 
 
 def examples(folder: Path, rows: int, shape: tuple[int, int, int]) -> Iterator[pa.RecordBatch]:
-    """The four files' examples in batches of at most `rows`: id, published split, label, content (height x width bytes).
+    """The four files' examples in batches of at most `rows`: id, published split, label, content
+    (height x width bytes).
 
-    `shape` is channels (one), height, width. Raises `DataError` where a file is not the IDX file it should be.
+    `shape` is channels (one), height, width. Raises `DataError` where a file is not the IDX file it
+    should be.
     """
     for split, images_name, labels_name in PARTS:
-        with (folder / images_name).open("rb") as images, (folder / labels_name).open("rb") as labels:
+        with (
+            (folder / images_name).open("rb") as images,
+            (folder / labels_name).open("rb") as labels,
+        ):
             count, height, width = _header(images, images_name, IMAGES, dimensions=3)
             (label_count,) = _header(labels, labels_name, LABELS, dimensions=1)
             if (1, height, width) != shape:
-                raise DataError(f"{images_name} holds images of {height} x {width}, not {shape[1]} x {shape[2]}; fetch it again")
+                raise DataError(
+                    f"{images_name} holds images of {height} x {width}, not {shape[1]} x"
+                    f" {shape[2]}; fetch it again"
+                )
             if count != label_count:
-                raise DataError(f"{images_name} has {count} images but {labels_name} has {label_count} labels; fetch both again")
+                raise DataError(
+                    f"{images_name} has {count} images but {labels_name} has {label_count} labels;"
+                    " fetch both again"
+                )
             for start in range(0, count, rows):
                 size = min(rows, count - start)
                 pixels = _exactly(images, images_name, size * height * width)
@@ -33,8 +48,14 @@ def examples(folder: Path, rows: int, shape: tuple[int, int, int]) -> Iterator[p
                     [
                         pa.array([f"{split}-{index:05d}" for index in range(start, start + size)]),
                         pa.array([split] * size),
-                        pa.array(np.frombuffer(_exactly(labels, labels_name, size), np.uint8).astype(np.int16)),
-                        pa.FixedSizeBinaryArray.from_buffers(pa.binary(height * width), size, [None, pa.py_buffer(pixels)]),
+                        pa.array(
+                            np.frombuffer(_exactly(labels, labels_name, size), np.uint8).astype(
+                                np.int16
+                            )
+                        ),
+                        pa.FixedSizeBinaryArray.from_buffers(
+                            pa.binary(height * width), size, [None, pa.py_buffer(pixels)]
+                        ),
                     ],
                     names=["id", "split", "label", "content"],
                 )
@@ -46,7 +67,10 @@ def examples(folder: Path, rows: int, shape: tuple[int, int, int]) -> Iterator[p
 def _header(file: BinaryIO, name: str, magic: int, dimensions: int) -> tuple[int, ...]:
     numbers = np.frombuffer(_exactly(file, name, 4 * (1 + dimensions)), ">u4").tolist()
     if numbers[0] != magic:
-        raise DataError(f"{name} starts with {numbers[0]} where an IDX file of this kind has {magic}; fetch it again")
+        raise DataError(
+            f"{name} starts with {numbers[0]} where an IDX file of this kind has {magic}; fetch it"
+            " again"
+        )
     return tuple(numbers[1:])
 
 

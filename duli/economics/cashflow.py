@@ -1,7 +1,9 @@
-"""Cash by month from adoption and the three business models, and what it is worth: NPV, IRR, payback, lifetime value.
+"""Cash by month from adoption and the three business models, and what it is worth: NPV, IRR,
+payback, lifetime value.
 
-Every input may be one number or one a draw, [draws]; what is by month has the months first, [months + 1, draws] or
-[months + 1]. Amounts are USD and real, before taxes; month 0 is the build, sales begin in month 1.
+Every input may be one number or one a draw, [draws]; what is by month has the months first, [months
++ 1, draws] or [months + 1]. Amounts are USD and real, before taxes; month 0 is the build, sales
+begin in month 1.
 """
 
 from dataclasses import dataclass, fields
@@ -59,7 +61,9 @@ class Venture:
 
 @dataclass(frozen=True)
 class Flows:
-    """By month: accounts of each kind, and revenue and cost by cause, USD; all [months + 1, ...]."""
+    """By month: accounts of each kind, and revenue and cost by cause, USD; all [months + 1,
+    ...].
+    """
 
     won: Floats  # new accounts
     subscribers: Floats
@@ -95,7 +99,8 @@ class Flows:
 
 
 def bass(accounts: Number, innovation: Number, imitation: Number, months: int) -> Floats:
-    """New accounts a month, month 0 with none: Q = p (M - N) + q (N / M) (M - N), Bass 1969, with p and q a year spread over twelve months.
+    """New accounts a month, month 0 with none: Q = p (M - N) + q (N / M) (M - N), Bass 1969, with p
+    and q a year spread over twelve months.
 
     Never more than are left, so the sum stays in [0, M].
     """
@@ -113,10 +118,17 @@ def bass(accounts: Number, innovation: Number, imitation: Number, months: int) -
 
 def flows(venture: Venture, mode: Mode, months: int) -> Flows:
     """The cash of a plan by month."""
-    shape = np.broadcast_shapes(*(np.shape(getattr(venture, field.name)) for field in fields(venture)))
-    won = np.broadcast_to(bass(venture.accounts, venture.innovation, venture.imitation, months), (months + 1, *shape))
+    shape = np.broadcast_shapes(
+        *(np.shape(getattr(venture, field.name)) for field in fields(venture))
+    )
+    won = np.broadcast_to(
+        bass(venture.accounts, venture.innovation, venture.imitation, months), (months + 1, *shape)
+    )
     kept = 1 - monthly(venture.churn)
-    subscribers, owners, clients = (_held(won * share, kept) for share in (venture.subscription, venture.one_time, venture.services))
+    subscribers, owners, clients = (
+        _held(won * share, kept)
+        for share in (venture.subscription, venture.one_time, venture.services)
+    )
     new_clients = won * venture.services
     volume = subscribers * venture.account_volume
     accepted = volume * (venture.coverage if mode == "abstain" else 1.0)
@@ -133,16 +145,32 @@ def flows(venture: Venture, mode: Mode, months: int) -> Flows:
         clients=clients,
         subscription=accepted * venture.price / MILLION,
         licences=won * venture.one_time * venture.licence,
-        maintenance=(owners - won * venture.one_time) * venture.licence * venture.maintenance / MONTHS_PER_YEAR,
+        maintenance=(owners - won * venture.one_time)
+        * venture.licence
+        * venture.maintenance
+        / MONTHS_PER_YEAR,
         services=days * venture.day_rate,
         machines=hours * venture.price_per_hour,
-        review=volume * cost.review(venture.coverage, venture.review) / MILLION if mode == "review" else np.zeros_like(volume),
+        review=(
+            volume * cost.review(venture.coverage, venture.review) / MILLION
+            if mode == "review"
+            else np.zeros_like(volume)
+        ),
         errors=volume * cost.errors(venture.coverage, venture.accuracy, venture.error) / MILLION,
-        support=(subscribers + owners) * venture.account_volume * venture.tickets / MILLION * venture.ticket,
+        support=(subscribers + owners)
+        * venture.account_volume
+        * venture.tickets
+        / MILLION
+        * venture.ticket,
         delivery=days * venture.day_cost,
         acquisition=won * venture.cac,
-        team=np.broadcast_to(after[column] * (venture.team * np.asarray(venture.upkeep)), won.shape),
-        build=np.broadcast_to(before[column] * (venture.team * np.asarray(venture.build_months) + venture.training), won.shape),
+        team=np.broadcast_to(
+            after[column] * (venture.team * np.asarray(venture.upkeep)), won.shape
+        ),
+        build=np.broadcast_to(
+            before[column] * (venture.team * np.asarray(venture.build_months) + venture.training),
+            won.shape,
+        ),
     )
 
 
@@ -165,17 +193,21 @@ def monthly_rate(yearly: float) -> float:
 
 
 def npv(yearly: float, net: Floats) -> Floats:
-    """Net present value of monthly flows [months + 1, ...]: sum of CF_t / (1 + r)^t, where t = 0 is the first."""
+    """Net present value of monthly flows [months + 1, ...]: sum of CF_t / (1 + r)^t, where t = 0 is
+    the first.
+    """
     worth = (1 + monthly_rate(yearly)) ** -np.arange(len(net), dtype=float)
     # Row by row, not by BLAS, whose order of summation follows the number of its threads.
     return np.asarray(np.sum(worth.reshape(-1, *(1 for _ in net.shape[1:])) * net, axis=0))
 
 
 def irr(net: Floats) -> Floats:
-    """Interest a year at which flows [months + 1, ...] are worth nothing, [...]; nan where they have no such rate, or may have several.
+    """Interest a year at which flows [months + 1, ...] are worth nothing, [...]; nan where they
+    have no such rate, or may have several.
 
-    Money goes out first and comes back later with one change of sign: then there is exactly one rate above -100 % (Descartes). One
-    below -99.9 %, or so high that money grows a hundredfold in a month, counts as none.
+    Money goes out first and comes back later with one change of sign: then there is exactly one
+    rate above -100 % (Descartes). One below -99.9 %, or so high that money grows a hundredfold in a
+    month, counts as none.
     """
     from scipy.optimize.elementwise import find_root
 
@@ -186,19 +218,24 @@ def irr(net: Floats) -> Floats:
         months = np.arange(len(net), dtype=float)
 
         def worth(rate: Floats, place: Floats) -> Floats:
-            # Divided by the growth of the whole span where money shrinks, which keeps the powers finite and moves no root.
+            # Divided by the growth of the whole span where money shrinks, which keeps the powers
+            # finite and moves no root.
             powers = np.where(rate >= 0, -months[:, None], len(net) - months[:, None])
             return np.asarray(np.sum(columns[:, place.astype(int)] * (1 + rate) ** powers, axis=0))
 
         found = find_root(
-            worth, (np.full(len(chosen), monthly_rate(LEAST_RETURN)), np.full(len(chosen), MOST_A_MONTH)), args=(chosen.astype(float),)
+            worth,
+            (np.full(len(chosen), monthly_rate(LEAST_RETURN)), np.full(len(chosen), MOST_A_MONTH)),
+            args=(chosen.astype(float),),
         )
         rates[chosen] = np.where(found.success, (1 + found.x) ** MONTHS_PER_YEAR - 1, np.nan)
     return rates.reshape(net.shape[1:])
 
 
 def _invests(columns: Floats) -> Any:
-    """Whether each column of flows, [months + 1, n], is first negative, then positive, and changes sign once."""
+    """Whether each column of flows, [months + 1, n], is first negative, then positive, and changes
+    sign once.
+    """
     signs = np.sign(columns)
     for month in range(1, len(signs)):  # a month of nothing has the sign of the one before
         signs[month] = np.where(signs[month] == 0, signs[month - 1], signs[month])
@@ -207,7 +244,9 @@ def _invests(columns: Floats) -> Any:
 
 
 def payback(net: Floats) -> Floats:
-    """The first month at whose end everything paid has come back, [...] of [months + 1, ...]; infinite where there is none."""
+    """The first month at whose end everything paid has come back, [...] of [months + 1, ...];
+    infinite where there is none.
+    """
     paid = np.cumsum(net, axis=0) >= 0
     # The month after the last one in the red: a surplus that is lost again has paid nothing back.
     red = len(net) - np.argmax(~paid[::-1], axis=0)
@@ -216,28 +255,39 @@ def payback(net: Floats) -> Floats:
 
 
 def lifetime_value(arpa: Number, margin: Number, churn: Number, rate: float = 0.0) -> Any:
-    """What an account brings: ARPA * margin / churn, with interest ARPA * margin * (1 + r) / (churn + r); all by month.
+    """What an account brings: ARPA * margin / churn, with interest ARPA * margin * (1 + r) / (churn
+    + r); all by month.
 
     Endless, for better or worse, where nobody ever leaves and money has no price.
     """
-    kept, leaving = np.broadcast_arrays(np.asarray(arpa * margin * (1 + rate), float), np.asarray(churn, float) + rate)
+    kept, leaving = np.broadcast_arrays(
+        np.asarray(arpa * margin * (1 + rate), float), np.asarray(churn, float) + rate
+    )
     endless = np.where(kept == 0, 0.0, np.copysign(np.inf, kept))
     return np.divide(kept, leaving, out=endless, where=leaving > 0)
 
 
 def cac_payback(cac: Number, arpa: Number, margin: Number) -> Any:
-    """Months of contribution that pay for winning an account: CAC / (ARPA * margin); infinite where there is no contribution."""
+    """Months of contribution that pay for winning an account: CAC / (ARPA * margin); infinite where
+    there is no contribution.
+    """
     contribution = np.asarray(arpa * margin, float)
     shape = np.broadcast_shapes(np.shape(cac), contribution.shape)
     return np.divide(cac, contribution, out=np.full(shape, np.inf), where=contribution > 0)
 
 
 def contribution(venture: Venture, mode: Mode) -> tuple[Any, Any]:
-    """Revenue of a subscriber a month (ARPA), and the share of it that is left after the costs that come with each answer."""
+    """Revenue of a subscriber a month (ARPA), and the share of it that is left after the costs that
+    come with each answer.
+    """
     accepted = venture.coverage if mode == "abstain" else 1.0
     arpa = venture.account_volume * accepted * venture.price / MILLION
     spent = cost.compute(venture.price_per_hour, venture.throughput, venture.utilisation)
-    spent = spent + cost.errors(venture.coverage, venture.accuracy, venture.error) + venture.tickets * venture.ticket
+    spent = (
+        spent
+        + cost.errors(venture.coverage, venture.accuracy, venture.error)
+        + venture.tickets * venture.ticket
+    )
     if mode == "review":
         spent = spent + cost.review(venture.coverage, venture.review)
     return arpa, (venture.price * accepted - spent) / (venture.price * accepted)

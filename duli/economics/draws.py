@@ -1,4 +1,6 @@
-"""What is not known exactly, as numbers: draws by Latin hypercube, percentiles, and which input moves the result how much."""
+"""What is not known exactly, as numbers: draws by Latin hypercube, percentiles, and which input
+moves the result how much.
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +16,8 @@ Model = Callable[[Draws], Floats]  # inputs by name, each [n], to the result, [n
 
 PERCENTILES = (10, 50, 90)
 BARS = 40  # of a histogram
-NINETIETH = 1.6448536269514722  # the standard normal's 95th percentile: low to high of a lognormal holds 90 %
+# the standard normal's 95th percentile: low to high of a lognormal holds 90 %
+NINETIETH = 1.6448536269514722
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,10 @@ class Uncertain:
     def ppf(self, quantiles: Any) -> Floats:
         """The values below which the shares `quantiles` of all draws lie.
 
-        triangular: from low to high, most often at the value. beta: PERT (Malcolm 1959), the same with the mean at
-        (low + 4 value + high) / 6; of a counted share Jeffreys' posterior Beta(k + 1/2, n - k + 1/2) (Brown, Cai and DasGupta 2001).
-        lognormal: the value is the median, and 90 % of the draws lie within a factor sqrt(high / low) of it.
+        triangular: from low to high, most often at the value. beta: PERT (Malcolm 1959), the same
+        with the mean at (low + 4 value + high) / 6; of a counted share Jeffreys' posterior Beta(k +
+        1/2, n - k + 1/2) (Brown, Cai and DasGupta 2001). lognormal: the value is the median, and 90
+        % of the draws lie within a factor sqrt(high / low) of it.
         """
         from scipy import special
 
@@ -46,24 +50,37 @@ class Uncertain:
             return np.full(q.shape, self.value)
         width = self.high - self.low
         if self.dist == "beta" and self.n:
-            return np.asarray(special.betaincinv(self.value * self.n + 0.5, (1 - self.value) * self.n + 0.5, q))
+            return np.asarray(
+                special.betaincinv(self.value * self.n + 0.5, (1 - self.value) * self.n + 0.5, q)
+            )
         if self.dist == "beta":
-            below, above = 1 + 4 * (self.value - self.low) / width, 1 + 4 * (self.high - self.value) / width
+            below, above = (
+                1 + 4 * (self.value - self.low) / width,
+                1 + 4 * (self.high - self.value) / width,
+            )
             return np.asarray(self.low + width * special.betaincinv(below, above, q))
         if self.dist == "lognormal":
             sigma = math.log(self.high / self.low) / (2 * NINETIETH)
             return np.asarray(self.value * np.exp(sigma * special.ndtri(q)))
         mode = (self.value - self.low) / width
         rising, falling = np.sqrt(q * mode), 1 - np.sqrt((1 - q) * (1 - mode))
-        return np.asarray(np.clip(self.low + width * np.where(q < mode, rising, falling), self.low, self.high))
+        return np.asarray(
+            np.clip(self.low + width * np.where(q < mode, rising, falling), self.low, self.high)
+        )
 
 
 def hypercube(inputs: Mapping[str, Uncertain], n: int, seed: int) -> Draws:
-    """`n` draws of every input by Latin hypercube (McKay 1979): each of its n equally likely slices is drawn once, in a seeded order."""
+    """`n` draws of every input by Latin hypercube (McKay 1979): each of its n equally likely slices
+    is drawn once, in a seeded order.
+    """
     from scipy.stats import qmc
 
     moving = [name for name, one in inputs.items() if not one.known]
-    sample = qmc.LatinHypercube(len(moving), rng=np.random.default_rng(seed)).random(n) if moving else np.empty((n, 0))
+    sample = (
+        qmc.LatinHypercube(len(moving), rng=np.random.default_rng(seed)).random(n)
+        if moving
+        else np.empty((n, 0))
+    )
     drawn = {name: inputs[name].ppf(sample[:, column]) for column, name in enumerate(moving)}
     return {name: drawn.get(name, np.full(n, one.value)) for name, one in inputs.items()}
 
@@ -78,12 +95,18 @@ def percentiles(results: Any) -> dict[str, float | None]:
 
     An infinite result (never paid back) counts as the worst there is, and is not left out.
     """
-    found = np.quantile(np.asarray(results, float), [share / 100 for share in PERCENTILES], method="lower")
-    return {f"p{share}": float(value) if math.isfinite(value) else None for share, value in zip(PERCENTILES, found, strict=True)}
+    found = np.quantile(
+        np.asarray(results, float), [share / 100 for share in PERCENTILES], method="lower"
+    )
+    return {
+        f"p{share}": float(value) if math.isfinite(value) else None
+        for share, value in zip(PERCENTILES, found, strict=True)
+    }
 
 
 def histogram(results: Floats) -> list[dict[str, float]]:
-    """How many of the results [n] lie in each of equally wide bars; the hundredth at either end, far out, has none.
+    """How many of the results [n] lie in each of equally wide bars; the hundredth at either end,
+    far out, has none.
 
     One bar where all results are the same.
     """
@@ -96,14 +119,22 @@ def histogram(results: Floats) -> list[dict[str, float]]:
 
 
 def tornado(model: Model, inputs: Mapping[str, Uncertain]) -> list[dict[str, Any]]:
-    """The result with one input at its low and at its high, the others at their values; the one that moves it most first."""
+    """The result with one input at its low and at its high, the others at their values; the one
+    that moves it most first.
+    """
     names = list(inputs)
     rows = {name: np.full(2 * len(names), inputs[name].value) for name in names}
     for place, name in enumerate(names):
         rows[name][2 * place : 2 * place + 2] = inputs[name].low, inputs[name].high
     ends = model(rows).reshape(-1, 2)
     bars = [
-        {"input": name, "low": inputs[name].low, "high": inputs[name].high, "at_low": float(at_low), "at_high": float(at_high)}
+        {
+            "input": name,
+            "low": inputs[name].low,
+            "high": inputs[name].high,
+            "at_low": float(at_low),
+            "at_high": float(at_high),
+        }
         for name, (at_low, at_high) in zip(names, ends, strict=True)
         if not inputs[name].known
     ]
@@ -111,9 +142,11 @@ def tornado(model: Model, inputs: Mapping[str, Uncertain]) -> list[dict[str, Any
 
 
 def sobol(model: Model, inputs: Mapping[str, Uncertain], n: int, seed: int) -> list[dict[str, Any]]:
-    """Each input's share of the result's variance, alone (first) and with all it acts together with (total); the largest total first.
+    """Each input's share of the result's variance, alone (first) and with all it acts together with
+    (total); the largest total first.
 
-    Saltelli et al. 2010 over n * (inputs + 2) points; `n` is a power of two. Empty where the result does not vary.
+    Saltelli et al. 2010 over n * (inputs + 2) points; `n` is a power of two. Empty where the result
+    does not vary.
     """
     from scipy.stats import sobol_indices
 
@@ -124,22 +157,33 @@ def sobol(model: Model, inputs: Mapping[str, Uncertain], n: int, seed: int) -> l
 
     if not moving or np.ptp(evaluate(_matrix(inputs, moving, n, seed))) == 0:
         return []
-    found = sobol_indices(func=evaluate, n=n, dists=[inputs[name] for name in moving], rng=np.random.default_rng(seed))
+    found = sobol_indices(
+        func=evaluate, n=n, dists=[inputs[name] for name in moving], rng=np.random.default_rng(seed)
+    )
     first, total = np.atleast_2d(found.first_order)[0], np.atleast_2d(found.total_order)[0]
-    rows = [{"input": name, "first": float(one), "total": float(all_)} for name, one, all_ in zip(moving, first, total, strict=True)]
+    rows = [
+        {"input": name, "first": float(one), "total": float(all_)}
+        for name, one, all_ in zip(moving, first, total, strict=True)
+    ]
     return sorted(rows, key=lambda row: (-row["total"], row["input"]))
 
 
-def variance_share(model: Model, inputs: Mapping[str, Uncertain], of: Sequence[str], n: int, seed: int) -> float | None:
-    """The share of the result's variance that would vanish if the inputs `of` were known, with what they do together with others.
+def variance_share(
+    model: Model, inputs: Mapping[str, Uncertain], of: Sequence[str], n: int, seed: int
+) -> float | None:
+    """The share of the result's variance that would vanish if the inputs `of` were known, with what
+    they do together with others.
 
-    The total index of a group, by Jansen 1999: E[(f(A) - f(A with the group from B))^2] / 2 Var(f). None where nothing varies.
+    The total index of a group, by Jansen 1999: E[(f(A) - f(A with the group from B))^2] / 2 Var(f).
+    None where nothing varies.
     """
     moving = [name for name, one in inputs.items() if not one.known]
     group = [name for name in moving if name in set(of)]
     if not moving:
         return None
-    a, b = (dict(zip(moving, _matrix(inputs, moving, n, seed + step), strict=True)) for step in (0, 1))
+    a, b = (
+        dict(zip(moving, _matrix(inputs, moving, n, seed + step), strict=True)) for step in (0, 1)
+    )
     fixed = _fixed(inputs, n)
     of_a, of_b = model({**fixed, **a}), model({**fixed, **b})
     mixed = model({**fixed, **a, **{name: b[name] for name in group}})

@@ -38,15 +38,18 @@ class Report(Section):
     licence: Price  # USD, once, for the model on the customer's own machines
     day_rate: Price  # USD for a day of services
     mix: Mix
-    below_threshold: Literal["review", "abstain"]  # what happens to predictions that are not sure enough
+    # what happens to predictions that are not sure enough
+    below_threshold: Literal["review", "abstain"]
     volume_per_month: Price  # predictions asked for, of the unit cost
     compute: Id  # the machine rented; the row `<id>.vcpu` says its size
     instances: Annotated[int, Field(ge=0, le=1_000_000)]  # machines that are always on
-    utilisation: Annotated[float, Field(ge=0.001, le=1)]  # how full a machine is kept, so that peaks still fit
+    # how full a machine is kept, so that peaks still fit
+    utilisation: Annotated[float, Field(ge=0.001, le=1)]
     horizon_months: Annotated[int, Field(ge=1, le=240)]  # of the cash flow, after the launch
     discount_rate: Annotated[float, Field(ge=0, le=1)]  # a year, real
     draws: Annotated[int, Field(ge=100, le=1_000_000)]  # of the Monte Carlo simulation
     seed: Annotated[int, Field(ge=0)]
     market_size: Id  # the published sizes to show, `<id>.<year>.by_<publisher>`
     carbon: Id  # the row of the grid's carbon intensity, g per kWh
-    electricity: Id  # the row of its price, per kWh; shown, never added: the rent of the machine contains it
+    # the row of its price, per kWh; shown, never added: the rent of the machine contains it
+    electricity: Id

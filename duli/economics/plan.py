@@ -1,4 +1,6 @@
-"""A plan and what is known of its inputs, to what it is worth: point, draws, what moves it, and what would have to be true."""
+"""A plan and what is known of its inputs, to what it is worth: point, draws, what moves it, and
+what would have to be true.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,14 +16,20 @@ from duli.economics.draws import Draws, Floats, Uncertain
 from duli.economics.required import Needed, at_zero, rising
 
 MODELS = {"subscription": (1.0, 0.0, 0.0), "one_time": (0.0, 1.0, 0.0), "services": (0.0, 0.0, 1.0)}
-PER_POINT = 8  # draws for each point of the variance indices, which take a run for every input at each point
+# draws for each point of the variance indices, which take a run for every input at each point
+PER_POINT = 8
 MOST_POINTS = 4096  # a power of two; more would take gigabytes and tell nothing new
 CHUNK = 8192  # draws at a time: the flows of a month then stay in the processor's cache
-BAND = 2 * CHUNK  # draws that the band around the cash by month is taken from, however many there are: they stand in memory at once
+# draws that the band around the cash by month is taken from, however many there are: they stand in
+# memory at once
+BAND = 2 * CHUNK
 DEAREST = 1e9  # USD per million, or USD a customer: above any price that is meant
 
 # What has no number, and why; ends of a range that are missing have the same reason.
-NO_IRR = "the flows do not go from investment to return exactly once, so there is no rate, or no single one"
+NO_IRR = (
+    "the flows do not go from investment to return exactly once, so there is no rate, or no"
+    " single one"
+)
 NO_PAYBACK = "what was spent does not come back within the horizon"
 NOT_FINITE = "it has no finite value"
 NO_COVER = "the price does not cover the cost that comes with each customer"
@@ -44,12 +52,21 @@ class Plan:
     seed: int
 
 
-def venture(plan: Plan, figures: Mapping[str, Any], mix: tuple[float, float, float] | None = None) -> Venture:
-    """The inputs of the cash flow, from the register's names; accounts and their volume are counted over the segments."""
+def venture(
+    plan: Plan, figures: Mapping[str, Any], mix: tuple[float, float, float] | None = None
+) -> Venture:
+    """The inputs of the cash flow, from the register's names; accounts and their volume are counted
+    over the segments.
+    """
     accounts, volume = sizing.accounts(figures, plan.segments)
     shares = dict(zip(MODELS, mix or plan.mix, strict=True))
     made = {"accounts": accounts, "account_volume": volume, **shares}
-    return Venture(**{field.name: made[field.name] if field.name in made else figures[field.name] for field in fields(Venture)})
+    return Venture(
+        **{
+            field.name: made[field.name] if field.name in made else figures[field.name]
+            for field in fields(Venture)
+        }
+    )
 
 
 def drawn(inputs: Mapping[str, Uncertain], plan: Plan) -> Draws:
@@ -59,16 +76,27 @@ def drawn(inputs: Mapping[str, Uncertain], plan: Plan) -> Draws:
 
 def worth(plan: Plan, figures: Draws, mix: tuple[float, float, float] | None = None) -> Floats:
     """NPV in USD, [n], of draws [n]."""
-    return np.concatenate([cashflow.npv(plan.discount, _flows(plan, part, mix).net) for part in _parts(figures)])
+    return np.concatenate(
+        [cashflow.npv(plan.discount, _flows(plan, part, mix).net) for part in _parts(figures)]
+    )
 
 
-def investment(plan: Plan, inputs: Mapping[str, Uncertain], sample: Draws, mix: tuple[float, float, float] | None = None) -> dict[str, Any]:
-    """NPV, IRR, payback, revenue and what was put in, at the point and over the draws; `reasons` for what has no number."""
+def investment(
+    plan: Plan,
+    inputs: Mapping[str, Uncertain],
+    sample: Draws,
+    mix: tuple[float, float, float] | None = None,
+) -> dict[str, Any]:
+    """NPV, IRR, payback, revenue and what was put in, at the point and over the draws; `reasons`
+    for what has no number.
+    """
     one = _flows(plan, draws.point(inputs), mix)
     many = [_summary(plan, _flows(plan, part, mix)) for part in _parts(sample)]
     over = {name: np.concatenate([part[name] for part in many]) for name in many[0]}
     at = {name: float(value[0]) for name, value in _summary(plan, one).items()}
-    found: dict[str, Any] = {name: {"value": _finite(at[name]), **draws.percentiles(over[name])} for name in at}
+    found: dict[str, Any] = {
+        name: {"value": _finite(at[name]), **draws.percentiles(over[name])} for name in at
+    }
     found["npv_usd"]["mean"] = float(over["npv_usd"].mean())
     found["npv_positive_probability"] = float(np.mean(over["npv_usd"] > 0))
     found["npv_distribution"] = draws.histogram(over["npv_usd"])
@@ -77,23 +105,41 @@ def investment(plan: Plan, inputs: Mapping[str, Uncertain], sample: Draws, mix: 
 
 
 def table(plan: Plan, inputs: Mapping[str, Uncertain], sample: Draws) -> list[dict[str, Any]]:
-    """The cash of the plan at the point, one row a month, USD; of what has come in till then also P10, P50 and P90 of the draws."""
+    """The cash of the plan at the point, one row a month, USD; of what has come in till then also
+    P10, P50 and P90 of the draws.
+    """
     one = _flows(plan, draws.point(inputs), None)
-    over = np.cumsum(_flows(plan, {name: column[:BAND] for name, column in sample.items()}, None).net, axis=0)
+    over = np.cumsum(
+        _flows(plan, {name: column[:BAND] for name, column in sample.items()}, None).net, axis=0
+    )
     columns = {field.name: getattr(one, field.name)[:, 0] for field in fields(one)}
-    columns |= {"revenue": one.revenue[:, 0], "net": one.net[:, 0], "cumulative": np.cumsum(one.net[:, 0])}
+    columns |= {
+        "revenue": one.revenue[:, 0],
+        "net": one.net[:, 0],
+        "cumulative": np.cumsum(one.net[:, 0]),
+    }
     return [
         {"month": month, **{name: float(column[month]) for name, column in columns.items()}}
-        | {f"cumulative_{share}": amount for share, amount in draws.percentiles(over[month]).items()}
+        | {
+            f"cumulative_{share}": amount
+            for share, amount in draws.percentiles(over[month]).items()
+        }
         for month in range(plan.months + 1)
     ]
 
 
 def subscription(plan: Plan, inputs: Mapping[str, Uncertain], sample: Draws) -> dict[str, Any]:
-    """What one subscriber brings and costs, at the point and over the draws: ARPA, contribution, LTV, CAC and its payback."""
-    at = {name: float(np.ravel(value)[0]) for name, value in _customer(plan, draws.point(inputs)).items()}
+    """What one subscriber brings and costs, at the point and over the draws: ARPA, contribution,
+    LTV, CAC and its payback.
+    """
+    at = {
+        name: float(np.ravel(value)[0])
+        for name, value in _customer(plan, draws.point(inputs)).items()
+    }
     over = _customer(plan, sample)
-    found: dict[str, Any] = {name: {"value": _finite(at[name]), **draws.percentiles(over[name])} for name in at}
+    found: dict[str, Any] = {
+        name: {"value": _finite(at[name]), **draws.percentiles(over[name])} for name in at
+    }
     brings, ends = found["arpa_usd_per_month"]["value"] != 0, found["ltv_usd"]["value"] is not None
     found["reasons"] = _reasons(
         found,
@@ -108,48 +154,66 @@ def subscription(plan: Plan, inputs: Mapping[str, Uncertain], sample: Draws) -> 
 
 
 def break_even(plan: Plan, inputs: Mapping[str, Uncertain]) -> dict[str, Any]:
-    """Customers from whom a month pays for itself, once the team is that of after the launch, by each way of buying.
+    """Customers from whom a month pays for itself, once the team is that of after the launch, by
+    each way of buying.
 
-    subscription: subscribers; one_time: licences sold each month, after the cost of winning their buyers; services: clients on
-    a monthly order. `lines` are revenue and cost of a month, USD, from no customer to twice those needed (or to all that can be won,
-    where no number of them pays); `reasons` say why there is none.
+    subscription: subscribers; one_time: licences sold each month, after the cost of winning their
+    buyers; services: clients on a monthly order. `lines` are revenue and cost of a month, USD, from
+    no customer to twice those needed (or to all that can be won, where no number of them pays);
+    `reasons` say why there is none.
     """
     at = {name: one.value for name, one in inputs.items()}
     fixed = at["team"] * at["upkeep"]
     of = venture(plan, at)
     volume = float(of.account_volume)
     support = volume * at["tickets"] / MILLION * at["ticket"]
-    answers = cost.break_even_answers(_unit(of, volume or 1.0), plan.mode, at["price"], fixed)  # of whatever volume
+    # of whatever volume
+    answers = cost.break_even_answers(_unit(of, volume or 1.0), plan.mode, at["price"], fixed)
     accepted = volume * (at["coverage"] if plan.mode == "abstain" else 1.0)
     needed = {
         "subscribers": answers / accepted if answers is not None and accepted else None,
         "licences_per_month": cost.break_even_volume(fixed, at["licence"], at["cac"] + support),
-        "clients": cost.break_even_volume(fixed, at["day_rate"] * at["days_per_month"], at["day_cost"] * at["days_per_month"]),
+        "clients": cost.break_even_volume(
+            fixed, at["day_rate"] * at["days_per_month"], at["day_cost"] * at["days_per_month"]
+        ),
     }
 
     def subscribers(number: float) -> tuple[float, float]:
         sold = number * accepted / MILLION
-        return sold * at["price"], sold * cost.unit_cost(_unit(of, number * volume), plan.mode).total if sold else 0.0
+        return sold * at["price"], (
+            sold * cost.unit_cost(_unit(of, number * volume), plan.mode).total if sold else 0.0
+        )
 
     def licences(number: float) -> tuple[float, float]:
         return number * at["licence"], number * (at["cac"] + support)
 
     def clients(number: float) -> tuple[float, float]:
-        return number * at["days_per_month"] * at["day_rate"], number * at["days_per_month"] * at["day_cost"]
+        return (
+            number * at["days_per_month"] * at["day_rate"],
+            number * at["days_per_month"] * at["day_cost"],
+        )
 
     lines = []
     for (name, most), month in zip(needed.items(), (subscribers, licences, clients), strict=True):
         for step in (0.0, 0.5, 1.0, 1.5, 2.0):
             number = step * (most if most is not None else float(of.accounts) / 2)
             revenue, spent = month(number)
-            lines.append({"of": name, "customers": number, "revenue_usd": revenue, "cost_usd": fixed + spent})
+            lines.append(
+                {"of": name, "customers": number, "revenue_usd": revenue, "cost_usd": fixed + spent}
+            )
     why = {"subscribers": NO_COVER if accepted else NO_REVENUE}
-    reasons = [{"key": name, "reason": why.get(name, NO_COVER)} for name, number in needed.items() if number is None]
+    reasons = [
+        {"key": name, "reason": why.get(name, NO_COVER)}
+        for name, number in needed.items()
+        if number is None
+    ]
     return {**needed, "lines": lines, "reasons": reasons}
 
 
 def required(plan: Plan, inputs: Mapping[str, Uncertain]) -> dict[str, Needed]:
-    """Where the NPV of the point is zero: the least price, accuracy and number of accounts, the dearest customer, review and error."""
+    """Where the NPV of the point is zero: the least price, accuracy and number of accounts, the
+    dearest customer, review and error.
+    """
     at = draws.point(inputs)
 
     def worth_with(name: str, value: float) -> float:
@@ -168,7 +232,11 @@ def required(plan: Plan, inputs: Mapping[str, Uncertain]) -> dict[str, Needed]:
 
     price_end = rising(lambda value: worth_with("price", value), inputs["price"].value, DEAREST)
     factor = at_zero(accounts, 0.0, rising(accounts, 1.0, 1e6), "more", "accounts")
-    som = float(np.ravel(sizing.accounts({name: one.value for name, one in inputs.items()}, plan.segments)[0])[0])
+    som = float(
+        np.ravel(
+            sizing.accounts({name: one.value for name, one in inputs.items()}, plan.segments)[0]
+        )[0]
+    )
     return {
         "price": least("price", price_end),
         "accuracy": least("accuracy", 1.0),
@@ -179,8 +247,12 @@ def required(plan: Plan, inputs: Mapping[str, Uncertain]) -> dict[str, Needed]:
     }
 
 
-def sensitivity(plan: Plan, inputs: Mapping[str, Uncertain], assumed: Sequence[str]) -> dict[str, Any]:
-    """What moves the NPV: each input alone (tornado), its share of the variance (Sobol), and that of all `assumed` together."""
+def sensitivity(
+    plan: Plan, inputs: Mapping[str, Uncertain], assumed: Sequence[str]
+) -> dict[str, Any]:
+    """What moves the NPV: each input alone (tornado), its share of the variance (Sobol), and that
+    of all `assumed` together.
+    """
 
     def model(figures: Draws) -> Floats:
         return worth(plan, figures)
@@ -195,7 +267,9 @@ def sensitivity(plan: Plan, inputs: Mapping[str, Uncertain], assumed: Sequence[s
 
 
 def _falling(worth: Any, start: float) -> float:
-    """The first of `start` times 2, 4, 8, ... at which `worth` is not positive, at most `DEAREST`."""
+    """The first of `start` times 2, 4, 8, ... at which `worth` is not positive, at most
+    `DEAREST`.
+    """
     return rising(lambda value: -worth(value), start, DEAREST)
 
 
@@ -205,11 +279,16 @@ def _flows(plan: Plan, figures: Mapping[str, Any], mix: tuple[float, float, floa
 
 def _parts(figures: Draws) -> list[Draws]:
     n = len(next(iter(figures.values())))
-    return [{name: column[start : start + CHUNK] for name, column in figures.items()} for start in range(0, n, CHUNK)]
+    return [
+        {name: column[start : start + CHUNK] for name, column in figures.items()}
+        for start in range(0, n, CHUNK)
+    ]
 
 
 def _summary(plan: Plan, of: Flows) -> dict[str, Floats]:
-    """What a plan comes to, each [n]; rates and months that do not exist are the worst there is, infinitely bad."""
+    """What a plan comes to, each [n]; rates and months that do not exist are the worst there is,
+    infinitely bad.
+    """
     net = of.net
     rate = cashflow.irr(net)
     return {

@@ -1,4 +1,6 @@
-"""What the plans of several release lines come to together, as far as that can be said without knowing how they depend on one another."""
+"""What the plans of several release lines come to together, as far as that can be said without
+knowing how they depend on one another.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -119,14 +121,19 @@ class Figures(Part):
 
 
 def together(lines: Mapping[str, Figures]) -> dict[str, Any]:
-    """Sums over all lines, and which is most likely to pay; amounts are None where the plans differ in horizon or discount rate.
+    """Sums over all lines, and which is most likely to pay; amounts are None where the plans differ
+    in horizon or discount rate.
 
-    What is planned adds up, and so do means, however the lines depend on one another; percentiles do not, and are not added. Cash is the
-    most that is out at one time where all lines begin in the same month: never more than what each of them needs by itself, added up.
+    What is planned adds up, and so do means, however the lines depend on one another; percentiles
+    do not, and are not added. Cash is the most that is out at one time where all lines begin in the
+    same month: never more than what each of them needs by itself, added up.
     """
     plans = [figures.investment for figures in lines.values()]
     same = len({(one.plan.horizon_months, one.plan.discount_rate) for one in lines.values()}) == 1
-    months = zip(*([month.cumulative for month in figures.cashflow] for figures in lines.values()), strict=same)
+    months = zip(
+        *([month.cumulative for month in figures.cashflow] for figures in lines.values()),
+        strict=same,
+    )
     sums = {
         "revenue_usd": sum(plan.revenue_usd.value for plan in plans),
         "npv_usd": sum(plan.npv_usd.value for plan in plans),

@@ -1,4 +1,6 @@
-"""The assumption register: every input with its value, range, unit, how it is known, and where it comes from."""
+"""The assumption register: every input with its value, range, unit, how it is known, and where it
+comes from.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +16,23 @@ from duli.errors import DataError
 Entry = dict[str, Any]
 
 COLUMNS = (
-    "input", "id", "value", "low", "high", "unit", "kind", "dist", "source", "url", "as_of", "retrieved", "confidence", "flags", "note",
+    "input",
+    "id",
+    "value",
+    "low",
+    "high",
+    "unit",
+    "kind",
+    "dist",
+    "source",
+    "url",
+    "as_of",
+    "retrieved",
+    "confidence",
+    "flags",
+    "note",
     "note_zh",
-)  # fmt: skip
+)
 # Inputs of the cash flow that are market facts: name, row, unit; prices are in USD.
 FACTS = (
     ("maintenance", "licence.maintenance", "share per year"),
@@ -32,7 +48,10 @@ FACTS = (
     ("build_months", "team.build_months", "months"),
 )
 
-UNPRICED, UNPRICED_ZH = "Trained on a device that no price is given for; taken as nothing", "训练所用设备没有给出价格，按零计"
+UNPRICED, UNPRICED_ZH = (
+    "Trained on a device that no price is given for; taken as nothing",
+    "训练所用设备没有给出价格，按零计",
+)
 
 
 @dataclass(frozen=True)
@@ -45,8 +64,12 @@ class Sources:
     plan: str
 
 
-def unit_cost(plan: Report, facts: Market, measured: Mapping[str, Any], sources: Sources) -> list[Entry]:
-    """The inputs of the unit cost, in the order a reader asks for them; `measured` is what this run measured of what it ships."""
+def unit_cost(
+    plan: Report, facts: Market, measured: Mapping[str, Any], sources: Sources
+) -> list[Entry]:
+    """The inputs of the unit cost, in the order a reader asks for them; `measured` is what this run
+    measured of what it ships.
+    """
     return [
         entry("price_per_hour", _in_usd(facts, plan.compute, "per hour"), plan),
         _throughput(plan, facts, measured["throughput_per_second"], sources.speed),
@@ -62,8 +85,12 @@ def unit_cost(plan: Report, facts: Market, measured: Mapping[str, Any], sources:
     ]
 
 
-def venture(plan: Report, facts: Market, training_usd: float | None, sources: Sources) -> list[Entry]:
-    """The further inputs of the cash flow: what is decided, what the market files say, and the segments' figures."""
+def venture(
+    plan: Report, facts: Market, training_usd: float | None, sources: Sources
+) -> list[Entry]:
+    """The further inputs of the cash flow: what is decided, what the market files say, and the
+    segments' figures.
+    """
     training = _plain("training", training_usd or 0.0, "USD", "measured", sources.training)
     if training_usd is None:
         training |= {"kind": "assumed", "note": UNPRICED, "note_zh": UNPRICED_ZH}
@@ -88,35 +115,66 @@ def segments(facts: Market) -> tuple[str, ...]:
 
 def uncertain(entries: Sequence[Entry]) -> dict[str, Uncertain]:
     """The entries as what can be drawn from."""
-    return {one["input"]: Uncertain(one["value"], one["low"], one["high"], one["dist"], one["n"]) for one in entries}
+    return {
+        one["input"]: Uncertain(one["value"], one["low"], one["high"], one["dist"], one["n"])
+        for one in entries
+    }
 
 
 def entry(name: str, row: Row, plan: Report) -> Entry:
     """A market fact as an entry of the register."""
     return {
-        "input": name, "id": row.id, "value": row.value, "low": row.low, "high": row.high, "unit": f"{row.currency} {row.unit}".strip(),
-        "kind": row.kind, "dist": row.dist, "n": None, "source": row.source_title, "url": row.source_url, "as_of": _day(row.as_of),
-        "retrieved": _day(row.retrieved), "confidence": row.confidence, "note": row.note, "note_zh": row.note_zh,
+        "input": name,
+        "id": row.id,
+        "value": row.value,
+        "low": row.low,
+        "high": row.high,
+        "unit": f"{row.currency} {row.unit}".strip(),
+        "kind": row.kind,
+        "dist": row.dist,
+        "n": None,
+        "source": row.source_title,
+        "url": row.source_url,
+        "as_of": _day(row.as_of),
+        "retrieved": _day(row.retrieved),
+        "confidence": row.confidence,
+        "note": row.note,
+        "note_zh": row.note_zh,
         "flags": market.flags(row, plan.as_of, plan.stale_days),
-    }  # fmt: skip
+    }
 
 
 def services(facts: Market, plan: Report) -> tuple[list[Entry], list[Entry]]:
     """Public services with their list prices in USD per million, and what converted them."""
     rows = facts.under("service", "per 1000")
     if not rows:
-        raise DataError(f"{plan.market} has no row 'service.*' (per 1000) to compare the price with; add one")
-    fx = None if all(row.currency == "USD" for row in rows) else facts.row("fx.cny_per_usd", "CNY per USD")
+        raise DataError(
+            f"{plan.market} has no row 'service.*' (per 1000) to compare the price with; add one"
+        )
+    fx = (
+        None
+        if all(row.currency == "USD" for row in rows)
+        else facts.row("fx.cny_per_usd", "CNY per USD")
+    )
     found = []
     for row in rows:
         usd = (f"usd_per_million{end}" for end in ("", "_low", "_high"))
-        found.append(entry(row.id, row, plan) | dict(zip(usd, (1000 * price for price in market.to_usd(row, fx)), strict=True)))
+        found.append(
+            entry(row.id, row, plan)
+            | dict(zip(usd, (1000 * price for price in market.to_usd(row, fx)), strict=True))
+        )
     return found, [entry("fx", fx, plan)] if fx else []
 
 
 def language_models(facts: Market, plan: Report) -> list[Entry]:
-    """Language models that are paid by the token: the two prices of each, USD per million tokens, `llm.NAME.input` and `.output`."""
-    names = dict.fromkeys(row.id.rsplit(".", 1)[0] for row in facts.under("llm", "per million tokens") if row.id.count(".") == 2)
+    """Language models that are paid by the token: the two prices of each, USD per million tokens,
+    `llm.NAME.input` and `.output`.
+    """
+    names = dict.fromkeys(
+        row.id.rsplit(".", 1)[0]
+        for row in facts.under("llm", "per million tokens")
+        if row.id.count(".") == 2
+    )
     return [
         {
             "id": name,
@@ -129,13 +187,19 @@ def language_models(facts: Market, plan: Report) -> list[Entry]:
 
 def table(entries: Sequence[Entry]) -> list[list[Any]]:
     """The register as rows under `COLUMNS`, for a CSV file."""
-    return [[" ".join(one["flags"]) if column == "flags" else one[column] for column in COLUMNS] for one in entries]
+    return [
+        [" ".join(one["flags"]) if column == "flags" else one[column] for column in COLUMNS]
+        for one in entries
+    ]
 
 
 def _throughput(plan: Report, facts: Market, speed: Mapping[str, float], source: str) -> Entry:
-    # The rented machine is not the one that was measured; threads are what both have, so the speed goes by threads.
+    # The rented machine is not the one that was measured; threads are what both have, so the speed
+    # goes by threads.
     scale = facts.row(f"{plan.compute}.vcpu", "vCPU").value / speed["threads"]
-    slowest, typical, fastest = (speed["value"] * scale * (1 + sign * min(speed["spread"], 0.9)) for sign in (-1, 0, 1))
+    slowest, typical, fastest = (
+        speed["value"] * scale * (1 + sign * min(speed["spread"], 0.9)) for sign in (-1, 0, 1)
+    )
     dist = "triangular" if slowest < fastest else "point"
     return _plain("throughput", typical, "per second", "measured", source) | {
         "low": slowest,
@@ -146,7 +210,11 @@ def _throughput(plan: Report, facts: Market, speed: Mapping[str, float], source:
 
 def _own(name: str, score: Mapping[str, float], unit: str, source: str) -> Entry:
     """A share that this run counted, as an entry of the register."""
-    ends = {"low": score["low"], "high": score["high"], "dist": "beta" if score["low"] < score["high"] else "point"}
+    ends = {
+        "low": score["low"],
+        "high": score["high"],
+        "dist": "beta" if score["low"] < score["high"] else "point",
+    }
     return _plain(name, score["value"], unit, "measured", source) | ends | {"n": int(score["n"])}
 
 
@@ -157,16 +225,33 @@ def _planned(name: str, value: float, unit: str, sources: Sources) -> Entry:
 
 def _plain(name: str, value: float, unit: str, kind: str, source: str) -> Entry:
     return {
-        "input": name, "id": name, "value": value, "low": value, "high": value, "unit": unit, "kind": kind, "dist": "point", "n": None,
-        "source": source, "url": "", "as_of": "", "retrieved": "", "confidence": "", "note": "", "note_zh": "",
+        "input": name,
+        "id": name,
+        "value": value,
+        "low": value,
+        "high": value,
+        "unit": unit,
+        "kind": kind,
+        "dist": "point",
+        "n": None,
+        "source": source,
+        "url": "",
+        "as_of": "",
+        "retrieved": "",
+        "confidence": "",
+        "note": "",
+        "note_zh": "",
         "flags": [],
-    }  # fmt: skip
+    }
 
 
 def _in_usd(facts: Market, name: str, unit: str) -> Row:
     row = facts.row(name, unit)
     if row.currency != "USD":
-        raise DataError(f"{row.place}, column currency: '{row.id}' is in {row.currency}, the unit cost in USD; convert it")
+        raise DataError(
+            f"{row.place}, column currency: '{row.id}' is in {row.currency}, the unit cost in USD;"
+            " convert it"
+        )
     return row
 
 
@@ -174,9 +259,13 @@ def _fact(facts: Market, name: str, unit: str) -> Row:
     if unit in market.PRICES:
         return _in_usd(facts, name, unit)
     row = facts.row(name, unit)
-    # Growth of a market may be more than a whole a year; what customers do, or pay of a price, may not.
+    # Growth of a market may be more than a whole a year; what customers do, or pay of a price, may
+    # not.
     if unit == "share per year" and row.high > 1:
-        raise DataError(f"{row.place}, column high: '{row.id}' is above 1, and nobody can do more than all of it; give a share from 0 to 1")
+        raise DataError(
+            f"{row.place}, column high: '{row.id}' is above 1, and nobody can do more than all of"
+            " it; give a share from 0 to 1"
+        )
     return row
 
 

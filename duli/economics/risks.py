@@ -1,4 +1,6 @@
-"""The risks a buyer asks for, each tied to a number of this run and its limit, or said to be not measured."""
+"""The risks a buyer asks for, each tied to a number of this run and its limit, or said to be not
+measured.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +20,8 @@ class Risk:
     what: str
     what_zh: str  # the same for Chinese readers
     measure: str = ""
-    relation: Literal["at least", "at most"] = "at most"  # how the number stands to its limit where all is well
+    # how the number stands to its limit where all is well
+    relation: Literal["at least", "at most"] = "at most"
     unit: str = ""
     not_measured: str = ""
     not_measured_zh: str = ""
@@ -46,7 +49,10 @@ RISKS = (
         "privacy",
         "Data leave the customer's machines.",
         "数据离开客户自己的机器。",
-        not_measured="the wheel works without a network; whether a subscription is served from elsewhere is not part of this run",
+        not_measured=(
+            "the wheel works without a network; whether a subscription is served from elsewhere is"
+            " not part of this run"
+        ),
         not_measured_zh="安装包无需联网即可运行；订阅服务是否由外部提供，不在本次运行范围之内",
     ),
     Risk(
@@ -163,15 +169,22 @@ def judge(numbers: Mapping[str, float], limits: Mapping[str, Row]) -> list[dict[
 
 
 def dates(rows: list[Row], as_of: date) -> list[dict[str, Any]]:
-    """Legal dates (rows in yyyymmdd), and whether they have come at the day `as_of`; no legal advice."""
+    """Legal dates (rows in yyyymmdd), and whether they have come at the day `as_of`; no legal
+    advice.
+    """
     day = int(as_of.strftime("%Y%m%d"))
     return [
         {
-            "id": row.id, "day": int(row.value), "in_force": row.value <= day, "note": row.note, "note_zh": row.note_zh,
-            "source": row.source_title, "kind": row.kind,
+            "id": row.id,
+            "day": int(row.value),
+            "in_force": row.value <= day,
+            "note": row.note,
+            "note_zh": row.note_zh,
+            "source": row.source_title,
+            "kind": row.kind,
         }
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def _judge(risk: Risk, numbers: Mapping[str, float], limits: Mapping[str, Row]) -> dict[str, Any]:
@@ -181,9 +194,22 @@ def _judge(risk: Risk, numbers: Mapping[str, float], limits: Mapping[str, Row]) 
         level, reason = "not measured", risk.not_measured or f"this run has no {risk.measure}"
         reason_zh = risk.not_measured_zh or f"本次运行没有 {risk.measure} 这一数值"
     else:
-        level, reason, reason_zh = ("low" if compare(value, risk.relation, limit) else "high"), "", ""
+        level, reason, reason_zh = (
+            ("low" if compare(value, risk.relation, limit) else "high"),
+            "",
+            "",
+        )
     return {
-        "risk": risk.name, "topic": risk.topic, "what": risk.what, "what_zh": risk.what_zh, "measure": risk.measure, "value": value,
-        "unit": risk.unit, "relation": risk.relation if risk.measure else "", "limit": limit, "level": level, "reason": reason,
+        "risk": risk.name,
+        "topic": risk.topic,
+        "what": risk.what,
+        "what_zh": risk.what_zh,
+        "measure": risk.measure,
+        "value": value,
+        "unit": risk.unit,
+        "relation": risk.relation if risk.measure else "",
+        "limit": limit,
+        "level": level,
+        "reason": reason,
         "reason_zh": reason_zh,
-    }  # fmt: skip
+    }

@@ -1,4 +1,6 @@
-"""How large the market is: published sizes with their growth recomputed, and accounts counted from below, by segment."""
+"""How large the market is: published sizes with their growth recomputed, and accounts counted from
+below, by segment.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,10 +13,14 @@ from duli.errors import DataError
 
 BILLION = 1e9
 MONTHS_PER_YEAR = 12
-CONTRADICTION = 0.01  # a publisher's stated yearly growth that is this far from its own numbers contradicts them
+# a publisher's stated yearly growth that is this far from its own numbers contradicts them
+CONTRADICTION = 0.01
 FIGURES = {  # of a segment, `<segment>.<figure>`: unit
-    "accounts": "accounts", "volume": "predictions per month", "reach": "share", "win": "share",
-}  # fmt: skip
+    "accounts": "accounts",
+    "volume": "predictions per month",
+    "reach": "share",
+    "win": "share",
+}
 
 
 def growth(first: float, last: float, years: float) -> float:
@@ -23,10 +29,11 @@ def growth(first: float, last: float, years: float) -> float:
 
 
 def publishers(rows: Sequence[Row], topic: str) -> list[dict[str, Any]]:
-    """What each publisher says of a market: sizes of two years, growth as stated and as its own numbers give it.
+    """What each publisher says of a market: sizes of two years, growth as stated and as its own
+    numbers give it.
 
-    `rows` are `<topic>.<year>.by_<publisher>` (USD billion) and `<topic>.growth.by_<publisher>` (share per year, where stated).
-    Raises `DataError` where a publisher names growth and no sizes.
+    `rows` are `<topic>.<year>.by_<publisher>` (USD billion) and `<topic>.growth.by_<publisher>`
+    (share per year, where stated). Raises `DataError` where a publisher names growth and no sizes.
     """
     said: dict[str, dict[str, Row]] = {}
     for row in rows:
@@ -39,7 +46,10 @@ def _publisher(name: str, figures: Mapping[str, Row]) -> dict[str, Any]:
     years = sorted(int(year) for year in figures if year != "growth")
     if not years:
         row = figures["growth"]
-        raise DataError(f"{row.place}: '{row.id}' states growth of a market whose size no row of {name} gives; add one, or remove it")
+        raise DataError(
+            f"{row.place}: '{row.id}' states growth of a market whose size no row of {name} gives;"
+            " add one, or remove it"
+        )
     first, last = figures[str(years[0])], figures[str(years[-1])]
     stated = figures["growth"].value if "growth" in figures else None
     recomputed = growth(first.value, last.value, years[-1] - years[0]) if len(years) > 1 else None
@@ -51,7 +61,11 @@ def _publisher(name: str, figures: Mapping[str, Row]) -> dict[str, Any]:
         "last_usd": last.value * BILLION,
         "growth_stated": stated,
         "growth_recomputed": recomputed,
-        "contradicts_itself": stated is not None and recomputed is not None and abs(stated - recomputed) > CONTRADICTION,
+        "contradicts_itself": (
+            stated is not None
+            and recomputed is not None
+            and abs(stated - recomputed) > CONTRADICTION
+        ),
         "source": first.source_title,
         "url": first.source_url,
         "confidence": first.confidence,
@@ -59,26 +73,42 @@ def _publisher(name: str, figures: Mapping[str, Row]) -> dict[str, Any]:
 
 
 def accounts(figures: Mapping[str, Any], segments: Sequence[str]) -> tuple[Any, Any]:
-    """Accounts that can be won (bottom-up SOM) over all segments, and the predictions such an account asks for in a month.
+    """Accounts that can be won (bottom-up SOM) over all segments, and the predictions such an
+    account asks for in a month.
 
     `figures` by `<segment>.<figure>`; each may be one number or one a draw.
     """
-    of = {name: figures[f"{name}.accounts"] * figures[f"{name}.reach"] * figures[f"{name}.win"] for name in segments}
+    of = {
+        name: figures[f"{name}.accounts"] * figures[f"{name}.reach"] * figures[f"{name}.win"]
+        for name in segments
+    }
     total = sum(of.values())
     volume = sum(of[name] * figures[f"{name}.volume"] for name in segments)
-    return total, np.divide(volume, total, out=np.zeros(np.shape(total)), where=np.asarray(total) > 0)
+    return total, np.divide(
+        volume, total, out=np.zeros(np.shape(total)), where=np.asarray(total) > 0
+    )
 
 
-def sizes(figures: Mapping[str, float], segments: Sequence[str], price: float) -> list[dict[str, Any]]:
-    """By segment: accounts, and what they would spend a year at `price` (USD per million) in all (SAM) and as far as won (SOM)."""
+def sizes(
+    figures: Mapping[str, float], segments: Sequence[str], price: float
+) -> list[dict[str, Any]]:
+    """By segment: accounts, and what they would spend a year at `price` (USD per million) in all
+    (SAM) and as far as won (SOM).
+    """
     rows = []
     for name in segments:
         count, volume, reach, win = (float(figures[f"{name}.{figure}"]) for figure in FIGURES)
         yearly = count * volume * MONTHS_PER_YEAR * price / 1e6
         rows.append(
             {
-                "segment": name, "accounts": count, "volume_per_month": volume, "reach": reach, "win": win,
-                "som_accounts": count * reach * win, "sam_usd_per_year": yearly, "som_usd_per_year": yearly * reach * win,
+                "segment": name,
+                "accounts": count,
+                "volume_per_month": volume,
+                "reach": reach,
+                "win": win,
+                "som_accounts": count * reach * win,
+                "sam_usd_per_year": yearly,
+                "som_usd_per_year": yearly * reach * win,
             }
-        )  # fmt: skip
+        )
     return rows

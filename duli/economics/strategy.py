@@ -1,4 +1,6 @@
-"""Entry, price and differentiation from stated rules: which numbers are compared, how, and what follows either way."""
+"""Entry, price and differentiation from stated rules: which numbers are compared, how, and what
+follows either way.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +12,9 @@ from duli.errors import DataError
 
 @dataclass(frozen=True)
 class Rule:
-    """Two numbers and what follows from their order; `right` is the name of a number, or the number itself."""
+    """Two numbers and what follows from their order; `right` is the name of a number, or the number
+    itself.
+    """
 
     name: str
     topic: Literal["price", "entry", "differentiation", "investment"]
@@ -31,7 +35,8 @@ RULES = (
         "at least",
         0.0,
         "The price covers what an answer costs at the planned volume.",
-        "An answer costs more than it sells for at the planned volume: raise the price, or lower what costs most, before selling.",
+        "An answer costs more than it sells for at the planned volume: raise the price, or lower"
+        " what costs most, before selling.",
         "在计划调用量下，价格覆盖单次调用的成本。",
         "在计划调用量下，单次调用的成本高于售价：销售之前先提价，或压缩占比最大的成本。",
     ),
@@ -42,7 +47,8 @@ RULES = (
         "at least",
         0.0,
         "The price pays even with every input at its worst end, so a fixed price can be promised.",
-        "At the worst ends the price does not pay: promise no fixed price for longer than the inputs are known.",
+        "At the worst ends the price does not pay: promise no fixed price for longer than the"
+        " inputs are known.",
         "即使所有输入都取最不利值，价格仍能覆盖成本，可以承诺固定价格。",
         "在最不利的取值下价格不能覆盖成本：在输入尚不确定的期间，不要承诺长期固定价格。",
     ),
@@ -64,7 +70,8 @@ RULES = (
         "at most",
         "business.service_usd_per_million.median",
         "Not above the middle of the public services: room to raise the price.",
-        "Above the middle of the public services: the difference has to be earned by what they lack.",
+        "Above the middle of the public services: the difference has to be earned by what they"
+        " lack.",
         "不高于公开服务标价的中位数：尚有提价空间。",
         "高于公开服务标价的中位数：溢价必须由对手不具备的能力来支撑。",
     ),
@@ -86,7 +93,8 @@ RULES = (
         "at most",
         "business.variants.fp32.unit_cost_usd_per_million",
         "On the test split the file that ships costs no more to serve than the trained network.",
-        "On the test split the trained network costs less to serve than the file that ships: weigh that against its size and speed.",
+        "On the test split the trained network costs less to serve than the file that ships: weigh"
+        " that against its size and speed.",
         "在测试集上，发布文件的单位成本不高于训练所得网络。",
         "在测试集上，训练所得网络的单位成本低于发布文件：请与其体积和速度一并权衡。",
     ),
@@ -96,7 +104,8 @@ RULES = (
         "business.competitors.on_premise_share",
         "at most",
         0.5,
-        "At most half of the competitors run on the customer's own machines; the wheel does: lead with it.",
+        "At most half of the competitors run on the customer's own machines; the wheel does: lead"
+        " with it.",
         "Most competitors run on the customer's own machines too: it is expected, no argument.",
         "能部署在客户自己机器上的竞品不超过一半，而本产品可以：以本地化部署为主打。",
         "多数竞品同样支持本地化部署：这只是入场条件，不构成卖点。",
@@ -107,7 +116,8 @@ RULES = (
         "business.competitors.open_weights_share",
         "at most",
         0.5,
-        "At most half of the competitors hand over the weights: a licence is an offer that the others do not make.",
+        "At most half of the competitors hand over the weights: a licence is an offer that the"
+        " others do not make.",
         "Most competitors hand over their weights: a licence has to sell support.",
         "交付模型权重的竞品不超过一半：一次性授权是其余对手没有的选择。",
         "多数竞品都交付模型权重：授权只能靠支持服务来卖。",
@@ -130,7 +140,8 @@ RULES = (
         "at least",
         "market.requirement.accuracy",
         "No part of the interval of the accuracy is below what buyers would ask for.",
-        "The accuracy may be below what buyers would ask for: sell it with review, or improve it first.",
+        "The accuracy may be below what buyers would ask for: sell it with review, or improve it"
+        " first.",
         "准确率的整个置信区间都不低于买方的预期要求。",
         "准确率可能低于买方的预期要求：配合人工复核销售，或先改进模型。",
     ),
@@ -151,7 +162,8 @@ RULES = (
         "business.market.largest_segment_share",
         "at least",
         0.5,
-        "One segment holds at least half of what can be won: its needs decide, so serve them before those of others.",
+        "One segment holds at least half of what can be won: its needs decide, so serve them before"
+        " those of others.",
         "No segment holds half of what can be won: enter one, and test a second.",
         "可获得的市场至少一半集中在一个细分市场：优先满足它的需求。",
         "没有哪个细分市场占到一半：先进入一个，同时验证第二个。",
@@ -162,8 +174,10 @@ RULES = (
         "business.break_even.subscribers",
         "at most",
         "business.market.som_accounts",
-        "As many subscribers as can be won would pay for the team: a subscription can carry it, if they come in time.",
-        "More subscribers are needed than can be won: a subscription alone never pays for the team.",
+        "As many subscribers as can be won would pay for the team: a subscription can carry it, if"
+        " they come in time.",
+        "More subscribers are needed than can be won: a subscription alone never pays for the"
+        " team.",
         "养活团队所需的订阅客户不多于可获得的客户数：只要客户来得及时，订阅即可支撑。",
         "养活团队所需的订阅客户多于可获得的客户数：单靠订阅永远养不活团队。",
     ),
@@ -195,7 +209,8 @@ RULES = (
         "business.models.services.npv_usd.value",
         "at least",
         "business.models.best_npv_usd",
-        "No way to sell has a higher net present value than services: lead with them, and let the model open the door.",
+        "No way to sell has a higher net present value than services: lead with them, and let the"
+        " model open the door.",
         "Another way to sell has a higher net present value than services.",
         "没有哪种商业模式的净现值高于增值服务：以服务为主，用模型打开局面。",
         "另有一种商业模式的净现值高于增值服务。",
@@ -218,7 +233,8 @@ RULES = (
         "at least",
         "market.saas.ltv_to_cac",
         "A subscriber brings back what he costs as often as investors ask.",
-        "A subscriber does not bring back what he costs often enough: lower the cost of winning him, or keep him longer.",
+        "A subscriber does not bring back what he costs often enough: lower the cost of winning"
+        " him, or keep him longer.",
         "订阅客户的生命周期价值与获客成本之比达到投资人的要求。",
         "订阅客户的生命周期价值与获客成本之比不足：降低获客成本，或延长留存。",
     ),
@@ -229,7 +245,8 @@ RULES = (
         "at most",
         "market.saas.cac_payback",
         "What a subscriber cost to win is back as soon as investors ask.",
-        "What a subscriber cost to win takes longer to come back than investors ask: it has to be financed.",
+        "What a subscriber cost to win takes longer to come back than investors ask: it has to be"
+        " financed.",
         "获客成本的回收期符合投资人的要求。",
         "获客成本的回收期长于投资人的要求：这段时间需要融资支持。",
     ),
@@ -251,7 +268,8 @@ RULES = (
         "at most",
         0.5,
         "At most half of the uncertainty comes from assumptions: the decision rests on facts.",
-        "Most of the uncertainty comes from assumptions: ask customers and measure before investing.",
+        "Most of the uncertainty comes from assumptions: ask customers and measure before"
+        " investing.",
         "不确定性中来自假设的不超过一半：决策以事实为依据。",
         "不确定性大半来自假设：投资之前先做客户访谈和实测。",
     ),
@@ -259,27 +277,38 @@ RULES = (
 
 # Which rule tells whether a need of a segment, `need.<segment>.<need>`, is met.
 NEEDS = {
-    "price": "cheaper_than_the_middle", "accuracy": "accurate_enough", "latency": "fast_enough_to_promise",
+    "price": "cheaper_than_the_middle",
+    "accuracy": "accurate_enough",
+    "latency": "fast_enough_to_promise",
     "on_premise": "on_the_customers_machines",
-}  # fmt: skip
+}
 
 
 def judge(numbers: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Every rule against the numbers by dotted name; where one is missing the rule is not known, which is no reason to go on."""
+    """Every rule against the numbers by dotted name; where one is missing the rule is not known,
+    which is no reason to go on.
+    """
     return [_judge(rule, numbers) for rule in RULES]
 
 
 def thresholds(facts: Market) -> dict[str, float]:
-    """The market facts as numbers that rules can name: market.<id>, and its ends market.<id>.low and .high."""
+    """The market facts as numbers that rules can name: market.<id>, and its ends market.<id>.low
+    and .high.
+    """
     return {
         name: number
         for row in facts.rows.values()
-        for name, number in ((f"market.{row.id}", row.value), (f"market.{row.id}.low", row.low), (f"market.{row.id}.high", row.high))
+        for name, number in (
+            (f"market.{row.id}", row.value),
+            (f"market.{row.id}.low", row.low),
+            (f"market.{row.id}.high", row.high),
+        )
     }
 
 
 def fit(judged: Sequence[Mapping[str, Any]], needs: Sequence[Row]) -> dict[str, float]:
-    """By segment: the share of its needs, by weight, that the judged rules say are met; what is not known counts as not met.
+    """By segment: the share of its needs, by weight, that the judged rules say are met; what is not
+    known counts as not met.
 
     Raises `DataError` for a need that no rule judges.
     """
@@ -288,10 +317,18 @@ def fit(judged: Sequence[Mapping[str, Any]], needs: Sequence[Row]) -> dict[str, 
     for row in needs:
         _, segment, need = row.id.split(".") if row.id.count(".") == 2 else ("", "", "")
         if need not in NEEDS:
-            raise DataError(f"{row.place}, column id: '{row.id}' is no need.<segment>.<need>; the needs are {', '.join(NEEDS)}")
-        weights.setdefault(f"segment.{segment}", []).append((row.value, holds.get(NEEDS[need]) is True))
+            raise DataError(
+                f"{row.place}, column id: '{row.id}' is no need.<segment>.<need>; the needs are"
+                f" {', '.join(NEEDS)}"
+            )
+        weights.setdefault(f"segment.{segment}", []).append(
+            (row.value, holds.get(NEEDS[need]) is True)
+        )
     totals = {name: sum(weight for weight, _ in pairs) for name, pairs in weights.items()}
-    return {name: sum(w for w, met in pairs if met) / totals[name] if totals[name] else 0.0 for name, pairs in weights.items()}
+    return {
+        name: sum(w for w, met in pairs if met) / totals[name] if totals[name] else 0.0
+        for name, pairs in weights.items()
+    }
 
 
 def compare(left: float, relation: str, right: float) -> bool:
@@ -313,6 +350,18 @@ def _judge(rule: Rule, numbers: Mapping[str, float]) -> dict[str, Any]:
         "right": rule.right if isinstance(rule.right, str) else "",
         "right_value": right,
         "holds": holds,
-        "follows": f"Not known: there is no {missing}." if holds is None else rule.follows if holds else rule.otherwise,
-        "follows_zh": f"未知：没有 {missing} 这一数值。" if holds is None else rule.follows_zh if holds else rule.otherwise_zh,
+        "follows": (
+            f"Not known: there is no {missing}."
+            if holds is None
+            else rule.follows
+            if holds
+            else rule.otherwise
+        ),
+        "follows_zh": (
+            f"未知：没有 {missing} 这一数值。"
+            if holds is None
+            else rule.follows_zh
+            if holds
+            else rule.otherwise_zh
+        ),
     }

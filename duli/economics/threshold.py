@@ -1,4 +1,6 @@
-"""The confidence from which an answer is given: the one at which a million accepted answers cost least."""
+"""The confidence from which an answer is given: the one at which a million accepted answers cost
+least.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +17,9 @@ Cost = Callable[[float, float], float]  # coverage and accuracy of the accepted,
 
 @dataclass(frozen=True)
 class Curve:
-    """The risk-coverage curve at every confidence that occurs, from sure to unsure; each [points]."""
+    """The risk-coverage curve at every confidence that occurs, from sure to unsure; each
+    [points].
+    """
 
     threshold: Floats
     coverage: Floats
@@ -23,13 +27,17 @@ class Curve:
 
 
 def curve(confidence: Any, correct: Any) -> Curve:
-    """The curve (El-Yaniv and Wiener 2010) of confidences and right answers (0 or 1), [n]; who is at least as sure is accepted.
+    """The curve (El-Yaniv and Wiener 2010) of confidences and right answers (0 or 1), [n]; who is
+    at least as sure is accepted.
 
     Raises `DataError` where there is nothing, or where numbers are missing.
     """
     sure, right = np.asarray(confidence, float), np.asarray(correct, float)
     if not len(sure) or not (np.isfinite(sure).all() and np.isfinite(right).all()):
-        raise DataError("the predictions are empty or hold no finite confidences; repeat `dvc repro --force evaluate`")
+        raise DataError(
+            "the predictions are empty or hold no finite confidences; repeat `dvc repro --force"
+            " evaluate`"
+        )
     order = np.argsort(-sure, kind="stable")
     ordered, total = sure[order], np.cumsum(right[order])
     ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
@@ -38,7 +46,9 @@ def curve(confidence: Any, correct: Any) -> Curve:
 
 
 def at(threshold: float, confidence: Any, correct: Any) -> tuple[float, float]:
-    """Coverage, and accuracy of the accepted, where answers at least as sure as `threshold` are given; accuracy 1 where none is."""
+    """Coverage, and accuracy of the accepted, where answers at least as sure as `threshold` are
+    given; accuracy 1 where none is.
+    """
     accepted = np.asarray(confidence, float) >= threshold
     right = np.asarray(correct, float)[accepted]
     return float(accepted.mean()), float(right.mean()) if len(right) else 1.0
@@ -46,13 +56,19 @@ def at(threshold: float, confidence: Any, correct: Any) -> tuple[float, float]:
 
 def cheapest(of: Curve, cost: Cost) -> tuple[float, float]:
     """The threshold of least cost, and that cost; of equals the one that answers most."""
-    costs = np.array([cost(coverage, accuracy) for coverage, accuracy in zip(of.coverage, of.accuracy, strict=True)])
+    costs = np.array(
+        [
+            cost(coverage, accuracy)
+            for coverage, accuracy in zip(of.coverage, of.accuracy, strict=True)
+        ]
+    )
     best = len(costs) - 1 - int(np.argmin(costs[::-1]))
     return float(of.threshold[best]), float(costs[best])
 
 
 def cross_fitted(confidence: Any, correct: Any, cost: Cost) -> float:
-    """What the cheapest threshold costs on examples it was not chosen on: chosen on every other one, judged on the rest, and the reverse.
+    """What the cheapest threshold costs on examples it was not chosen on: chosen on every other
+    one, judged on the rest, and the reverse.
 
     A threshold judged on the examples that chose it looks better than it is.
     """

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def evaluating(model: "nn.Module") -> Iterator[None]:
-    """The model in evaluation mode for the length of the block, each module afterwards in the mode it had."""
+    """The model in evaluation mode for the length of the block, each module afterwards in the mode
+    it had.
+    """
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -21,10 +23,14 @@ def evaluating(model: "nn.Module") -> Iterator[None]:
 
 
 def logits(model: "nn.Module", pixels: "Tensor", mean: float, std: float) -> "Tensor":
-    """Logits [n, classes] for floats [n, channels, height, width] from 0 to 255, in the order in memory of `torch_logits`."""
+    """Logits [n, classes] for floats [n, channels, height, width] from 0 to 255, in the order in
+    memory of `torch_logits`.
+    """
     import torch
 
-    outputs: Tensor = model(((pixels / 255 - mean) / std).contiguous(memory_format=torch.channels_last))
+    outputs: Tensor = model(
+        ((pixels / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
+    )
     return outputs
 
 

@@ -1,4 +1,6 @@
-"""What the corruptions are made of: places, blurs, shifts and noise, for batches of images [n, channels, height, width] of floats."""
+"""What the corruptions are made of: places, blurs, shifts and noise, for batches of images [n,
+channels, height, width] of floats.
+"""
 
 from collections.abc import Callable
 from typing import Literal
@@ -25,7 +27,8 @@ def whole(pixels: float) -> int:
 
 
 def warped(images: Floats, matrix: NDArray[np.float64]) -> Floats:
-    """Images whose pixel at place p holds what was at `matrix` [2, 2] times p; places are (row, column) from the centre, in pixels.
+    """Images whose pixel at place p holds what was at `matrix` [2, 2] times p; places are (row,
+    column) from the centre, in pixels.
 
     Bilinear; what comes in from outside is black.
     """
@@ -44,26 +47,34 @@ def warped(images: Floats, matrix: NDArray[np.float64]) -> Floats:
 
 
 def either_way(images: Floats, mirror: Bools, change: Callable[[Floats], Floats]) -> Floats:
-    """`change` of the images, done in the mirror (left for right) where `mirror` [n] says so: a turn to the left for one to the right."""
+    """`change` of the images, done in the mirror (left for right) where `mirror` [n] says so: a
+    turn to the left for one to the right.
+    """
     chosen = mirror[:, None, None, None]
     result = change(np.where(chosen, images[..., ::-1], images))
     return np.where(chosen, result[..., ::-1], result)
 
 
 def shifted(padded: Floats, rows: Integers, columns: Integers, height: int, width: int) -> Floats:
-    """The window [height, width] of each padded image that begins at its row and its column ([n] each)."""
+    """The window [height, width] of each padded image that begins at its row and its column ([n]
+    each).
+    """
     windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
     result: Floats = windows[np.arange(len(padded)), :, rows, columns]
     return result
 
 
 def padded(images: Floats, pixels: int, mode: Literal["constant", "edge"]) -> Floats:
-    """Images with a border of this many pixels: black ("constant") or as their outermost pixels ("edge")."""
+    """Images with a border of this many pixels: black ("constant") or as their outermost pixels
+    ("edge").
+    """
     return np.pad(images, ((0, 0), (0, 0), (pixels, pixels), (pixels, pixels)), mode)
 
 
 def blurred(images: Floats, sigma: float) -> Floats:
-    """Gaussian blur, cut at four standard deviations of `sigma` pixels; beyond the border are the outermost pixels again."""
+    """Gaussian blur, cut at four standard deviations of `sigma` pixels; beyond the border are the
+    outermost pixels again.
+    """
     radius = whole(4 * sigma)
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     weights = (weights / weights.sum()).astype(np.float32)
@@ -80,9 +91,11 @@ def blurred(images: Floats, sigma: float) -> Floats:
 
 
 def swapped(images: Floats, axis: int, distance: int, offset: int, chosen: Bools) -> Floats:
-    """Images in which pixels `distance` apart along the axis have changed places where `chosen` [n, 1, height, width] of the first is true.
+    """Images in which pixels `distance` apart along the axis have changed places where `chosen` [n,
+    1, height, width] of the first is true.
 
-    From `offset` on, each stretch of `distance` pixels is paired with the next one: no pixel is in two pairs, and none is lost.
+    From `offset` on, each stretch of `distance` pixels is paired with the next one: no pixel is in
+    two pairs, and none is lost.
     """
     length = images.shape[axis]
     first = np.arange(offset, length)
@@ -100,43 +113,64 @@ def swapped(images: Floats, axis: int, distance: int, offset: int, chosen: Bools
 
 
 def clouds(generator: Generator, n: int, height: int, width: int, decay: float) -> Floats:
-    """Smooth random fields [n, 1, height, width] between 0 and 1: each octave is twice as fine as the last and `decay` times weaker.
+    """Smooth random fields [n, 1, height, width] between 0 and 1: each octave is twice as fine as
+    the last and `decay` times weaker.
 
-    The coarsest octave has points eight sides apart, the finest is of single pixels. They are in the place of the corner that MNIST-C
-    cuts from a larger map made by the diamond-square algorithm (Fournier, Fussell and Carpenter, CACM 1982).
+    The coarsest octave has points eight sides apart, the finest is of single pixels. They are in
+    the place of the corner that MNIST-C cuts from a larger map made by the diamond-square algorithm
+    (Fournier, Fussell and Carpenter, CACM 1982).
     """
     field = np.zeros((n, height, width), np.float32)
     spacing, weight, weights = 8.0 * max(height, width), 1.0, 0.0
     while spacing >= 1:
-        begin = generator.random((2, n), dtype=np.float32)  # where between its points the image begins
-        points = generator.random((n, *(int(side / spacing) + 3 for side in (height, width))), dtype=np.float32)
+        # where between its points the image begins
+        begin = generator.random((2, n), dtype=np.float32)
+        points = generator.random(
+            (n, *(int(side / spacing) + 3 for side in (height, width))), dtype=np.float32
+        )
         for axis, side in ((1, height), (2, width)):
-            place = begin[axis - 1][:, None] + np.arange(side, dtype=np.float32) / np.float32(spacing)
+            place = begin[axis - 1][:, None] + np.arange(side, dtype=np.float32) / np.float32(
+                spacing
+            )
             low = place.astype(np.int64)
             part, index = (np.expand_dims(array, 3 - axis) for array in (place - low, low))
-            points = np.take_along_axis(points, index, axis) * (1 - part) + np.take_along_axis(points, index + 1, axis) * part
+            points = (
+                np.take_along_axis(points, index, axis) * (1 - part)
+                + np.take_along_axis(points, index + 1, axis) * part
+            )
         field += np.float32(weight) * points
         weights += weight
         spacing, weight = spacing / 2, weight / decay
-    # As much contrast as those corners have at decay 1.4: a deviation of 0.06 within an image and of 0.19 between the means of images.
+    # As much contrast as those corners have at decay 1.4: a deviation of 0.06 within an image and
+    # of 0.19 between the means of images.
     contrast = np.float32(2.2)
-    return ((field / np.float32(weights) - np.float32(0.5)) * contrast + np.float32(0.5)).clip(0, 1)[:, None]
+    return ((field / np.float32(weights) - np.float32(0.5)) * contrast + np.float32(0.5)).clip(
+        0, 1
+    )[:, None]
 
 
 def stroke(centre: Floats, height: int, reach: float) -> Floats:
-    """How much white a stroke adds [n, 1, height, width] whose row at each column is `centre` [n, width]; none from `reach` pixels on."""
-    distance = np.abs(np.arange(height, dtype=np.float32)[:, None] - centre[:, None, :]) / np.float32(reach)
+    """How much white a stroke adds [n, 1, height, width] whose row at each column is `centre` [n,
+    width]; none from `reach` pixels on.
+    """
+    distance = np.abs(
+        np.arange(height, dtype=np.float32)[:, None] - centre[:, None, :]
+    ) / np.float32(reach)
     ink: Floats = np.log(1 - distance.clip(max=np.float32(1 - 1e-6))) + 1
     return ink.clip(0, 1)[:, None]
 
 
 def edges(images: Floats, sigma: float, low: float, high: float) -> Bools:
-    """Edges [n, 1, height, width] of the images' mean channel (Canny, IEEE PAMI 1986); the outermost pixels are none.
+    """Edges [n, 1, height, width] of the images' mean channel (Canny, IEEE PAMI 1986); the
+    outermost pixels are none.
 
-    Where the Sobel gradient after a blur of `sigma` pixels is largest across the edge, is at least `low`, and is connected to such a
-    place of at least `high`. The gradient of a step from black to white is 4.
+    Where the Sobel gradient after a blur of `sigma` pixels is largest across the edge, is at least
+    `low`, and is connected to such a place of at least `high`. The gradient of a step from black to
+    white is 4.
     """
-    a, b, c, d, _, f, g, h, i = _around(padded(blurred(images.mean(axis=1, keepdims=True), sigma), 1, "edge"))
+    a, b, c, d, _, f, g, h, i = _around(
+        padded(blurred(images.mean(axis=1, keepdims=True), sigma), 1, "edge")
+    )
     across, down = (c + 2 * f + i) - (a + 2 * d + g), (g + 2 * h + i) - (a + 2 * b + c)
     size = np.hypot(across, down)
     edge = _largest(size, across, down) & (size >= np.float32(low))
@@ -145,16 +179,27 @@ def edges(images: Floats, sigma: float, low: float, high: float) -> Bools:
 
 
 def _around(border: Floats) -> list[Floats]:
-    """The pixel to the upper left of each, the one above it, and so on to the one at the lower right, from images with a border of 1."""
+    """The pixel to the upper left of each, the one above it, and so on to the one at the lower
+    right, from images with a border of 1.
+    """
     height, width = border.shape[2] - 2, border.shape[3] - 2
-    return [border[..., row : row + height, column : column + width] for row in range(3) for column in range(3)]
+    return [
+        border[..., row : row + height, column : column + width]
+        for row in range(3)
+        for column in range(3)
+    ]
 
 
 def _largest(size: Floats, across: Floats, down: Floats) -> Bools:
-    """Where the gradient is no smaller than one pixel before and behind, in its own direction, between the neighbours linearly."""
+    """Where the gradient is no smaller than one pixel before and behind, in its own direction,
+    between the neighbours linearly.
+    """
     a, b, c, d, _, f, g, h, i = _around(padded(size, 1, "constant"))
     flat = np.abs(across) >= np.abs(down)
-    larger, smaller = np.maximum(np.abs(across), np.abs(down)), np.minimum(np.abs(across), np.abs(down))
+    larger, smaller = (
+        np.maximum(np.abs(across), np.abs(down)),
+        np.minimum(np.abs(across), np.abs(down)),
+    )
     part = smaller / np.where(larger > 0, larger, 1)
     same = across * down >= 0  # to the lower right, or to the upper left
     result = np.ones(size.shape, np.bool_)

@@ -41,7 +41,9 @@ def drawn(n: int, classes: int, width: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(0).permutation(n)[:most])
 
 
-def linear(features: Sequence[Features], labels: tuple[Labels, Labels], strengths: Sequence[float]) -> Linear:
+def linear(
+    features: Sequence[Features], labels: tuple[Labels, Labels], strengths: Sequence[float]
+) -> Linear:
     """Logistic regression of the first of `features` (train, validation, test).
 
     The strength is the one that answers best on validation.
@@ -57,7 +59,10 @@ def linear(features: Sequence[Features], labels: tuple[Labels, Labels], strength
         return Linear(np.full(test.shape[0], known[0]), len(known), strengths[0])
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # it is stopped early, as networks are
-        models = [LogisticRegression(C=strength, max_iter=STEPS).fit(train, known) for strength in strengths]
+        models = [
+            LogisticRegression(C=strength, max_iter=STEPS).fit(train, known)
+            for strength in strengths
+        ]
         right = [int((model.predict(validation) == validated).sum()) for model in models]
         best = int(np.argmax(right))
         answers: Labels = models[best].predict(test).astype(np.int64)
@@ -65,9 +70,14 @@ def linear(features: Sequence[Features], labels: tuple[Labels, Labels], strength
 
 
 def pixels(splits: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
-    """Images [n, channels, height, width] as numbers around 0; of large ones every second pixel ..."""
+    """Images [n, channels, height, width] as numbers around 0; of large ones every second
+    pixel ...
+    """
     apart = -(-max(splits[0].shape[2:]) // SIDE)
-    flat = [images[:, :, ::apart, ::apart].reshape(len(images), -1).astype(np.float32) for images in splits]
+    flat = [
+        images[:, :, ::apart, ::apart].reshape(len(images), -1).astype(np.float32)
+        for images in splits
+    ]
     mean, std = flat[0].mean(), flat[0].std()
     return [(one - mean) / max(std, 1) for one in flat]
 
@@ -83,7 +93,9 @@ def numbers(splits: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float64]]:
     made = []
     for rows in splits:
         scaled = (rows - mean) / np.where(std > 0, std, 1)
-        made.append(np.concatenate([np.nan_to_num(scaled, nan=0.0), np.isnan(rows[:, gappy])], axis=1))
+        made.append(
+            np.concatenate([np.nan_to_num(scaled, nan=0.0), np.isnan(rows[:, gappy])], axis=1)
+        )
     return made
 
 

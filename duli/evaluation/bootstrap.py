@@ -1,4 +1,6 @@
-"""How sure a measure is that is no proportion: percentile bootstrap intervals at 95 % (Efron 1979), the same on every run."""
+"""How sure a measure is that is no proportion: percentile bootstrap intervals at 95 % (Efron 1979),
+the same on every run.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +17,8 @@ CHUNK = 50  # resamples at a time: bounds the memory
 
 
 def of_examples(statistic: Callable[..., Floats], *columns: NDArray[Any]) -> dict[str, float]:
-    """A statistic of examples, each column of shape [n]; `statistic` takes columns [..., n] and gives [...].
+    """A statistic of examples, each column of shape [n]; `statistic` takes columns [..., n] and
+    gives [...].
 
     Without examples nothing is known: value, low and high are NaN, which passes no gate.
     """
@@ -31,18 +34,25 @@ def of_examples(statistic: Callable[..., Floats], *columns: NDArray[Any]) -> dic
 
 
 def of_counts(statistic: Callable[[Counts], Floats], counts: Counts) -> dict[str, float]:
-    """A statistic of how often each cell of `counts` (any shape [*cells]) occurred; `statistic` takes [..., *cells].
+    """A statistic of how often each cell of `counts` (any shape [*cells]) occurred; `statistic`
+    takes [..., *cells].
 
-    Drawing n examples anew is drawing n from the cells with their shares, which costs the same for any n.
+    Drawing n examples anew is drawing n from the cells with their shares, which costs the same for
+    any n.
     """
     n = int(counts.sum())
     if n == 0:
         return {"value": np.nan, "low": np.nan, "high": np.nan, "n": 0}
-    drawn = np.random.default_rng(SEED).multinomial(n, counts.ravel() / n, RESAMPLES).reshape(RESAMPLES, *counts.shape)
+    drawn = (
+        np.random.default_rng(SEED)
+        .multinomial(n, counts.ravel() / n, RESAMPLES)
+        .reshape(RESAMPLES, *counts.shape)
+    )
     return _interval(float(statistic(counts)), statistic(drawn), n)
 
 
 def _interval(value: float, drawn: Floats, n: int) -> dict[str, float]:
     low, high = np.quantile(drawn, (0.025, 0.975))
-    # A statistic that chance biases (calibration error is one) may lie outside of what resampling gives.
+    # A statistic that chance biases (calibration error is one) may lie outside of what resampling
+    # gives.
     return {"value": value, "low": min(value, float(low)), "high": max(value, float(high)), "n": n}

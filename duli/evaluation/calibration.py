@@ -1,4 +1,6 @@
-"""Whether the model is as often right as it says: calibration error, reliability diagram, temperature."""
+"""Whether the model is as often right as it says: calibration error, reliability diagram,
+temperature.
+"""
 
 from typing import Any, NamedTuple
 
@@ -21,7 +23,8 @@ class Temperature(NamedTuple):
     """What logits are divided by before softmax, and what that gains."""
 
     value: float
-    gain: dict[str, float]  # fall of the log loss in nats an example, on examples that the temperature was not fitted to
+    # fall of the log loss in nats an example, on examples that the temperature was not fitted to
+    gain: dict[str, float]
 
     @property
     def helps(self) -> bool:
@@ -30,14 +33,18 @@ class Temperature(NamedTuple):
 
 
 def expected_error(confidence: Floats, correct: Floats) -> Floats:
-    """Expected calibration error of [..., n] confidences and right answers (0 or 1): the mean distance of confidence and accuracy.
+    """Expected calibration error of [..., n] confidences and right answers (0 or 1): the mean
+    distance of confidence and accuracy.
 
-    In `BINS` bins of equal mass (Nguyen and O'Connor 2015), which no crowd at high confidence leaves empty.
+    In `BINS` bins of equal mass (Nguyen and O'Connor 2015), which no crowd at high confidence
+    leaves empty.
     """
     order = np.argsort(confidence, axis=-1, kind="stable")
     gaps = np.take_along_axis(correct - confidence, order, axis=-1)
     starts = _starts(confidence.shape[-1])
-    return np.asarray(np.abs(np.add.reduceat(gaps, starts, axis=-1)).sum(axis=-1) / confidence.shape[-1])
+    return np.asarray(
+        np.abs(np.add.reduceat(gaps, starts, axis=-1)).sum(axis=-1) / confidence.shape[-1]
+    )
 
 
 def reliability(confidence: Floats, correct: Floats) -> list[dict[str, float]]:
@@ -59,7 +66,8 @@ def reliability(confidence: Floats, correct: Floats) -> list[dict[str, float]]:
 
 
 def temperature(logits: Floats, labels: Labels) -> Temperature:
-    """The temperature of lowest log loss for logits [n, classes] (Guo et al. 2017), judged by cross-validation.
+    """The temperature of lowest log loss for logits [n, classes] (Guo et al. 2017), judged by
+    cross-validation.
 
     Too few examples for `FOLDS` folds: 1, and a gain of which nothing is known.
     """
@@ -68,9 +76,12 @@ def temperature(logits: Floats, labels: Labels) -> Temperature:
     plain = _losses(logits, labels, 1.0)
     scaled = np.empty_like(plain)
     for fold in range(FOLDS):
-        # Every FOLDS-th example: the splits are in the order of a hash, so neighbours have nothing in common.
+        # Every FOLDS-th example: the splits are in the order of a hash, so neighbours have nothing
+        # in common.
         apart = np.arange(len(labels)) % FOLDS == fold
-        scaled[apart] = _losses(logits[apart], labels[apart], _fitted(logits[~apart], labels[~apart]))
+        scaled[apart] = _losses(
+            logits[apart], labels[apart], _fitted(logits[~apart], labels[~apart])
+        )
     gain = bootstrap.of_examples(lambda fall: fall.mean(axis=-1), plain - scaled)
     return Temperature(_fitted(logits, labels), gain)
 
@@ -80,7 +91,10 @@ def _fitted(logits: Floats, labels: Labels) -> float:
 
     # The log loss is convex in 1 / temperature, so along its logarithm there is one lowest point.
     found = minimize_scalar(
-        lambda log: _losses(logits, labels, np.exp(log)).mean(), bounds=(LOWEST, HIGHEST), method="bounded", options={"xatol": 1e-7}
+        lambda log: _losses(logits, labels, np.exp(log)).mean(),
+        bounds=(LOWEST, HIGHEST),
+        method="bounded",
+        options={"xatol": 1e-7},
     )
     return float(np.exp(found.x))
 
@@ -93,6 +107,8 @@ def _losses(logits: Floats, labels: Labels, temperature: float) -> NDArray[np.fl
 
 
 def _starts(n: int) -> NDArray[np.int64]:
-    """Where the bins of equal mass begin, of n examples in order; fewer bins than `BINS` where n is smaller."""
+    """Where the bins of equal mass begin, of n examples in order; fewer bins than `BINS` where n is
+    smaller.
+    """
     bins = max(1, min(BINS, n))
     return np.arange(bins) * n // bins

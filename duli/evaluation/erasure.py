@@ -14,8 +14,9 @@ Logits = Callable[[list[str]], NDArray[np.floating[Any]]]
 def contributions(logits: Logits, text: str, answer: int, label: int) -> NDArray[np.float64]:
     """How much each character speaks for `answer` rather than for `label`, [characters].
 
-    The logit of the one less that of the other, with the text whole less without the character (Li, Monroe and Jurafsky, "Understanding
-    Neural Networks through Representation Erasure", arXiv 1612.08220). A text of one character cannot do without it, and contributes 0.
+    The logit of the one less that of the other, with the text whole less without the character (Li,
+    Monroe and Jurafsky, "Understanding Neural Networks through Representation Erasure", arXiv
+    1612.08220). A text of one character cannot do without it, and contributes 0.
     """
     result = np.zeros(len(text))
     tried = min(len(text), LONGEST)

@@ -24,7 +24,9 @@ def _missing(rows: Rows, std: Rows, generator: np.random.Generator) -> NDArray[A
 
 def _outlier(rows: Rows, std: Rows, generator: np.random.Generator) -> NDArray[Any]:
     far, at = rows.copy(), generator.integers(rows.shape[1], size=len(rows))
-    far[np.arange(len(rows)), at] += FAR * std[at] * np.where(generator.random(len(rows)) < 0.5, -1, 1)
+    far[np.arange(len(rows)), at] += (
+        FAR * std[at] * np.where(generator.random(len(rows)) < 0.5, -1, 1)
+    )
     return far
 
 
@@ -32,9 +34,16 @@ def _rounded(rows: Rows, std: Rows, generator: np.random.Generator) -> NDArray[A
     return np.round(rows / std) * std
 
 
-WAYS: dict[str, Way] = {"noise": _noise, "missing_values": _missing, "one_outlier": _outlier, "coarse_rounding": _rounded}
+WAYS: dict[str, Way] = {
+    "noise": _noise,
+    "missing_values": _missing,
+    "one_outlier": _outlier,
+    "coarse_rounding": _rounded,
+}
 
 
 def spoilt(name: str, rows: Rows, std: Rows, seed: int) -> Rows:
-    """`rows` [n, features] spoilt in the way `name`; `std` [features] is how much each feature varies."""
+    """`rows` [n, features] spoilt in the way `name`; `std` [features] is how much each feature
+    varies.
+    """
     return np.asarray(WAYS[name](rows, std, np.random.default_rng(seed)), np.float32)

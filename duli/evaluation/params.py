@@ -33,7 +33,12 @@ class Corruptions(Section):
 class Attack(Section):
     """Projected gradient descent against the trained network."""
 
-    epsilons: Annotated[tuple[Annotated[int, Field(ge=1, le=255)], ...], Field(min_length=1), AfterValidator(_rising)]  # grey levels of 255
+    # grey levels of 255
+    epsilons: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=255)], ...],
+        Field(min_length=1),
+        AfterValidator(_rising),
+    ]
     steps: Annotated[int, Field(ge=1, le=1000)]
     examples: Examples
 
@@ -49,7 +54,9 @@ class Robustness(Section):
 class Evaluate(Section):
     """What the judgement needs to know besides model and data."""
 
-    confidence_threshold: Annotated[float, Field(ge=0, le=1)]  # an answer less sure than this goes to a person
-    top_k: Annotated[int, Field(ge=1)]  # the label counts as found among this many most probable classes
+    # an answer less sure than this goes to a person
+    confidence_threshold: Annotated[float, Field(ge=0, le=1)]
+    # the label counts as found among this many most probable classes
+    top_k: Annotated[int, Field(ge=1)]
     slices: Slices
     robustness: Robustness  # of images; left out, and said so, for anything else

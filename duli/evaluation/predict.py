@@ -1,4 +1,6 @@
-"""What a model answers, as a torch module or as ONNX bytes, to examples as they are kept: logits, and probabilities of them."""
+"""What a model answers, as a torch module or as ONNX bytes, to examples as they are kept: logits,
+and probabilities of them.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +13,8 @@ from duli import machine, padding
 BATCH = 500  # examples a forward pass: large enough to be quick, small enough to stay in the cache
 
 Images = NDArray[np.uint8]
-Inputs = NDArray[Any]  # bytes of images [n, channels, height, width], int32 tokens [n, length] or float32 [n, features]
+# bytes of images [n, channels, height, width], int32 tokens [n, length] or float32 [n, features]
+Inputs = NDArray[Any]
 
 
 def torch_logits(model: Any, inputs: Inputs) -> NDArray[np.float32]:
@@ -38,9 +41,13 @@ def onnx_logits(model: bytes, inputs: Inputs) -> NDArray[np.float32]:
     return _in_batches(inputs, lambda batch: session.run(["logits"], {name: padding.cut(batch)})[0])
 
 
-def _in_batches(inputs: Inputs, answer: Callable[[Inputs], NDArray[np.float32]]) -> NDArray[np.float32]:
+def _in_batches(
+    inputs: Inputs, answer: Callable[[Inputs], NDArray[np.float32]]
+) -> NDArray[np.float32]:
     order = padding.by_length(inputs)
-    answers = np.concatenate([answer(inputs[order[start : start + BATCH]]) for start in range(0, len(inputs), BATCH)])
+    answers = np.concatenate(
+        [answer(inputs[order[start : start + BATCH]]) for start in range(0, len(inputs), BATCH)]
+    )
     result = np.empty_like(answers)
     result[order] = answers
     return result

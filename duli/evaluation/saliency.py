@@ -13,13 +13,21 @@ if TYPE_CHECKING:
 
 
 def integrated_gradients(
-    model: "nn.Module", images: Images, *, mean: float, std: float, classes: NDArray[np.integer[Any]] | None = None, steps: int = 128
+    model: "nn.Module",
+    images: Images,
+    *,
+    mean: float,
+    std: float,
+    classes: NDArray[np.integer[Any]] | None = None,
+    steps: int = 128,
 ) -> NDArray[np.float32]:
-    """Contributions [n, height, width] of the pixels to the logit of `classes` [n], by default of the class predicted.
+    """Contributions [n, height, width] of the pixels to the logit of `classes` [n], by default of
+    the class predicted.
 
-    Integrated gradients (Sundararajan, Taly and Yan, ICML 2017, arXiv 1703.01365) along the straight line from a black image, by
-    the midpoint rule with `steps` points; channels are added up. Signed: what speaks for the class is positive. An image's sum is its
-    logit less that of the black image, but for the error of the rule; a black pixel contributes nothing.
+    Integrated gradients (Sundararajan, Taly and Yan, ICML 2017, arXiv 1703.01365) along the
+    straight line from a black image, by the midpoint rule with `steps` points; channels are added
+    up. Signed: what speaks for the class is positive. An image's sum is its logit less that of the
+    black image, but for the error of the rule; a black pixel contributes nothing.
 
     In float32 on the CPU; the model is in evaluation mode meanwhile and left as it was.
     """
@@ -37,12 +45,20 @@ def integrated_gradients(
                     chosen = logits(model, pixels, mean, std).argmax(dim=1)
             else:
                 chosen = torch.from_numpy(classes[part].astype(np.int64))
-            result[part] = (pixels * _mean_gradient(model, pixels, chosen, steps, mean, std)).sum(dim=1).numpy()
+            result[part] = (
+                (pixels * _mean_gradient(model, pixels, chosen, steps, mean, std))
+                .sum(dim=1)
+                .numpy()
+            )
     return result
 
 
-def _mean_gradient(model: "nn.Module", pixels: "Tensor", chosen: "Tensor", steps: int, mean: float, std: float) -> "Tensor":
-    """Gradient of the chosen logits, on average over the way from black to the pixels, per grey level."""
+def _mean_gradient(
+    model: "nn.Module", pixels: "Tensor", chosen: "Tensor", steps: int, mean: float, std: float
+) -> "Tensor":
+    """Gradient of the chosen logits, on average over the way from black to the pixels, per grey
+    level.
+    """
     import torch
 
     def value(places: "Tensor") -> "Tensor":

@@ -15,7 +15,8 @@ def _swapped(characters: list[str], at: int, generator: np.random.Generator) -> 
 
 
 def _dropped(characters: list[str], at: int, generator: np.random.Generator) -> None:
-    if any(one.strip() for place, one in enumerate(characters) if place != at):  # something to read has to stay
+    # something to read has to stay
+    if any(one.strip() for place, one in enumerate(characters) if place != at):
         characters[at] = ""
 
 
@@ -24,7 +25,9 @@ def _repeated(characters: list[str], at: int, generator: np.random.Generator) ->
 
 
 def _replaced(characters: list[str], at: int, generator: np.random.Generator) -> None:
-    """By another character of the same text, so that none comes in that the language does not have."""
+    """By another character of the same text, so that none comes in that the language does not
+    have.
+    """
     characters[at] = characters[int(generator.integers(len(characters)))][:1] or characters[at]
 
 
@@ -42,13 +45,17 @@ TYPOS: dict[str, Change] = {
 
 
 def mistyped(name: str, texts: Sequence[str], seed: int) -> list[str]:
-    """Each of `texts` with `SHARE` of its characters changed in the way `name`, each text at places of its own."""
+    """Each of `texts` with `SHARE` of its characters changed in the way `name`, each text at places
+    of its own.
+    """
     generator = np.random.default_rng(seed)
     return [_one(TYPOS[name], text, generator) for text in texts]
 
 
 def _one(change: Change, text: str, generator: np.random.Generator) -> str:
     characters = list(text)
-    for at in generator.permutation(len(characters))[: max(1, round(SHARE * len(characters)))].tolist():
+    for at in generator.permutation(len(characters))[
+        : max(1, round(SHARE * len(characters)))
+    ].tolist():
         change(characters, at, generator)
     return "".join(characters)

@@ -1,4 +1,6 @@
-"""The modules that `encoder` is made of; apart from its settings, which are read without waiting for torch."""
+"""The modules that `encoder` is made of; apart from its settings, which are read without waiting
+for torch.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -29,23 +31,34 @@ class Encoder(nn.Module):
         super().__init__()
         self.tokens = nn.Embedding(vocabulary, width, padding_idx=PADDING)
         self.positions = nn.Embedding(length, width)
-        self.convolution = nn.Conv1d(width, width, convolution, padding=convolution // 2, groups=width) if convolution else None
+        self.convolution = (
+            nn.Conv1d(width, width, convolution, padding=convolution // 2, groups=width)
+            if convolution
+            else None
+        )
         self.normalise = nn.LayerNorm(width)
         self.dropout, self.token_dropout, self.pooling = nn.Dropout(dropout), token_dropout, pooling
-        self.blocks = nn.ModuleList(_Block(width, heads, feed_forward, dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(
+            _Block(width, heads, feed_forward, dropout) for _ in range(layers)
+        )
         self.last = nn.LayerNorm(width)
         self.pooler = nn.Linear(width, width)
         self.classifier = nn.Linear(width, classes)
         self.apply(lambda module: _initialise(module, deviation))
 
     def encode(self, tokens: Tensor) -> Tensor:
-        """The vector of each token in its context: [n, l] -> [n, l, width]; those of padding mean nothing."""
+        """The vector of each token in its context: [n, l] -> [n, l, width]; those of padding mean
+        nothing.
+        """
         real = tokens != PADDING
         x = self.tokens(tokens)
         if self.training and self.token_dropout:
-            x = x * (torch.rand(tokens.shape, device=tokens.device) >= self.token_dropout).unsqueeze(-1)
+            x = x * (
+                torch.rand(tokens.shape, device=tokens.device) >= self.token_dropout
+            ).unsqueeze(-1)
         if self.convolution is not None:
-            x = x * real.unsqueeze(-1)  # behind the text there is as little as before it, whatever was learned for padding
+            # behind the text there is as little as before it, whatever was learned for padding
+            x = x * real.unsqueeze(-1)
             x = x + self.convolution(x.transpose(1, 2)).transpose(1, 2)
         x = self.dropout(self.normalise(x + self.positions.weight[: tokens.shape[1]]))
         mask = real[:, None, None, :]
@@ -64,7 +77,9 @@ class Encoder(nn.Module):
             pooled = (x * real).sum(dim=1) / real.sum(dim=1)
         else:
             pooled = x.masked_fill(~real, torch.finfo(x.dtype).min).amax(dim=1)
-        logits: Tensor = self.classifier(self.dropout(torch.tanh(self.pooler(self.dropout(pooled)))))
+        logits: Tensor = self.classifier(
+            self.dropout(torch.tanh(self.pooler(self.dropout(pooled))))
+        )
         return logits
 
 
@@ -81,17 +96,28 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor, real: Tensor) -> Tensor:
         x = x + self.dropout(self._attention(self.before_attention(x), real))
-        changed: Tensor = x + self.dropout(self.down(functional.gelu(self.up(self.before_feed_forward(x)))))
+        changed: Tensor = x + self.dropout(
+            self.down(functional.gelu(self.up(self.before_feed_forward(x))))
+        )
         return changed
 
     def _attention(self, x: Tensor, real: Tensor) -> Tensor:
-        query, key, value = self.query_key_value(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
-        if x.device.type == "cpu":  # where torch's fused attention is slower in bfloat16: four times for 46 tokens, three times for 128
+        query, key, value = (
+            self.query_key_value(x)
+            .unflatten(-1, (3, self.heads, -1))
+            .permute(2, 0, 3, 1, 4)
+            .unbind(0)
+        )
+        # where torch's fused attention is slower in bfloat16: four times for 46 tokens, three times
+        # for 128
+        if x.device.type == "cpu":
             scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
             mixed = self.dropout(scores.masked_fill(~real, -torch.inf).softmax(dim=-1)) @ value
         else:
             share = self.dropout.p if self.training else 0.0
-            mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=real, dropout_p=share)
+            mixed = functional.scaled_dot_product_attention(
+                query, key, value, attn_mask=real, dropout_p=share
+            )
         attended: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return attended
 

@@ -1,4 +1,6 @@
-"""What stands between an example as it is kept and the network: one module for each kind of data."""
+"""What stands between an example as it is kept and the network: one module for each kind of
+data.
+"""
 
 import copy
 from typing import Any
@@ -10,21 +12,30 @@ from torch import Tensor, nn
 class Pixels(nn.Module):
     """Pixels 0..255 [n, channels, height, width], bytes or floats -> zero mean, unit deviation.
 
-    `mean` and `std` are those of the pixels scaled to 0..1. The result is channels-last, unless asked for otherwise: so CPUs and tensor
-    cores convolve fastest.
+    `mean` and `std` are those of the pixels scaled to 0..1. The result is channels-last, unless
+    asked for otherwise: so CPUs and tensor cores convolve fastest.
     """
 
     name = "images"
 
-    def __init__(self, mean: float, std: float, memory_format: torch.memory_format = torch.channels_last) -> None:
+    def __init__(
+        self, mean: float, std: float, memory_format: torch.memory_format = torch.channels_last
+    ) -> None:
         super().__init__()
         self.mean, self.std, self.memory_format = mean, std, memory_format
 
     def forward(self, raw: Tensor) -> Tensor:
-        return raw.float().sub(255 * self.mean).div_(255 * self.std).contiguous(memory_format=self.memory_format)
+        return (
+            raw.float()
+            .sub(255 * self.mean)
+            .div_(255 * self.std)
+            .contiguous(memory_format=self.memory_format)
+        )
 
     def exported(self) -> nn.Module:
-        """The same as one multiplication and one addition, which can be folded into a layer behind it."""
+        """The same as one multiplication and one addition, which can be folded into a layer behind
+        it.
+        """
         return _Affine(1 / (255 * self.std), -self.mean / self.std)
 
 
@@ -38,7 +49,9 @@ class _Affine(nn.Module):
 
 
 class Tokens(nn.Module):
-    """Tokens int32 [n, length], 0 behind the last -> int64 without the columns that are padding in all of them."""
+    """Tokens int32 [n, length], 0 behind the last -> int64 without the columns that are padding in
+    all of them.
+    """
 
     name = "tokens"
 
@@ -57,7 +70,9 @@ class _Long(nn.Module):
 
 
 class Numbers(nn.Module):
-    """Features float32 [n, features] -> zero mean, unit deviation; one that is missing (NaN) becomes the mean."""
+    """Features float32 [n, features] -> zero mean, unit deviation; one that is missing (NaN)
+    becomes the mean.
+    """
 
     name = "features"
     mean: Tensor
@@ -77,11 +92,17 @@ class Numbers(nn.Module):
         return self
 
 
-KINDS: dict[str, type[Pixels | Tokens | Numbers]] = {"image": Pixels, "text": Tokens, "table": Numbers}
+KINDS: dict[str, type[Pixels | Tokens | Numbers]] = {
+    "image": Pixels,
+    "text": Tokens,
+    "table": Numbers,
+}
 
 
 def preprocessing(description: dict[str, Any]) -> Pixels | Tokens | Numbers:
-    """That of a kind of data: `description` has `kind` and its `normalisation` (data/prepared/preprocessing.json, model.json)."""
+    """That of a kind of data: `description` has `kind` and its `normalisation`
+    (data/prepared/preprocessing.json, model.json).
+    """
     return KINDS[description["kind"]](**description["normalisation"])
 
 
@@ -96,15 +117,17 @@ def example(description: dict[str, Any], n: int) -> Tensor:
 
 
 def network_sees(raw: Tensor) -> Tensor:
-    """Something of the shape and type that the network gets where `raw` is kept; the values mean nothing."""
+    """Something of the shape and type that the network gets where `raw` is kept; the values mean
+    nothing.
+    """
     return raw.long() if raw.dtype == torch.int32 else raw.float()
 
 
 def layouts(description: dict[str, Any], network: nn.Module) -> dict[str, nn.Module]:
     """The `network` with its preprocessing in each order of memory that torch may be given it in.
 
-    `torch`: as anybody gets it who restores the weights and calls it; `torch_channels_last`, of images alone: weights and images with the
-    channels last, which oneDNN prefers.
+    `torch`: as anybody gets it who restores the weights and calls it; `torch_channels_last`, of
+    images alone: weights and images with the channels last, which oneDNN prefers.
     """
     before = preprocessing(description)
     if not isinstance(before, Pixels):

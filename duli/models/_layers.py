@@ -1,4 +1,6 @@
-"""What our own networks share: their common settings, and the layers and initial weights these choose."""
+"""What our own networks share: their common settings, and the layers and initial weights these
+choose.
+"""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,21 +22,29 @@ _WITH_GAIN: dict[str, _Gain] = {
     "leaky_relu": "leaky_relu",
 }
 
-Width = Annotated[int, Field(ge=1, le=65_536)]  # output channels of a convolution, outputs of a linear layer
+# output channels of a convolution, outputs of a linear layer
+Width = Annotated[int, Field(ge=1, le=65_536)]
 
 
 class Common(Section):
-    """Settings of every network of our own; the defaults are torch's own and what most tutorials take."""
+    """Settings of every network of our own; the defaults are torch's own and what most tutorials
+    take.
+    """
 
     activation: Literal["relu", "sigmoid", "tanh", "gelu", "silu", "leaky_relu"] = "relu"
-    initialisation: Literal["default", "he", "xavier"] = "default"  # default: what torch draws when it makes a layer
+    # default: what torch draws when it makes a layer
+    initialisation: Literal["default", "he", "xavier"] = "default"
     normalisation: Literal["batch", "none"] = "none"  # between each layer and its activation
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of the values set to zero while training; 0 adds no layer
+    # share of the values set to zero while training; 0 adds no layer
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
-def convolution(before: int, after: int, settings: Common, *, size: int, stride: int = 1, padding: int = 0) -> "list[nn.Module]":
+def convolution(
+    before: int, after: int, settings: Common, *, size: int, stride: int = 1, padding: int = 0
+) -> "list[nn.Module]":
     """A convolution of `size` x `size`, its normalisation, its activation."""
-    # Imported here, as in all of this folder, because `duli check` reads the settings and must not wait for torch.
+    # Imported here, as in all of this folder, because `duli check` reads the settings and must not
+    # wait for torch.
     from torch import nn
 
     # No bias where batch normalisation follows: it brings its own.
@@ -60,11 +70,13 @@ def dropout(settings: Common) -> "list[nn.Module]":
 
 
 def initialise(model: "nn.Sequential", settings: Common) -> "nn.Sequential":
-    """`model` with the initial weights of `settings.initialisation`; `default` draws nothing and changes nothing.
+    """`model` with the initial weights of `settings.initialisation`; `default` draws nothing and
+    changes nothing.
 
-    `he` draws from N(0, gain^2 / fan_in) (He et al., arXiv 1502.01852), `xavier` from N(0, 2 gain^2 / (fan_in + fan_out)) (Glorot &
-    Bengio, AISTATS 2010). The gain is torch.nn.init.calculate_gain of the activation; that of relu for gelu and silu, which are much
-    like it and have none; and 1 for the last layer, which has no activation. Biases start at zero.
+    `he` draws from N(0, gain^2 / fan_in) (He et al., arXiv 1502.01852), `xavier` from N(0, 2 gain^2
+    / (fan_in + fan_out)) (Glorot & Bengio, AISTATS 2010). The gain is torch.nn.init.calculate_gain
+    of the activation; that of relu for gelu and silu, which are much like it and have none; and 1
+    for the last layer, which has no activation. Biases start at zero.
     """
     from torch import nn
 

@@ -12,9 +12,11 @@ from duli.models._params import ModelChoice, architectures
 
 
 def new(choice: ModelChoice, seed: int, **sizes: int) -> nn.Module:
-    """The chosen architecture for `sizes`: those of the input, which depend on the kind of data, and `classes`.
+    """The chosen architecture for `sizes`: those of the input, which depend on the kind of data,
+    and `classes`.
 
-    torch initialises from its global generator, which is left as it was found. Raises `ParamsError` where they do not fit.
+    torch initialises from its global generator, which is left as it was found. Raises `ParamsError`
+    where they do not fit.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -22,11 +24,16 @@ def new(choice: ModelChoice, seed: int, **sizes: int) -> nn.Module:
 
 
 def build(name: str, settings: Any, **sizes: int) -> nn.Module:
-    """The architecture `name` for `sizes`; raises `ParamsError` where it takes another kind of data, with the names of those that fit."""
+    """The architecture `name` for `sizes`; raises `ParamsError` where it takes another kind of
+    data, with the names of those that fit.
+    """
     if not _takes(name, sizes):
         fitting = ", ".join(one for one in architectures() if _takes(one, sizes)) or "none"
         given = ", ".join(size for size in sizes if size != "classes")
-        raise ParamsError(f"model.name = '{name}' is not made for data with {given}; architectures that are: {fitting}")
+        raise ParamsError(
+            f"model.name = '{name}' is not made for data with {given}; architectures that are:"
+            f" {fitting}"
+        )
     model: nn.Module = importlib.import_module(f"duli.models.{name}").build(settings, **sizes)
     return model
 

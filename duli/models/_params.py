@@ -13,8 +13,14 @@ from duli.params import Section
 
 
 def architectures() -> list[str]:
-    """The names of all architectures: the files of this folder, but for those with a leading underscore, which the architectures share."""
-    return sorted(module.name for module in pkgutil.iter_modules(models.__path__) if not module.name.startswith("_"))
+    """The names of all architectures: the files of this folder, but for those with a leading
+    underscore, which the architectures share.
+    """
+    return sorted(
+        module.name
+        for module in pkgutil.iter_modules(models.__path__)
+        if not module.name.startswith("_")
+    )
 
 
 def _exists(name: str) -> str:
@@ -31,8 +37,9 @@ ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$"), AfterValidator(_
 class ModelChoice(Section):
     """The chosen architecture and its settings.
 
-    In params.yaml the settings stand under the architecture's name, so that `model.name` alone changes the choice. The settings of
-    every architecture that is listed are checked by its own `Settings` (which needs no torch); the chosen one has to be listed.
+    In params.yaml the settings stand under the architecture's name, so that `model.name` alone
+    changes the choice. The settings of every architecture that is listed are checked by its own
+    `Settings` (which needs no torch); the chosen one has to be listed.
     """
 
     name: ModelName
@@ -43,9 +50,16 @@ class ModelChoice(Section):
     def _check_all_and_choose(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        expected: dict[str, Any] = {name: (_settings(name), ...) for name in architectures() if name in (*values, values.get("name"))}
-        # Through JSON, as params.py does it: a list is then taken for a tuple. pydantic hands on the place of each mistake.
-        listed = create_model("Listed", __base__=Section, name=(ModelName, ...), **expected).model_validate_json(json.dumps(values))
+        expected: dict[str, Any] = {
+            name: (_settings(name), ...)
+            for name in architectures()
+            if name in (*values, values.get("name"))
+        }
+        # Through JSON, as params.py does it: a list is then taken for a tuple. pydantic hands on
+        # the place of each mistake.
+        listed = create_model(
+            "Listed", __base__=Section, name=(ModelName, ...), **expected
+        ).model_validate_json(json.dumps(values))
         name: str = listed.name  # type: ignore[attr-defined]  # made at run time
         return {"name": name, "settings": getattr(listed, name)}
 

@@ -1,6 +1,8 @@
-"""The small convolutional network of beginners' tutorials: one 3x3 convolution, one max-pool, two linear layers.
+"""The small convolutional network of beginners' tutorials: one 3x3 convolution, one max-pool, two
+linear layers.
 
-A baseline that a better architecture has to beat: most of its weights stand in the first linear layer.
+A baseline that a better architecture has to beat: most of its weights stand in the first linear
+layer.
 """
 
 from typing import TYPE_CHECKING
@@ -21,7 +23,9 @@ class Settings(Common):
     hidden: Width  # outputs of the first linear layer
 
 
-def build(settings: Settings, *, channels: int, height: int, width: int, classes: int) -> "nn.Module":
+def build(
+    settings: Settings, *, channels: int, height: int, width: int, classes: int
+) -> "nn.Module":
     """The network: floats [n, channels, height, width] -> logits [n, classes].
 
     Raises `ParamsError` where the images are smaller than 4 x 4.
@@ -30,7 +34,8 @@ def build(settings: Settings, *, channels: int, height: int, width: int, classes
 
     if min(height, width) < SMALLEST:
         raise ParamsError(
-            f"model: convnet needs images of at least {SMALLEST} pixels a side, these are {height} x {width}; take another model.name"
+            f"model: convnet needs images of at least {SMALLEST} pixels a side, these are {height}"
+            f" x {width}; take another model.name"
         )
     features = settings.filters * ((height - 2) // 2) * ((width - 2) // 2)
     model = nn.Sequential(

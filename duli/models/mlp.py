@@ -1,4 +1,6 @@
-"""A multilayer perceptron: linear layers over the flattened input; `widths: [10, 50]` is the 10-50-10 network of tutorials (10 classes)."""
+"""A multilayer perceptron: linear layers over the flattened input; `widths: [10, 50]` is the
+10-50-10 network of tutorials (10 classes).
+"""
 
 from typing import TYPE_CHECKING
 
@@ -11,10 +13,19 @@ if TYPE_CHECKING:
 class Settings(Common):
     """How wide and how deep; dropout follows each hidden layer."""
 
-    widths: tuple[Width, ...]  # outputs of the hidden layers; none makes it multinomial logistic regression
+    # outputs of the hidden layers; none makes it multinomial logistic regression
+    widths: tuple[Width, ...]
 
 
-def build(settings: Settings, *, classes: int, channels: int = 1, height: int = 1, width: int = 1, features: int = 1) -> "nn.Module":
+def build(
+    settings: Settings,
+    *,
+    classes: int,
+    channels: int = 1,
+    height: int = 1,
+    width: int = 1,
+    features: int = 1,
+) -> "nn.Module":
     """The network: floats [n, channels, height, width] or [n, features] -> logits [n, classes]."""
     from torch import nn
 

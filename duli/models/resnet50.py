@@ -10,8 +10,12 @@ if TYPE_CHECKING:
 __all__ = ["Settings", "build"]
 
 
-def build(settings: Settings, *, channels: int, height: int, width: int, classes: int) -> "nn.Module":
+def build(
+    settings: Settings, *, channels: int, height: int, width: int, classes: int
+) -> "nn.Module":
     """The network: floats [n, channels, height, width] -> logits [n, classes]."""
     from torchvision.models import resnet50
 
-    return fitted(resnet50(num_classes=classes), settings, channels=channels, height=height, width=width)
+    return fitted(
+        resnet50(num_classes=classes), settings, channels=channels, height=height, width=width
+    )

@@ -15,7 +15,8 @@ from duli.errors import GateError
 from duli.packaging.environment import clean
 from duli.packaging.kinds import Kind
 
-# Isolated (-I), so that nothing but the standard library, this environment's packages and the wheel can be imported.
+# Isolated (-I), so that nothing but the standard library, this environment's packages and the wheel
+# can be imported.
 PROGRAM = """
 import importlib, json, sys
 import numpy, onnxruntime
@@ -47,22 +48,33 @@ class Answered(NamedTuple):
     classes: list[str]
 
 
-def answers(wheel: bytes, package: str, kind: Kind, examples: bytes, *, exact: bool = False) -> Answered:
+def answers(
+    wheel: bytes, package: str, kind: Kind, examples: bytes, *, exact: bool = False
+) -> Answered:
     """What the wheel's predictor gives for `examples`, a file as `kind.written` makes it.
 
-    `exact` adds products of bytes in 32 bits, as a CPU with VNNI does. The predictor verifies the package before it answers.
-    Raises `GateError` where it refuses or fails.
+    `exact` adds products of bytes in 32 bits, as a CPU with VNNI does. The predictor verifies the
+    package before it answers. Raises `GateError` where it refuses or fails.
     """
     with tempfile.TemporaryDirectory(prefix="duli-wheel-") as name:
         folder = Path(name)
         with zipfile.ZipFile(BytesIO(wheel)) as archive:
             archive.extractall(folder / "wheel")
         (folder / f"examples{kind.suffix}").write_bytes(examples)
-        arguments = [str(folder / "wheel"), package, f"examples{kind.suffix}", "exact" if exact else ""]
+        arguments = [
+            str(folder / "wheel"),
+            package,
+            f"examples{kind.suffix}",
+            "exact" if exact else "",
+        ]
         command = [sys.executable, "-I", "-B", "-c", PROGRAM, *arguments]
-        asked = subprocess.run(command, cwd=folder, env=clean(), capture_output=True, text=True, check=False)
+        asked = subprocess.run(
+            command, cwd=folder, env=clean(), capture_output=True, text=True, check=False
+        )
         if asked.returncode:
             lines = asked.stderr.strip().splitlines() or [f"exit code {asked.returncode}"]
             raise GateError(f"the released wheel does not answer: {lines[-1]}")
         found: Any = np.load(folder / "answers.npz")
-        return Answered(found["answers"].astype(np.int64), found["probabilities"], found["classes"].tolist())
+        return Answered(
+            found["answers"].astype(np.int64), found["probabilities"], found["classes"].tolist()
+        )

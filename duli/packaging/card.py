@@ -1,4 +1,6 @@
-"""Writes the model card in Markdown, as a page and for Hugging Face: promises come from params, every number from the files of the run."""
+"""Writes the model card in Markdown, as a page and for Hugging Face: promises come from params,
+every number from the files of the run.
+"""
 
 import io
 import re
@@ -17,9 +19,15 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 PAGE = "MODEL_CARD.html"
-NAMES = {"page": PAGE, "ledger": ledger.FILE, "sbom": manifest.SBOM, "provenance": manifest.PROVENANCE}
+NAMES = {
+    "page": PAGE,
+    "ledger": ledger.FILE,
+    "sbom": manifest.SBOM,
+    "provenance": manifest.PROVENANCE,
+}
 MILLION = 1_000_000
-# Licences that Hugging Face knows by another name than SPDX in small letters are none that it lists; they go under "other".
+# Licences that Hugging Face knows by another name than SPDX in small letters are none that it
+# lists; they go under "other".
 HUB_LICENCES = {
     *(
         "apache-2.0",
@@ -33,7 +41,19 @@ HUB_LICENCES = {
         "cc-by-sa-4.0",
         "cc-by-nc-4.0",
     ),
-    *("agpl-3.0", "gpl-2.0", "gpl-3.0", "lgpl-3.0", "mpl-2.0", "epl-2.0", "eupl-1.2", "isc", "unlicense", "wtfpl", "zlib"),
+    *(
+        "agpl-3.0",
+        "gpl-2.0",
+        "gpl-3.0",
+        "lgpl-3.0",
+        "mpl-2.0",
+        "epl-2.0",
+        "eupl-1.2",
+        "isc",
+        "unlicense",
+        "wtfpl",
+        "zlib",
+    ),
 }
 
 
@@ -52,11 +72,12 @@ def render(
     reading: str = "",
     **evidence: Mapping[str, Any],
 ) -> str:
-    """The card in Markdown, from the contents of the run's JSON files; raises `DataError` where a number is missing.
+    """The card in Markdown, from the contents of the run's JSON files; raises `DataError` where a
+    number is missing.
 
-    `evidence` are raw (of data/raw/dataset.json), stats, model, train, evaluation, quantization, benchmark and choice. `signer` says
-    whose signature the folder gets that the wheel and the card lie in, None that it gets none.
-    `reading` says how picture files are read.
+    `evidence` are raw (of data/raw/dataset.json), stats, model, train, evaluation, quantization,
+    benchmark and choice. `signer` says whose signature the folder gets that the wheel and the card
+    lie in, None that it gets none. `reading` says how picture files are read.
     """
     variant = evidence["choice"]["variant"]
     try:
@@ -75,11 +96,15 @@ def render(
             **evidence,
         )
     except (UndefinedError, KeyError) as error:
-        raise DataError(f"the model card lacks a fact: {error}; run `dvc repro`, which makes the run's files anew") from None
+        raise DataError(
+            f"the model card lacks a fact: {error}; run `dvc repro`, which makes the run's files"
+            " anew"
+        ) from None
 
 
 def body(markdown: str) -> Body:
-    """The card as HTML for the page that a stage puts around it; HTML in the Markdown is shown, never obeyed, and no picture loaded.
+    """The card as HTML for the page that a stage puts around it; HTML in the Markdown is shown,
+    never obeyed, and no picture loaded.
 
     Raises `DataError` where the text does not begin with a heading.
     """
@@ -87,7 +112,9 @@ def body(markdown: str) -> Body:
 
     heading, _, rest = markdown.partition("\n")
     if not heading.startswith("# "):
-        raise DataError("the model card does not begin with a heading; mend duli/packaging/templates/card.md.j2")
+        raise DataError(
+            "the model card does not begin with a heading; mend duli/packaging/templates/card.md.j2"
+        )
     parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     parser.add_render_rule("table_open", _scroll)
     parser.add_render_rule("table_close", _scroll_end)
@@ -97,7 +124,8 @@ def body(markdown: str) -> Body:
 def hub(release: Release, markdown: str, evidence: Mapping[str, Mapping[str, Any]]) -> str:
     """The README.md of a model repository on Hugging Face: metadata in YAML, then the card.
 
-    The keys are those of https://huggingface.co/docs/hub/model-cards#model-card-metadata and of its model-index.
+    The keys are those of https://huggingface.co/docs/hub/model-cards#model-card-metadata and of its
+    model-index.
     """
     from ruamel.yaml import YAML
 
@@ -112,11 +140,17 @@ def hub(release: Release, markdown: str, evidence: Mapping[str, Mapping[str, Any
 
 def containerfile(release: Release, wheel_name: str, python: str) -> str:
     """How to build a container of the wheel beside it, on an image of Python `python` ("3.11")."""
-    return _ENVIRONMENT.get_template("Containerfile.j2").render(release=release, wheel_name=wheel_name, lock=locked.FILE, python=python)
+    return _ENVIRONMENT.get_template("Containerfile.j2").render(
+        release=release, wheel_name=wheel_name, lock=locked.FILE, python=python
+    )
 
 
 def _metadata(release: Release, evidence: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    stats, evaluation, variant = evidence["stats"], evidence["evaluation"], evidence["choice"]["variant"]
+    stats, evaluation, variant = (
+        evidence["stats"],
+        evidence["evaluation"],
+        evidence["choice"]["variant"],
+    )
     known, kind = release.licence.lower() in HUB_LICENCES, kinds.KINDS[stats["kind"]]
     measures = {
         "accuracy": ("accuracy", "accuracy"),
@@ -129,7 +163,13 @@ def _metadata(release: Release, evidence: Mapping[str, Mapping[str, Any]]) -> di
         **({} if known else {"license_name": release.licence.lower()}),
         "library_name": "onnx",
         "pipeline_tag": kind.task,
-        "tags": ["onnx", "onnxruntime", stats["dataset"], evidence["model"]["architecture"]["name"], variant],
+        "tags": [
+            "onnx",
+            "onnxruntime",
+            stats["dataset"],
+            evidence["model"]["architecture"]["name"],
+            variant,
+        ],
         "datasets": [stats["dataset"]],
         "metrics": [kind for kind, _ in measures.values()],
         "model-index": [
@@ -137,19 +177,28 @@ def _metadata(release: Release, evidence: Mapping[str, Mapping[str, Any]]) -> di
                 "name": f"{release.name} {release.version}",
                 "results": [
                     {
-                        "task": {"type": kind.task, "name": kind.task.replace("-", " ").capitalize()},
+                        "task": {
+                            "type": kind.task,
+                            "name": kind.task.replace("-", " ").capitalize(),
+                        },
                         "dataset": {
                             "name": stats["title"],
                             "type": stats["dataset"],
                             "split": "test",
-                            "args": {"digest": evaluation["test_digest"], kind.things: evaluation["n"]},
+                            "args": {
+                                "digest": evaluation["test_digest"],
+                                kind.things: evaluation["n"],
+                            },
                         },
                         "metrics": [
                             {
                                 "type": kind,
                                 "name": name,
                                 "value": evaluation[key]["value"],
-                                "args": {"low_95": evaluation[key]["low"], "high_95": evaluation[key]["high"]},
+                                "args": {
+                                    "low_95": evaluation[key]["low"],
+                                    "high_95": evaluation[key]["high"],
+                                },
                             }
                             for key, (kind, name) in measures.items()
                         ],
@@ -160,12 +209,16 @@ def _metadata(release: Release, evidence: Mapping[str, Mapping[str, Any]]) -> di
     }
 
 
-def _scroll(renderer: "RendererHTML", tokens: "list[Token]", index: int, options: Any, _: Any) -> str:
+def _scroll(
+    renderer: "RendererHTML", tokens: "list[Token]", index: int, options: Any, _: Any
+) -> str:
     """A wide table scrolls by itself, not the page."""
     return '<div class="scroll">' + renderer.renderToken(tokens, index, options, {})
 
 
-def _scroll_end(renderer: "RendererHTML", tokens: "list[Token]", index: int, options: Any, _: Any) -> str:
+def _scroll_end(
+    renderer: "RendererHTML", tokens: "list[Token]", index: int, options: Any, _: Any
+) -> str:
     return renderer.renderToken(tokens, index, options, {}) + "</div>\n"
 
 
@@ -186,7 +239,10 @@ def _row(share: Mapping[str, Any]) -> str:
 
 
 def _ranged(measure: Mapping[str, Any]) -> str:
-    return f"{_number(measure['value'])} | {_number(measure['low'])} to {_number(measure['high'])} | {_count(measure['n'])}"
+    return (
+        f"{_number(measure['value'])} | {_number(measure['low'])} to {_number(measure['high'])} |"
+        f" {_count(measure['n'])}"
+    )
 
 
 def _rate(measure: Mapping[str, Any]) -> str:
@@ -202,7 +258,10 @@ def _number(value: float) -> str:
 
 
 def _facts(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {' '.join(map(str, value)) if isinstance(value, list) else value}" for name, value in values.items())
+    return ", ".join(
+        f"{name} {' '.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in values.items()
+    )
 
 
 def _busy(speed: Mapping[str, Any]) -> str:

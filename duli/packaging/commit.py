@@ -16,7 +16,9 @@ class Commit(NamedTuple):
 
 
 def of(folder: Path) -> Commit | None:
-    """The commit that `folder` is at; None where there is no git, no repository or no commit yet."""
+    """The commit that `folder` is at; None where there is no git, no repository or no commit
+    yet.
+    """
     found = _git(folder, "show", "--no-patch", "--no-show-signature", "--format=%H %ct", "HEAD")
     if found is None:
         return None
@@ -29,7 +31,12 @@ def of(folder: Path) -> Commit | None:
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=folder, capture_output=True, text=True, env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"}, check=False
+            ["git", *arguments],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+            check=False,
         )
     except FileNotFoundError:
         return None

@@ -1,4 +1,6 @@
-"""The model for programs that load it without the wheel: labels, Triton's model repository, KServe, the Open Inference Protocol."""
+"""The model for programs that load it without the wheel: labels, Triton's model repository, KServe,
+the Open Inference Protocol.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,18 +11,21 @@ from duli.packaging.manifest import encoded
 MODEL, LABELS, DESCRIPTION, KSERVE = "model.onnx", "labels.txt", "inference.json", "kserve.json"
 TRITON = "triton"  # folder: a model repository, as `tritonserver --model-repository` takes it
 MAX_BATCH = 256  # examples of one call of the model in Triton
-# Of ONNX's element types those that a released model takes or gives, as the Open Inference Protocol names them.
-# Triton's configuration has the same names behind TYPE_: https://github.com/triton-inference-server/common, model_config.proto.
+# Of ONNX's element types those that a released model takes or gives, as the Open Inference Protocol
+# names them. Triton's configuration has the same names behind TYPE_:
+# https://github.com/triton-inference-server/common, model_config.proto.
 DATATYPES = {1: "FP32", 2: "UINT8", 6: "INT32", 7: "INT64", 10: "FP16", 11: "FP64"}
 
 Tensor = dict[str, Any]  # name, datatype, shape; -1 is any number
 
 
-def of(name: str, version: str, model: bytes, classes: Sequence[str], answer: Mapping[str, float]) -> dict[str, bytes]:
+def of(
+    name: str, version: str, model: bytes, classes: Sequence[str], answer: Mapping[str, float]
+) -> dict[str, bytes]:
     """The files by their paths in the release; `model` is the ONNX file that ships.
 
-    `answer` says how its logits become an answer: the temperature of the softmax and the threshold below
-    which the model had better abstain.
+    `answer` says how its logits become an answer: the temperature of the softmax and the threshold
+    below which the model had better abstain.
     """
     inputs, outputs = _tensors(model)
     labels = "".join(f"{' '.join(label.split())}\n" for label in classes).encode()
@@ -86,9 +91,11 @@ def _triton(name: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> b
 
 
 def _kserve(name: str, version: str) -> dict[str, Any]:
-    """An InferenceService around the container of this release: https://kserve.github.io/website/docs/reference/crd-api.
+    """An InferenceService around the container of this release:
+    https://kserve.github.io/website/docs/reference/crd-api.
 
-    JSON is YAML, so `kubectl apply -f` takes it. The image has to be pushed, and its address put in, by whoever runs it.
+    JSON is YAML, so `kubectl apply -f` takes it. The image has to be pushed, and its address put
+    in, by whoever runs it.
     """
 
     def probe(path: str) -> dict[str, Any]:
@@ -97,7 +104,15 @@ def _kserve(name: str, version: str) -> dict[str, Any]:
     container = {
         "name": "kserve-container",
         "image": f"REGISTRY/{name}:{version}",
-        "args": ["serve", "--host", "0.0.0.0", "--port", "8080", "--allow-host", "*"],  # noqa: S104  # a pod's
+        "args": [
+            "serve",
+            "--host",
+            "0.0.0.0",  # noqa: S104  # a pod's
+            "--port",
+            "8080",
+            "--allow-host",
+            "*",
+        ],
         "ports": [{"containerPort": 8080, "protocol": "TCP"}],
         "livenessProbe": probe("/v2/health/live"),
         "readinessProbe": probe(f"/v2/models/{name}/ready"),

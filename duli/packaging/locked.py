@@ -1,4 +1,6 @@
-"""The exact libraries of a release with the SHA-256 of their archives, taken from the lock file of the repository."""
+"""The exact libraries of a release with the SHA-256 of their archives, taken from the lock file of
+the repository.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,14 +14,17 @@ FILE = "requirements.lock"
 
 
 class Pin(NamedTuple):
-    """One library of the lock file: its requirement as it stands there, and the SHA-256 of each archive of it."""
+    """One library of the lock file: its requirement as it stands there, and the SHA-256 of each
+    archive of it.
+    """
 
     requirement: str
     digests: tuple[str, ...]
 
 
 def pins(lock: str, libraries: Mapping[str, str]) -> dict[str, list[Pin]]:
-    """What the lock file says of `libraries`, name -> version; several pins where it differs by Python or system.
+    """What the lock file says of `libraries`, name -> version; several pins where it differs by
+    Python or system.
 
     Raises `DuliError` where it does not pin the version that is installed.
     """
@@ -35,11 +40,16 @@ def pins(lock: str, libraries: Mapping[str, str]) -> dict[str, list[Pin]]:
     for name, version in libraries.items():
         if version not in versions[name]:
             known = ", ".join(sorted(versions[name])) or "no version"
-            raise DuliError(f"{name} {version} is installed, {FILE} has {known} of it; run `make venv`, which installs what it has")
+            raise DuliError(
+                f"{name} {version} is installed, {FILE} has {known} of it; run `make venv`, which"
+                " installs what it has"
+            )
     return found
 
 
-def requirements(pinned: Mapping[str, Iterable[Pin]], wheel: str, digest: str, extras: Iterable[str]) -> bytes:
+def requirements(
+    pinned: Mapping[str, Iterable[Pin]], wheel: str, digest: str, extras: Iterable[str]
+) -> bytes:
     """The file that `pip install --require-hashes -r` takes in the folder of the wheel.
 
     `digest` is the wheel's SHA-256, `extras` are those whose libraries are pinned too.

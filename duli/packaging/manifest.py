@@ -7,12 +7,15 @@ from typing import Any
 from duli.files import sha256
 
 PROVENANCE, SBOM = "provenance.intoto.json", "sbom.cdx.json"
-# Beside the wheel these two name the commit, or its time: no manifest lists them, and a release is not known by them.
+# Beside the wheel these two name the commit, or its time: no manifest lists them, and a release is
+# not known by them.
 OF_THE_COMMIT = (PROVENANCE, SBOM)
 
 
 def of_package(name: str, version: str, contents: Mapping[str, bytes]) -> bytes:
-    """The manifest that travels inside the package and that `duli/serving/integrity.py` compares its files with."""
+    """The manifest that travels inside the package and that `duli/serving/integrity.py` compares
+    its files with.
+    """
     facts = {"name": name, "version": version, "files": digests(contents)}
     return encoded(facts)
 
@@ -26,9 +29,11 @@ def of_release(
     signer: Mapping[str, str] | None,
     beside: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The manifest that stands beside the wheel: `wheel` is its file name and bytes, `model` the variant and its SHA-256.
+    """The manifest that stands beside the wheel: `wheel` is its file name and bytes, `model` the
+    variant and its SHA-256.
 
-    `beside` are the files of its folder (path -> SHA-256). `signer` says whose signature that folder gets, None that it gets none.
+    `beside` are the files of its folder (path -> SHA-256). `signer` says whose signature that
+    folder gets, None that it gets none.
     """
     file, content = wheel
     variant, digest = model

@@ -10,15 +10,30 @@ from pydantic import AfterValidator, Field
 from duli.params import Section
 
 # What the wheel's package would hide in the customer's environment, besides Python's own modules.
-TAKEN = {"duli", "numpy", "onnxruntime", "tokenizers", "packaging", "flatbuffers", "google", "protobuf", "pip"}
+TAKEN = {
+    "duli",
+    "numpy",
+    "onnxruntime",
+    "tokenizers",
+    "packaging",
+    "flatbuffers",
+    "google",
+    "protobuf",
+    "pip",
+}
 
 
 def _name(text: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", text):
-        raise ValueError("is no name for a distribution, a command and a package; use a-z, 0-9 and single hyphens, as in my-digits")
+        raise ValueError(
+            "is no name for a distribution, a command and a package; use a-z, 0-9 and single"
+            " hyphens, as in my-digits"
+        )
     package = text.replace("-", "_")
     if keyword.iskeyword(package) or package in sys.stdlib_module_names or package in TAKEN:
-        raise ValueError("is taken by Python or by a library the release needs; choose another name")
+        raise ValueError(
+            "is taken by Python or by a library the release needs; choose another name"
+        )
     return text
 
 
@@ -40,7 +55,9 @@ def _licence(text: str) -> str:
     try:
         return str(canonicalize_license_expression(text))
     except InvalidLicenseExpression:
-        raise ValueError("is no SPDX expression; give one like Apache-2.0 or LicenseRef-Proprietary") from None
+        raise ValueError(
+            "is no SPDX expression; give one like Apache-2.0 or LicenseRef-Proprietary"
+        ) from None
 
 
 def _line(text: str) -> str:
@@ -56,12 +73,14 @@ Lines = Annotated[tuple[Line, ...], Field(min_length=1, max_length=20)]
 class Release(Section):
     """Names the wheel and fills the parts of its card that no measurement can."""
 
-    name: Annotated[str, Field(max_length=50), AfterValidator(_name)]  # of the wheel, its command and (- as _) its package
+    # of the wheel, its command and (- as _) its package
+    name: Annotated[str, Field(max_length=50), AfterValidator(_name)]
     version: Annotated[str, Field(max_length=50), AfterValidator(_version)]
     title: Line  # heading of the model card
     summary: Line  # what package indexes show
     publisher: Line
-    licence: Annotated[str, Field(max_length=100), AfterValidator(_licence)]  # of the release, as an SPDX expression
+    # of the release, as an SPDX expression
+    licence: Annotated[str, Field(max_length=100), AfterValidator(_licence)]
     intended: Lines  # what it is for
     not_intended: Lines  # what it must not be used for
     limits: Lines  # what is known to go wrong

@@ -1,4 +1,6 @@
-"""What a release is made of, as a CycloneDX 1.6 bill of materials with its machine learning part: https://cyclonedx.org/docs/1.6/json/."""
+"""What a release is made of, as a CycloneDX 1.6 bill of materials with its machine learning part:
+https://cyclonedx.org/docs/1.6/json/.
+"""
 
 import json
 import re
@@ -15,10 +17,19 @@ from duli.packaging import kinds
 from duli.packaging.manifest import encoded
 from duli.packaging.params import Release
 
-# What a serial number is derived from besides the content: RFC 9562, version 5, under the namespace of addresses.
+# What a serial number is derived from besides the content: RFC 9562, version 5, under the namespace
+# of addresses.
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://cyclonedx.org/schema/bom/1.6")
 # Measures of the test split: the key in reports/evaluation.json.
-MEASURES = ("accuracy", "macro_f1", "log_loss", "brier", "calibration_error", "coverage", "accuracy_of_accepted")
+MEASURES = (
+    "accuracy",
+    "macro_f1",
+    "log_loss",
+    "brier",
+    "calibration_error",
+    "coverage",
+    "accuracy_of_accepted",
+)
 
 Facts = dict[str, Any]
 
@@ -32,16 +43,26 @@ def of(
     digests: Mapping[str, Collection[str]],
     timestamp: str | None = None,
 ) -> bytes:
-    """The bill of materials as JSON: identical for identical input, as its serial number follows from its content.
+    """The bill of materials as JSON: identical for identical input, as its serial number follows
+    from its content.
 
-    `required` and `optional` are the distributions that the wheel brings with it and those that only its extras bring, name -> version,
-    all installed here: their licences and what they need are what they declare themselves. `direct` are those that the wheel asks for.
-    `digests` are the SHA-256 of each library's archives, of which an installation takes one. `timestamp` is that of the commit
-    (provenance names it); None leaves it out, so that the same release has the same bill.
+    `required` and `optional` are the distributions that the wheel brings with it and those that
+    only its extras bring, name -> version, all installed here: their licences and what they need
+    are what they declare themselves. `direct` are those that the wheel asks for. `digests` are the
+    SHA-256 of each library's archives, of which an installation takes one. `timestamp` is that of
+    the commit (provenance names it); None leaves it out, so that the same release has the same
+    bill.
     """
     optional = {name: version for name, version in optional.items() if name not in required}
-    model, data, itself = f"model:{release.name}", f"data:{evidence['stats']['dataset']}", f"release:{release.name}"
-    scopes = [*((*pair, "required") for pair in required.items()), *((*pair, "optional") for pair in optional.items())]
+    model, data, itself = (
+        f"model:{release.name}",
+        f"data:{evidence['stats']['dataset']}",
+        f"release:{release.name}",
+    )
+    scopes = [
+        *((*pair, "required") for pair in required.items()),
+        *((*pair, "optional") for pair in optional.items()),
+    ]
     libraries = [_library(name, version, scope, digests[name]) for name, version, scope in scopes]
     publisher = {"name": release.publisher}
     bom: Facts = {
@@ -67,11 +88,17 @@ def of(
         "dependencies": _dependencies(itself, model, data, direct, {**required, **optional}),
     }
     serial = uuid.uuid5(NAMESPACE, sha256(json.dumps(bom, sort_keys=True).encode()))
-    bom = {"$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json", "serialNumber": f"urn:uuid:{serial}", **bom}
+    bom = {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "serialNumber": f"urn:uuid:{serial}",
+        **bom,
+    }
     return encoded(bom)
 
 
-def _model(release: Release, evidence: Mapping[str, Mapping[str, Any]], reference: str, data: str) -> Facts:
+def _model(
+    release: Release, evidence: Mapping[str, Mapping[str, Any]], reference: str, data: str
+) -> Facts:
     stats, trained, choice = evidence["stats"], evidence["model"], evidence["choice"]
     return {
         "type": "machine-learning-model",
@@ -111,33 +138,58 @@ def _model(release: Release, evidence: Mapping[str, Mapping[str, Any]], referenc
 
 def _metrics(evaluation: Mapping[str, Any]) -> list[Facts]:
     """Every measure of the file that ships, with its 95 % interval; digits as the run has them."""
-    found = [_metric(name, evaluation[name], "test split") for name in MEASURES if name in evaluation]
+    found = [
+        _metric(name, evaluation[name], "test split") for name in MEASURES if name in evaluation
+    ]
     for by, facts in evaluation["slices"].items():
-        found += [_metric("accuracy", row, f"test split, {by}: {row['group']}") for row in facts["groups"]]
+        found += [
+            _metric("accuracy", row, f"test split, {by}: {row['group']}") for row in facts["groups"]
+        ]
     robustness = evaluation["robustness"]
-    found += [_metric("accuracy", share, f"test split, corrupted: {name}") for name, share in robustness.get("corruptions", {}).items()]
-    found += [_metric("accuracy", both["shipped"], f"test split, PGD: {name}") for name, both in robustness.get("pgd", {}).items()]
+    found += [
+        _metric("accuracy", share, f"test split, corrupted: {name}")
+        for name, share in robustness.get("corruptions", {}).items()
+    ]
+    found += [
+        _metric("accuracy", both["shipped"], f"test split, PGD: {name}")
+        for name, both in robustness.get("pgd", {}).items()
+    ]
     return found
 
 
 def _metric(kind: str, measure: Mapping[str, Any], part: str) -> Facts:
     interval = {"lowerBound": str(measure["low"]), "upperBound": str(measure["high"])}
-    return {"type": kind, "value": str(measure["value"]), "slice": part, "confidenceInterval": interval}
+    return {
+        "type": kind,
+        "value": str(measure["value"]),
+        "slice": part,
+        "confidenceInterval": interval,
+    }
 
 
 def _considerations(release: Release, evidence: Mapping[str, Mapping[str, Any]]) -> Facts:
     shipped, evaluation = evidence["choice"]["variant"], evidence["evaluation"]
     paired, things = evaluation["paired"], kinds.KINDS[evidence["stats"]["kind"]].things
-    worst = {name: facts["worst"] for name, facts in evaluation["slices"].items() if "worst" in facts}
+    worst = {
+        name: facts["worst"] for name, facts in evaluation["slices"].items() if "worst" in facts
+    }
     return {
         "useCases": [*release.intended, *(f"Not for: {line}" for line in release.not_intended)],
-        "technicalLimitations": [*release.limits, *kinds.limits(evidence["stats"]["kind"], shipped)],
+        "technicalLimitations": [
+            *release.limits,
+            *kinds.limits(evidence["stats"]["kind"], shipped),
+        ],
         "performanceTradeoffs": [
-            f"{shipped} lost {paired['lost']} and won {paired['won']} of {paired['n']} test {things} against the trained model; "
-            f"{evidence['benchmark']['reason']}"
+            f"{shipped} lost {paired['lost']} and won {paired['won']} of {paired['n']} test"
+            f" {things} against the trained model; {evidence['benchmark']['reason']}"
         ],
         "ethicalConsiderations": [
-            {"name": f"Privacy: whether the model gives away {things} it was trained on was not measured"},
+            {
+                "name": (
+                    f"Privacy: whether the model gives away {things} it was trained on was not"
+                    " measured"
+                )
+            },
             {
                 "name": "Licences: whether the data's licence reaches the model was not settled",
                 "mitigationStrategy": f"The data: {evidence['stats']['licence']}",
@@ -145,7 +197,10 @@ def _considerations(release: Release, evidence: Mapping[str, Mapping[str, Any]])
         ],
         # Energy is left out: CycloneDX asks for a number, and none was measured.
         "fairnessAssessments": [
-            {"groupAtRisk": f"{name}: {group['group']}", "harms": f"accuracy {group['value']} ({group['low']} to {group['high']})"}
+            {
+                "groupAtRisk": f"{name}: {group['group']}",
+                "harms": f"accuracy {group['value']} ({group['low']} to {group['high']})",
+            }
             for name, group in worst.items()
         ],
     }
@@ -204,14 +259,22 @@ def _author(name: str) -> str:
 
 
 def _declared(name: str) -> list[Facts]:
-    """The licence as the installed distribution declares it: an SPDX expression, else its text on it, else its classifiers."""
+    """The licence as the installed distribution declares it: an SPDX expression, else its text on
+    it, else its classifiers.
+    """
     about = metadata.metadata(name)
-    (text, *_) = about.get_all("License-Expression") or about.get_all("License") or [""]
+    text, *_ = about.get_all("License-Expression") or about.get_all("License") or [""]
     text = text.strip()
     if text and "\n" not in text:
         return [_licence(text)]
-    classifiers = [line.rsplit(" :: ", 1)[-1] for line in about.get_all("Classifier") or [] if line.startswith("License :: ")]
-    return [{"license": {"name": line}} for line in classifiers] or [{"license": {"name": "not declared"}}]
+    classifiers = [
+        line.rsplit(" :: ", 1)[-1]
+        for line in about.get_all("Classifier") or []
+        if line.startswith("License :: ")
+    ]
+    return [{"license": {"name": line}} for line in classifiers] or [
+        {"license": {"name": "not declared"}}
+    ]
 
 
 def _licence(text: str) -> Facts:
@@ -221,7 +284,9 @@ def _licence(text: str) -> Facts:
         return {"license": {"name": text}}
 
 
-def _dependencies(itself: str, model: str, data: str, direct: Collection[str], libraries: Mapping[str, str]) -> list[Facts]:
+def _dependencies(
+    itself: str, model: str, data: str, direct: Collection[str], libraries: Mapping[str, str]
+) -> list[Facts]:
     """Who needs whom, of those named here."""
     references = {name: _purl(name, version) for name, version in libraries.items()}
     needs = {name: set(_needed(name)) for name in libraries}
@@ -230,7 +295,10 @@ def _dependencies(itself: str, model: str, data: str, direct: Collection[str], l
         {"ref": model, "dependsOn": [data]},
         {"ref": data},
         *(
-            {"ref": references[name], "dependsOn": sorted(references[need] for need in needs[name] & references.keys())}
+            {
+                "ref": references[name],
+                "dependsOn": sorted(references[need] for need in needs[name] & references.keys()),
+            }
             for name in libraries
         ),
     ]

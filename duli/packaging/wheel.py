@@ -1,4 +1,6 @@
-"""Builds the released wheel: identical values give identical bytes, wherever and whenever it is built."""
+"""Builds the released wheel: identical values give identical bytes, wherever and whenever it is
+built.
+"""
 
 import io
 import json
@@ -13,7 +15,8 @@ from typing import NamedTuple
 
 from duli.packaging.params import Release
 
-# Seconds since 1970 that every file in the wheel is stamped with: 2020-02-02, hatchling's own default.
+# Seconds since 1970 that every file in the wheel is stamped with: 2020-02-02, hatchling's own
+# default.
 EPOCH = 1_580_601_600
 REQUIRES_PYTHON = ">=3.11"
 
@@ -42,10 +45,12 @@ def build(
     requirements: tuple[str, ...],
     extras: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Wheel:
-    """The wheel of a package with the files `contents` (by path within it), whose `__main__.py` is its console command.
+    """The wheel of a package with the files `contents` (by path within it), whose `__main__.py` is
+    its console command.
 
-    `extras` are what it asks for only where that is asked for: `pip install NAME[EXTRA]`.
-    hatchling builds it in a temporary folder, offline, in a process of its own: it takes the time stamp from the environment.
+    `extras` are what it asks for only where that is asked for: `pip install NAME[EXTRA]`. hatchling
+    builds it in a temporary folder, offline, in a process of its own: it takes the time stamp from
+    the environment.
     """
     with tempfile.TemporaryDirectory(prefix="duli-wheel-") as name:
         folder = Path(name)
@@ -54,7 +59,9 @@ def build(
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
         (folder / "README.md").write_text(readme, encoding="utf-8")
-        (folder / "pyproject.toml").write_text(_project(release, requirements, extras or {}), encoding="utf-8")
+        (folder / "pyproject.toml").write_text(
+            _project(release, requirements, extras or {}), encoding="utf-8"
+        )
         built = subprocess.run(
             [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", "out"],
             cwd=folder,
@@ -66,13 +73,21 @@ def build(
         assert built.returncode == 0, built.stderr
         wheel = Wheel(file_name(release), (folder / "out" / file_name(release)).read_bytes())
     # hatchling can leave files out silently (*.onnx that git ignores, among others).
-    packed = {path: content for path, content in wheel.contents().items() if ".dist-info/" not in path}
-    assert packed == {f"{release.package}/{path}": content for path, content in contents.items()}, sorted(packed)
+    packed = {
+        path: content for path, content in wheel.contents().items() if ".dist-info/" not in path
+    }
+    assert packed == {f"{release.package}/{path}": content for path, content in contents.items()}, (
+        sorted(packed)
+    )
     return wheel
 
 
-def _project(release: Release, requirements: tuple[str, ...], extras: Mapping[str, tuple[str, ...]]) -> str:
-    """The pyproject.toml; text goes through JSON, whose strings are TOML's as long as nothing is unprintable."""
+def _project(
+    release: Release, requirements: tuple[str, ...], extras: Mapping[str, tuple[str, ...]]
+) -> str:
+    """The pyproject.toml; text goes through JSON, whose strings are TOML's as long as nothing is
+    unprintable.
+    """
 
     def quoted(value: str | tuple[str, ...]) -> str:
         return json.dumps(value, ensure_ascii=False)

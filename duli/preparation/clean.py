@@ -21,13 +21,20 @@ from duli.preparation import twins
 from duli.preparation.kinds import Kind
 
 KEEP = 0  # in the split that its own content says
-REASONS = {1: "unreadable", 2: "unknown label", 3: "conflicting labels", 4: "duplicate", 5: "near duplicate"}
+REASONS = {
+    1: "unreadable",
+    2: "unknown label",
+    3: "conflicting labels",
+    4: "duplicate",
+    5: "near duplicate",
+}
 _UNREADABLE, _UNKNOWN_LABEL, _CONFLICT, _DUPLICATE, _NEAR = REASONS
 SPLITS = ("train", "validation", "test")
 FEWEST = 3  # examples of a class, so that each split can have one
 NEGLIGIBLE = 0.1  # examples that a split would have of a class; below, it need not have one
 _TRAIN, _VALIDATION, _TEST = range(3)  # places in SPLITS
-_MOVED, _TWIN = 10, 20  # plus a place in SPLITS: there for its class's sake, or with a near duplicate
+# plus a place in SPLITS: there for its class's sake, or with a near duplicate
+_MOVED, _TWIN = 10, 20
 
 EXAMPLE = pa.schema(
     [
@@ -39,7 +46,14 @@ EXAMPLE = pa.schema(
     ]
 )
 QUARANTINED = pa.schema(
-    {"id": pa.string(), "split": pa.string(), "label": pa.int16(), "content": pa.binary(), "sha256": pa.string(), "reason": pa.string()}
+    {
+        "id": pa.string(),
+        "split": pa.string(),
+        "label": pa.int16(),
+        "content": pa.binary(),
+        "sha256": pa.string(),
+        "reason": pa.string(),
+    }
 )
 
 NOTHING = pa.schema([])
@@ -67,28 +81,45 @@ class Rules:
     @property
     def quarantined(self) -> pa.Schema:
         """Of the rows in quarantine, where anything may be missing."""
-        return pa.schema([*QUARANTINED, *(field.with_nullable(nullable=True) for field in self.columns)])
+        return pa.schema(
+            [*QUARANTINED, *(field.with_nullable(nullable=True) for field in self.columns)]
+        )
 
     def gaps(self, there: Collection[str], n: int) -> dict[str, pa.Array]:
-        """Declared columns that may have gaps and that a window of `n` examples, which has those `there`, does not tell."""
-        return {field.name: pa.nulls(n, field.type) for field in self.columns if field.nullable and field.name not in there}
+        """Declared columns that may have gaps and that a window of `n` examples, which has those
+        `there`, does not tell.
+        """
+        return {
+            field.name: pa.nulls(n, field.type)
+            for field in self.columns
+            if field.nullable and field.name not in there
+        }
 
 
 def check_columns(columns: pa.Schema, sensitive: tuple[str, ...], kind: Kind) -> None:
-    """Checks what a data set declares as its own columns, and as sensitive ones; raises `DataError` with the fix."""
+    """Checks what a data set declares as its own columns, and as sensitive ones; raises `DataError`
+    with the fix.
+    """
     for name in columns.names:
         if not re.fullmatch(NAME, name):
-            raise DataError(f"COLUMNS has '{name}'; measures are called after it, so take lower-case letters, digits and underscores")
+            raise DataError(
+                f"COLUMNS has '{name}'; measures are called after it, so take lower-case letters,"
+                " digits and underscores"
+            )
         if name in RESERVED or name in kind.statistics.names or columns.names.count(name) > 1:
             raise DataError(f"COLUMNS has '{name}', which there is already; take another name")
     for name in sensitive:
         if name not in columns.names or sensitive.count(name) > 1:
             known = ", ".join(columns.names) or "there are none"
-            raise DataError(f"SENSITIVE has '{name}'; it takes names of COLUMNS ({known}), each once, in a tuple")
+            raise DataError(
+                f"SENSITIVE has '{name}'; it takes names of COLUMNS ({known}), each once, in a"
+                " tuple"
+            )
 
 
 def judge(batches: Iterable[pa.RecordBatch], rules: Rules) -> NDArray[np.uint8]:
-    """The verdict for each example, in reading order: a key of `REASONS`, or where it goes (see `kept`).
+    """The verdict for each example, in reading order: a key of `REASONS`, or where it goes (see
+    `kept`).
 
     Of equal contents one stays: the first of the published test split if it is there, else the
     first. Where contents that a model cannot tell apart have different labels none stays, for
@@ -103,24 +134,42 @@ def judge(batches: Iterable[pa.RecordBatch], rules: Rules) -> NDArray[np.uint8]:
     for batch in batches:
         contents, column = batch["content"].to_pylist(), _labels(batch)
         readable, known = rules.kind.readable(contents), (column >= 0) & (column < rules.classes)
-        verdicts.append(np.where(readable, np.where(known, KEEP, _UNKNOWN_LABEL), _UNREADABLE).astype(np.uint8))
-        seen = iter(rules.kind.seen([content for content, good in zip(contents, readable, strict=True) if good]))
+        verdicts.append(
+            np.where(readable, np.where(known, KEEP, _UNKNOWN_LABEL), _UNREADABLE).astype(np.uint8)
+        )
+        seen = iter(
+            rules.kind.seen(
+                [content for content, good in zip(contents, readable, strict=True) if good]
+            )
+        )
         digests.append(_digests(contents))
         forms.append(_digests([next(seen) if good else None for good in readable]))
-        outlines.append(rules.kind.outlines([content for content, good in zip(contents, readable, strict=True) if good]))
+        outlines.append(
+            rules.kind.outlines(
+                [content for content, good in zip(contents, readable, strict=True) if good]
+            )
+        )
         labels.append(column)
         published.append(batch["split"])
     if not verdicts:
         return np.empty(0, np.uint8)
-    verdict, label, digest = np.concatenate(verdicts), np.concatenate(labels), np.concatenate(digests)
+    verdict, label, digest = (
+        np.concatenate(verdicts),
+        np.concatenate(labels),
+        np.concatenate(digests),
+    )
     form = _numbered(np.concatenate(forms))
-    in_test, in_none = (pc.equal(pa.chunked_array(published), split).to_numpy() for split in ("test", ""))
+    in_test, in_none = (
+        pc.equal(pa.chunked_array(published), split).to_numpy() for split in ("test", "")
+    )
     readable = verdict != _UNREADABLE
     _resolve(verdict, _numbered(digest), form, label, in_test)
     rows = np.flatnonzero(verdict == KEEP)
     if len(rows):
         examples = _Examples(
-            twins.groups(form[rows], np.concatenate(outlines)[verdict[readable] == KEEP], label[rows]),
+            twins.groups(
+                form[rows], np.concatenate(outlines)[verdict[readable] == KEEP], label[rows]
+            ),
             digest[rows],
             label[rows],
             in_test[rows],
@@ -130,7 +179,9 @@ def judge(batches: Iterable[pa.RecordBatch], rules: Rules) -> NDArray[np.uint8]:
     return verdict
 
 
-def sort_out(batches: Iterable[pa.RecordBatch], verdict: NDArray[np.uint8], rules: Rules) -> Iterator[tuple[str, pa.RecordBatch]]:
+def sort_out(
+    batches: Iterable[pa.RecordBatch], verdict: NDArray[np.uint8], rules: Rules
+) -> Iterator[tuple[str, pa.RecordBatch]]:
     """Yields (split or "quarantine", rows) for the same `batches` that `verdict` was made from."""
     start = 0
     for batch in batches:
@@ -138,9 +189,14 @@ def sort_out(batches: Iterable[pa.RecordBatch], verdict: NDArray[np.uint8], rule
         start += batch.num_rows
         refused = ~kept(verdicts)
         if refused.any():
-            yield "quarantine", _quarantined(batch.filter(pa.array(refused)), verdicts[refused], rules)
+            yield (
+                "quarantine",
+                _quarantined(batch.filter(pa.array(refused)), verdicts[refused], rules),
+            )
         if not refused.all():
-            yield from _by_split(_finished(batch.filter(pa.array(~refused)), verdicts[~refused], rules))
+            yield from _by_split(
+                _finished(batch.filter(pa.array(~refused)), verdicts[~refused], rules)
+            )
 
 
 def kept(verdict: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -162,7 +218,9 @@ def _digests(contents: Iterable[bytes | None]) -> NDArray[np.uint64]:
 
 def _numbered(digests: NDArray[np.uint64]) -> NDArray[np.int32]:
     """One number for each distinct digest, [n]."""
-    halves = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(digests), [None, pa.py_buffer(digests[:, :2].tobytes())])
+    halves = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(16), len(digests), [None, pa.py_buffer(digests[:, :2].tobytes())]
+    )
     numbers: NDArray[np.int32] = halves.dictionary_encode().indices.to_numpy()
     return numbers
 
@@ -180,7 +238,10 @@ def _resolve(
     """
     rows = np.flatnonzero(verdict == KEEP)
     distinct = int(form.max()) + 1
-    lowest, highest = np.full(distinct, np.iinfo(np.int16).max), np.full(distinct, np.iinfo(np.int16).min)
+    lowest, highest = (
+        np.full(distinct, np.iinfo(np.int16).max),
+        np.full(distinct, np.iinfo(np.int16).min),
+    )
     np.minimum.at(lowest, form[rows], labels[rows])
     np.maximum.at(highest, form[rows], labels[rows])
     verdict[rows[lowest[form[rows]] != highest[form[rows]]]] = _CONFLICT
@@ -272,7 +333,9 @@ def _drawn(digests: NDArray[np.uint64], twin: NDArray[np.bool_], rules: Rules) -
     return place
 
 
-def _complete(place: NDArray[np.int64], of: _Examples, alone: NDArray[np.bool_], rules: Rules) -> None:
+def _complete(
+    place: NDArray[np.int64], of: _Examples, alone: NDArray[np.bool_], rules: Rules
+) -> None:
     """Moves examples published for training to validation where a class has none there.
 
     Near duplicates stay.
@@ -292,7 +355,9 @@ def _finished(batch: pa.RecordBatch, verdicts: NDArray[np.uint8], rules: Rules) 
         "id": batch["id"],
         "split": [
             _split(split, digest, rules) if verdict == KEEP else SPLITS[verdict % 10]
-            for split, digest, verdict in zip(batch["split"].to_pylist(), digests, verdicts, strict=True)
+            for split, digest, verdict in zip(
+                batch["split"].to_pylist(), digests, verdicts, strict=True
+            )
         ],
         "label": batch["label"],
         "content": contents,
@@ -304,7 +369,9 @@ def _finished(batch: pa.RecordBatch, verdicts: NDArray[np.uint8], rules: Rules) 
 
 def _split(published: str, digest: bytes, rules: Rules) -> str:
     """The split of an example by its own content alone, so that adding data never moves it."""
-    if published == "test" or (published == "" and int.from_bytes(digest[:8]) < rules.test_share * 2**64):
+    if published == "test" or (
+        published == "" and int.from_bytes(digest[:8]) < rules.test_share * 2**64
+    ):
         return "test"
     return "validation" if int.from_bytes(digest[-8:]) < rules.validation_share * 2**64 else "train"
 
@@ -316,37 +383,54 @@ def _by_split(batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
             yield split, rows
 
 
-def _quarantined(batch: pa.RecordBatch, verdicts: NDArray[np.uint8], rules: Rules) -> pa.RecordBatch:
+def _quarantined(
+    batch: pa.RecordBatch, verdicts: NDArray[np.uint8], rules: Rules
+) -> pa.RecordBatch:
     contents = batch["content"].to_pylist()
     columns = {
         "id": batch["id"],
         "split": batch["split"],
         "label": batch["label"],
         "content": contents,
-        "sha256": [None if content is None else hashlib.sha256(content).hexdigest() for content in contents],
+        "sha256": [
+            None if content is None else hashlib.sha256(content).hexdigest() for content in contents
+        ],
         "reason": [REASONS[int(verdict)] for verdict in verdicts],
     }
     return _rows(columns, batch, rules.quarantined)
 
 
 def _rows(columns: dict[str, Any], batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Rows of `columns`, and of what else the schema asks for, as the data set gave it in `batch`."""
-    arrays = [pa.array(columns[field.name], field.type) if field.name in columns else _added(batch, field) for field in schema]
+    """Rows of `columns`, and of what else the schema asks for, as the data set gave it in
+    `batch`.
+    """
+    arrays = [
+        pa.array(columns[field.name], field.type) if field.name in columns else _added(batch, field)
+        for field in schema
+    ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _added(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
-    """A declared column of the batch; raises `DataError` where it is missing, of another type, or has gaps it may not have."""
+    """A declared column of the batch; raises `DataError` where it is missing, of another type, or
+    has gaps it may not have.
+    """
     if field.name not in batch.schema.names:
-        raise DataError(f"the data set declares the column '{field.name}' and its examples have none; yield it, or take it out of COLUMNS")
+        raise DataError(
+            f"the data set declares the column '{field.name}' and its examples have none; yield it,"
+            " or take it out of COLUMNS"
+        )
     try:
         column = batch[field.name].cast(field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataError(
-            f"the column '{field.name}' is no {field.type} ({str(error).splitlines()[0]}); mend it, or its type in COLUMNS"
+            f"the column '{field.name}' is no {field.type} ({str(error).splitlines()[0]}); mend it,"
+            " or its type in COLUMNS"
         ) from None
     if column.null_count and not field.nullable:
-        raise DataError(f"the column '{field.name}' has gaps; fill them, or declare it with nullable=True")
+        raise DataError(
+            f"the column '{field.name}' has gaps; fill them, or declare it with nullable=True"
+        )
     return column
 
 

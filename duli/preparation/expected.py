@@ -4,7 +4,9 @@ from typing import NamedTuple
 
 
 class Bounds(NamedTuple):
-    """From `low` to `high`, both allowed unless `strict`; None is no bound. Equal ones ask for that value alone."""
+    """From `low` to `high`, both allowed unless `strict`; None is no bound. Equal ones ask for that
+    value alone.
+    """
 
     low: float | None
     high: float | None

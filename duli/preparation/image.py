@@ -1,4 +1,6 @@
-"""Pictures of one size: what their bytes have to be, what is known of each, and how they become an array."""
+"""Pictures of one size: what their bytes have to be, what is known of each, and how they become an
+array.
+"""
 
 from typing import Any
 
@@ -25,7 +27,9 @@ STATISTICS = pa.schema(
 
 
 class Kind:
-    """Pixels 0..255 as bytes, channels then rows then columns; `channels`, `height` and `width` are those of every example."""
+    """Pixels 0..255 as bytes, channels then rows then columns; `channels`, `height` and `width` are
+    those of every example.
+    """
 
     name = "image"
     statistics = STATISTICS
@@ -56,7 +60,9 @@ class Kind:
 
     def readable(self, contents: list[bytes | None]) -> NDArray[np.bool_]:
         """Which contents are such pictures."""
-        return np.array([content is not None and len(content) == self.size for content in contents], bool)
+        return np.array(
+            [content is not None and len(content) == self.size for content in contents], bool
+        )
 
     def describe(self, contents: list[bytes]) -> dict[str, Any]:
         """The columns `statistics` of readable contents."""
@@ -79,7 +85,8 @@ class Kind:
         return contents
 
     def outlines(self, contents: list[bytes]) -> NDArray[np.uint8]:
-        """The pictures in at most 16 x 16 pixels, each the mean of those it stands for, [n, values].
+        """The pictures in at most 16 x 16 pixels, each the mean of those it stands for, [n,
+        values].
 
         Tiny pictures have no values.
         """
@@ -105,10 +112,15 @@ class Kind:
     def learn(self) -> None:
         """Mean and standard deviation of all pixels added, scaled to 0..1."""
         mean = self.total / self.pixels
-        self.normalisation = {"mean": mean / 255, "std": (self.squares / self.pixels - mean**2) ** 0.5 / 255}
+        self.normalisation = {
+            "mean": mean / 255,
+            "std": (self.squares / self.pixels - mean**2) ** 0.5 / 255,
+        }
 
     def expected(self) -> dict[str, Bounds]:
-        """What the columns of the prepared examples have to keep to, their length in bytes included."""
+        """What the columns of the prepared examples have to keep to, their length in bytes
+        included.
+        """
         _, height, width = self.shape
         return {
             "bytes": Bounds(self.size, self.size),
@@ -121,20 +133,38 @@ class Kind:
         }
 
     def arrays(self, contents: pa.ChunkedArray) -> NDArray[np.uint8]:
-        """uint8 [n, channels, height, width]; no copy of the contents per row. Raises `DataError` where one has another size."""
+        """uint8 [n, channels, height, width]; no copy of the contents per row. Raises `DataError`
+        where one has another size.
+        """
         parts = []
         for chunk in contents.chunks:
-            offsets = np.frombuffer(chunk.buffers()[1], np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+            offsets = np.frombuffer(chunk.buffers()[1], np.int32)[
+                chunk.offset : chunk.offset + len(chunk) + 1
+            ]
             if not (np.diff(offsets) == self.size).all():
-                raise DataError(f"a prepared example does not have {self.size} bytes; delete data/prepared and run `dvc repro`")
+                raise DataError(
+                    f"a prepared example does not have {self.size} bytes; delete data/prepared and"
+                    " run `dvc repro`"
+                )
             # All of the same size, one behind the other: the buffer already is the array.
-            parts.append(np.frombuffer(chunk.buffers()[2], np.uint8, count=len(chunk) * self.size, offset=int(offsets[0])))
+            parts.append(
+                np.frombuffer(
+                    chunk.buffers()[2],
+                    np.uint8,
+                    count=len(chunk) * self.size,
+                    offset=int(offsets[0]),
+                )
+            )
         flat = np.concatenate(parts) if parts else np.empty(0, np.uint8)
         return flat.reshape(-1, *self.shape)
 
 
 def _blocks(side: int) -> NDArray[np.float32]:
-    """Which pixels of a side stand for which of an outline, [side of the outline, side], as 0 and 1."""
+    """Which pixels of a side stand for which of an outline, [side of the outline, side], as 0 and
+    1.
+    """
     size = min(OUTLINE, side)
-    blocks: NDArray[np.float32] = (np.arange(size)[:, None] == np.arange(side) * size // side).astype(np.float32)
+    blocks: NDArray[np.float32] = (
+        np.arange(size)[:, None] == np.arange(side) * size // side
+    ).astype(np.float32)
     return blocks

@@ -49,7 +49,9 @@ def kind(name: str, declared: Mapping[str, Any]) -> Kind:
 
 
 def of(dataset: Any, tokens: Tokens | None) -> Kind:
-    """The kind of a data set (a file of duli/datasets/); raises `ParamsError` where `prepare.tokens` is missing for it."""
+    """The kind of a data set (a file of duli/datasets/); raises `ParamsError` where
+    `prepare.tokens` is missing for it.
+    """
     made: Kind = KINDS[getattr(dataset, "KIND", IMAGE)].of(dataset, tokens)
     return made
 
@@ -61,4 +63,9 @@ def prepared(facts: Mapping[str, Any]) -> Kind:
 
 def described(made: Kind) -> dict[str, Any]:
     """All that turns the content of an example into what a network sees."""
-    return {"kind": made.name, "input": made.input, "normalisation": made.normalisation, "rules": made.rules}
+    return {
+        "kind": made.name,
+        "input": made.input,
+        "normalisation": made.normalisation,
+        "rules": made.rules,
+    }

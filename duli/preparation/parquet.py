@@ -16,7 +16,8 @@ from duli.preparation.kinds import Kind
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[pq.ParquetFile]:
-    """The file of one split; raises `DataError` where it is missing or damaged, also while it is read in the block.
+    """The file of one split; raises `DataError` where it is missing or damaged, also while it is
+    read in the block.
 
     A flipped bit counts as damage, for `prepare` writes a checksum with every page.
 
@@ -26,7 +27,9 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
     except (OSError, pa.ArrowException, KeyError) as error:
-        raise DataError(f"{path} cannot be read ({str(error).splitlines()[0]}); delete it and run `dvc repro`") from None
+        raise DataError(
+            f"{path} cannot be read ({str(error).splitlines()[0]}); delete it and run `dvc repro`"
+        ) from None
 
 
 def examples(path: Path, kind: Kind) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -36,5 +39,7 @@ def examples(path: Path, kind: Kind) -> tuple[NDArray[Any], NDArray[np.int64]]:
 
 
 def arrays(rows: pa.Table, kind: Kind) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Contents as the array of their kind [n, ...] and labels as int64 [n]; raises `DataError` where a content is not of that kind."""
+    """Contents as the array of their kind [n, ...] and labels as int64 [n]; raises `DataError`
+    where a content is not of that kind.
+    """
     return kind.arrays(rows["content"]), rows["label"].to_numpy().astype(np.int64)

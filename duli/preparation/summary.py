@@ -29,11 +29,17 @@ class SplitSummary:
 
     def facts(self) -> dict[str, Any]:
         """What stats.json says of the split."""
-        return {"examples": self.examples, "per_class": self.per_class.tolist(), "digest": self._digest.hexdigest()}
+        return {
+            "examples": self.examples,
+            "per_class": self.per_class.tolist(),
+            "digest": self._digest.hexdigest(),
+        }
 
 
 def digest(rows: pa.Table) -> str:
-    """The digest of a split by its contents themselves, whatever the column `sha256` says of them."""
+    """The digest of a split by its contents themselves, whatever the column `sha256` says of
+    them.
+    """
     whole = hashlib.sha256()
     for content, label in zip(rows["content"].to_pylist(), rows["label"].to_pylist(), strict=True):
         whole.update(_of_example(hashlib.sha256(content).hexdigest(), label))
@@ -47,4 +53,8 @@ def _of_example(sha256: str, label: int) -> bytes:
 
 def reasons(quarantined: list[pa.RecordBatch]) -> dict[str, int]:
     """How many examples were quarantined for which reason, by name."""
-    return dict(sorted(Counter(reason for rows in quarantined for reason in rows["reason"].to_pylist()).items()))
+    return dict(
+        sorted(
+            Counter(reason for rows in quarantined for reason in rows["reason"].to_pylist()).items()
+        )
+    )

@@ -1,4 +1,6 @@
-"""Texts: what their bytes have to be, what is known of each, and how they become arrays of tokens."""
+"""Texts: what their bytes have to be, what is known of each, and how they become arrays of
+tokens.
+"""
 
 import re
 from typing import Any
@@ -14,13 +16,17 @@ from duli.preparation.params import Tokens
 
 STATISTICS = pa.schema([pa.field("characters", pa.int32(), nullable=False)])
 # Soft hyphens, spaces without width, joiners, marks of direction and variation, of byte order.
-INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
+)
 
 
 class Kind:
-    """UTF-8 as bytes; `length` is the most tokens of an example that are read, `vocabulary` the number of different ones.
+    """UTF-8 as bytes; `length` is the most tokens of an example that are read, `vocabulary` the
+    number of different ones.
 
-    `tokenizer` is the JSON of Hugging Face's tokenizers; None where it is still to be made, of the texts that are added.
+    `tokenizer` is the JSON of Hugging Face's tokenizers; None where it is still to be made, of the
+    texts that are added.
     """
 
     name = "text"
@@ -33,10 +39,13 @@ class Kind:
 
     @classmethod
     def of(cls, dataset: Any, tokens: Tokens | None) -> "Kind":
-        """That of a data set of texts; raises `ParamsError` where params do not say what becomes of these."""
+        """That of a data set of texts; raises `ParamsError` where params do not say what becomes of
+        these.
+        """
         if tokens is None:
             raise ParamsError(
-                f"params.yaml: prepare.tokens is null, but {dataset.TITLE} is made of texts; write {{vocabulary: 4000, length: 128}}, say"
+                f"params.yaml: prepare.tokens is null, but {dataset.TITLE} is made of texts; write"
+                " {vocabulary: 4000, length: 128}, say"
             )
         return cls(tokens.length, tokens.vocabulary)
 
@@ -90,16 +99,22 @@ class Kind:
         return {}
 
     def expected(self) -> dict[str, Bounds]:
-        """What the columns of the prepared examples have to keep to, their length in bytes included."""
+        """What the columns of the prepared examples have to keep to, their length in bytes
+        included.
+        """
         return {"bytes": Bounds(1, None), "characters": Bounds(1, None)}
 
     def arrays(self, contents: pa.ChunkedArray) -> NDArray[np.int32]:
-        """int32 [n, length]: tokens, and 0 behind the last. Raises `DataError` where one is no text."""
+        """int32 [n, length]: tokens, and 0 behind the last. Raises `DataError` where one is no
+        text.
+        """
         assert self.tokenizer is not None
         try:
             texts = [content.decode() for content in contents.to_pylist()]
         except UnicodeDecodeError as error:
-            raise DataError(f"a prepared example is no text ({error}); delete data/prepared and run `dvc repro`") from None
+            raise DataError(
+                f"a prepared example is no text ({error}); delete data/prepared and run `dvc repro`"
+            ) from None
         return tokens.encode(self.tokenizer.encode(), texts, self.length)
 
 

@@ -1,4 +1,6 @@
-"""Turns texts into numbers: a tokenizer learned from the texts of the train split, by Hugging Face's `tokenizers`."""
+"""Turns texts into numbers: a tokenizer learned from the texts of the train split, by Hugging
+Face's `tokenizers`.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,28 +20,40 @@ if TYPE_CHECKING:
 # In this order the special tokens have the numbers 0, 1, ...
 PADDING, UNKNOWN, START, MASK = range(4)
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[MASK]")
-# A character that is rarer in the training texts becomes [UNK], so that the network learns what to make of one it does not know.
+# A character that is rarer in the training texts becomes [UNK], so that the network learns what to
+# make of one it does not know.
 RAREST = 3
 
 
 def train(texts: Iterable[str], vocabulary: int) -> bytes:
-    """A tokenizer of at most `vocabulary` tokens, as the bytes of a tokenizer.json; the same texts give the same bytes.
+    """A tokenizer of at most `vocabulary` tokens, as the bytes of a tokenizer.json; the same texts
+    give the same bytes.
 
-    Byte-pair encoding over characters (Sennrich et al., arXiv 1508.07909): in Chinese, which has no spaces, frequent words become one
-    token and others are spelled by their characters. A text is first brought to Unicode's normal form KC and to lower case, so that
-    full-width letters and signs are what their half-width forms are; tokens do not reach over white space and punctuation.
+    Byte-pair encoding over characters (Sennrich et al., arXiv 1508.07909): in Chinese, which has no
+    spaces, frequent words become one token and others are spelled by their characters. A text is
+    first brought to Unicode's normal form KC and to lower case, so that full-width letters and
+    signs are what their half-width forms are; tokens do not reach over white space and punctuation.
     Raises `DataError` where no character is there often enough.
     """
     from tokenizers import Tokenizer, models, processors, trainers
 
     tokenizer = Tokenizer(models.BPE(unk_token=SPECIAL[UNKNOWN]))
     tokenizer.normalizer, tokenizer.pre_tokenizer = _reading()
-    tokenizer.post_processor = processors.TemplateProcessing(single=f"{SPECIAL[START]} $A", special_tokens=[(SPECIAL[START], START)])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{SPECIAL[START]} $A", special_tokens=[(SPECIAL[START], START)]
+    )
     texts = list(texts)
-    counts = Counter(character for text in texts for character in tokenizer.normalizer.normalize_str(text) if not character.isspace())
+    counts = Counter(
+        character
+        for text in texts
+        for character in tokenizer.normalizer.normalize_str(text)
+        if not character.isspace()
+    )
     alphabet = sum(count >= RAREST for count in counts.values())
     if not alphabet:
-        raise DataError(f"no character stands {RAREST} times in the training texts; look at data/prepared")
+        raise DataError(
+            f"no character stands {RAREST} times in the training texts; look at data/prepared"
+        )
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         min_frequency=RAREST,
@@ -57,7 +71,10 @@ def normal(texts: Iterable[str]) -> list[str]:
     Texts of one normal form get the same tokens, whatever the vocabulary.
     """
     normaliser, splitter = _reading()
-    return [" ".join(piece for piece, _ in splitter.pre_tokenize_str(normaliser.normalize_str(text))) for text in texts]
+    return [
+        " ".join(piece for piece, _ in splitter.pre_tokenize_str(normaliser.normalize_str(text)))
+        for text in texts
+    ]
 
 
 def _reading() -> "tuple[Normalizer, PreTokenizer]":
@@ -71,7 +88,8 @@ def _reading() -> "tuple[Normalizer, PreTokenizer]":
 
 
 def encode(tokenizer: bytes, texts: Sequence[str], length: int) -> NDArray[np.int32]:
-    """The tokens of each text, [n, length]: [CLS], those of the text, 0 for what is left; of a longer text the beginning.
+    """The tokens of each text, [n, length]: [CLS], those of the text, 0 for what is left; of a
+    longer text the beginning.
 
     `tokenizer` is what `train` gives. Raises `DataError` where it is damaged.
     """
@@ -86,7 +104,9 @@ def _loaded(tokenizer: bytes, length: int) -> "Tokenizer":
     try:
         loaded = Tokenizer.from_str(tokenizer.decode())
     except Exception as error:  # noqa: BLE001 -- the library raises nothing more exact
-        raise DataError(f"the tokenizer is damaged ({str(error).splitlines()[0]}); run `dvc repro --force`") from None
+        raise DataError(
+            f"the tokenizer is damaged ({str(error).splitlines()[0]}); run `dvc repro --force`"
+        ) from None
     loaded.encode_special_tokens = True  # a text that says "[PAD]" means these five characters
     loaded.enable_truncation(length)
     loaded.enable_padding(length=length, pad_id=PADDING, pad_token=SPECIAL[PADDING])

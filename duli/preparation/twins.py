@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Distance of two outlines, each shifted to mean 0 and scaled to length 1; sqrt(2 - 2 r), r being
-# their correlation. Saved anew as JPEG of quality 75, a digit of MNIST moves by 0.04 (at most 0.09);
-# the closest two of its 70,000 are 0.09 apart, and these are different drawings.
+# their correlation. Saved anew as JPEG of quality 75, a digit of MNIST moves by 0.04 (at most
+# 0.09); the closest two of its 70,000 are 0.09 apart, and these are different drawings.
 NEAR = 0.08
 FLATTEST = 2.0  # grey levels of standard deviation; below it, noise is all there is to compare
 PROJECTED = 12  # dimensions that candidates are looked for in
@@ -19,10 +19,13 @@ ALIKE = 0.25
 FEW = 10  # so many may be nearly the same in any class
 
 
-def groups(seen: NDArray[np.integer[Any]], outlines: NDArray[np.uint8], labels: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+def groups(
+    seen: NDArray[np.integer[Any]], outlines: NDArray[np.uint8], labels: NDArray[np.integer[Any]]
+) -> NDArray[np.integer[Any]]:
     """A number for each example, [n]; the same where examples of a class are the same, or nearly.
 
-    `seen` has one number for each thing that a model can tell apart, [n]; `outlines` are [n, values].
+    `seen` has one number for each thing that a model can tell apart, [n]; `outlines` are [n,
+    values].
     """
     pairs = _near(outlines)
     pairs = pairs[labels[pairs[:, 0]] == labels[pairs[:, 1]]]
@@ -31,16 +34,22 @@ def groups(seen: NDArray[np.integer[Any]], outlines: NDArray[np.uint8], labels: 
     return _joined(seen, pairs, labels)
 
 
-def _joined(seen: NDArray[np.integer[Any]], pairs: NDArray[np.int64], labels: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+def _joined(
+    seen: NDArray[np.integer[Any]], pairs: NDArray[np.int64], labels: NDArray[np.integer[Any]]
+) -> NDArray[np.integer[Any]]:
     """`seen`, with what near pairs lead to as one, unless that is too much of a class."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     size = int(seen.max()) + 1
-    edges = coo_array((np.ones(len(pairs)), (seen[pairs[:, 0]], seen[pairs[:, 1]])), shape=(size, size))
+    edges = coo_array(
+        (np.ones(len(pairs)), (seen[pairs[:, 0]], seen[pairs[:, 1]])), shape=(size, size)
+    )
     _, component = connected_components(edges, directed=False)
     joined = component[seen]
-    _, first, number, members = np.unique(joined, return_index=True, return_inverse=True, return_counts=True)
+    _, first, number, members = np.unique(
+        joined, return_index=True, return_inverse=True, return_counts=True
+    )
     most = np.maximum(FEW, ALIKE * np.bincount(labels)[labels[first]])
     return np.where((members <= most)[number], joined, seen + size)
 
@@ -65,9 +74,14 @@ def _near(outlines: NDArray[np.uint8]) -> NDArray[np.int64]:
     # Of so many at most, or examples that are all alike would make a pair of any two.
     _, nearest = cKDTree(projected).query(projected, k=NEIGHBOURS + 1, distance_upper_bound=NEAR)
     one, place = np.nonzero(nearest < len(rows))
-    pairs = np.unique(np.sort(np.stack([rows[one], rows[nearest[one, place]]], axis=1), axis=1), axis=0)
+    pairs = np.unique(
+        np.sort(np.stack([rows[one], rows[nearest[one, place]]], axis=1), axis=1), axis=0
+    )
     pairs = pairs[pairs[:, 0] < pairs[:, 1]]
-    apart = [np.linalg.norm(_scaled(outlines[part[:, 0]]) - _scaled(outlines[part[:, 1]]), axis=1) for part in _parts(pairs)]
+    apart = [
+        np.linalg.norm(_scaled(outlines[part[:, 0]]) - _scaled(outlines[part[:, 1]]), axis=1)
+        for part in _parts(pairs)
+    ]
     return pairs[np.concatenate(apart) <= NEAR] if apart else none
 
 

@@ -29,7 +29,9 @@ class Variant:
 
 
 def pareto(variants: Sequence[Variant], bound: float) -> str:
-    """Accuracy against cost, each relative to fp32; below the dashed line at -`bound` points no interval of what ships may reach."""
+    """Accuracy against cost, each relative to fp32; below the dashed line at -`bound` points no
+    interval of what ships may reach.
+    """
     costs = [variant.cost for variant in variants]
     left, right = min(costs) / 1.15, max(costs) * 1.15
     bottom = min(-bound, *(variant.low for variant in variants)) * 1.15
@@ -60,7 +62,10 @@ def pareto(variants: Sequence[Variant], bound: float) -> str:
         "axis": {"tickCount": 5, "titlePadding": 14},
     }
     front = sorted((row for row in rows if row["front"]), key=lambda row: row["cost"])
-    told = "; ".join(f"{one.label} costs {one.cost:.2f} and is {one.value:+.2f} points from fp32, {one.state}" for one in variants)
+    told = "; ".join(
+        f"{one.label} costs {one.cost:.2f} and is {one.value:+.2f} points from fp32, {one.state}"
+        for one in variants
+    )
     return svg(
         {
             "description": f"Accuracy against cost: {told}",
@@ -80,7 +85,12 @@ def pareto(variants: Sequence[Variant], bound: float) -> str:
                 },
                 {
                     "mark": {"type": "rule", "strokeWidth": 1.5},
-                    "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": {"value": COST}},
+                    "encoding": {
+                        "x": x,
+                        "y": {**y, "field": "low"},
+                        "y2": {"field": "high"},
+                        "color": {"value": COST},
+                    },
                 },
                 {
                     "mark": {"type": "point", "opacity": 1, "strokeWidth": 2},
@@ -97,7 +107,12 @@ def pareto(variants: Sequence[Variant], bound: float) -> str:
                 *(
                     {
                         "data": {"values": [row]},
-                        "mark": {"type": "text", "align": row["align"], "dx": row["dx"], "dy": row["dy"]},
+                        "mark": {
+                            "type": "text",
+                            "align": row["align"],
+                            "dx": row["dx"],
+                            "dy": row["dy"],
+                        },
                         "encoding": {
                             "x": x,
                             "y": {**y, "field": "value"},
@@ -114,9 +129,16 @@ def pareto(variants: Sequence[Variant], bound: float) -> str:
 
 
 def throughput(curves: Mapping[str, Sequence[Mapping[str, float]]], shipped: str) -> str:
-    """Examples a second by the size of the batch (rows with `batch` and `per_second`), a line for each contestant."""
+    """Examples a second by the size of the batch (rows with `batch` and `per_second`), a line for
+    each contestant.
+    """
     rows: list[dict[str, Any]] = [
-        {"name": name, "batch": row["batch"], "rate": row["per_second"], "colour": ACCENT if name == shipped else INK}
+        {
+            "name": name,
+            "batch": row["batch"],
+            "rate": row["per_second"],
+            "colour": ACCENT if name == shipped else INK,
+        }
         for name, curve in curves.items()
         for row in curve
     ]
@@ -156,12 +178,27 @@ def throughput(curves: Mapping[str, Sequence[Mapping[str, float]]], shipped: str
         {
             "data": {"values": [row]},
             "mark": {"type": "text", "align": "left", "dx": 10, "dy": dy},
-            "encoding": {"x": x, "y": y, "text": {"field": "name"}, "color": {"value": row["colour"]}},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "text": {"field": "name"},
+                "color": {"value": row["colour"]},
+            },
         }
         for row, dy in zip(last, _apart(heights), strict=True)
     ]
-    told = "; ".join(f"{row['name']} {wording.count(row['rate'])} at {row['batch']:g}" for row in last)
-    return svg({"description": f"Examples a second by batch: {told}", "width": WIDTH - 70, "height": HEIGHT, "layer": layers}, "throughput")
+    told = "; ".join(
+        f"{row['name']} {wording.count(row['rate'])} at {row['batch']:g}" for row in last
+    )
+    return svg(
+        {
+            "description": f"Examples a second by batch: {told}",
+            "width": WIDTH - 70,
+            "height": HEIGHT,
+            "layer": layers,
+        },
+        "throughput",
+    )
 
 
 _LOOKS: dict[State, dict[str, Any]] = {
@@ -171,8 +208,12 @@ _LOOKS: dict[State, dict[str, Any]] = {
 }
 
 
-def _beside(spots: Sequence[tuple[float, float]], texts: Sequence[str]) -> list[tuple[float, float, str]]:
-    """Where the label of each spot stands: offsets and alignment, so that no label lies on another, or on a spot."""
+def _beside(
+    spots: Sequence[tuple[float, float]], texts: Sequence[str]
+) -> list[tuple[float, float, str]]:
+    """Where the label of each spot stands: offsets and alignment, so that no label lies on another,
+    or on a spot.
+    """
     taken = [(at - 8, at + 8, height) for at, height in spots]  # left, right, height
     placed: list[tuple[float, float, str]] = []
     for (at, height), text in zip(spots, texts, strict=True):
@@ -184,7 +225,9 @@ def _beside(spots: Sequence[tuple[float, float]], texts: Sequence[str]) -> list[
             step * ROW
             for step in steps
             if all(
-                left + wide < other_left or other_right < left or abs(height + step * ROW - other) >= ROW
+                left + wide < other_left
+                or other_right < left
+                or abs(height + step * ROW - other) >= ROW
                 for other_left, other_right, other in taken
             )
         )
@@ -205,9 +248,18 @@ def _apart(heights: Sequence[float]) -> list[float]:
 
 def _ratios(low: float, high: float) -> list[float]:
     """Round ratios between two ends."""
-    return [value for value in (0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50) if low <= value <= high]
+    return [
+        value
+        for value in (0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50)
+        if low <= value <= high
+    ]
 
 
 def _powers(low: float, high: float) -> list[float]:
     """1, 2 and 5 times powers of ten between two ends."""
-    return [step * 10.0**power for power in range(10) for step in (1, 2, 5) if low <= step * 10.0**power <= high]
+    return [
+        step * 10.0**power
+        for power in range(10)
+        for step in (1, 2, 5)
+        if low <= step * 10.0**power <= high
+    ]

@@ -12,7 +12,8 @@ Window = tuple[str, Mapping[str, Any]]  # its name, and what moved in it
 
 
 def feature(name: str, windows: Sequence[Window]) -> str:
-    """Histograms of one feature: the reference as an area, windows (oldest first) as lines, the newest the strongest.
+    """Histograms of one feature: the reference as an area, windows (oldest first) as lines, the
+    newest the strongest.
 
     What lies outside the bars stands in one more at each end.
     """
@@ -26,10 +27,19 @@ def feature(name: str, windows: Sequence[Window]) -> str:
         "title": name.replace("_", " "),
         "axis": {"tickCount": 4, "format": ".4~g", "grid": False},
     }
-    y = {"field": "share", "type": "quantitative", "title": "share", "axis": {"format": "~%", "tickCount": 3}}
+    y = {
+        "field": "share",
+        "type": "quantitative",
+        "title": "share",
+        "axis": {"format": "~%", "tickCount": 3},
+    }
 
     def values(shares: Sequence[float]) -> dict[str, Any]:
-        return {"values": [{"at": place, "share": share} for place, share in zip(at, shares, strict=True)]}
+        return {
+            "values": [
+                {"at": place, "share": share} for place, share in zip(at, shares, strict=True)
+            ]
+        }
 
     layers: list[dict[str, Any]] = [
         {
@@ -52,19 +62,40 @@ def feature(name: str, windows: Sequence[Window]) -> str:
                 "encoding": {"x": x, "y": y, "color": {"value": ACCENT if newest else SOFT}},
             }
         )
-    furthest = max(abs(one - other) for one, other in zip(windows[-1][1]["reference"], windows[-1][1]["window"], strict=True))
-    told = f"{name.replace('_', ' ')}: histograms of the reference and of {len(windows)} windows; bars of the newest differ by up to"
-    return svg({"description": f"{told} {wording.percent(furthest)}", "height": HEIGHT, "layer": layers}, f"feature-{name}")
+    furthest = max(
+        abs(one - other)
+        for one, other in zip(windows[-1][1]["reference"], windows[-1][1]["window"], strict=True)
+    )
+    told = (
+        f"{name.replace('_', ' ')}: histograms of the reference and of {len(windows)} windows; bars"
+        " of the newest differ by up to"
+    )
+    return svg(
+        {"description": f"{told} {wording.percent(furthest)}", "height": HEIGHT, "layer": layers},
+        f"feature-{name}",
+    )
 
 
 def classes(name: str, names: Sequence[str], windows: Sequence[Window]) -> str:
-    """Shares of the classes: bars for the reference, points for the windows, that of the newest filled."""
+    """Shares of the classes: bars for the reference, points for the windows, that of the newest
+    filled.
+    """
     y = labels(list(names), min(LABELS, LETTER * max(map(len, names)) + 14))
-    x = {"field": "share", "type": "quantitative", "title": f"share of the {name}s", "axis": {"format": "~%", "tickCount": 4}}
+    x = {
+        "field": "share",
+        "type": "quantitative",
+        "title": f"share of the {name}s",
+        "axis": {"format": "~%", "tickCount": 4},
+    }
 
     def values(shares: Sequence[float]) -> dict[str, Any]:
         texts = [wording.percent(share) for share in shares]
-        return {"values": [{"label": one, "share": share, "text": text} for one, share, text in zip(names, shares, texts, strict=True)]}
+        return {
+            "values": [
+                {"label": one, "share": share, "text": text}
+                for one, share, text in zip(names, shares, texts, strict=True)
+            ]
+        }
 
     newest = windows[-1][1]
     layers: list[dict[str, Any]] = [
@@ -91,11 +122,23 @@ def classes(name: str, names: Sequence[str], windows: Sequence[Window]) -> str:
         {
             "data": values(newest["window"]),
             "mark": {"type": "text", "align": "left", "dx": 10},
-            "encoding": {"y": y, "x": {"value": WIDTH}, "text": {"field": "text"}, "color": {"value": INK}},
+            "encoding": {
+                "y": y,
+                "x": {"value": WIDTH},
+                "text": {"field": "text"},
+                "color": {"value": INK},
+            },
         },
     ]
     told = "; ".join(
         f"{one} {wording.percent(new)} after {wording.percent(old)}"
         for one, new, old in zip(names, newest["window"], newest["reference"], strict=True)
     )
-    return svg({"description": f"Shares of the {name}s: {told}", "height": {"step": STEP * 0.8}, "layer": layers}, f"classes-{name}")
+    return svg(
+        {
+            "description": f"Shares of the {name}s: {told}",
+            "height": {"step": STEP * 0.8},
+            "layer": layers,
+        },
+        f"classes-{name}",
+    )

@@ -1,4 +1,6 @@
-"""Draws what a plan is worth: the distribution of its NPV, what moves it, where its uncertainty comes from, and its cash by month."""
+"""Draws what a plan is worth: the distribution of its NPV, what moves it, where its uncertainty
+comes from, and its cash by month.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,16 +15,37 @@ Row = Mapping[str, Any]
 
 
 def distribution(npv: Mapping[str, float], bars: Sequence[Row], speech: Speech) -> str:
-    """How often the draws end at which NPV: losses grey, gains in colour; three lines at the percentiles of `npv`."""
+    """How often the draws end at which NPV: losses grey, gains in colour; three lines at the
+    percentiles of `npv`.
+    """
     values = [
-        {"low": speech.large(bar["low"]), "high": speech.large(bar["high"]), "draws": bar["draws"], "colour": _side(bar, ACCENT, COST)}
+        {
+            "low": speech.large(bar["low"]),
+            "high": speech.large(bar["high"]),
+            "draws": bar["draws"],
+            "colour": _side(bar, ACCENT, COST),
+        }
         for bar in bars
     ]
-    x: dict[str, Any] = {"field": "low", "type": "quantitative", "title": f"{speech.plain('chart.npv')}{speech.plain('chart.large')}"}
+    x: dict[str, Any] = {
+        "field": "low",
+        "type": "quantitative",
+        "title": f"{speech.plain('chart.npv')}{speech.plain('chart.large')}",
+    }
     x |= {"axis": {"tickCount": 5, "format": ",~f"}, "scale": {"zero": False, "nice": False}}
-    marks = [{"low": speech.large(npv[f"p{share}"]), "text": f"P{share}", "row": row} for row, share in enumerate((10, 50, 90))]
-    row = {"field": "row", "type": "quantitative", "scale": {"domain": [2, 0], "range": [-6, -36]}, "axis": None}
-    told = "; ".join(f"{mark['text']} {speech.write(npv[str(mark['text']).lower()], 'big')}" for mark in marks)
+    marks = [
+        {"low": speech.large(npv[f"p{share}"]), "text": f"P{share}", "row": row}
+        for row, share in enumerate((10, 50, 90))
+    ]
+    row = {
+        "field": "row",
+        "type": "quantitative",
+        "scale": {"domain": [2, 0], "range": [-6, -36]},
+        "axis": None,
+    }
+    told = "; ".join(
+        f"{mark['text']} {speech.write(npv[str(mark['text']).lower()], 'big')}" for mark in marks
+    )
     return svg(
         {
             "description": f"{speech.plain('chart.distribution')}: {told}",
@@ -48,9 +71,15 @@ def distribution(npv: Mapping[str, float], bars: Sequence[Row], speech: Speech) 
                 {
                     "data": {"values": marks},
                     "mark": {"type": "rule", "strokeDash": [4, 3]},
-                    "encoding": {"x": x, "y": row, "y2": {"value": HEIGHT}, "color": {"value": INK}},
+                    "encoding": {
+                        "x": x,
+                        "y": row,
+                        "y2": {"value": HEIGHT},
+                        "color": {"value": INK},
+                    },
                 },
-                # One row a percentile, above the plot: however close they lie, their names do not meet.
+                # One row a percentile, above the plot: however close they lie, their names do not
+                # meet.
                 {
                     "data": {"values": marks},
                     "mark": {"type": "text", "align": "left", "dx": 4, "fontSize": 11},
@@ -68,7 +97,9 @@ def distribution(npv: Mapping[str, float], bars: Sequence[Row], speech: Speech) 
 
 
 def tornado(bars: Sequence[Row], npv: float, speech: Speech) -> str:
-    """The NPV with each input at its low end (grey) and at its high end (in colour), all others as planned; the strongest first."""
+    """The NPV with each input at its low end (grey) and at its high end (in colour), all others as
+    planned; the strongest first.
+    """
     rows = [
         {
             "label": speech.name(bar["input"]), "base": speech.large(npv),
@@ -77,7 +108,11 @@ def tornado(bars: Sequence[Row], npv: float, speech: Speech) -> str:
         for bar in bars[:MOST]
         for end in ("low", "high")
     ]  # fmt: skip
-    x: dict[str, Any] = {"field": "base", "type": "quantitative", "title": f"{speech.plain('chart.npv')}{speech.plain('chart.large')}"}
+    x: dict[str, Any] = {
+        "field": "base",
+        "type": "quantitative",
+        "title": f"{speech.plain('chart.npv')}{speech.plain('chart.large')}",
+    }
     x |= {"axis": {"tickCount": 4, "format": ",~f"}, "scale": {"zero": False}}
     order = [speech.name(bar["input"]) for bar in bars[:MOST]]
     return svg(
@@ -90,9 +125,16 @@ def tornado(bars: Sequence[Row], npv: float, speech: Speech) -> str:
             "layer": [
                 {
                     "mark": {"type": "bar", "height": 13, "cornerRadius": 2},
-                    "encoding": {"x": x, "x2": {"field": "to"}, "color": {"field": "colour", "type": "nominal", "scale": None}},
+                    "encoding": {
+                        "x": x,
+                        "x2": {"field": "to"},
+                        "color": {"field": "colour", "type": "nominal", "scale": None},
+                    },
                 },
-                {"mark": {"type": "tick", "size": 24, "thickness": 1}, "encoding": {"x": x, "color": {"value": INK}}},
+                {
+                    "mark": {"type": "tick", "size": 24, "thickness": 1},
+                    "encoding": {"x": x, "color": {"value": INK}},
+                },
             ],
         },
         "tornado",
@@ -100,18 +142,39 @@ def tornado(bars: Sequence[Row], npv: float, speech: Speech) -> str:
 
 
 def shares(rows: Sequence[Row], speech: Speech) -> str:
-    """Each input's share of the NPV's variance: alone (in colour), and with what it does together with others (grey)."""
-    values = [{**row, "label": speech.name(row["input"]), "text": speech.write(max(row["total"], 0.0), "share")} for row in rows[:MOST]]
+    """Each input's share of the NPV's variance: alone (in colour), and with what it does together
+    with others (grey).
+    """
+    values = [
+        {
+            **row,
+            "label": speech.name(row["input"]),
+            "text": speech.write(max(row["total"], 0.0), "share"),
+        }
+        for row in rows[:MOST]
+    ]
     axis = {"format": "~%", "tickCount": 4}
-    x = {"field": "total", "type": "quantitative", "title": speech.plain("chart.variance"), "axis": axis, "scale": {"domainMin": 0}}
+    x = {
+        "field": "total",
+        "type": "quantitative",
+        "title": speech.plain("chart.variance"),
+        "axis": axis,
+        "scale": {"domainMin": 0},
+    }
     return svg(
         {
-            "description": f"{speech.plain('chart.variance')}: " + "; ".join(f"{row['label']} {row['text']}" for row in values),
+            "description": (
+                f"{speech.plain('chart.variance')}: "
+                + "; ".join(f"{row['label']} {row['text']}" for row in values)
+            ),
             "height": {"step": 24},
             "data": {"values": values},
             "encoding": {"y": labels([row["label"] for row in values], LONG)},
             "layer": [
-                {"mark": {"type": "bar", "height": 13, "cornerRadius": 2}, "encoding": {"x": x, "color": {"value": COST}}},
+                {
+                    "mark": {"type": "bar", "height": 13, "cornerRadius": 2},
+                    "encoding": {"x": x, "color": {"value": COST}},
+                },
                 {
                     "mark": {"type": "bar", "height": 7, "cornerRadius": 2, "clip": True},
                     "encoding": {"x": {**x, "field": "first"}, "color": {"value": ACCENT}},
@@ -127,10 +190,15 @@ def shares(rows: Sequence[Row], speech: Speech) -> str:
 
 
 def cash(rows: Sequence[Row], speech: Speech) -> str:
-    """All that came in less all that went out, by month: as planned (line), the middle of the draws (dashed), P10 to P90 (band)."""
+    """All that came in less all that went out, by month: as planned (line), the middle of the draws
+    (dashed), P10 to P90 (band).
+    """
     values = [
         {"month": row["month"]}
-        | {key: speech.large(row[f"cumulative{end}"]) for key, end in (("plan", ""), ("low", "_p10"), ("middle", "_p50"), ("high", "_p90"))}
+        | {
+            key: speech.large(row[f"cumulative{end}"])
+            for key, end in (("plan", ""), ("low", "_p10"), ("middle", "_p50"), ("high", "_p90"))
+        }
         for row in rows
     ]
     x: dict[str, Any] = {
@@ -148,14 +216,22 @@ def cash(rows: Sequence[Row], speech: Speech) -> str:
     last = rows[-1]
     return svg(
         {
-            "description": f"{speech.plain('chart.cash')}: {speech.write(last['cumulative'], 'big')} {speech.unit}",
+            "description": (
+                f"{speech.plain('chart.cash')}: {speech.write(last['cumulative'], 'big')}"
+                f" {speech.unit}"
+            ),
             "width": PLOT,
             "height": 210,
             "data": {"values": values},
             "layer": [
                 {
                     "mark": {"type": "area", "opacity": 1},
-                    "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": {"value": TINT}},
+                    "encoding": {
+                        "x": x,
+                        "y": {**y, "field": "low"},
+                        "y2": {"field": "high"},
+                        "color": {"value": TINT},
+                    },
                 },
                 {
                     "data": {"values": [{"zero": 0}]},

@@ -1,4 +1,6 @@
-"""What inputs, measures, segments and units are called, in English and in Chinese: a pair each, so none can lack the other."""
+"""What inputs, measures, segments and units are called, in English and in Chinese: a pair each, so
+none can lack the other.
+"""
 
 CURRENCIES = {"USD": ("USD", "美元"), "CNY": ("CNY", "元")}
 
@@ -66,7 +68,10 @@ NAMES = {
     "review_usd": ("Cost of a human review", "单次人工复核费用"),
     "break_even_answers_per_month": ("Break-even of the machines", "机器成本的盈亏平衡量"),
     "break_even_with_team_answers_per_month": ("Break-even with the team", "含团队的盈亏平衡量"),
-    "break_even_price_with_team_usd_per_million": ("Break-even price with the team", "含团队的盈亏平衡价格"),
+    "break_even_price_with_team_usd_per_million": (
+        "Break-even price with the team",
+        "含团队的盈亏平衡价格",
+    ),
     "subscribers": ("Subscribers", "订阅客户数"),
     "licences_per_month": ("Licences a month", "每月授权数"),
     "clients": ("Clients of services", "服务客户数"),
@@ -174,12 +179,22 @@ NAMES = {
 
 # What a measure is in, by how its dotted name ends: `business.latency_ms.p95` is in ms.
 MEASURED_IN = {
-    "ms": "ms", "seconds": "s", "kwh": "kWh", "co2_g": "g", "g_per_million": "g", "drop_points": "points", "bytes": "bytes",
-    "usd_per_million": "USD per million", "usd_per_month": "USD per month", "usd": "USD", "per_second": "per second",
+    "ms": "ms",
+    "seconds": "s",
+    "kwh": "kWh",
+    "co2_g": "g",
+    "g_per_million": "g",
+    "drop_points": "points",
+    "bytes": "bytes",
+    "usd_per_million": "USD per million",
+    "usd_per_month": "USD per month",
+    "usd": "USD",
+    "per_second": "per second",
     "months": "months",
-}  # fmt: skip
+}
 
-# Why a number is missing: what the economics say (a pattern whose groups are names), and how a page says it in both languages.
+# Why a number is missing: what the economics say (a pattern whose groups are names), and how a page
+# says it in both languages.
 REASONS = (
     (
         r"the price does not cover the cost that comes with every answer, so no volume pays",
@@ -192,8 +207,14 @@ REASONS = (
         "价格低于每个客户的变动成本，任何客户数都无法盈亏平衡",
     ),
     (
-        r"the flows do not go from investment to return exactly once, so there is no rate, or no single one",
-        "the cash does not go from investment to return exactly once, so there is no rate, or no single one",
+        (
+            r"the flows do not go from investment to return exactly once, so there is no rate, or"
+            r" no single one"
+        ),
+        (
+            "the cash does not go from investment to return exactly once, so there is no rate, or"
+            " no single one"
+        ),
         "现金流没有从投入到回报的唯一一次转向，内部收益率不存在或不唯一",
     ),
     (
@@ -243,7 +264,11 @@ REASONS = (
         "the value of the plan is not finite over the range of “{}”",
         "在“{}”的取值范围内，计划的净现值不是有限值",
     ),
-    (r"(\w+) does not change what the plan is worth", "“{}” does not change what the plan is worth", "“{}”不影响计划的净现值"),
+    (
+        r"(\w+) does not change what the plan is worth",
+        "“{}” does not change what the plan is worth",
+        "“{}”不影响计划的净现值",
+    ),
     (
         r"the plan is worth less than nothing whatever (\w+) is, within all that is possible",
         "the net present value stays negative whatever “{}” is; it alone cannot save the plan",

@@ -1,4 +1,6 @@
-"""Renders pages from the templates beside this file: self-contained, escaped, and strict about missing values."""
+"""Renders pages from the templates beside this file: self-contained, escaped, and strict about
+missing values.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,11 +16,13 @@ _MIDDLES = ("value", "p50", "mean")  # of a measure: what stands as its number
 
 
 def render(template: str, **values: Any) -> str:
-    """The page made of `template` (a file of templates/) and `values`; a value it asks for and does not get is an error.
+    """The page made of `template` (a file of templates/) and `values`; a value it asks for and does
+    not get is an error.
 
-    Templates write numbers with `number(key, style)`: the value at the dotted `key` of the mapping `facts`, inside a
-    <data> element that names the key, so that every figure of a page can be traced to the JSON beside it. With a `speech`
-    among the values (duli/reporting/speech.py) a page is written in its language: `say(phrase)`, `name(of)`, `why(keys)`.
+    Templates write numbers with `number(key, style)`: the value at the dotted `key` of the mapping
+    `facts`, inside a <data> element that names the key, so that every figure of a page can be
+    traced to the JSON beside it. With a `speech` among the values (duli/reporting/speech.py) a page
+    is written in its language: `say(phrase)`, `name(of)`, `why(keys)`.
     """
     return _ENVIRONMENT.get_template(template).render(**values)
 
@@ -48,9 +52,12 @@ def _number(context: Context, key: str, style: str) -> Markup | str:
 
 @pass_context
 def _why(context: Context, *keys: str) -> Markup:
-    """Why numbers under these keys are missing, each reason once, as a note; nothing where none is."""
+    """Why numbers under these keys are missing, each reason once, as a note; nothing where
+    none is.
+    """
     speech = context["speech"]
-    found: dict[tuple[str, str], bool] = {}  # whether it is the number itself that is missing, and not just an end of its range
+    # whether it is the number itself that is missing, and not just an end of its range
+    found: dict[tuple[str, str], bool] = {}
     for entry in context["facts"]["reasons"]:
         if any(f"{entry['key']}.".startswith(f"{key}.") for key in keys):
             *parents, last = entry["key"].split(".")
@@ -58,10 +65,16 @@ def _why(context: Context, *keys: str) -> Markup:
             said = measure, entry["reason"]
             found[said] = found.get(said, False) or end in _MIDDLES
     notes = [
-        speech.say("because" if whole else "because_end", what=speech.name(measure), reason=speech.reason(reason))
+        speech.say(
+            "because" if whole else "because_end",
+            what=speech.name(measure),
+            reason=speech.reason(reason),
+        )
         for (measure, reason), whole in found.items()
     ]
-    return Markup('<p class="note">{}</p>').format(Markup("<br>").join(notes)) if notes else Markup("")
+    return (
+        Markup('<p class="note">{}</p>').format(Markup("<br>").join(notes)) if notes else Markup("")
+    )
 
 
 @pass_context

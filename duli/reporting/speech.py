@@ -24,21 +24,30 @@ class Speech:
     per_usd: float = 1.0
 
     def say(self, key: str, **values: Any) -> Markup:
-        """The phrase of that name, its {places} filled and escaped; {usd} is the currency's name without being given."""
-        said = Markup(PHRASES[key][self._place]).format(**{"usd": self.unit, **values})  # noqa: S704 - our own text
+        """The phrase of that name, its {places} filled and escaped; {usd} is the currency's name
+        without being given.
+        """
+        phrase = Markup(PHRASES[key][self._place])  # noqa: S704  # our own text
+        said = phrase.format(**{"usd": self.unit, **values})
         # 万 and 亿 are part of the word that follows: 17.7 万次.
-        return Markup(re.sub(f"([万亿](?:</data>)?) (?!至)(?={HAN})", r"\1", str(said))) if self.language == "zh" else said  # noqa: S704
+        if self.language == "en":
+            return said
+        joined = re.sub(f"([万亿](?:</data>)?) (?!至)(?={HAN})", r"\1", str(said))
+        return Markup(joined)  # noqa: S704
 
     def plain(self, key: str) -> str:
         """A phrase without places but {usd}, for a chart."""
         return PHRASES[key][self._place].format(usd=self.unit)
 
     def name(self, of: str) -> str:
-        """What is called `of` in business.json, for people; a name that the market files brought is written as they write it."""
+        """What is called `of` in business.json, for people; a name that the market files brought is
+        written as they write it.
+        """
         if of in NAMES:
             return NAMES[of][self._place]
         if (dotted := of.split("."))[0] == "segment" and len(dotted) == 3:
-            return f"{self.name('.'.join(dotted[:2]))}{'：' if self.language == 'zh' else ': '}{self.name(dotted[2]).lower()}"
+            colon = "：" if self.language == "zh" else ": "
+            return f"{self.name('.'.join(dotted[:2]))}{colon}{self.name(dotted[2]).lower()}"
         return wording.title(of)
 
     def units(self, unit: str) -> str:
@@ -46,14 +55,29 @@ class Speech:
         return NAMES[f"unit.{unit}"][self._place] if f"unit.{unit}" in NAMES else unit
 
     def measured_in(self, measure: str) -> str:
-        """The unit of a measure by its dotted name, as far as that says it; the amounts of business.json are in USD."""
+        """The unit of a measure by its dotted name, as far as that says it; the amounts of
+        business.json are in USD.
+        """
         *parents, last = measure.split(".")
         name = parents[-1] if last in wording.ENDS and parents else last
-        return next((self.units(unit) for end, unit in MEASURED_IN.items() if f"_{name}".endswith(f"_{end}")), "")
+        return next(
+            (
+                self.units(unit)
+                for end, unit in MEASURED_IN.items()
+                if f"_{name}".endswith(f"_{end}")
+            ),
+            "",
+        )
 
     def gate(self, name: str) -> str:
-        """A gate of the params: those that ship have names, others are written as they are there."""
-        return NAMES[f"gate.{name}"][self._place] if f"gate.{name}" in NAMES else name.replace("_", " ")
+        """A gate of the params: those that ship have names, others are written as they are
+        there.
+        """
+        return (
+            NAMES[f"gate.{name}"][self._place]
+            if f"gate.{name}" in NAMES
+            else name.replace("_", " ")
+        )
 
     def reason(self, text: str) -> Markup:
         """Why a number is missing; what nobody translated stays English and says so."""
@@ -61,7 +85,11 @@ class Speech:
             if found := re.fullmatch(pattern, text):
                 told = english if self.language == "en" else chinese
                 return escape(told.format(*(self.name(group) for group in found.groups())))
-        return escape(text) if self.language == "en" else Markup('<span lang="en">{}</span>').format(text)
+        return (
+            escape(text)
+            if self.language == "en"
+            else Markup('<span lang="en">{}</span>').format(text)
+        )
 
     def own(self, row: dict[str, Any], key: str) -> str:
         """A text that its row holds in both languages, as `key` and as `key`_zh."""

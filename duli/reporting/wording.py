@@ -1,8 +1,11 @@
-"""Writes numbers and names for people: as many digits as mean something, and never rounded up to perfection."""
+"""Writes numbers and names for people: as many digits as mean something, and never rounded up to
+perfection.
+"""
 
 import math
 
-ENDS = ("value", "low", "high", "mean", "p10", "p50", "p90", "p95", "p99")  # of a measure: the last part of a key
+# of a measure: the last part of a key
+ENDS = ("value", "low", "high", "mean", "p10", "p50", "p90", "p95", "p99")
 
 
 def money(amount: float) -> str:
@@ -17,7 +20,9 @@ def money(amount: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as percent, 99.43 %; a share below 1 is never shown as 100 %, nor one above 0 as 0 %."""
+    """A share as percent, 99.43 %; a share below 1 is never shown as 100 %, nor one above 0
+    as 0 %.
+    """
     for digits in (2, 3, 4, 6):
         text = f"{100 * share:,.{digits}f}"
         if float(text.replace(",", "")) not in (0, 100) or share in (0, 1):
@@ -31,7 +36,9 @@ def points(difference: float) -> str:
 
 
 def share(part: float) -> str:
-    """A share known only roughly, in whole percent; 'under 1 %' and 'over 99 %' instead of a false nothing or all."""
+    """A share known only roughly, in whole percent; 'under 1 %' and 'over 99 %' instead of a false
+    nothing or all.
+    """
     if 0 < part < 0.01:
         return "under 1 %"
     return "over 99 %" if 0.99 < part < 1 else f"{_signed(f'{100 * part:,.0f}')} %"
@@ -52,12 +59,17 @@ def big(amount: float) -> str:
 
 
 def chinese(value: float, style: str) -> str:
-    """A number in that style for Chinese readers: rough ones count in 万 (10^4) and 亿 (10^8), and % stands close."""
+    """A number in that style for Chinese readers.
+
+    Rough ones count in 万 (10^4) and 亿 (10^8), and % stands close.
+    """
     if style in ("about", "big") and abs(value) >= 1e4:
         height, unit = (1e8, "亿") if abs(value) >= 1e8 else (1e4, "万")
         rounded = round(value, 2 - math.floor(math.log10(abs(value)))) / height
         return f"{_signed(f'{rounded:,.10g}')} {unit}"
-    return STYLES[style](value).replace("under ", "低于 ").replace("over ", "高于 ").replace(" %", "%")
+    return (
+        STYLES[style](value).replace("under ", "低于 ").replace("over ", "高于 ").replace(" %", "%")
+    )
 
 
 def count(number: float) -> str:
@@ -77,7 +89,9 @@ def size(number: float) -> str:
 
 def title(name: str) -> str:
     """The last part of a dotted id as a name: service.mistral_ocr is Mistral OCR."""
-    return " ".join(_ACRONYMS.get(word, word.capitalize()) for word in name.rsplit(".", 1)[-1].split("_"))
+    return " ".join(
+        _ACRONYMS.get(word, word.capitalize()) for word in name.rsplit(".", 1)[-1].split("_")
+    )
 
 
 def _signed(text: str) -> str:
@@ -87,7 +101,14 @@ def _signed(text: str) -> str:
     return text
 
 
-_ACRONYMS = {"ai": "AI", "aws": "AWS", "gpt": "GPT", "ilivedata": "iLiveData", "iocr": "iOCR", "ocr": "OCR"}
+_ACRONYMS = {
+    "ai": "AI",
+    "aws": "AWS",
+    "gpt": "GPT",
+    "ilivedata": "iLiveData",
+    "iocr": "iOCR",
+    "ocr": "OCR",
+}
 STYLES = {
     "money": money,
     "price": money,  # in whatever currency it is listed

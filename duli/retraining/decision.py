@@ -1,4 +1,6 @@
-"""The one table that decides whether a release line trains again: each trigger with its evidence and what follows from it."""
+"""The one table that decides whether a release line trains again: each trigger with its evidence
+and what follows from it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -47,7 +49,9 @@ class New:
 
 
 def stale(status: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Stage -> why it would run again, from `dvc status --json`; not where a promotion alone, which a report shows, is the reason."""
+    """Stage -> why it would run again, from `dvc status --json`; not where a promotion alone, which
+    a report shows, is the reason.
+    """
     found = {}
     for stage, changes in status.items():
         reasons = [reason for change in changes for reason in _reasons(change)]
@@ -56,60 +60,110 @@ def stale(status: Mapping[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-def change(reasons: Mapping[str, Sequence[str]], new: New, pending: str | None, settings: Retrain) -> Row:
-    """Code, params or data are not those of dvc.lock (`reasons`, of `stale`), enough labelled data came in, or something is `pending`."""
+def change(
+    reasons: Mapping[str, Sequence[str]], new: New, pending: str | None, settings: Retrain
+) -> Row:
+    """Code, params or data are not those of dvc.lock (`reasons`, of `stale`), enough labelled data
+    came in, or something is `pending`.
+    """
     evidence = [f"{stage} is stale: {_first(why)}" for stage, why in reasons.items()]
     if new.labelled:
-        few = "" if new.labelled >= settings.min_examples else f", fewer than the {settings.min_examples:,} of retrain.min_examples"
-        evidence.append(f"{new.labelled:,} new labelled examples in {new.windows} {_windows(new.windows)}{few}")
+        few = (
+            ""
+            if new.labelled >= settings.min_examples
+            else f", fewer than the {settings.min_examples:,} of retrain.min_examples"
+        )
+        evidence.append(
+            f"{new.labelled:,} new labelled examples in {new.windows} {_windows(new.windows)}{few}"
+        )
     evidence += [f"{name} goes to quarantine: {why}" for name, why in (new.refused or {}).items()]
     if pending:
         evidence.append(pending)
     fired = bool(reasons or pending or new.labelled >= settings.min_examples)
-    return Row("change", fired, "; ".join(evidence) or "every stage is as dvc.lock knows it", _follows("change", new, fired=fired))
+    return Row(
+        "change",
+        fired,
+        "; ".join(evidence) or "every stage is as dvc.lock knows it",
+        _follows("change", new, fired=fired),
+    )
 
 
 def schedule(age_days: float | None, why_not: str, settings: Retrain) -> Row:
-    """The champion is older than it may become; `why_not` says why its age is not known, where it is None."""
+    """The champion is older than it may become; `why_not` says why its age is not known, where it
+    is None.
+    """
     if settings.max_age_days is None:
         return Row("schedule", None, "retrain.max_age_days is null", "nothing")
     if age_days is None:
         return Row("schedule", None, why_not, "nothing")
     fired = age_days > settings.max_age_days
-    evidence = f"the champion is {age_days:.0f} days old, retrain.max_age_days is {settings.max_age_days}"
-    return Row("schedule", fired, evidence, "what came in since is trained on" if fired else "nothing")
+    evidence = (
+        f"the champion is {age_days:.0f} days old, retrain.max_age_days is {settings.max_age_days}"
+    )
+    return Row(
+        "schedule", fired, evidence, "what came in since is trained on" if fired else "nothing"
+    )
 
 
 def drift(verdicts: Mapping[str, Verdict] | None, why_not: str, settings: Retrain) -> Row:
-    """Enough of the last windows (file -> verdict, in the order of their names) are unlike the training data."""
+    """Enough of the last windows (file -> verdict, in the order of their names) are unlike the
+    training data.
+    """
     if not verdicts:
         return Row("drift", None, why_not, "nothing")
     last = list(verdicts.items())[-settings.drift.windows :]
     drifted = [name for name, verdict in last if verdict.fired]
     asked = f"it takes {settings.drift.needed} of {settings.drift.windows}"
     evidence = f"{len(drifted)} of the last {len(last)} {_windows(len(last))} drifted; {asked}"
-    evidence += "".join(f"; {name} ({verdict.examples:,} examples): {_tests(verdict)}" for name, verdict in last if verdict.fired)
+    evidence += "".join(
+        f"; {name} ({verdict.examples:,} examples): {_tests(verdict)}"
+        for name, verdict in last
+        if verdict.fired
+    )
     fired = len(drifted) >= settings.drift.needed
-    return Row("drift", fired, evidence, "what came in with labels is trained on; the rest needs labels" if fired else "nothing")
+    return Row(
+        "drift",
+        fired,
+        evidence,
+        "what came in with labels is trained on; the rest needs labels" if fired else "nothing",
+    )
 
 
 def quality(right: int, n: int, why_not: str, settings: Retrain) -> Row:
-    """The champion answers labelled incoming data worse than the bound, with all of the 95 % interval."""
+    """The champion answers labelled incoming data worse than the bound, with all of the 95 %
+    interval.
+    """
     if settings.min_accuracy is None:
         return Row("quality", None, "retrain.min_accuracy is null", "nothing")
     if n < settings.min_examples:
-        few = f"{n:,} labelled examples came in, retrain.min_examples asks for {settings.min_examples:,}"
+        few = (
+            f"{n:,} labelled examples came in, retrain.min_examples asks for"
+            f" {settings.min_examples:,}"
+        )
         return Row("quality", None, why_not or few, "nothing")
     share = proportion(right, n)
-    evidence = f"the champion is right on {share['value']:.2%} ({share['low']:.2%} to {share['high']:.2%}) of {n:,} labelled examples"
+    evidence = (
+        f"the champion is right on {share['value']:.2%} ({share['low']:.2%} to {share['high']:.2%})"
+        f" of {n:,} labelled examples"
+    )
     fired = share["high"] < settings.min_accuracy
     follows = "they are trained on" if fired else "nothing"
-    return Row("quality", fired, f"{evidence}, retrain.min_accuracy is {settings.min_accuracy:.2%}", follows)
+    return Row(
+        "quality",
+        fired,
+        f"{evidence}, retrain.min_accuracy is {settings.min_accuracy:.2%}",
+        follows,
+    )
 
 
 def manual(reason: str | None) -> Row:
     """Somebody asks for it."""
-    return Row("manual", reason is not None, reason or "nobody asked", "every stage runs again" if reason is not None else "nothing")
+    return Row(
+        "manual",
+        reason is not None,
+        reason or "nobody asked",
+        "every stage runs again" if reason is not None else "nothing",
+    )
 
 
 def fired(rows: Sequence[Row]) -> list[str]:
@@ -120,7 +174,13 @@ def fired(rows: Sequence[Row]) -> list[str]:
 def markdown(rows: Sequence[Row]) -> str:
     """The table as Markdown."""
     cells = [(row.trigger, row.state, row.evidence, row.follows) for row in rows]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in (HEADING, ("---",) * len(HEADING), *cells)) + "\n"
+    return (
+        "\n".join(
+            f"| {' | '.join(map(_cell, line))} |"
+            for line in (HEADING, ("---",) * len(HEADING), *cells)
+        )
+        + "\n"
+    )
 
 
 def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -129,13 +189,19 @@ def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _reasons(change: Any) -> list[str]:
-    """One entry of a stage in `dvc status --json`: a text, or what changed by kind and path; params by key."""
+    """One entry of a stage in `dvc status --json`: a text, or what changed by kind and path; params
+    by key.
+    """
     if isinstance(change, str):
         return [change]
     found = []
     for entries in change.values():
         for path, state in entries.items():
-            found += [f"{path}: {key} {of}" for key, of in state.items()] if isinstance(state, Mapping) else [f"{path} {state}"]
+            found += (
+                [f"{path}: {key} {of}" for key, of in state.items()]
+                if isinstance(state, Mapping)
+                else [f"{path} {state}"]
+            )
     return found
 
 
@@ -146,7 +212,11 @@ def _first(reasons: Sequence[str]) -> str:
 def _follows(trigger: str, new: New, *, fired: bool) -> str:
     if not fired:
         return "they wait for more" if new.labelled else "nothing"
-    return "they are accepted as training data, and stale stages run" if new.labelled else "stale stages run, and the result is judged"
+    return (
+        "they are accepted as training data, and stale stages run"
+        if new.labelled
+        else "stale stages run, and the result is judged"
+    )
 
 
 def _tests(verdict: Verdict) -> str:

@@ -1,4 +1,6 @@
-"""The section `retrain.drift`: when incoming data count as other than the champion's training data."""
+"""The section `retrain.drift`: when incoming data count as other than the champion's training
+data.
+"""
 
 from typing import Annotated
 
@@ -10,19 +12,27 @@ from duli.params import Section
 class Drift(Section):
     """What is stated of the judgement of a window, and how many windows decide."""
 
-    false_alarms: Annotated[float, Field(ge=0.001, le=0.2)]  # share of windows without any drift that may fire, over all tests of a window
+    # share of windows without any drift that may fire, over all tests of a window
+    false_alarms: Annotated[float, Field(ge=0.001, le=0.2)]
     windows: Annotated[int, Field(ge=1, le=100)]  # the newest ones, that are looked at
     needed: Annotated[int, Field(ge=1)]  # of them have to fire before drift retrains
     min_examples: Annotated[int, Field(ge=50)]  # a smaller window is not judged, and does not fire
-    reference: Annotated[int, Field(ge=100, le=50_000)]  # at most this many examples of the validation split stand for the training data
-    resamples: Annotated[int, Field(ge=100, le=20_000)]  # of it, that the thresholds are calibrated with
+    # at most this many examples of the validation split stand for the training data
+    reference: Annotated[int, Field(ge=100, le=50_000)]
+    # of it, that the thresholds are calibrated with
+    resamples: Annotated[int, Field(ge=100, le=20_000)]
     seed: Annotated[int, Field(ge=0)]
 
     @model_validator(mode="after")
     def _can_be(self) -> "Drift":
         if self.needed > self.windows:
-            raise ValueError(f"asks for {self.needed} of {self.windows} windows; lower needed, or raise windows")
+            raise ValueError(
+                f"asks for {self.needed} of {self.windows} windows; lower needed, or raise windows"
+            )
         if self.resamples * self.false_alarms < 10:
             fewest = -(-10 // self.false_alarms)
-            raise ValueError(f"has too few resamples to find {self.false_alarms:.1%} of false alarms; take at least {fewest:.0f}")
+            raise ValueError(
+                f"has too few resamples to find {self.false_alarms:.1%} of false alarms; take at"
+                f" least {fewest:.0f}"
+            )
         return self

@@ -1,4 +1,6 @@
-"""Where the ink of an image is and how it leans: what a mean or a histogram of the pixels does not see."""
+"""Where the ink of an image is and how it leans: what a mean or a histogram of the pixels does not
+see.
+"""
 
 from typing import Any
 
@@ -9,11 +11,13 @@ Images = NDArray[np.uint8]
 
 
 def looks(images: Images) -> dict[str, NDArray[np.float64]]:
-    """Of images [n, channels, height, width], each [n]: `centre_x`, `centre_y` in pixels, `slant` and `roughness` without unit.
+    """Of images [n, channels, height, width], each [n]: `centre_x`, `centre_y` in pixels, `slant`
+    and `roughness` without unit.
 
-    The centre is that of the grey levels; the slant their covariance of x and y over that of y: sideways pixels per pixel of height
-    (Hu 1962, LeCun et al. 1998). Roughness is the mean difference of neighbours over the mean grey level. NaN where an image is
-    black; the slant also where all its ink is in one row.
+    The centre is that of the grey levels; the slant their covariance of x and y over that of y:
+    sideways pixels per pixel of height (Hu 1962, LeCun et al. 1998). Roughness is the mean
+    difference of neighbours over the mean grey level. NaN where an image is black; the slant also
+    where all its ink is in one row.
     """
     grey = images.sum(axis=1, dtype=np.float32)
     total = grey.sum(axis=(1, 2), dtype=np.float64)
@@ -22,7 +26,9 @@ def looks(images: Images) -> dict[str, NDArray[np.float64]]:
     centre_x, centre_y = _over(columns @ x, total), _over(rows @ y, total)
     vertical = _over(rows @ y**2, total) - centre_y**2
     mixed = _over((grey @ x.astype(np.float32)).astype(np.float64) @ y, total) - centre_x * centre_y
-    steps = sum(np.abs(np.diff(grey, axis=axis)).sum(axis=(1, 2), dtype=np.float64) for axis in (1, 2))
+    steps = sum(
+        np.abs(np.diff(grey, axis=axis)).sum(axis=(1, 2), dtype=np.float64) for axis in (1, 2)
+    )
     # Below a thousandth of a pixel the variance is rounding.
     return {
         "centre_x": centre_x,

@@ -1,4 +1,6 @@
-"""The exported network of a release: what it answers, and what its last linear layer sees. Without torch, which takes 600 MB."""
+"""The exported network of a release: what it answers, and what its last linear layer sees. Without
+torch, which takes 600 MB.
+"""
 
 from typing import Any
 
@@ -14,9 +16,11 @@ LOGITS, SEEN = "logits", "seen"
 
 
 class Network:
-    """An ONNX file whose output is called `logits`, such as `quantize` makes of every trained network.
+    """An ONNX file whose output is called `logits`, such as `quantize` makes of every trained
+    network.
 
-    On one thread: another number rounds differently, and verdicts would depend on the machine. Raises `DataError` where it is no such file.
+    On one thread: another number rounds differently, and verdicts would depend on the machine.
+    Raises `DataError` where it is no such file.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -28,31 +32,46 @@ class Network:
         # onnxruntime's own exceptions have no common class but these two.
         try:
             content, self.outputs = _opened(content)
-            self.session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            self.session = onnxruntime.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"]
+            )
         except (ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0][:200]
-            raise DataError(f"the exported network cannot be used ({reason}); run `dvc repro --force quantize`") from None
+            raise DataError(
+                f"the exported network cannot be used ({reason}); run `dvc repro --force quantize`"
+            ) from None
         self.input = self.session.get_inputs()[0].name
 
     def answers(self, inputs: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Logits [n, classes] and embeddings [n, d]: the input of the last linear layer, or the logits where there is none."""
+        """Logits [n, classes] and embeddings [n, d]: the input of the last linear layer, or the
+        logits where there is none.
+        """
         order = padding.by_length(inputs)
-        parts = [self._asked(inputs[order[start : start + BATCH]]) for start in range(0, len(inputs), BATCH)]
+        parts = [
+            self._asked(inputs[order[start : start + BATCH]])
+            for start in range(0, len(inputs), BATCH)
+        ]
         found = []
         for which in (0, -1):
-            sorted_by_length = np.concatenate([part[which].reshape(len(part[which]), -1) for part in parts])
+            sorted_by_length = np.concatenate(
+                [part[which].reshape(len(part[which]), -1) for part in parts]
+            )
             in_order = np.empty_like(sorted_by_length)
             in_order[order] = sorted_by_length
             found.append(in_order)
         return found[0], found[1]
 
     def _asked(self, batch: NDArray[Any]) -> list[NDArray[np.float32]]:
-        answered: list[NDArray[np.float32]] = self.session.run(self.outputs, {self.input: padding.cut(batch)})
+        answered: list[NDArray[np.float32]] = self.session.run(
+            self.outputs, {self.input: padding.cut(batch)}
+        )
         return answered
 
 
 def _opened(content: bytes) -> tuple[bytes, list[str]]:
-    """The graph with what its last linear layer sees as a further output, and the outputs to ask for."""
+    """The graph with what its last linear layer sees as a further output, and the outputs to ask
+    for.
+    """
     import onnx
     from google.protobuf.message import DecodeError
 
@@ -61,7 +80,9 @@ def _opened(content: bytes) -> tuple[bytes, list[str]]:
     except DecodeError as error:
         raise ValueError(str(error)) from None
     constants = {tensor.name for tensor in proto.graph.initializer}
-    layers = [node for node in proto.graph.node if node.op_type in LINEAR and node.input[1] in constants]
+    layers = [
+        node for node in proto.graph.node if node.op_type in LINEAR and node.input[1] in constants
+    ]
     if not layers:
         return content, [LOGITS]
     # Under a name of its own, for an input may be an output already.

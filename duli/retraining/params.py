@@ -15,5 +15,7 @@ class Retrain(Section):
 
     max_age_days: Count | None  # of the champion, since it was first promoted; None: any age
     drift: Drift
-    min_accuracy: Annotated[float, Field(gt=0, le=1)] | None  # of the champion on labelled incoming data; None: not asked
-    min_examples: Count  # labelled ones that have come in, before their number or the accuracy on them counts
+    # of the champion on labelled incoming data; None: not asked
+    min_accuracy: Annotated[float, Field(gt=0, le=1)] | None
+    # labelled ones that have come in, before their number or the accuracy on them counts
+    min_examples: Count

@@ -1,7 +1,8 @@
-"""Statistics of two samples that grow where their distributions differ, and what chance alone makes of each.
+"""Statistics of two samples that grow where their distributions differ, and what chance alone makes
+of each.
 
-Chance is the asymptotic distribution: it puts all statistics on one scale, and is never the last word (`duli.retraining.drift`
-calibrates on that scale by resampling).
+Chance is the asymptotic distribution: it puts all statistics on one scale, and is never the last
+word (`duli.retraining.drift` calibrates on that scale by resampling).
 """
 
 from typing import Any
@@ -12,13 +13,16 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating[Any]]
 Counts = NDArray[np.integer[Any]]
 
-# Where the bins of the PSI end: deciles, and narrower bins at both ends, where a few strange examples show.
+# Where the bins of the PSI end: deciles, and narrower bins at both ends, where a few strange
+# examples show.
 QUANTILES = (0.01, 0.05, *(tenth / 10 for tenth in range(1, 10)), 0.95, 0.99)
 HALF = 0.5  # added to each count, so that an empty bin has a logarithm
 
 
 def edges(values: Floats) -> NDArray[np.float64]:
-    """Ascending inner ends of the bins for `values` [n], NaN apart; a value that many share gets a bin of its own. None without values."""
+    """Ascending inner ends of the bins for `values` [n], NaN apart; a value that many share gets a
+    bin of its own. None without values.
+    """
     known = values[~np.isnan(values)].astype(np.float64)
     if not known.size:
         return np.empty(0)
@@ -33,9 +37,11 @@ def binned(values: Floats, ends: Floats) -> NDArray[np.int64]:
 
 
 def psi(reference: Counts, window: Counts) -> tuple[float, int]:
-    """Population stability index of two histograms [bins], 0 where both are alike, and its degrees of freedom.
+    """Population stability index of two histograms [bins], 0 where both are alike, and its degrees
+    of freedom.
 
-    The sum over the bins of (q - p) ln(q / p) (Kullback's J divergence; as PSI: Siddiqi 2006), over bins that hold something.
+    The sum over the bins of (q - p) ln(q / p) (Kullback's J divergence; as PSI: Siddiqi 2006), over
+    bins that hold something.
     """
     held = (reference + window) > 0
     p, q = (counts[held] + HALF for counts in (reference, window))
@@ -44,17 +50,23 @@ def psi(reference: Counts, window: Counts) -> tuple[float, int]:
 
 
 def chi_square(reference: Counts, window: Counts) -> tuple[float, int]:
-    """Pearson's statistic of homogeneity of two histograms [bins], and its degrees of freedom; both have to hold something."""
+    """Pearson's statistic of homogeneity of two histograms [bins], and its degrees of freedom; both
+    have to hold something.
+    """
     held = (reference + window) > 0
     one, other = reference[held].astype(np.float64), window[held].astype(np.float64)
     ratio = np.sqrt(other.sum() / one.sum())
-    return float(((one * ratio - other / ratio) ** 2 / (one + other)).sum()), max(1, int(held.sum()) - 1)
+    return float(((one * ratio - other / ratio) ** 2 / (one + other)).sum()), max(
+        1, int(held.sum()) - 1
+    )
 
 
 def ks(reference: Floats, window: Floats) -> float:
-    """The largest distance of two empirical distribution functions (Kolmogorov and Smirnov), NaN apart; both have to hold values.
+    """The largest distance of two empirical distribution functions (Kolmogorov and Smirnov), NaN
+    apart; both have to hold values.
 
-    As `scipy.stats.ks_2samp`, which takes half a second to import and asks for a p-value of its own.
+    As `scipy.stats.ks_2samp`, which takes half a second to import and asks for a p-value of its
+    own.
     """
     one, other = (np.sort(values[~np.isnan(values)]) for values in (reference, window))
     every = np.concatenate([one, other])
@@ -63,19 +75,25 @@ def ks(reference: Floats, window: Floats) -> float:
 
 
 def separability(reference: Floats, window: Floats) -> float:
-    """How well a linear classifier tells rows [k, d] of one sample from rows of the other that it has not seen: its AUC, 0.5 by chance.
+    """How well a linear classifier tells rows [k, d] of one sample from rows of the other that it
+    has not seen: its AUC, 0.5 by chance.
 
-    The classifier two-sample test (Lopez-Paz and Oquab 2017) with linear discriminants, fitted on each half and asked about the other.
+    The classifier two-sample test (Lopez-Paz and Oquab 2017) with linear discriminants, fitted on
+    each half and asked about the other.
     """
     import scipy.linalg
 
-    parts = [(rows[::2].astype(np.float64), rows[1::2].astype(np.float64)) for rows in (reference, window)]
+    parts = [
+        (rows[::2].astype(np.float64), rows[1::2].astype(np.float64))
+        for rows in (reference, window)
+    ]
     areas = []
     for fitted, asked in ((0, 1), (1, 0)):
         one, other = (part[fitted] for part in parts)
         means = one.mean(axis=0), other.mean(axis=0)
         centred = np.concatenate([one - means[0], other - means[1]])
-        # Not through BLAS: for so few numbers its threads cost more than they give, and einsum always adds in the same order.
+        # Not through BLAS: for so few numbers its threads cost more than they give, and einsum
+        # always adds in the same order.
         scatter = np.einsum("ni,nj->ij", centred, centred) / len(centred)
         # A little of the identity: a direction without any spread is no proof.
         scatter += np.eye(len(scatter)) * (1e-6 * np.trace(scatter) / len(scatter) + 1e-12)
@@ -89,16 +107,20 @@ def separability(reference: Floats, window: Floats) -> float:
 
 
 def spread(rows: int) -> float:
-    """Standard deviation of `separability` by chance, with as many rows in each sample: that of Mann and Whitney's test for a half.
+    """Standard deviation of `separability` by chance, with as many rows in each sample: that of
+    Mann and Whitney's test for a half.
 
-    Asking both halves does not narrow it: without a difference both areas come from the product of the same two directions.
+    Asking both halves does not narrow it: without a difference both areas come from the product of
+    the same two directions.
     """
     half = rows // 2
     return float(np.sqrt((2 * half + 1) / (12 * half**2)))
 
 
 def chance(test: str, statistic: float, size: float, freedom: int) -> float:
-    """Asymptotic probability of so large a statistic; `size` is n m / (n + m) of two samples, of the classifier the rows of each."""
+    """Asymptotic probability of so large a statistic; `size` is n m / (n + m) of two samples, of
+    the classifier the rows of each.
+    """
     from scipy import special
 
     match test:

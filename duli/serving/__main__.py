@@ -1,7 +1,8 @@
 """The release's own command: predict, evaluate, serve, info, verify.
 
-Exit codes: 0 fine, 2 the input is wrong, 3 the package is damaged or not the publisher's, 4 the card's accuracy is not reproduced,
-5 a process of the server has ended unasked, 6 some files of a folder could not be read and were skipped.
+Exit codes: 0 fine, 2 the input is wrong, 3 the package is damaged or not the publisher's, 4 the
+card's accuracy is not reproduced, 5 a process of the server has ended unasked, 6 some files of a
+folder could not be read and were skipped.
 """
 
 import argparse
@@ -17,7 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import settings
-from .errors import CardError, InputError, IntegrityError, NoExampleError, ReleaseError, SkippedError, WorkerError
+from .errors import (
+    CardError,
+    InputError,
+    IntegrityError,
+    NoExampleError,
+    ReleaseError,
+    SkippedError,
+    WorkerError,
+)
 from .integrity import CARD, MANIFEST, RELEASE, verify, vouch
 from .kinds import WORDS, Words
 from .settings import Settings
@@ -28,19 +37,26 @@ if TYPE_CHECKING:
     from .predictor import Predictor
 
 SERVE = (
-    "Open Inference Protocol v2, POST /predict, MLflow's /invocations, Prometheus /metrics, OpenAPI, and a page at /. "
-    "Nothing is loaded unless every file of this package is as released. SIGTERM ends it once all it has taken is answered. "
-    "Each option can stand in the environment too: DULI_PORT for --port."
+    "Open Inference Protocol v2, POST /predict, MLflow's /invocations, Prometheus /metrics,"
+    " OpenAPI, and a page at /. Nothing is loaded unless every file of this package is as released."
+    " SIGTERM ends it once all it has taken is answered. Each option can stand in the environment"
+    " too: DULI_PORT for --port."
 )
 FOLDER = Path(__file__).resolve().parent
 TEXT = "--text"  # what a text of the command line has in the place of a file's name
 DIGITS = 6  # decimal places of a probability
 MOST_SKIPPED = 20  # files that are named; of more, how many there are
 INPUT_WRONG, PACKAGE_DAMAGED, CARD_WRONG, WORKER_ENDED, SKIPPED, INTERRUPTED = 2, 3, 4, 5, 6, 130
-CODES = {IntegrityError: PACKAGE_DAMAGED, CardError: CARD_WRONG, WorkerError: WORKER_ENDED, SkippedError: SKIPPED}
+CODES = {
+    IntegrityError: PACKAGE_DAMAGED,
+    CardError: CARD_WRONG,
+    WorkerError: WORKER_ENDED,
+    SkippedError: SKIPPED,
+}
 CODES_SAID = (
-    "exit codes: 0 fine; 2 the input is wrong; 3 the package is damaged or not the publisher's; 4 the card's accuracy is not reproduced; "
-    "5 a process of the server has ended unasked; 6 some files of a folder could not be read and were skipped"
+    "exit codes: 0 fine; 2 the input is wrong; 3 the package is damaged or not the publisher's; 4"
+    " the card's accuracy is not reproduced; 5 a process of the server has ended unasked; 6 some"
+    " files of a folder could not be read and were skipped"
 )
 
 
@@ -62,14 +78,19 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         if error.filename is not None:  # that of no standard stream
             print(
-                f"{program}: {_shown(str(error.filename))} cannot be read ({error.strerror}); correct the path, or make it readable",
+                f"{program}: {_shown(str(error.filename))} cannot be read ({error.strerror});"
+                " correct the path, or make it readable",
                 file=sys.stderr,
             )
             return INPUT_WRONG
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered has nowhere to go
         if isinstance(error, BrokenPipeError):  # the reader (`| head`) has what it wanted
             return 0
-        print(f"{program}: the answers cannot be written ({error.strerror}); make room or write elsewhere", file=sys.stderr)
+        print(
+            f"{program}: the answers cannot be written ({error.strerror}); make room or write"
+            " elsewhere",
+            file=sys.stderr,
+        )
         return INPUT_WRONG
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -77,7 +98,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _words() -> Words:
-    """What this release's kind of data is called; its files are verified later, once a command needs them."""
+    """What this release's kind of data is called; its files are verified later, once a command
+    needs them.
+    """
     try:
         return WORDS[json.loads((FOLDER / RELEASE).read_bytes())["kind"]]
     except (OSError, ValueError, KeyError, TypeError):  # damaged, which every command says
@@ -85,27 +108,57 @@ def _words() -> Words:
 
 
 def _parser(program: str, words: Words) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(program, description="A released model: ask it, read its card, verify its files.", epilog=CODES_SAID)
+    parser = argparse.ArgumentParser(
+        program,
+        description="A released model: ask it, read its card, verify its files.",
+        epilog=CODES_SAID,
+    )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     predict = commands.add_parser("predict", help=words.predicts, epilog=CODES_SAID)
     said = words.thing == "text"  # what fits into a command line
     predict.add_argument("files", nargs="*" if said else "+", metavar="FILE", help=words.files)
     if said:
-        predict.add_argument("--text", action="append", default=[], metavar="TEXT", help="a text itself; repeatable")
-    predict.add_argument("--json", action="store_true", help="one object a line, with the probabilities of all classes")
-    predict.add_argument("--threads", type=settings.count, default=0, metavar="N", help="use at most N cores (default: all)")
+        predict.add_argument(
+            "--text", action="append", default=[], metavar="TEXT", help="a text itself; repeatable"
+        )
+    predict.add_argument(
+        "--json",
+        action="store_true",
+        help="one object a line, with the probabilities of all classes",
+    )
+    predict.add_argument(
+        "--threads",
+        type=settings.count,
+        default=0,
+        metavar="N",
+        help="use at most N cores (default: all)",
+    )
     predict.set_defaults(run=_predict)
-    predict.add_argument("--abstain", action="store_true", help="no answer where the model is less sure than the release's threshold")
+    predict.add_argument(
+        "--abstain",
+        action="store_true",
+        help="no answer where the model is less sure than the release's threshold",
+    )
     evaluate = commands.add_parser(
-        "evaluate", help=f"measure the accuracy on labelled {words.things} and compare it with the card's", epilog=CODES_SAID
+        "evaluate",
+        help=f"measure the accuracy on labelled {words.things} and compare it with the card's",
+        epilog=CODES_SAID,
     )
     evaluate.add_argument("data", nargs="+", metavar="DATA", help=words.data)
-    evaluate.add_argument("--threads", type=settings.count, default=0, metavar="N", help="use at most N cores (default: all)")
+    evaluate.add_argument(
+        "--threads",
+        type=settings.count,
+        default=0,
+        metavar="N",
+        help="use at most N cores (default: all)",
+    )
     evaluate.set_defaults(run=_evaluate)
     info = commands.add_parser("info", help="show the model card and its numbers")
     info.add_argument("--json", action="store_true", help="the numbers alone, as JSON")
     info.set_defaults(run=_info)
-    serve = commands.add_parser("serve", help="answer over HTTP, with a page to try the model", description=SERVE)
+    serve = commands.add_parser(
+        "serve", help="answer over HTTP, with a page to try the model", description=SERVE
+    )
     usual = Settings()
     add = serve.add_argument
     add("--host", help=f"address to listen on (default: {usual.host}, this machine alone)")
@@ -114,8 +167,10 @@ def _parser(program: str, words: Words) -> argparse.ArgumentParser:
         "--allow-host",
         action="append",
         metavar="NAME",
-        help="also answer requests for this Host; repeatable; *.model.example is all below that one, * any "
-        "(probes and /metrics answer to all)",
+        help=(
+            "also answer requests for this Host; repeatable; *.model.example is all below that one,"
+            " * any (probes and /metrics answer to all)"
+        ),
     )
     add("--workers", type=settings.count, metavar="N", help="processes, a core each (default: 1)")
     add(
@@ -141,19 +196,39 @@ def _parser(program: str, words: Words) -> argparse.ArgumentParser:
         "--statistics",
         type=Path if counted else partial(_not_counted, words.things),
         metavar="FILE",
-        help="count grey levels and answers there, keeping no image (default: no)" if counted else argparse.SUPPRESS,
+        help=(
+            "count grey levels and answers there, keeping no image (default: no)"
+            if counted
+            else argparse.SUPPRESS
+        ),
     )
     _signed(serve)
     serve.set_defaults(run=_serve)
-    check = commands.add_parser("verify", help="compare every file of this package with its manifest, and the release with its signature")
+    check = commands.add_parser(
+        "verify",
+        help=(
+            "compare every file of this package with its manifest, and the release with its"
+            " signature"
+        ),
+    )
     _signed(check)
     check.set_defaults(run=_verify)
     return parser
 
 
 def _signed(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--release", type=Path, metavar="FOLDER", help="the folder the wheel came in, with its signature")
-    parser.add_argument("--key", type=Path, metavar="FILE", help="the publisher's public key, which you have by another way")
+    parser.add_argument(
+        "--release",
+        type=Path,
+        metavar="FOLDER",
+        help="the folder the wheel came in, with its signature",
+    )
+    parser.add_argument(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        help="the publisher's public key, which you have by another way",
+    )
 
 
 def _predict(options: argparse.Namespace) -> None:
@@ -165,10 +240,17 @@ def _predict(options: argparse.Namespace) -> None:
     texts = getattr(options, "text", [])
     if not options.files and not texts:
         raise InputError("name a FILE, - for standard input, or give --text TEXT")
-    sources: list[tuple[str, bool, Callable[[], Any]]] = [(TEXT, False, lambda: texts)] if texts else []
-    sources += [(name, inside, partial(predictor.kind.load, name)) for name, inside in _named(options.files, predictor.kind.words)]
+    sources: list[tuple[str, bool, Callable[[], Any]]] = (
+        [(TEXT, False, lambda: texts)] if texts else []
+    )
+    sources += [
+        (name, inside, partial(predictor.kind.load, name))
+        for name, inside in _named(options.files, predictor.kind.words)
+    ]
     width = max(len("file"), *(len(_shown(name)) for name, _, _ in sources))
-    heading = "" if options.json else f"{'file':<{width}}  {thing:>6}  {'answer':<10}  probability\n"
+    heading = (
+        "" if options.json else f"{'file':<{width}}  {thing:>6}  {'answer':<10}  probability\n"
+    )
     skipped: list[str] = []
     left_out = 0
     for name, inside, load in sources:
@@ -188,12 +270,22 @@ def _predict(options: argparse.Namespace) -> None:
         for index, (best, row) in enumerate(zip(labels, probabilities.tolist(), strict=True)):
             label = None if options.abstain and not max(row) >= predictor.threshold else best
             if options.json:
-                by_class = {known: round(value, DIGITS) for known, value in zip(predictor.classes, row, strict=True)}
-                print(json.dumps({"file": name, thing: index, "label": label, "probabilities": by_class}))
+                by_class = {
+                    known: round(value, DIGITS)
+                    for known, value in zip(predictor.classes, row, strict=True)
+                }
+                print(
+                    json.dumps(
+                        {"file": name, thing: index, "label": label, "probabilities": by_class}
+                    )
+                )
             else:
                 print(f"{_shown(name):<{width}}  {index:>6}  {label or '-':<10}  {max(row):.4f}")
     if left_out:
-        print(f"{left_out:,} files that are no {predictor.kind.words.things} were left out", file=sys.stderr)
+        print(
+            f"{left_out:,} files that are no {predictor.kind.words.things} were left out",
+            file=sys.stderr,
+        )
     _name(skipped)
     _end(skipped)
 
@@ -209,7 +301,10 @@ def _name(skipped: Sequence[str]) -> None:
 def _end(skipped: Sequence[str]) -> None:
     """Raises `SkippedError` where files could not be read."""
     if skipped:
-        raise SkippedError(f"{len(skipped):,} files could not be read and were skipped; mend them, or take them out")
+        raise SkippedError(
+            f"{len(skipped):,} files could not be read and were skipped; mend them, or take"
+            " them out"
+        )
 
 
 def _info(options: argparse.Namespace) -> None:
@@ -218,7 +313,9 @@ def _info(options: argparse.Namespace) -> None:
 
 
 def _named(files: list[str], words: Words) -> list[tuple[str, bool]]:
-    """The files named, and in the place of a folder those in it; whether each is one of a folder."""
+    """The files named, and in the place of a folder those in it; whether each is one of a
+    folder.
+    """
     from .sources import files_below
 
     names: list[tuple[str, bool]] = []
@@ -226,7 +323,9 @@ def _named(files: list[str], words: Words) -> list[tuple[str, bool]]:
         if name != "-" and Path(name).is_dir():
             found = [str(path) for path in files_below(Path(name))]
             if not found:
-                raise InputError(f"{_shown(name)}: is an empty folder; name one with {words.things} in it")
+                raise InputError(
+                    f"{_shown(name)}: is an empty folder; name one with {words.things} in it"
+                )
             names += [(path, True) for path in found]
         else:
             names.append((name, False))
@@ -250,34 +349,55 @@ def _evaluate(options: argparse.Namespace) -> None:
     card = predictor.release["numbers"]["evaluation"]["accuracy"]
     promised = round(card["value"] * card["n"])
     print(f"{right:,} of {n:,} right: {right / n:.2%}")
-    print(f"the card says {promised:,} of {card['n']:,}: {card['value']:.2%} (95 % interval {card['low']:.2%} to {card['high']:.2%})")
+    print(
+        f"the card says {promised:,} of {card['n']:,}: {card['value']:.2%} (95 % interval"
+        f" {card['low']:.2%} to {card['high']:.2%})"
+    )
     if data.digest() != predictor.release["test_digest"]:
-        _judge(f"these are other {things} than the card's, or in another order", (right, n), (promised, card["n"]))
+        _judge(
+            f"these are other {things} than the card's, or in another order",
+            (right, n),
+            (promised, card["n"]),
+        )
     elif (right, n) != (promised, card["n"]):
-        raise CardError(f"these are the card's own test {things}, but the answers are others; {_cause(predictor, data.inputs, answers)}")
+        raise CardError(
+            f"these are the card's own test {things}, but the answers are others;"
+            f" {_cause(predictor, data.inputs, answers)}"
+        )
     else:
         print(f"these are the card's own test {things}: it MATCHES")
     _end(data.skipped)
 
 
 def _judge(said: str, here: tuple[int, int], card: tuple[int, int]) -> None:
-    """Says whether a share, right of n, fits the card's, which was counted on others; raises `CardError` where it is worse."""
+    """Says whether a share, right of n, fits the card's, which was counted on others; raises
+    `CardError` where it is worse.
+    """
     from .accord import difference
 
     low, high = (100 * bound for bound in difference(*here, *card))
     if high < 0:
         raise CardError(
-            f"{said}, and worse than the card by {-high:.2f} to {-low:.2f} points (95 % interval, n = {here[1]:,}); "
-            "see whether they are like those that the card names, and labelled alike"
+            f"{said}, and worse than the card by {-high:.2f} to {-low:.2f} points (95 % interval, n"
+            f" = {here[1]:,}); see whether they are like those that the card names, and labelled"
+            " alike"
         )
     if low > 0:
-        print(f"{said}: better than the card by {low:.2f} to {high:.2f} points (95 % interval, n = {here[1]:,})")
+        print(
+            f"{said}: better than the card by {low:.2f} to {high:.2f} points (95 % interval, n ="
+            f" {here[1]:,})"
+        )
     else:
-        print(f"{said}: consistent with the card; the difference is {low:+.2f} to {high:+.2f} points (95 % interval, n = {here[1]:,})")
+        print(
+            f"{said}: consistent with the card; the difference is {low:+.2f} to {high:+.2f} points"
+            f" (95 % interval, n = {here[1]:,})"
+        )
 
 
 def _cause(predictor: "Predictor", inputs: Any, answers: Any) -> str:
-    """Why `answers` are not the card's, as far as it shows here: sums that overflow on this CPU, or rounding; and what to do."""
+    """Why `answers` are not the card's, as far as it shows here: sums that overflow on this CPU, or
+    rounding; and what to do.
+    """
     import numpy
     import onnxruntime
 
@@ -289,19 +409,30 @@ def _cause(predictor: "Predictor", inputs: Any, answers: Any) -> str:
     exact = Predictor(FOLDER, exact=True).predict(inputs).probabilities.argmax(axis=1)
     if changed := int((exact != answers).sum()):
         return (
-            f"it is saturation: added in 32 bits, {changed:,} of its answers are others, and this CPU adds in 16, having no VNNI "
-            f"({cpus}); use a CPU with VNNI, or ask the publisher for a release whose weights have 7 bits"
+            f"it is saturation: added in 32 bits, {changed:,} of its answers are others, and this"
+            f" CPU adds in 16, having no VNNI ({cpus}); use a CPU with VNNI, or ask the publisher"
+            " for a release whose weights have 7 bits"
         )
     libraries = f"onnxruntime {onnxruntime.__version__} and numpy {numpy.__version__}"
     versions = (judged or {}).get("versions")
-    theirs = f"onnxruntime {versions['onnxruntime']} and numpy {versions['numpy']}" if versions else "those it was made with"
-    return f"it is no saturation: other libraries or another CPU round otherwise ({cpus}); here are {libraries}, install {theirs}"
+    theirs = (
+        f"onnxruntime {versions['onnxruntime']} and numpy {versions['numpy']}"
+        if versions
+        else "those it was made with"
+    )
+    return (
+        f"it is no saturation: other libraries or another CPU round otherwise ({cpus}); here are"
+        f" {libraries}, install {theirs}"
+    )
 
 
 def _verify(options: argparse.Namespace) -> None:
     contents = verify(FOLDER)
     release = json.loads(contents[RELEASE])
-    print(f"{release['name']} {release['version']}: all {len(contents)} files are as listed in {FOLDER / MANIFEST}")
+    print(
+        f"{release['name']} {release['version']}: all {len(contents)} files are as listed in"
+        f" {FOLDER / MANIFEST}"
+    )
     print(vouch(FOLDER, contents, options.release, options.key))
 
 
@@ -314,16 +445,21 @@ def _serve(options: argparse.Namespace) -> None:
     missing = [library for library in ("httptools", "orjson") if find_spec(library) is None]
     if missing:
         extra = f"{FOLDER.name.replace('_', '-')}[serve]"
-        raise InputError(f"the server needs {missing[0]}, which an extra brings: pip install '{extra}'")
+        raise InputError(
+            f"the server needs {missing[0]}, which an extra brings: pip install '{extra}'"
+        )
     open_files(chosen.max_connections)
     vouched = vouch(FOLDER, contents, chosen.release, chosen.key)
     release = json.loads(contents[RELEASE])
     memories = metrics.forked(chosen.workers)
 
     def answer(worker: Worker) -> None:
-        predictor, counting = _loaded(options.statistics)  # not before the signature is known to hold
+        # not before the signature is known to hold
+        predictor, counting = _loaded(options.statistics)
         if predictor.contents != contents:
-            raise IntegrityError("the package was changed while it was loaded; verify it, and start again")
+            raise IntegrityError(
+                "the package was changed while it was loaded; verify it, and start again"
+            )
         from .server import serve
 
         with counting:
@@ -336,7 +472,9 @@ def _serve(options: argparse.Namespace) -> None:
 
     if chosen.workers > 1:
         if options.statistics:
-            raise InputError("--statistics counts in one process; leave it out, or give --workers 1")
+            raise InputError(
+                "--statistics counts in one process; leave it out, or give --workers 1"
+            )
         run(chosen.host, chosen.port, chosen.workers, answer, announce)
         return
     listening = listen(chosen.host, chosen.port)
@@ -344,7 +482,9 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _loaded(counted: Path | None) -> "tuple[Predictor, contextlib.AbstractContextManager[None]]":
-    """The model, and what keeps the statistics of its inputs in the file `counted` while it serves."""
+    """The model, and what keeps the statistics of its inputs in the file `counted` while it
+    serves.
+    """
     from .predictor import Predictor
 
     if counted is None:
@@ -356,10 +496,13 @@ def _loaded(counted: Path | None) -> "tuple[Predictor, contextlib.AbstractContex
 
 
 def _not_counted(things: str, file: str) -> Path:
-    """For those who know `--statistics` of another release; it would have been said to be unknown."""
+    """For those who know `--statistics` of another release; it would have been said to be
+    unknown.
+    """
     raise argparse.ArgumentTypeError(
-        f"grey levels are counted, which {things} do not have: of {things} no statistics are kept, and nothing is written to {file}; leave "
-        f"it out, and for drift give the {things} themselves to the line's data/incoming/"
+        f"grey levels are counted, which {things} do not have: of {things} no statistics are kept,"
+        f" and nothing is written to {file}; leave it out, and for drift give the {things}"
+        " themselves to the line's data/incoming/"
     )
 
 

@@ -62,7 +62,9 @@ class Served:
 
         predictor = Predictor(folder, threads=1)
         if predictor.contents != contents:
-            raise IntegrityError("the package was changed while it was loaded; verify it, start again")
+            raise IntegrityError(
+                "the package was changed while it was loaded; verify it, start again"
+            )
         self.hosts = Hosts(self.settings.allow_host)
         log = AccessLog() if self.settings.access_log else None
         shared = self.settings.metrics_dir
@@ -71,7 +73,8 @@ class Served:
             memories = metrics.kept(shared, release) if shared else None
         except OSError as error:
             raise InputError(
-                f"the environment's DULI_METRICS_DIR: {shared} cannot be used ({error.strerror}); name a folder that can be written to",
+                f"the environment's DULI_METRICS_DIR: {shared} cannot be used ({error.strerror});"
+                " name a folder that can be written to",
             ) from None
         self.application = Application(predictor, vouched, log, memories)
         self.requests = 0
@@ -125,7 +128,8 @@ class Served:
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise Refused(
                 415,
-                "compressed requests are not read; send the body as it is, without Content-Encoding",
+                "compressed requests are not read; send the body as it is, without"
+                " Content-Encoding",
             )
         pieces: list[bytes] = []
         size = 0

@@ -148,7 +148,9 @@ class Batcher:
         began = time.perf_counter()
         outcome: Outcome
         try:
-            inputs = batch[0].inputs if len(batch) == 1 else self._join([item.inputs for item in batch])
+            inputs = (
+                batch[0].inputs if len(batch) == 1 else self._join([item.inputs for item in batch])
+            )
             outcome = self._call(inputs)
         except Exception as error:  # noqa: BLE001 -- it belongs to those who asked
             outcome = error

@@ -15,14 +15,18 @@ NO_NUMBERS = ("NaN", "Infinity")  # which other programs write into JSON all the
 
 
 class Document(NamedTuple):
-    """A JSON object, and whether `true` or `false` stands anywhere in it, which Python takes for the numbers 1 and 0."""
+    """A JSON object, and whether `true` or `false` stands anywhere in it, which Python takes for
+    the numbers 1 and 0.
+    """
 
     values: dict[str, Any]
     truths: bool
 
 
 class Asked(NamedTuple):
-    """What a request asks: examples, and whether an unsure answer is to be withheld (None: it does not say)."""
+    """What a request asks: examples, and whether an unsure answer is to be withheld (None: it does
+    not say).
+    """
 
     inputs: Any
     abstain: bool | None
@@ -64,20 +68,29 @@ def _fault(body: bytes, reason: str, position: int, numbers: str) -> str:
     if "depth" in reason:
         return f"the JSON is nested too deeply (at character {position:,}); send plain lists"
     if "surrogate" in reason:
-        return f"the JSON holds half a character, a lone surrogate (at {position:,}); send whole ones"
+        return (
+            f"the JSON holds half a character, a lone surrogate (at {position:,}); send whole ones"
+        )
     return f"the body is no JSON in UTF-8 ({reason} at character {position:,}); correct it"
 
 
 def under(values: dict[str, Any], names: tuple[str, ...], things: str) -> str:
-    """The one of `names` that is a key of `values`; raises `InputError` where there is none or more."""
+    """The one of `names` that is a key of `values`; raises `InputError` where there is none or
+    more.
+    """
     found = [name for name in names if name in values]
     if len(found) != 1:
-        raise InputError(f'give the {things} under one of the keys {", ".join(names)}, such as {{"{names[0]}": [...]}}')
+        raise InputError(
+            f'give the {things} under one of the keys {", ".join(names)}, such as {{"{names[0]}":'
+            " [...]}"
+        )
     return found[0]
 
 
 def abstention(values: dict[str, Any]) -> bool | None:
-    """Whether an unsure answer is to be withheld: the key `abstain`, or that of MLflow's `params`; None where neither is there."""
+    """Whether an unsure answer is to be withheld: the key `abstain`, or that of MLflow's `params`;
+    None where neither is there.
+    """
     params = values.get("params")
     if params is not None and not isinstance(params, dict):
         raise InputError(f"params is a {kind_of(params)}; give an object, or leave it out")

@@ -1,4 +1,6 @@
-"""Reads .csv files that nobody vouches for: columns by name, what a cell says as a number, and which class a label names."""
+"""Reads .csv files that nobody vouches for: columns by name, what a cell says as a number, and
+which class a label names.
+"""
 
 import csv
 import io
@@ -20,9 +22,21 @@ from .errors import InputError
 from .sources import MAX_BYTES, decoded
 
 LABELS = ("label", "labels", "class", "target", "category", "sentiment", "y", "标签", "类别")
-TEXTS = ("text", "review", "content", "sentence", "comment", "message", "body", "文本", "内容", "评论")
+TEXTS = (
+    "text",
+    "review",
+    "content",
+    "sentence",
+    "comment",
+    "message",
+    "body",
+    "文本",
+    "内容",
+    "评论",
+)
 DELIMITERS = ",;\t|"
-# A number that is missing, as people, pandas, R, databases and spreadsheets write it, in lower case.
+# A number that is missing, as people, pandas, R, databases and spreadsheets write it, in lower
+# case.
 SPELLINGS = """
     na n/a n.a. n.a #n/a #na #n/a! <na> nan -nan +nan <nan> nat <nat> null (null) <null> [null] none
     <none> (none) nil 1.#ind -1.#ind 1.#qnan -1.#qnan 1.#nan -1.#nan 1.#snan \\n #null! #div/0!
@@ -32,7 +46,9 @@ SPELLINGS = """
 """
 MISSING = {*SPELLINGS.split(), "", "#n/a n/a", "not available", "not applicable", "no data"}
 TRUTHS = {"true": 1.0, "false": 0.0}
-NUMBERS = 99  # numbers for each cell that is none, and not missing either: with fewer, a column is no column of numbers
+# numbers for each cell that is none, and not missing either: with fewer, a column is no column of
+# numbers
+NUMBERS = 99
 PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
 LONG = 400  # characters of what may be a number
 
@@ -41,7 +57,9 @@ _LIMIT = threading.Lock()
 
 
 class Table(NamedTuple):
-    """A file that is being read; `comma`: a comma may be the decimal point, because something else parts the columns."""
+    """A file that is being read; `comma`: a comma may be the decimal point, because something else
+    parts the columns.
+    """
 
     header: list[str]
     rows: Iterator[Row]  # blank lines are none
@@ -52,11 +70,13 @@ class Table(NamedTuple):
 def opened(content: bytes) -> Iterator[Table]:
     """The table in `content`, whose first line names the columns and shows what parts them.
 
-    Fields may be as long as the file. Raises `InputError`, also while rows are read, where one has not as many values as the header.
+    Fields may be as long as the file. Raises `InputError`, also while rows are read, where one has
+    not as many values as the header.
     """
     decoded(content)  # refuses what is no text
     lines = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline="")
-    # The module's limit on a field is one for the whole process, so nobody else sees it raised for longer than this takes.
+    # The module's limit on a field is one for the whole process, so nobody else sees it raised for
+    # longer than this takes.
     with _LIMIT:
         before = csv.field_size_limit(max(MAX_BYTES, len(content)))
         try:
@@ -74,7 +94,8 @@ def _table(lines: io.TextIOWrapper) -> Table:
         while values := _next(reader):
             if len(values) != len(header):
                 raise InputError(
-                    f"line {reader.line_num:,} has {len(values)} values, the first line names {len(header)} columns; correct it"
+                    f"line {reader.line_num:,} has {len(values)} values, the first line names"
+                    f" {len(header)} columns; correct it"
                 )
             yield reader.line_num, values
 
@@ -105,22 +126,30 @@ def _delimiter(line: str) -> str:
     return max(DELIMITERS, key=names)
 
 
-def records(content: bytes, choose: Callable[[list[str]], list[int]], most: int | None = None) -> list[Row]:
-    """The rows behind the header, of each the columns that `choose` picks from the header, in its order; blank lines are none.
+def records(
+    content: bytes, choose: Callable[[list[str]], list[int]], most: int | None = None
+) -> list[Row]:
+    """The rows behind the header, of each the columns that `choose` picks from the header, in its
+    order; blank lines are none.
 
-    Raises `InputError` where a row has not as many values as the header, or where there are more than `most`.
+    Raises `InputError` where a row has not as many values as the header, or where there are more
+    than `most`.
     """
     return read(content, choose, most)[0]
 
 
-def read(content: bytes, choose: Callable[[list[str]], list[int]], most: int | None = None) -> tuple[list[Row], bool]:
+def read(
+    content: bytes, choose: Callable[[list[str]], list[int]], most: int | None = None
+) -> tuple[list[Row], bool]:
     """As `records`, and whether a comma may be the decimal point."""
     with opened(content) as table:
         if len(set(table.header)) < len(table.header):
             twice = next(name for name, count in Counter(table.header).items() if count > 1)
             raise InputError(f"names the column {twice!a} twice; name it once")
         chosen = choose(table.header)
-        rows = [(line, [values[index] for index in chosen]) for line, values in islice(table.rows, most)]
+        rows = [
+            (line, [values[index] for index in chosen]) for line, values in islice(table.rows, most)
+        ]
         if most is not None and len(rows) == most and next(table.rows, None):
             raise InputError(f"holds more than {most} rows; send {most} at once")
         return rows, table.comma
@@ -130,7 +159,10 @@ def column(header: Sequence[str], names: Sequence[str]) -> str:
     """The first of `names` that is a column; raises `InputError` where none is."""
     found = next((name for name in names if name in header), None)
     if found is None:
-        raise InputError(f"has no column {names[-1]}, only {', '.join(map(ascii, header))}; name it so in the first line")
+        raise InputError(
+            f"has no column {names[-1]}, only {', '.join(map(ascii, header))}; name it so in the"
+            " first line"
+        )
     return found
 
 
@@ -147,7 +179,8 @@ def number(cell: str, *, comma: bool = False) -> float | None:
     text = cell.strip()
     if (folded := text.casefold()) in MISSING:
         return math.nan
-    if text.isascii() and "_" not in text and len(text) <= LONG:  # beyond these, Python alone reads numbers
+    # beyond these, Python alone reads numbers
+    if text.isascii() and "_" not in text and len(text) <= LONG:
         try:
             return float(text.replace(",", ".", 1) if comma and "." not in text else text)
         except ValueError:
@@ -174,7 +207,9 @@ def numbers(cells: Sequence[str], *, comma: bool = False) -> tuple[NDArray[np.fl
 
 
 def mostly(values: NDArray[np.float64], odd: int) -> bool:
-    """Whether so many cells that are no numbers, and no known spelling of a missing one, leave a column one of numbers."""
+    """Whether so many cells that are no numbers, and no known spelling of a missing one, leave a
+    column one of numbers.
+    """
     found = int((~np.isnan(values)).sum())
     return found > 0 and found >= NUMBERS * odd
 
@@ -189,17 +224,22 @@ def centred(values: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray
 
 
 def label(text: str) -> str:
-    """A label as a class is called: Unicode's normal form C, no white space around, control characters spelled out."""
+    """A label as a class is called: Unicode's normal form C, no white space around, control
+    characters spelled out.
+    """
     return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in unicodedata.normalize("NFC", text.strip())
+        one if one.isprintable() else one.encode("unicode_escape").decode()
+        for one in unicodedata.normalize("NFC", text.strip())
     )
 
 
 def indices(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.int64]:
-    """The index of the class of each label: as it is written, or else what one class alone could mean.
+    """The index of the class of each label: as it is written, or else what one class alone could
+    mean.
 
-    So 7, 7.0 and 007 name the class 007 where no other class is the number seven, and TRUE names the class true; a number from 0
-    on names a class by its place where no class is called by a number. Raises `InputError` for any other label.
+    So 7, 7.0 and 007 name the class 007 where no other class is the number seven, and TRUE names
+    the class true; a number from 0 on names a class by its place where no class is called by a
+    number. Raises `InputError` for any other label.
     """
     exact = {label(name): index for index, name in reversed([*enumerate(classes)])}
     meant: dict[Decimal | str, list[int]] = {}
@@ -214,8 +254,14 @@ def indices(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.int64]:
             return exact[name]
         found = meant.get(_meaning(name), [])
         if len(found) != 1:
-            may = f"may be {' or '.join(classes[one] for one in found)}; write it so" if found else "is no class"
-            raise InputError(f"the label {text[:100]!a} {may}; the classes are {', '.join(classes)}")
+            may = (
+                f"may be {' or '.join(classes[one] for one in found)}; write it so"
+                if found
+                else "is no class"
+            )
+            raise InputError(
+                f"the label {text[:100]!a} {may}; the classes are {', '.join(classes)}"
+            )
         return found[0]
 
     known = {text: index_of(text) for text in dict.fromkeys(labels)}

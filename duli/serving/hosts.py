@@ -15,7 +15,10 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 ANY, BELOW = "*", "*."  # every name; every name below another
 PROBES = frozenset((b"/health", b"/ping", b"/metrics", b"/v2/health/live", b"/v2/health/ready"))
 MODELS, READY = b"/v2/models/", b"/ready"  # the probe of a model begins and ends so
-REFUSAL = "this server does not answer to that Host; start it with --allow-host NAME, or ask for localhost"
+REFUSAL = (
+    "this server does not answer to that Host; start it with --allow-host NAME, or ask for"
+    " localhost"
+)
 MAX_LENGTH = 300  # of a Host header: a name has at most 253 characters, and each dot is looked at
 MAX_PORT = 65535
 BRACKETED = re.compile(r"\[([^\[\]]*)\](?::[0-9]{0,5})?")
@@ -35,7 +38,9 @@ class Hosts:
 
         def allowed(host: bytes) -> bool:
             asked = _bare(host.decode("latin-1").strip(" \t")) if len(host) <= MAX_LENGTH else ""
-            parents = (BELOW + asked[dot + 1 :] for dot, sign in enumerate(asked) if dot and sign == ".")
+            parents = (
+                BELOW + asked[dot + 1 :] for dot, sign in enumerate(asked) if dot and sign == "."
+            )
             return ANY in known or asked in known or not known.isdisjoint(parents)
 
         self._known = lru_cache(maxsize=64)(allowed)
@@ -54,9 +59,13 @@ def name(text: str) -> str:
     """The name in `text` as it is compared; raises `InputError` for what is no host."""
     given = text.strip()
     if not given:
-        raise InputError("the name of a host is empty; give one such as model.example, or * for all")
+        raise InputError(
+            "the name of a host is empty; give one such as model.example, or * for all"
+        )
     if "/" in given:
-        raise InputError(f"{given!a} is an address or a path; give the host's name alone, such as model.example")
+        raise InputError(
+            f"{given!a} is an address or a path; give the host's name alone, such as model.example"
+        )
     found = _bare(given)
     try:
         found = found if found.isascii() else found.encode("idna").decode()
@@ -65,7 +74,10 @@ def name(text: str) -> str:
     if found == ANY or _address(found) or NAME.fullmatch(found):
         return found
     if ANY in given:
-        raise InputError(f"{given!a} is no wildcard; give * for all names, or *.model.example for all below that one")
+        raise InputError(
+            f"{given!a} is no wildcard; give * for all names, or *.model.example for all below"
+            " that one"
+        )
     raise InputError(f"{given!a} is no host; give a name such as model.example, or an IP address")
 
 

@@ -1,6 +1,7 @@
 """Reads images of files nobody vouches for: pictures, .npy and IDX; what a file is, its bytes say.
 
-Nothing is allocated before the size a header claims is compared with the bytes that are there, and nothing is unpickled.
+Nothing is allocated before the size a header claims is compared with the bytes that are there, and
+nothing is unpickled.
 """
 
 import math
@@ -22,7 +23,9 @@ Images = NDArray[np.uint8]
 
 
 def load(source: str, shape: Shape, rules: Rules = PLAIN) -> Images:
-    """The images of the file `source` ("-": standard input) for a model that takes `shape`; raises `InputError`."""
+    """The images of the file `source` ("-": standard input) for a model that takes `shape`; raises
+    `InputError`.
+    """
     try:
         return decode(content_of(source), shape, rules)
     except NoExampleError as error:
@@ -51,13 +54,20 @@ def decode(content: bytes, shape: Shape, rules: Rules = PLAIN, *, sent: bool = F
 def _idx(content: bytes) -> Images:
     kind, dimensions = content[2:4].ljust(2, b"\0")
     if kind != 0x08:
-        raise InputError(f"is no IDX file of unsigned bytes (type 0x{kind:02x} instead of 0x08); give " + FORMATS)
+        raise InputError(
+            f"is no IDX file of unsigned bytes (type 0x{kind:02x} instead of 0x08); give " + FORMATS
+        )
     if dimensions not in (3, 4):
         what = "; with one dimension it is a file of labels" if dimensions == 1 else ""
-        raise InputError(f"is an IDX file of {dimensions} dimension(s){what}; images have 3 (n, height, width) or 4")
+        raise InputError(
+            f"is an IDX file of {dimensions} dimension(s){what}; images have 3 (n, height, width)"
+            " or 4"
+        )
     start = 4 + 4 * dimensions
     if len(content) < start:
-        raise InputError("is a truncated IDX file: it ends within its header; copy or download it again")
+        raise InputError(
+            "is a truncated IDX file: it ends within its header; copy or download it again"
+        )
     return _pixels(content, start, struct.unpack(f">{dimensions}I", content[4:start]))
 
 
@@ -72,5 +82,10 @@ def _pixels(content: bytes, start: int, shape: tuple[int, ...], order: str = "C"
     claimed, there = math.prod(shape), len(content) - start
     if claimed != there:
         what = "truncated" if there < claimed else "longer than its header says"
-        raise InputError(f"is {what}: the header claims {list(shape)} = {claimed:,} pixels, {there:,} follow; copy or save it again")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape, order="F" if order == "F" else "C")
+        raise InputError(
+            f"is {what}: the header claims {list(shape)} = {claimed:,} pixels, {there:,} follow;"
+            " copy or save it again"
+        )
+    return np.frombuffer(content, np.uint8, offset=start).reshape(
+        shape, order="F" if order == "F" else "C"
+    )

@@ -9,32 +9,50 @@ from typing import Any
 
 from .errors import InputError, IntegrityError
 
-MANIFEST, RELEASE, CARD = "manifest.json", "release.json", "MODEL_CARD.md"  # the first cannot list itself
+# the first cannot list itself
+MANIFEST, RELEASE, CARD = "manifest.json", "release.json", "MODEL_CARD.md"
 SHOWN = 3  # differences named in an error; the rest is counted
 
 
 def verify(folder: Path) -> dict[str, bytes]:
     """The content of every listed file of the package in `folder`, by its path relative to it.
 
-    Raises `IntegrityError` where a file is changed, missing, a link, or not listed, and where the manifest, which cannot list itself,
-    is not byte for byte the one that follows from the files. Whoever uses a file uses these bytes,
-    so that nothing can change between the check and the use. Python's own caches of listed modules are let pass.
+    Raises `IntegrityError` where a file is changed, missing, a link, or not listed, and where the
+    manifest, which cannot list itself, is not byte for byte the one that follows from the files.
+    Whoever uses a file uses these bytes, so that nothing can change between the check and the use.
+    Python's own caches of listed modules are let pass.
     """
     listed = _listed(folder)
     found = _found(folder, listed)
     try:
         contents = {name: (folder / name).read_bytes() for name in listed if found.get(name)}
     except OSError as error:
-        raise IntegrityError(f"{error.filename} cannot be read ({error.strerror}); {_remedy(folder)}") from None
+        raise IntegrityError(
+            f"{error.filename} cannot be read ({error.strerror}); {_remedy(folder)}"
+        ) from None
     differences = [f"{name} is missing" for name in listed if name not in found]
     differences += [f"{name} is a link or no regular file" for name in found if not found[name]]
-    differences += [f"{name} is not listed in {MANIFEST}" for name in found if name not in listed and name != MANIFEST]
-    differences += [f"{name} is changed" for name, content in contents.items() if hashlib.sha256(content).hexdigest() != listed[name]]
+    differences += [
+        f"{name} is not listed in {MANIFEST}"
+        for name in found
+        if name not in listed and name != MANIFEST
+    ]
+    differences += [
+        f"{name} is changed"
+        for name, content in contents.items()
+        if hashlib.sha256(content).hexdigest() != listed[name]
+    ]
     if differences:
         rest = f" and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
-        raise IntegrityError(f"this package is not as released: {'; '.join(differences[:SHOWN])}{rest} (in {folder}); {_remedy(folder)}")
+        raise IntegrityError(
+            f"this package is not as released: {'; '.join(differences[:SHOWN])}{rest} (in"
+            f" {folder}); {_remedy(folder)}"
+        )
     if (folder / MANIFEST).read_bytes() != _manifest(contents):
-        raise IntegrityError(f"this package is not as released: {MANIFEST} is changed (in {folder}); {_remedy(folder)}")
+        raise IntegrityError(
+            f"this package is not as released: {MANIFEST} is changed (in {folder});"
+            f" {_remedy(folder)}"
+        )
     return contents
 
 
@@ -46,17 +64,26 @@ def vouch(package: Path, contents: dict[str, bytes], folder: Path | None, key: P
     """
     release = json.loads(contents[RELEASE])
     if (folder is None) != (key is None):
-        raise InputError("--release and --key belong together: the folder with the signature, and the key you trust; give both or none")
+        raise InputError(
+            "--release and --key belong together: the folder with the signature, and the key you"
+            " trust; give both or none"
+        )
     if folder and key:
         from .signature import installed, vouched
 
         fingerprint = vouched(folder, key, installed(package, contents), package.name)
-        return f"signed by the key with the fingerprint {fingerprint}, and installed from the wheel that it signed"
+        return (
+            f"signed by the key with the fingerprint {fingerprint}, and installed from the wheel"
+            " that it signed"
+        )
     if release["signature"] is None:
-        return "UNSIGNED: this finds damage, not forgery; compare the wheel's SHA-256 with the one its publisher gave you"
+        return (
+            "UNSIGNED: this finds damage, not forgery; compare the wheel's SHA-256 with the one its"
+            " publisher gave you"
+        )
     return (
-        f"this finds damage, not forgery; the signature is the file {release['signature']['file']} beside the wheel, "
-        "check it with --release FOLDER --key FILE"
+        f"this finds damage, not forgery; the signature is the file {release['signature']['file']}"
+        " beside the wheel, check it with --release FOLDER --key FILE"
     )
 
 
@@ -71,17 +98,23 @@ def _manifest(contents: dict[str, bytes]) -> bytes:
 def _listed(folder: Path) -> dict[str, str]:
     try:
         files: Any = json.loads((folder / MANIFEST).read_bytes())["files"]
-        if not files or not all(isinstance(name, str) and isinstance(digest, str) for name, digest in files.items()):
+        if not files or not all(
+            isinstance(name, str) and isinstance(digest, str) for name, digest in files.items()
+        ):
             raise TypeError
     except FileNotFoundError:
-        raise IntegrityError(f"{folder} has no {MANIFEST}, so nothing in it can be trusted; {_remedy(folder)}") from None
+        raise IntegrityError(
+            f"{folder} has no {MANIFEST}, so nothing in it can be trusted; {_remedy(folder)}"
+        ) from None
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         raise IntegrityError(f"{folder / MANIFEST} is damaged; {_remedy(folder)}") from None
     return dict(files)
 
 
 def _found(folder: Path, listed: dict[str, str]) -> dict[str, bool]:
-    """Every file below `folder` that is no cache of a listed module -> whether it is a regular file."""
+    """Every file below `folder` that is no cache of a listed module -> whether it is a regular
+    file.
+    """
     found = {}
     for parent, folders, files in os.walk(folder):
         for name in [*files, *(name for name in folders if Path(parent, name).is_symlink())]:
@@ -93,11 +126,16 @@ def _found(folder: Path, listed: dict[str, str]) -> dict[str, bool]:
 
 
 def _is_cache(path: Path, listed: dict[str, str]) -> bool:
-    """Whether Python itself may have written `path`: __pycache__/MODULE.cpython-311.pyc of a listed module."""
+    """Whether Python itself may have written `path`: __pycache__/MODULE.cpython-311.pyc of a listed
+    module.
+    """
     module = path.parent.parent / f"{path.name.split('.')[0]}.py"
     return path.parent.name == "__pycache__" and ".pyc" in path.name and module.as_posix() in listed
 
 
 def _remedy(folder: Path) -> str:
     """Names the file: an index may have something else under the same name."""
-    return f"install the wheel anew (pip install --force-reinstall {folder.name}-VERSION-py3-none-any.whl)"
+    return (
+        "install the wheel anew (pip install --force-reinstall"
+        f" {folder.name}-VERSION-py3-none-any.whl)"
+    )

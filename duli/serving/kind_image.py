@@ -26,7 +26,15 @@ class Kind:
     words = WORDS["image"]
     feed = "images"
     numbers = NUMBERS
-    media = frozenset((b"image/png", b"image/jpeg", b"image/webp", b"application/octet-stream", b"application/x-npy"))
+    media = frozenset(
+        (
+            b"image/png",
+            b"image/jpeg",
+            b"image/webp",
+            b"application/octet-stream",
+            b"application/x-npy",
+        )
+    )
     page = ("page_image.html", "page_image.js")
 
     def __init__(self, release: Mapping[str, Any], contents: Mapping[str, bytes]) -> None:
@@ -36,21 +44,31 @@ class Kind:
         self.tensor = Tensor("images", "UINT8", [-1, *self.shape], "send pixels 0..255 as such")
 
     def checked(self, inputs: Any) -> Images:
-        """`inputs` as the model takes them: uint8 [n, channels, height, width], or [n, height, width] for one channel.
+        """`inputs` as the model takes them: uint8 [n, channels, height, width], or [n, height,
+        width] for one channel.
 
         Nothing is cast, scaled, resized or reordered silently.
         """
         channels, height, width = self.shape
-        expected = f"[n, {channels}, {height}, {width}]" + (f" or [n, {height}, {width}]" if channels == 1 else "")
+        expected = f"[n, {channels}, {height}, {width}]" + (
+            f" or [n, {height}, {width}]" if channels == 1 else ""
+        )
         if not isinstance(inputs, np.ndarray):
-            raise InputError(f"the images are a {type(inputs).__name__}; give a numpy array of uint8, {expected}")
+            raise InputError(
+                f"the images are a {type(inputs).__name__}; give a numpy array of uint8, {expected}"
+            )
         if inputs.dtype != np.uint8:
             raise InputError(wrong_type(str(inputs.dtype)))
         found = inputs[:, None] if channels == 1 and inputs.ndim == 3 else inputs
         if found.shape[1:] != self.shape:
-            raise InputError(f"the images have the shape {list(inputs.shape)}, the model takes {expected}{self._hint(inputs)}")
+            raise InputError(
+                f"the images have the shape {list(inputs.shape)}, the model takes"
+                f" {expected}{self._hint(inputs)}"
+            )
         if not len(found):
-            raise InputError(f"there is no image in it (shape {list(inputs.shape)}); give at least one")
+            raise InputError(
+                f"there is no image in it (shape {list(inputs.shape)}); give at least one"
+            )
         return np.ascontiguousarray(found)
 
     def _hint(self, found: Images) -> str:
@@ -91,9 +109,13 @@ class Kind:
         return found
 
     def seen(self, content: bytes) -> bytes:
-        """What the model sees of a file that is sent, as /predict takes it, and what was done to pictures."""
+        """What the model sees of a file that is sent, as /predict takes it, and what was done to
+        pictures.
+        """
         found = self.body(content, b"")
-        return json.dumps({"images": found.tolist(), "done": self.rules.said(self.shape[0] == 1)}).encode()
+        return json.dumps(
+            {"images": found.tolist(), "done": self.rules.said(self.shape[0] == 1)}
+        ).encode()
 
     def asked(self, body: bytes) -> Asked:
         """What stands under `images` or `image`."""
@@ -104,8 +126,14 @@ class Kind:
         found = document(body, self.numbers)
         values = found.values
         if isinstance(frame := values.get("dataframe_split"), dict):
-            values["dataframe_split"] = _unpacked(frame.get("data"), named=frame.get("columns") == [self.feed])
-        elif isinstance(records := values.get("dataframe_records"), list) and records and isinstance(records[0], dict):
+            values["dataframe_split"] = _unpacked(
+                frame.get("data"), named=frame.get("columns") == [self.feed]
+            )
+        elif (
+            isinstance(records := values.get("dataframe_records"), list)
+            and records
+            and isinstance(records[0], dict)
+        ):
             names = list(records[0])
             rows = [_values(one, names) if isinstance(one, dict) else one for one in records]
             values["dataframe_split"] = _unpacked(rows, named=names == [self.feed])
@@ -119,7 +147,9 @@ class Kind:
             nested = nested.get(self.feed)
         if name == "instances" and isinstance(nested, list):
             nested = [one.get(self.feed) if isinstance(one, dict) else one for one in nested]
-        return Asked(pixels([nested] if name == "image" else nested, self.shape, name, truths=truths), wish)
+        return Asked(
+            pixels([nested] if name == "image" else nested, self.shape, name, truths=truths), wish
+        )
 
     def fits(self, sizes: list[int]) -> None:
         """Raises `InputError` unless a tensor of `sizes` is images."""
@@ -127,7 +157,10 @@ class Kind:
         known = {shape, (prod(shape),)} | ({shape[1:]} if shape[0] == 1 else set())
         if tuple(sizes[1:]) not in known or not 0 < sizes[0] <= MAX_INPUTS:
             expected = ", ".join(map(str, shape))
-            raise InputError(f"the shape is {sizes}; the model takes [n, {expected}], 1 to {MAX_INPUTS} images at once")
+            raise InputError(
+                f"the shape is {sizes}; the model takes [n, {expected}], 1 to {MAX_INPUTS} images"
+                " at once"
+            )
 
     def listed(self, data: list[Any], sizes: list[int], *, truths: bool) -> Images:
         """Lists as the tensor is nested, or one flat list."""
@@ -135,7 +168,9 @@ class Kind:
             return flat_pixels(data, sizes, self.shape, "data", truths=truths)
         found = pixels(data, self.shape, "data", truths=truths)
         if found.size != prod(sizes):
-            raise InputError(f"data holds {found.size:,} numbers, its shape {sizes} asks for {prod(sizes):,}")
+            raise InputError(
+                f"data holds {found.size:,} numbers, its shape {sizes} asks for {prod(sizes):,}"
+            )
         return found
 
     def size(self, sizes: list[int]) -> int:
@@ -157,19 +192,36 @@ class Kind:
                 schema = {"type": "array", "items": schema, "minItems": size, "maxItems": size}
             return schema
 
-        forms = [lists(*self.shape), lists(prod(self.shape)), *([lists(height, width)] if channels == 1 else [])]
+        forms = [
+            lists(*self.shape),
+            lists(prod(self.shape)),
+            *([lists(height, width)] if channels == 1 else []),
+        ]
         several = {"$ref": "#/components/schemas/Images"}
         return Described(
             "What the images show.",
             {
-                "Image": {"anyOf": forms, "description": f"Pixels 0..255: {channels} x {height} x {width}."},
-                "Images": {"anyOf": [{"type": "array", "items": form, "minItems": 1, "maxItems": MAX_INPUTS} for form in forms]},
+                "Image": {
+                    "anyOf": forms,
+                    "description": f"Pixels 0..255: {channels} x {height} x {width}.",
+                },
+                "Images": {
+                    "anyOf": [
+                        {"type": "array", "items": form, "minItems": 1, "maxItems": MAX_INPUTS}
+                        for form in forms
+                    ]
+                },
             },
             {"images": several, "image": {"$ref": "#/components/schemas/Image"}},
             {
-                media.decode(): {"type": "string", "format": "binary", "description": self.rules.said(channels == 1)}
+                media.decode(): {
+                    "type": "string",
+                    "format": "binary",
+                    "description": self.rules.said(channels == 1),
+                }
                 for media in sorted(self.media)
-                if media.startswith(b"image/")  # other files go as well, of which JSON Schema cannot say what they hold
+                # other files go as well, of which JSON Schema cannot say what they hold
+                if media.startswith(b"image/")
             },
             {
                 "inputs": several,
@@ -186,17 +238,26 @@ class Kind:
 
 
 def _records(name: str, form: dict[str, Any]) -> dict[str, Any]:
-    record = {"type": "object", "required": [name], "properties": {name: form}, "additionalProperties": False}
+    record = {
+        "type": "object",
+        "required": [name],
+        "properties": {name: form},
+        "additionalProperties": False,
+    }
     return {"type": "array", "items": record, "minItems": 1, "maxItems": MAX_INPUTS}
 
 
 def _values(record: dict[str, Any], names: list[str]) -> list[Any]:
-    """What stands under `names`; nothing of a record of fewer: looked up, they would cost names times records."""
+    """What stands under `names`; nothing of a record of fewer: looked up, they would cost names
+    times records.
+    """
     return [record.get(name) for name in names] if len(record) == len(names) else []
 
 
 def _unpacked(rows: Any, *, named: bool) -> Any:
-    """The images of a data frame: its rows, or what stands in its one column, which is `named` as the model's input."""
+    """The images of a data frame: its rows, or what stands in its one column, which is `named` as
+    the model's input.
+    """
     if not (named and isinstance(rows, list)):
         return rows
     return [row[0] if isinstance(row, list) and len(row) == 1 else row for row in rows]

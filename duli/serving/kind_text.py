@@ -1,4 +1,6 @@
-"""Texts: strings that the tokenizer of this release makes tokens of, of which the model reads the first."""
+"""Texts: strings that the tokenizer of this release makes tokens of, of which the model reads the
+first.
+"""
 
 import json
 import unicodedata
@@ -20,7 +22,8 @@ TOKENIZER = "tokenizer.json"
 BATCH = 500  # texts of like length given to the model at once, as when the release was judged
 BLOCK = 65_536  # texts whose tokens are in memory at once
 MAX_LINE = 1_000_000  # characters of one text in a file
-MAX_CHARACTERS = 10_000  # of one text in a request; a model reads far fewer, and making tokens takes time
+# of one text in a request; a model reads far fewer, and making tokens takes time
+MAX_CHARACTERS = 10_000
 COMMON = 100  # characters of a common text
 PADDING = 0  # the token behind a text's last
 TEXT, LABEL = "text", "label"  # columns
@@ -42,12 +45,16 @@ class Kind:
         self.length: int = release["input"]["length"]
         self._tokenizer = _loaded(contents[TOKENIZER], self.length)
         columns = release.get("columns", {})
-        self._text, self._label = ([name for name in (columns.get(usual), usual) if name] for usual in (TEXT, LABEL))
+        self._text, self._label = (
+            [name for name in (columns.get(usual), usual) if name] for usual in (TEXT, LABEL)
+        )
 
     def checked(self, inputs: Any) -> list[str]:
         """`inputs` as a list of strings with something to read in each."""
         if not isinstance(inputs, (list, tuple)):
-            raise InputError(f"the texts are a {type(inputs).__name__}; give a list of strings, such as [text]")
+            raise InputError(
+                f"the texts are a {type(inputs).__name__}; give a list of strings, such as [text]"
+            )
         if not inputs:
             raise InputError("there is no text in it; give at least one")
         for index, text in enumerate(inputs):
@@ -56,7 +63,9 @@ class Kind:
         return list(inputs)
 
     def parts(self, inputs: list[str]) -> Iterator[tuple[NDArray[np.intp], Tokens]]:
-        """At most BATCH texts at once, those of like length together: padding costs as much time as tokens do."""
+        """At most BATCH texts at once, those of like length together: padding costs as much time as
+        tokens do.
+        """
         for start in range(0, len(inputs), BLOCK):
             tokens = self.encode(inputs[start : start + BLOCK])
             lengths = (tokens != PADDING).sum(axis=1)
@@ -67,7 +76,9 @@ class Kind:
     def encode(self, texts: list[str]) -> Tokens:
         """The tokens of each text, that of its start first; of a longer text the beginning."""
         encodings = self._tokenizer.encode_batch_fast(texts)
-        tokens = np.full((len(texts), max(1, *(len(one.ids) for one in encodings))), PADDING, np.int32)
+        tokens = np.full(
+            (len(texts), max(1, *(len(one.ids) for one in encodings))), PADDING, np.int32
+        )
         for row, one in zip(tokens, encodings, strict=True):
             row[: len(one.ids)] = one.ids
         return tokens
@@ -89,7 +100,9 @@ class Kind:
         return [text for _, (text, *_) in rows]
 
     def labelled(self, sources: list[str], classes: list[str]) -> Labelled:
-        """Texts and their classes, of one file, read as `duli new` reads it: what that leaves out is left out and said."""
+        """Texts and their classes, of one file, read as `duli new` reads it: what that leaves out
+        is left out and said.
+        """
         if len(sources) != 1:
             raise InputError(f"{len(sources)} files are no labelled data; give {self.words.data}")
         with naming(sources[0]):
@@ -99,11 +112,18 @@ class Kind:
                     raise InputError(f"line {number:,}: the text {problem}")
             labelled = [(text, label) for _, (text, label) in rows if label.strip()]
             found = [(text, label) for text, label in labelled if not _problem(text)]
-            counts = (len(rows) - len(labelled), "texts without a label"), (len(labelled) - len(found), "empty texts")
+            counts = (
+                (len(rows) - len(labelled), "texts without a label"),
+                (len(labelled) - len(found), "empty texts"),
+            )
             if not found:
                 raise InputError("has no text with a label in it; give at least one")
             notes = tuple(f"{n:,} {what} were left out" for n, what in counts if n)
-            return Labelled([text for text, _ in found], indices([label for _, label in found], classes), notes=notes)
+            return Labelled(
+                [text for text, _ in found],
+                indices([label for _, label in found], classes),
+                notes=notes,
+            )
 
     def _rows(self, source: str, *, labels: bool = False) -> list[tuple[int, list[Any]]]:
         """Line and text of each example of a file, and its label where these are asked for."""
@@ -113,7 +133,12 @@ class Kind:
             rows = [_parsed(line, number, labels=labels) for number, line in _lines(content)]
         elif labels or name.endswith((".csv", ".tsv")):
             wanted = [self._text, *([self._label] if labels else [])]
-            rows = [*records(content, lambda header: [header.index(column(header, names)) for names in wanted])]
+            rows = [
+                *records(
+                    content,
+                    lambda header: [header.index(column(header, names)) for names in wanted],
+                )
+            ]
         else:
             rows = [(number, [line]) for number, line in _lines(content)]
         if not rows:
@@ -128,7 +153,10 @@ class Kind:
         """What stands under `texts` or `text`."""
         values, _ = document(body, self.numbers)
         name = under(values, ("texts", "text"), "texts")
-        return Asked(self._bounded([values[name]] if name == "text" else values[name], name), abstention(values))
+        return Asked(
+            self._bounded([values[name]] if name == "text" else values[name], name),
+            abstention(values),
+        )
 
     def invoked(self, body: bytes) -> Asked:
         """As MLflow's clients ask: strings, or records and data frames with a column `text`."""
@@ -163,14 +191,18 @@ class Kind:
     def fits(self, sizes: list[int]) -> None:
         """Raises `InputError` unless a tensor of `sizes` is texts."""
         if tuple(sizes[1:]) not in ((), (1,)) or not sizes or not 0 < sizes[0] <= MAX_INPUTS:
-            raise InputError(f"the shape is {sizes}; the model takes [n], 1 to {MAX_INPUTS} texts at once")
+            raise InputError(
+                f"the shape is {sizes}; the model takes [n], 1 to {MAX_INPUTS} texts at once"
+            )
 
     def listed(self, data: list[Any], sizes: list[int], *, truths: bool) -> list[str]:
         """Strings, each also in a list of its own."""
         self.fits(sizes)
         texts = [one[0] if isinstance(one, list) and len(one) == 1 else one for one in data]
         if len(texts) != sizes[0]:
-            raise InputError(f"data holds {len(texts):,} texts, its shape {sizes} asks for {sizes[0]:,}")
+            raise InputError(
+                f"data holds {len(texts):,} texts, its shape {sizes} asks for {sizes[0]:,}"
+            )
         return self._bounded(texts, "data")
 
     def size(self, sizes: list[int]) -> None:
@@ -183,11 +215,16 @@ class Kind:
         while start < len(body):
             end = start + 4 + int.from_bytes(body[start : start + 4], "little")
             if end > len(body) or start + 4 > len(body) or len(texts) >= sizes[0]:
-                raise InputError("the binary tensor does not hold the texts that its shape asks for, each after its length in four bytes")
+                raise InputError(
+                    "the binary tensor does not hold the texts that its shape asks for, each after"
+                    " its length in four bytes"
+                )
             texts.append(_utf8(body[start + 4 : end]))
             start = end
         if len(texts) != sizes[0]:
-            raise InputError(f"the binary tensor holds {len(texts):,} texts, its shape asks for {sizes[0]:,}")
+            raise InputError(
+                f"the binary tensor holds {len(texts):,} texts, its shape asks for {sizes[0]:,}"
+            )
         return self._bounded(texts, "the binary tensor")
 
     def described(self) -> Described:
@@ -201,8 +238,16 @@ class Kind:
             "type": "object",
             "required": ["data"],
             "properties": {
-                "columns": {"type": "array", "items": {"const": TEXT}, "minItems": 1, "maxItems": 1},
-                "data": {**several, "items": {"type": "array", "items": text, "minItems": 1, "maxItems": 1}},
+                "columns": {
+                    "type": "array",
+                    "items": {"const": TEXT},
+                    "minItems": 1,
+                    "maxItems": 1,
+                },
+                "data": {
+                    **several,
+                    "items": {"type": "array", "items": text, "minItems": 1, "maxItems": 1},
+                },
             },
         }
         return Described(
@@ -220,7 +265,12 @@ class Kind:
             {"texts": texts, "text": text},
             {"text/plain": text},
             {
-                "inputs": {"anyOf": [texts, {"type": "object", "required": ["texts"], "properties": {"texts": texts}}]},
+                "inputs": {
+                    "anyOf": [
+                        texts,
+                        {"type": "object", "required": ["texts"], "properties": {"texts": texts}},
+                    ]
+                },
                 "instances": mixed,
                 "dataframe_split": frame,
                 "dataframe_records": mixed,
@@ -236,7 +286,10 @@ def _loaded(content: bytes, length: int) -> Any:
         tokenizer = Tokenizer.from_str(content.decode())
     except Exception as error:  # noqa: BLE001 -- the library raises nothing more exact
         reason = (str(error).splitlines() or ["no reason given"])[0]
-        raise ReleaseError(f"the installed version of tokenizers does not read {TOKENIZER} ({reason}); install the one asked for") from None
+        raise ReleaseError(
+            f"the installed version of tokenizers does not read {TOKENIZER} ({reason}); install the"
+            " one asked for"
+        ) from None
     tokenizer.encode_special_tokens = True  # a text that says "[PAD]" means these five characters
     tokenizer.enable_truncation(length)
     return tokenizer
@@ -280,9 +333,15 @@ def _column(frame: Any) -> list[Any]:
     rows = frame.get("data") if isinstance(frame, dict) else None
     columns = frame.get("columns", [TEXT]) if isinstance(frame, dict) else None
     if not isinstance(rows, list) or not isinstance(columns, list) or TEXT not in columns:
-        raise InputError(f'dataframe_split is no data frame with a column {TEXT}; send {{"columns": ["{TEXT}"], "data": [["..."]]}}')
+        raise InputError(
+            f'dataframe_split is no data frame with a column {TEXT}; send {{"columns": ["{TEXT}"],'
+            ' "data": [["..."]]}'
+        )
     if not all(isinstance(row, list) and len(row) == len(columns) for row in rows):
-        raise InputError(f"dataframe_split holds a row that has not one value for each of its {len(columns)} columns; correct it")
+        raise InputError(
+            f"dataframe_split holds a row that has not one value for each of its {len(columns)}"
+            " columns; correct it"
+        )
     return [row[columns.index(TEXT)] for row in rows]
 
 
@@ -293,7 +352,9 @@ def _lines(content: bytes) -> list[tuple[int, str]]:
         lines.pop()
     for number, line in enumerate(lines, start=1):
         if len(line) > MAX_LINE:
-            raise InputError(f"line {number:,} has {len(line):,} characters; a text has at most {MAX_LINE:,}")
+            raise InputError(
+                f"line {number:,} has {len(line):,} characters; a text has at most {MAX_LINE:,}"
+            )
     return [(number, line.removesuffix("\r")) for number, line in enumerate(lines, start=1)]
 
 
@@ -305,9 +366,13 @@ def _parsed(line: str, number: int, *, labels: bool) -> tuple[int, list[Any]]:
     try:
         found = json.loads(line, parse_int=_Written, parse_float=_Written)
     except (ValueError, RecursionError):
-        raise InputError(f"line {number:,} is no JSON; correct it, or name the file .txt if it has a text a line") from None
+        raise InputError(
+            f"line {number:,} is no JSON; correct it, or name the file .txt if it has a text a line"
+        ) from None
     if not isinstance(found, dict) or TEXT not in found:
-        raise InputError(f'line {number:,} is no object with a "{TEXT}"; give lines such as {{"{TEXT}": "..."}}')
+        raise InputError(
+            f'line {number:,} is no object with a "{TEXT}"; give lines such as {{"{TEXT}": "..."}}'
+        )
     if labels and LABEL not in found:
         raise InputError(f'line {number:,} has no "{LABEL}"; give one in each line')
     text = 0 if isinstance(found[TEXT], _Written) else found[TEXT]
@@ -316,4 +381,10 @@ def _parsed(line: str, number: int, *, labels: bool) -> tuple[int, list[Any]]:
 
 def _label(value: Any) -> str:
     """A label of JSON as text: a number as it is written, true and false so, and null is none."""
-    return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return (
+        ""
+        if value is None
+        else value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False)
+    )

@@ -1,4 +1,6 @@
-"""The kinds of data that a model may take: what people call them, and the one of this release, which knows the rest."""
+"""The kinds of data that a model may take: what people call them, and the one of this release,
+which knows the rest.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -25,23 +27,26 @@ WORDS = {
         "image",
         "images",
         "say what the images of files show",
-        "pictures (PNG, JPEG, WebP, GIF, BMP, TIFF; of any size, turned as their EXIF says and fitted to the model's), .npy or IDX, "
-        "each also as .gz; a folder of them; - for standard input",
+        "pictures (PNG, JPEG, WebP, GIF, BMP, TIFF; of any size, turned as their EXIF says and"
+        " fitted to the model's), .npy or IDX, each also as .gz; a folder of them; - for standard"
+        " input",
         "a folder with a subfolder a class, IMAGES LABELS (IDX), or an .npz",
     ),
     "text": Words(
         "text",
         "texts",
         "say which class the texts of files belong to",
-        '.jsonl with a "text" in each line, .csv with a column text, any other file with a text a line, each in UTF-8 and also as .gz; '
-        "a folder of them; - for standard input, a text a line",
+        '.jsonl with a "text" in each line, .csv with a column text, any other file with a text a'
+        " line, each in UTF-8 and also as .gz; a folder of them; - for standard input, a text a"
+        " line",
         "a .csv with the columns text and label, or a .jsonl with both in each line",
     ),
     "table": Words(
         "row",
         "rows",
         "say which class the rows of files belong to",
-        ".csv whose first line names the columns, or .npy, each also as .gz; a folder of them; - for standard input",
+        ".csv whose first line names the columns, or .npy, each also as .gz; a folder of them; -"
+        " for standard input",
         "a .csv with the features and a column label",
     ),
 }
@@ -64,7 +69,8 @@ class Described(NamedTuple):
     asked: dict[str, Any]  # key of a request to /predict -> what stands under it
     media: dict[str, Any]  # Content-Type of /predict besides JSON -> its schema
     invoked: dict[str, Any]  # key of a request to /invocations -> what stands under it
-    tensors: list[tuple[list[int], dict[str, Any]]]  # shape and data of one and of two examples; more go likewise
+    # shape and data of one and of two examples; more go likewise
+    tensors: list[tuple[list[int], dict[str, Any]]]
 
 
 class Labelled(NamedTuple):
@@ -74,11 +80,14 @@ class Labelled(NamedTuple):
     labels: "NDArray[np.int64]"  # [n]
     skipped: tuple[str, ...] = ()  # "FILE: why" of those that could not be read
     left_out: int = 0  # files that are no examples, which training leaves out as well
-    notes: tuple[str, ...] = ()  # what else was left out, as training does, or was read otherwise than it stands there
+    # what else was left out, as training does, or was read otherwise than it stands there
+    notes: tuple[str, ...] = ()
     kept: Any = None  # the examples as training keeps them, where these are others than the inputs
 
     def digest(self) -> str:
-        """SHA-256 over every example's own and its label, in order: what the card calls the digest of a split."""
+        """SHA-256 over every example's own and its label, in order: what the card calls the digest
+        of a split.
+        """
         import hashlib
 
         whole = hashlib.sha256()
@@ -107,7 +116,9 @@ class Kind(Protocol):
 
     # Python
     def checked(self, inputs: Any) -> Any: ...
-    def parts(self, inputs: Any) -> "Iterator[tuple[Any, NDArray[Any]]]": ...  # rows, and what the ONNX file is given for them
+
+    # rows, and what the ONNX file is given for them
+    def parts(self, inputs: Any) -> "Iterator[tuple[Any, NDArray[Any]]]": ...
     def joined(self, several: list[Any]) -> Any: ...
     def work(self, inputs: Any) -> float: ...  # for the model; that of a common example is 1
 
@@ -120,14 +131,22 @@ class Kind(Protocol):
     def asked(self, body: bytes) -> "Asked": ...
     def invoked(self, body: bytes) -> "Asked": ...
     def fits(self, sizes: list[int]) -> None: ...
-    def listed(self, data: list[Any], sizes: list[int], *, truths: bool) -> Any: ...  # the tensor's data in JSON
-    def size(self, sizes: list[int]) -> int | None: ...  # bytes of the tensor; None: only its bytes say so
-    def unpacked(self, body: bytes, start: int, sizes: tuple[int, ...]) -> Any: ...  # the tensor's bytes in `body` from `start` on
+
+    # the tensor's data in JSON
+    def listed(self, data: list[Any], sizes: list[int], *, truths: bool) -> Any: ...
+
+    # bytes of the tensor; None: only its bytes say so
+    def size(self, sizes: list[int]) -> int | None: ...
+
+    # the tensor's bytes in `body` from `start` on
+    def unpacked(self, body: bytes, start: int, sizes: tuple[int, ...]) -> Any: ...
     def described(self) -> Described: ...
 
 
 def of(release: Mapping[str, Any], contents: Mapping[str, bytes]) -> Kind:
-    """The kind of a release; `contents` are the files of its package, which has the module of its own kind alone."""
+    """The kind of a release; `contents` are the files of its package, which has the module of its
+    own kind alone.
+    """
     if release["kind"] == "text":
         from . import kind_text
 

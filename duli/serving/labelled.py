@@ -1,4 +1,6 @@
-"""Reads images together with what they show: a folder with a subfolder for each class, two IDX files, or an .npz."""
+"""Reads images together with what they show: a folder with a subfolder for each class, two IDX
+files, or an .npz.
+"""
 
 import io
 import re
@@ -18,8 +20,12 @@ from .pictures import ENDINGS, PLAIN, Rules
 from .pixels import Shape
 from .sources import MAX_BYTES, content_of, files_below, is_system, left_out, naming, readable
 
-PAIRS = (("images", "labels"), ("x_test", "y_test"), ("x", "y"))  # names in an .npz, the first that are there
-FORMS = "a folder with a subfolder for each class, IMAGES and LABELS as two IDX files, or an .npz with images and labels"
+# names in an .npz, the first that are there
+PAIRS = (("images", "labels"), ("x_test", "y_test"), ("x", "y"))
+FORMS = (
+    "a folder with a subfolder for each class, IMAGES and LABELS as two IDX files, or an .npz with"
+    " images and labels"
+)
 
 
 def load(sources: list[str], shape: Shape, classes: list[str], rules: Rules = PLAIN) -> Labelled:
@@ -37,11 +43,17 @@ def load(sources: list[str], shape: Shape, classes: list[str], rules: Rules = PL
     else:
         raise InputError(f"{len(sources)} files are no labelled data; give {FORMS}")
     if len(images) != len(labels):
-        raise InputError(f"there are {len(images):,} images and {len(labels):,} labels; give those that belong together")
+        raise InputError(
+            f"there are {len(images):,} images and {len(labels):,} labels; give those that belong"
+            " together"
+        )
     if not len(labels):
         raise InputError("there is no image in it; give at least one")
     if labels.min() < 0 or labels.max() >= len(classes):
-        raise InputError(f"a label is {int(labels.min())} or {int(labels.max())}; the model knows 0 to {len(classes) - 1}")
+        raise InputError(
+            f"a label is {int(labels.min())} or {int(labels.max())}; the model knows 0 to"
+            f" {len(classes) - 1}"
+        )
     return Labelled(images, labels)
 
 
@@ -57,7 +69,9 @@ def _folders(folder: Path, shape: Shape, classes: list[str], rules: Rules) -> La
     if unknown := [path for name, path in subfolders if name not in numbers]:
         inside = [path for path in unknown if any((path / name).is_dir() for name in classes)]
         advice = f"give {inside[0]}" if inside else f"the classes are {', '.join(classes)}"
-        raise InputError(f"{folder} has the subfolder {unknown[0].name!a}, which is no class; {advice}")
+        raise InputError(
+            f"{folder} has the subfolder {unknown[0].name!a}, which is no class; {advice}"
+        )
     if not subfolders:
         raise InputError(f"{folder} has no subfolders; give {FORMS}")
     images: list[Images] = []
@@ -97,7 +111,9 @@ def _example(file: Path, shape: Shape, rules: Rules) -> Images:
         raise InputError(str(error)) from None
     found = found[:, None] if found.ndim == 3 else found
     if found.shape[1:] != shape:
-        raise InputError(f"holds images of the shape {list(found.shape[1:])}; the model takes {list(shape)}")
+        raise InputError(
+            f"holds images of the shape {list(found.shape[1:])}; the model takes {list(shape)}"
+        )
     if not array and found.min() == found.max():
         raise NoExampleError("is a picture of a single colour")
     return found
@@ -105,26 +121,44 @@ def _example(file: Path, shape: Shape, rules: Rules) -> Images:
 
 def _idx_labels(content: bytes) -> NDArray[np.int64]:
     if content[:4] != b"\0\0\x08\x01" or len(content) < 8:
-        raise InputError("is no IDX file of labels (unsigned bytes, one dimension); give IMAGES and then LABELS")
+        raise InputError(
+            "is no IDX file of labels (unsigned bytes, one dimension); give IMAGES and then LABELS"
+        )
     if int.from_bytes(content[4:8], "big") != len(content) - 8:
-        raise InputError("holds another number of labels than its header says; copy or download it again")
+        raise InputError(
+            "holds another number of labels than its header says; copy or download it again"
+        )
     return np.frombuffer(content, np.uint8, offset=8).astype(np.int64)
 
 
 def _npz(content: bytes, shape: Shape) -> tuple[Images, NDArray[np.int64]]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
+            sizes = {
+                info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()
+            }
             pair = next((pair for pair in PAIRS if set(pair) <= set(sizes)), None)
             if pair is None:
                 named = " or ".join(f"{first} and {second}" for first, second in PAIRS)
-                raise InputError(f"has no arrays {named}; save them with numpy.savez(FILE, images=..., labels=...)")
+                raise InputError(
+                    f"has no arrays {named}; save them with numpy.savez(FILE, images=...,"
+                    " labels=...)"
+                )
             if any(sizes[name] > MAX_BYTES for name in pair):
                 raise InputError(f"holds more than {MAX_BYTES // 2**20} MiB; split it")
             images, labels = (archive.read(f"{name}.npy") for name in pair)
     except InputError:
         raise
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, OSError, EOFError, LookupError, ValueError, RuntimeError):
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        zlib.error,
+        OSError,
+        EOFError,
+        LookupError,
+        ValueError,
+        RuntimeError,
+    ):
         raise InputError(f"is no .npz file, or a damaged one; give {FORMS}") from None
     if not images.startswith(NPY) or not labels.startswith(NPY):
         raise InputError("does not hold arrays; save them with numpy.savez")

@@ -155,14 +155,18 @@ class Metrics:
         for route, start in self.requests.items():
             for status, count in zip(STATUSES, numbers[start:], strict=False):
                 if count:
-                    lines.append(f'http_requests_total{{route="{route}",status="{status}"}} {count:.0f}')
+                    lines.append(
+                        f'http_requests_total{{route="{route}",status="{status}"}} {count:.0f}'
+                    )
         lines += [
             "# HELP http_request_duration_seconds From the last byte of a request to its answer.",
             "# TYPE http_request_duration_seconds histogram",
         ]
         for route, histogram in self.seconds.items():
             if any(numbers[histogram.start : histogram.total]):
-                lines += histogram.lines(numbers, "http_request_duration_seconds", f'route="{route}"')
+                lines += histogram.lines(
+                    numbers, "http_request_duration_seconds", f'route="{route}"'
+                )
         batch = f"model_batch_{self.things}"
         lines += [
             f"# HELP {batch} {self.things.capitalize()} in a call of the model.",

@@ -10,13 +10,21 @@ def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
     """The document of /openapi.json."""
     said, things = kind.described(), kind.words.things
     model = f"/v2/models/{release['name']}"
-    predicted = _answers(f"the answers, in the order of the {things}", {"$ref": "#/components/schemas/Predictions"})
+    predicted = _answers(
+        f"the answers, in the order of the {things}", {"$ref": "#/components/schemas/Predictions"}
+    )
     ok = {
-        "200": {"description": "yes", "content": {"application/json": {"schema": {"type": "object"}}}},
+        "200": {
+            "description": "yes",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
         "503": _refusal("the server stops"),
     }
     tensor = {
-        "description": f"As it looks with one and with two {things}; up to {MAX_INPUTS} go likewise, and lists may be flat.",
+        "description": (
+            f"As it looks with one and with two {things}; up to {MAX_INPUTS} go likewise, and lists"
+            " may be flat."
+        ),
         "anyOf": [
             {
                 "type": "object",
@@ -39,24 +47,40 @@ def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
             "id": {"type": ["string", "null"]},
             "parameters": {
                 "type": ["object", "null"],
-                "properties": {"abstain": {"type": "boolean"}, "binary_data_output": {"description": "true: as bytes"}},
+                "properties": {
+                    "abstain": {"type": "boolean"},
+                    "binary_data_output": {"description": "true: as bytes"},
+                },
             },
             "inputs": {"type": "array", "items": tensor, "minItems": 1, "maxItems": 1},
             "outputs": {
                 "type": ["array", "null"],
                 "minItems": 1,
                 "maxItems": 2,
-                "items": {"type": "object", "required": ["name"], "properties": {"name": {"enum": ["probabilities", "label"]}}},
+                "items": {
+                    "type": "object",
+                    "required": ["name"],
+                    "properties": {"name": {"enum": ["probabilities", "label"]}},
+                },
             },
         },
     }
     inferred = _answers("output tensors", {"type": "object", "required": ["model_name", "outputs"]})
-    inferred["200"]["content"]["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
+    inferred["200"]["content"]["application/octet-stream"] = {
+        "schema": {"type": "string", "format": "binary"}
+    }
     wish = {"type": ["boolean", "null"]}
     params = {"type": ["object", "null"], "properties": {"abstain": wish}}
-    one_of = [{"type": "object", "required": [name], "properties": {name: inner, "abstain": wish}} for name, inner in said.asked.items()]
+    one_of = [
+        {"type": "object", "required": [name], "properties": {name: inner, "abstain": wish}}
+        for name, inner in said.asked.items()
+    ]
     invocations = [
-        {"type": "object", "required": [name], "properties": {name: inner, "abstain": wish, "params": params}}
+        {
+            "type": "object",
+            "required": [name],
+            "properties": {name: inner, "abstain": wish, "params": params},
+        }
         for name, inner in said.invoked.items()
     ]
     paths = {
@@ -81,16 +105,24 @@ def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
                 "operationId": "invocations",
                 "summary": "The same, as MLflow's scoring server is asked.",
                 "parameters": [_abstain()],
-                "requestBody": {"required": True, "content": {"application/json": {"schema": {"oneOf": invocations}}}},
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": {"oneOf": invocations}}},
+                },
                 "responses": predicted,
             }
         },
         f"{model}/infer": {
             "post": {
                 "operationId": "infer",
-                "summary": "The same in the Open Inference Protocol; binary tensors follow the JSON part.",
+                "summary": (
+                    "The same in the Open Inference Protocol; binary tensors follow the JSON part."
+                ),
                 "parameters": [_abstain()],
-                "requestBody": {"required": True, "content": {"application/json": {"schema": infer}}},
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": infer}},
+                },
                 "responses": inferred,
             }
         },
@@ -107,7 +139,13 @@ def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
             )
         },
         **{
-            path: {"get": {"operationId": name, "summary": summary, "responses": {"200": _text(summary, media)}}}
+            path: {
+                "get": {
+                    "operationId": name,
+                    "summary": summary,
+                    "responses": {"200": _text(summary, media)},
+                }
+            }
             for path, name, summary, media in (
                 ("/card", "card", "The model card in Markdown.", "text/plain"),
                 ("/metrics", "metrics", "Counters and histograms for Prometheus.", "text/plain"),
@@ -116,7 +154,11 @@ def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
     }
     return {
         "openapi": "3.1.0",
-        "info": {"title": release.get("title") or release["name"], "version": release["version"], "summary": "A released model."},
+        "info": {
+            "title": release.get("title") or release["name"],
+            "version": release["version"],
+            "summary": "A released model.",
+        },
         "paths": paths,
         "components": {"schemas": {**said.schemas, **_schemas(release["classes"])}},
     }
@@ -126,7 +168,10 @@ def _pixels(said: Described) -> dict[str, Any]:
     seen = {
         "type": "object",
         "required": ["images", "done"],
-        "properties": {"images": said.asked["images"], "done": {"type": "string", "description": "what was done to a picture"}},
+        "properties": {
+            "images": said.asked["images"],
+            "done": {"type": "string", "description": "what was done to a picture"},
+        },
     }
     content = {media: {"schema": schema} for media, schema in said.media.items()}
     return {
@@ -146,18 +191,37 @@ def _schemas(classes: list[str]) -> dict[str, Any]:
             "type": "object",
             "required": ["label", "probability", "abstains", "probabilities"],
             "properties": {
-                "label": {"enum": [*classes, None], "description": "null: withheld, because abstain was asked for"},
+                "label": {
+                    "enum": [*classes, None],
+                    "description": "null: withheld, because abstain was asked for",
+                },
                 "probability": probability,
-                "abstains": {"type": "boolean", "description": "the probability is below the release's threshold"},
-                "probabilities": {"type": "object", "properties": dict.fromkeys(classes, probability), "required": classes},
+                "abstains": {
+                    "type": "boolean",
+                    "description": "the probability is below the release's threshold",
+                },
+                "probabilities": {
+                    "type": "object",
+                    "properties": dict.fromkeys(classes, probability),
+                    "required": classes,
+                },
             },
         },
         "Predictions": {
             "type": "object",
             "required": ["predictions"],
-            "properties": {"predictions": {"type": "array", "items": {"$ref": "#/components/schemas/Prediction"}}},
+            "properties": {
+                "predictions": {
+                    "type": "array",
+                    "items": {"$ref": "#/components/schemas/Prediction"},
+                }
+            },
         },
-        "Failure": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}},
+        "Failure": {
+            "type": "object",
+            "required": ["error"],
+            "properties": {"error": {"type": "string"}},
+        },
     }
 
 
@@ -165,7 +229,9 @@ def _abstain() -> dict[str, Any]:
     return {
         "name": "abstain",
         "in": "query",
-        "description": "Withhold the label where the model is less sure than the release's threshold.",
+        "description": (
+            "Withhold the label where the model is less sure than the release's threshold."
+        ),
         "schema": {"type": "string", "enum": ["true", "false", "1", "0"]},
     }
 
@@ -182,7 +248,10 @@ def _answers(what: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refusal(why: str) -> dict[str, Any]:
-    return {"description": why, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}}
+    return {
+        "description": why,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}},
+    }
 
 
 def _text(what: str, media: str) -> dict[str, Any]:

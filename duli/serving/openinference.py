@@ -1,4 +1,6 @@
-"""The Open Inference Protocol, version 2 (KServe's and Triton's REST), with the extension for binary tensors."""
+"""The Open Inference Protocol, version 2 (KServe's and Triton's REST), with the extension for
+binary tensors.
+"""
 
 import json
 import struct
@@ -40,7 +42,9 @@ def model(name: str, version: str, kind: Kind, classes: int) -> dict[str, Any]:
         "name": name,
         "versions": [version],
         "platform": "onnxruntime_onnx",
-        "inputs": [{"name": kind.tensor.name, "datatype": kind.tensor.datatype, "shape": kind.tensor.shape}],
+        "inputs": [
+            {"name": kind.tensor.name, "datatype": kind.tensor.datatype, "shape": kind.tensor.shape}
+        ],
         "outputs": [
             {"name": "probabilities", "datatype": "FP32", "shape": [-1, classes]},
             {"name": "label", "datatype": "BYTES", "shape": [-1]},
@@ -49,23 +53,37 @@ def model(name: str, version: str, kind: Kind, classes: int) -> dict[str, Any]:
 
 
 def read(body: bytes, head: bytes | None, kind: Kind) -> tuple[Question, Any]:
-    """The question and its examples; `head` is the header Inference-Header-Content-Length. Raises `InputError`."""
+    """The question and its examples; `head` is the header Inference-Header-Content-Length. Raises
+    `InputError`.
+    """
     if head is None:
         question = _question(body, kind)
         if question.inputs is None:
-            raise InputError("the tensor is said to be binary, but the header Inference-Header-Content-Length is missing; send it")
+            raise InputError(
+                "the tensor is said to be binary, but the header Inference-Header-Content-Length is"
+                " missing; send it"
+            )
         return question, question.inputs
     if not head.isdigit() or len(head) > 9 or int(head) > len(body):
-        raise InputError("Inference-Header-Content-Length is no length within the body; give the number of bytes of its JSON part")
+        raise InputError(
+            "Inference-Header-Content-Length is no length within the body; give the number of bytes"
+            " of its JSON part"
+        )
     length = int(head)
     part = body[:length]
     question = _remembered(part, kind) if length <= MAX_CACHED else _question(part, kind)
     if question.inputs is not None:
         if length != len(body):
-            raise InputError(f"{len(body) - length:,} bytes follow the JSON part, which has no binary tensor; set binary_data_size")
+            raise InputError(
+                f"{len(body) - length:,} bytes follow the JSON part, which has no binary tensor;"
+                " set binary_data_size"
+            )
         return question, question.inputs
     if len(body) - length != question.bytes:
-        raise InputError(f"the tensor asks for {question.bytes:,} bytes, {len(body) - length:,} follow the JSON part")
+        raise InputError(
+            f"the tensor asks for {question.bytes:,} bytes, {len(body) - length:,} follow the JSON"
+            " part"
+        )
     return question, kind.unpacked(body, length, question.sizes)
 
 
@@ -81,8 +99,14 @@ def _question(body: bytes, kind: Kind) -> Question:
     if tensor.get("datatype") != datatype:
         raise InputError(f'the input "{name}" is of datatype {datatype}; {advice}')
     sizes = tensor.get("shape")
-    if not isinstance(sizes, list) or len(sizes) > MAX_DIMENSIONS or not all(type(size) is int for size in sizes):
-        raise InputError(f'the input "{name}" needs a shape, a list of at most {MAX_DIMENSIONS} whole numbers')
+    if (
+        not isinstance(sizes, list)
+        or len(sizes) > MAX_DIMENSIONS
+        or not all(type(size) is int for size in sizes)
+    ):
+        raise InputError(
+            f'the input "{name}" needs a shape, a list of at most {MAX_DIMENSIONS} whole numbers'
+        )
     parameters = _object(tensor, "parameters")
     identity = asked.get("id")
     if identity is not None and not isinstance(identity, str):
@@ -95,30 +119,45 @@ def _question(body: bytes, kind: Kind) -> Question:
     length = parameters.get("binary_data_size")
     if length is not None:
         if "data" in tensor or type(length) is not int or kind.size(sizes) not in (None, length):
-            raise InputError("binary_data_size has to be the number of bytes that the shape asks for, and no data may stand beside it")
+            raise InputError(
+                "binary_data_size has to be the number of bytes that the shape asks for, and no"
+                " data may stand beside it"
+            )
         kind.fits(sizes)
         return Question(identity, abstain, outputs, None, tuple(sizes), length)
     data = tensor.get("data")
     if not isinstance(data, list):
-        raise InputError(f'the input "{name}" has no data; give a list, or a binary tensor with binary_data_size')
+        raise InputError(
+            f'the input "{name}" has no data; give a list, or a binary tensor with binary_data_size'
+        )
     return Question(identity, abstain, outputs, kind.listed(data, sizes, truths=truths), (), 0)
 
 
-_remembered = lru_cache(maxsize=128)(_question)  # clients send the same JSON part with every binary tensor
+# clients send the same JSON part with every binary tensor
+_remembered = lru_cache(maxsize=128)(_question)
 
 
 def _outputs(wanted: Any, binary: bool) -> tuple[tuple[str, bool], ...]:
     if wanted is None:
         return tuple((name, binary) for name in OUTPUTS)
-    if not isinstance(wanted, list) or not 0 < len(wanted) <= len(OUTPUTS) or not all(isinstance(one, dict) for one in wanted):
-        raise InputError(f"outputs is no list of one or two outputs; the model has {' and '.join(OUTPUTS)}")
+    if (
+        not isinstance(wanted, list)
+        or not 0 < len(wanted) <= len(OUTPUTS)
+        or not all(isinstance(one, dict) for one in wanted)
+    ):
+        raise InputError(
+            f"outputs is no list of one or two outputs; the model has {' and '.join(OUTPUTS)}"
+        )
     found = {}
     for one in wanted:
         name, parameters = one.get("name"), _object(one, "parameters")
         if name not in OUTPUTS:
             raise InputError(f"the model has the outputs {' and '.join(OUTPUTS)}; correct the name")
         if parameters.get("classification"):
-            raise InputError(f'the extension "classification" is not spoken here; ask for {" and ".join(OUTPUTS)}')
+            raise InputError(
+                'the extension "classification" is not spoken here; ask for'
+                f" {' and '.join(OUTPUTS)}"
+            )
         found[str(name)] = parameters.get("binary_data", binary) is True
     return tuple(found.items())
 
@@ -131,18 +170,34 @@ def _object(parent: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def answer(
-    name: str, version: str, question: Question, probabilities: NDArray[np.float32], labels: list[str | None]
+    name: str,
+    version: str,
+    question: Question,
+    probabilities: NDArray[np.float32],
+    labels: list[str | None],
 ) -> tuple[bytes, int | None]:
-    """The body, and the length of its JSON part where binary tensors follow; a label withheld is the empty string."""
+    """The body, and the length of its JSON part where binary tensors follow; a label withheld is
+    the empty string.
+    """
     contents: list[bytes] = []
     for output, binary in question.outputs:
         if binary:
-            contents.append(_packed(labels) if output == "label" else probabilities.astype("<f4", copy=False).tobytes())
+            contents.append(
+                _packed(labels)
+                if output == "label"
+                else probabilities.astype("<f4", copy=False).tobytes()
+            )
         else:
-            data = [label or "" for label in labels] if output == "label" else probabilities.ravel().tolist()
+            data = (
+                [label or "" for label in labels]
+                if output == "label"
+                else probabilities.ravel().tolist()
+            )
             contents.append(json.dumps(data).encode())
     sizes = tuple(map(len, contents))
-    identity = b"" if question.identity is None else b', "id": ' + json.dumps(question.identity).encode()
+    identity = (
+        b"" if question.identity is None else b', "id": ' + json.dumps(question.identity).encode()
+    )
     pieces = _pieces(name, version, question.outputs, probabilities.shape, sizes)
     tail, text = b"", pieces[0] + identity
     for (_, binary), piece, content in zip(question.outputs, pieces[1:], contents, strict=True):
@@ -155,15 +210,27 @@ def answer(
 
 
 @lru_cache(maxsize=1024)
-def _pieces(name: str, version: str, outputs: tuple[tuple[str, bool], ...], shape: tuple[int, int], sizes: tuple[int, ...]) -> list[bytes]:
-    """The JSON part without its data: what stands before the outputs, and each output up to its data."""
+def _pieces(
+    name: str,
+    version: str,
+    outputs: tuple[tuple[str, bool], ...],
+    shape: tuple[int, int],
+    sizes: tuple[int, ...],
+) -> list[bytes]:
+    """The JSON part without its data: what stands before the outputs, and each output up to its
+    data.
+    """
     pieces = [json.dumps({"model_name": name, "model_version": version})[:-1].encode()]
     opening = ', "outputs": [{'
     for (output, binary), size in zip(outputs, sizes, strict=True):
         of_labels = output == "label"
         text = f'{opening}"name": "{output}", "datatype": "{"BYTES" if of_labels else "FP32"}", '
         text += f'"shape": {[shape[0]] if of_labels else list(shape)}, '
-        pieces.append((text + (f'"parameters": {{"binary_data_size": {size}}}}}' if binary else '"data": ')).encode())
+        pieces.append(
+            (
+                text + (f'"parameters": {{"binary_data_size": {size}}}}}' if binary else '"data": ')
+            ).encode()
+        )
         opening = ", {"
     return pieces
 

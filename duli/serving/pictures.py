@@ -18,7 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 # The plugins are named, or Pillow would load all it has in search of them.
-from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
+from PIL import (
+    Image,
+    ImageOps,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,  # noqa: F401
+)
 
 from .errors import InputError
 
@@ -94,12 +100,18 @@ class Rules(NamedTuple):
         """What is done to a picture file, for people; `grey`: by a model of one channel."""
         deep = f"; grey levels of 16 bits are read as of {self.depth}" if self.depth < 16 else ""
         size = {
-            "centred": ("centred as MNIST's digits: the ink's longer side fills 20 of 28 pixels, its centre of mass in the middle"),
+            "centred": (
+                "centred as MNIST's digits: the ink's longer side fills 20 of 28 pixels, its centre"
+                " of mass in the middle"
+            ),
             "whole": "scaled so that all of it is in the frame",
         }.get(self.framing or "", "scaled, and cut to its middle")
         if grey and self.ground:
             other = "light" if self.ground == "dark" else "dark"
-            negative = f"A grey picture whose border is {other} becomes its negative, because the data set's stand on {self.ground} ground."
+            negative = (
+                f"A grey picture whose border is {other} becomes its negative, because the data"
+                f" set's stand on {self.ground} ground."
+            )
         else:
             negative = "None becomes its negative: the data set's have no ground in common."
         return (
@@ -145,7 +157,9 @@ def upright(content: bytes, depth: int = 16, *, sent: bool = False) -> Image.Ima
         raise InputError(f"is a damaged {name} ({_said(error)}); save it again") from None
 
 
-def opened(file: BinaryIO | Path, formats: Iterable[str] = FORMATS, most: int = MOST_PIXELS) -> Image.Image:
+def opened(
+    file: BinaryIO | Path, formats: Iterable[str] = FORMATS, most: int = MOST_PIXELS
+) -> Image.Image:
     """A picture of which only the head was read.
 
     Raises `InputError` where it is none, or claims to have more than `most` pixels.
@@ -163,7 +177,8 @@ def opened(file: BinaryIO | Path, formats: Iterable[str] = FORMATS, most: int = 
     if width * height > most or max(width, height) > MOST_SIDE:
         image.close()
         raise InputError(
-            f"claims to have {width:,} x {height:,} pixels, more than {most:,}, or a side of more than {MOST_SIDE:,}; make it smaller"
+            f"claims to have {width:,} x {height:,} pixels, more than {most:,}, or a side of more"
+            f" than {MOST_SIDE:,}; make it smaller"
         )
     return image
 
@@ -240,15 +255,24 @@ def _centred(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     longer = max(np.ptp(np.flatnonzero(across)), np.ptp(np.flatnonzero(down))) + 1
     step = longer / (BOX * min(size))  # pixels that become one
     around = int(step * max(size)) + 1  # so that the field lies within
-    x, y = (float(mass @ (np.arange(len(mass)) + 0.5) / mass.sum()) + around for mass in (across, down))
-    field = (x - width / 2 * step, y - height / 2 * step, x + width / 2 * step, y + height / 2 * step)
+    x, y = (
+        float(mass @ (np.arange(len(mass)) + 0.5) / mass.sum()) + around for mass in (across, down)
+    )
+    field = (
+        x - width / 2 * step,
+        y - height / 2 * step,
+        x + width / 2 * step,
+        y + height / 2 * step,
+    )
     wide = ImageOps.expand(Image.fromarray(ink), around)
     levels = np.asarray(wide.resize(size, Image.Resampling.BOX, field)) * (255 / ink.max())
     return Image.fromarray(levels.round().clip(0, 255).astype(np.uint8))
 
 
 def orientation(image: Image.Image) -> int:
-    """How the camera was held, 1 to 8, by the head of a picture; Pillow turns a TIFF as it loads."""
+    """How the camera was held, 1 to 8, by the head of a picture; Pillow turns a TIFF as it
+    loads.
+    """
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         found = image.tag_v2.get(ORIENTATION, 1)
         return found if isinstance(found, int) else 1
@@ -292,7 +316,9 @@ def _png(content: bytes) -> tuple[bytes, bytes]:
         if _checksum(kind, body) != content[end - 4 : end]:
             raise InputError("is a damaged PNG: a checksum does not match; copy or save it again")
         if (kind == b"IHDR") == bool(kept):
-            raise InputError("is a damaged PNG: its header is not where it has to be; save it again")
+            raise InputError(
+                "is a damaged PNG: its header is not where it has to be; save it again"
+            )
         if kind in HEADS:
             kept.setdefault(kind, body)
         elif kind == b"IDAT":
@@ -302,7 +328,9 @@ def _png(content: bytes) -> tuple[bytes, bytes]:
         position = end
     # One chunk of pixels, because Pillow takes them one at a time.
     parts = [*kept.items(), (b"IDAT", b"".join(pixels)), (b"IEND", b"")]
-    chunks = [len(body).to_bytes(4, "big") + kind + body + _checksum(kind, body) for kind, body in parts]
+    chunks = [
+        len(body).to_bytes(4, "big") + kind + body + _checksum(kind, body) for kind, body in parts
+    ]
     return PNG + b"".join(chunks), exif
 
 

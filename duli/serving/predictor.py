@@ -1,7 +1,8 @@
 """The model beside this file: images, texts or rows in, labels and probabilities out.
 
-`Predictor()` verifies every file of the package, then `labels, probabilities = predictor.predict(examples)`; import it from
-the release's own package, e.g. `from digits.predictor import Predictor`.
+`Predictor()` verifies every file of the package, then `labels, probabilities =
+predictor.predict(examples)`; import it from the release's own package, e.g. `from digits.predictor
+import Predictor`.
 """
 
 import json
@@ -30,33 +31,41 @@ class Prediction(NamedTuple):
 class Predictor:
     """The released model, loaded once and good for any number of calls.
 
-    `threads` bounds the cores a call may use (0: all that a CPU quota leaves). `exact` adds products of bytes in 32 bits on every
-    CPU, much slower on some. Raises `IntegrityError` where the package is not as released.
+    `threads` bounds the cores a call may use (0: all that a CPU quota leaves). `exact` adds
+    products of bytes in 32 bits on every CPU, much slower on some. Raises `IntegrityError` where
+    the package is not as released.
     """
 
     def __init__(self, folder: Path = PACKAGE, threads: int = 0, *, exact: bool = False) -> None:
         self.contents = contents = verify(folder)  # every file of the package, by name
         self.release: dict[str, Any] = json.loads(contents[RELEASE])
         self.classes: list[str] = self.release["classes"]
-        self.temperature: float = self.release["temperature"]  # of the softmax; without it the probabilities are not calibrated
-        self.threshold: float = self.release["threshold"]  # of the most probable class; below it the model had better abstain
+        # of the softmax; without it the probabilities are not calibrated
+        self.temperature: float = self.release["temperature"]
+        # of the most probable class; below it the model had better abstain
+        self.threshold: float = self.release["threshold"]
         self.kind = kinds.of(self.release, contents)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or processor.allowed()
         if exact:
             options.add_session_config_entry("session.x64quantprecision", "1")
         options.log_severity_level = ERRORS_ONLY
-        self._session = onnxruntime.InferenceSession(contents[self.release["model"]["file"]], options, ["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(
+            contents[self.release["model"]["file"]], options, ["CPUExecutionProvider"]
+        )
 
     def predict(self, inputs: Any) -> Prediction:
         """The most probable label of each example and the probabilities of all classes.
 
-        Images are pixels 0..255 (uint8) as [n, channels, height, width], or [n, height, width] for one channel; texts are a list of
-        strings; rows are numbers as [n, features], NaN where one is missing, or a list of dictionaries by the features' names.
-        Raises `InputError` for anything else: nothing is scaled, resized or reordered silently.
+        Images are pixels 0..255 (uint8) as [n, channels, height, width], or [n, height, width] for
+        one channel; texts are a list of strings; rows are numbers as [n, features], NaN where one
+        is missing, or a list of dictionaries by the features' names. Raises `InputError` for
+        anything else: nothing is scaled, resized or reordered silently.
         """
         probabilities = self.probabilities(self.kind.checked(inputs))
-        return Prediction([self.classes[index] for index in probabilities.argmax(axis=1)], probabilities)
+        return Prediction(
+            [self.classes[index] for index in probabilities.argmax(axis=1)], probabilities
+        )
 
     def probabilities(self, inputs: Any) -> NDArray[np.float32]:
         """[n, classes] for `inputs`, which have to be as `kind.checked` gives them."""
@@ -65,7 +74,10 @@ class Predictor:
             (logits,) = self._session.run(["logits"], {self.kind.feed: part})
             probabilities[rows] = _softmax(logits / self.temperature)
         if not np.isfinite(probabilities).all():
-            raise ReleaseError("the model answered with a number that is not finite; tell the publisher of this release, with the input")
+            raise ReleaseError(
+                "the model answered with a number that is not finite; tell the publisher of this"
+                " release, with the input"
+            )
         return probabilities
 
 

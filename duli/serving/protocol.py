@@ -1,7 +1,9 @@
-"""HTTP/1.1 for one kind of client, the one nobody vouches for: httptools parses, this bounds bytes, time and connections.
+"""HTTP/1.1 for one kind of client, the one nobody vouches for: httptools parses, this bounds bytes,
+time and connections.
 
-An ASGI server hands a request over when its head is complete, so no application can hurry a client that sends none; here every
-connection has a deadline in every state. Requests of one connection are answered in their order, one at a time.
+An ASGI server hands a request over when its head is complete, so no application can hurry a client
+that sends none; here every connection has a deadline in every state. Requests of one connection are
+answered in their order, one at a time.
 """
 
 import asyncio
@@ -27,14 +29,17 @@ PIECE = 4096  # bytes that the parser is given at once
 CHUNK = 16  # bytes around a chunk that count for nothing: its length and the ends of its lines
 MAX_CONNECTIONS = 1000
 MAX_PIPELINED = 64  # requests that wait on one connection before it is read no further
-HEAD_SECONDS, BODY_SECONDS = 5.0, 10.0  # from the first byte of a request to the last of its head; from there to its end
+# from the first byte of a request to the last of its head; from there to its end
+HEAD_SECONDS, BODY_SECONDS = 5.0, 10.0
 IDLE_SECONDS = 60.0  # between two requests of a connection
 WRITE_SECONDS = 10.0  # for a client to take what it was sent
-LINGER_SECONDS = 1.0  # in which what a refused client still sends is thrown away, so that it can read why
+# in which what a refused client still sends is thrown away, so that it can read why
+LINGER_SECONDS = 1.0
 LINGER_BYTES = 8 * 2**20  # and how many of them
 ARRIVAL_SECONDS = 1.0  # that a request may take to arrive before it makes room for others
 SWEEP_SECONDS = 0.25  # between two looks at all deadlines
-QUIET_SECONDS = 0.3  # that an idle connection is kept while the server stops: a request may be on its way
+# that an idle connection is kept while the server stops: a request may be on its way
+QUIET_SECONDS = 0.3
 DRAIN_SECONDS = 30.0  # for everything begun to end once the server stops
 # authority, path and query
 ABSOLUTE = re.compile(rb"https?://([^/?#]+)([^#]*)(?:#.*)?", re.IGNORECASE)
@@ -55,8 +60,10 @@ WANTED = frozenset(
 
 @lru_cache(maxsize=256)
 def _opening(status: int, kind: bytes) -> bytes:
-    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nserver: duli\r\nx-content-type-options: nosniff\r\n".encode() + (
-        b"content-type: " + kind + b"\r\ncontent-length: "
+    return (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nserver: duli\r\nx-content-type-options:"
+        " nosniff\r\n".encode()
+        + (b"content-type: " + kind + b"\r\ncontent-length: ")
     )
 
 
@@ -66,7 +73,8 @@ def _date(second: int) -> bytes:
 
 
 class Service:
-    """All connections of a server. `handle(request, reply)` has to call `reply` exactly once, at once or later.
+    """All connections of a server. `handle(request, reply)` has to call `reply` exactly once, at
+    once or later.
 
     `finished(request, status, seconds)` is told of every answer.
     """
@@ -79,7 +87,12 @@ class Service:
         hosts: Hosts | None = None,
         max_connections: int = MAX_CONNECTIONS,
     ) -> None:
-        self.handle, self.finished, self.max_body, self.max_connections = handle, finished, max_body, max_connections
+        self.handle, self.finished, self.max_body, self.max_connections = (
+            handle,
+            finished,
+            max_body,
+            max_connections,
+        )
         self.connections: set[Connection] = set()
         self.draining = False
         self.loop = asyncio.get_running_loop()
@@ -91,7 +104,11 @@ class Service:
         False where all are at work.
         """
         latest = self.loop.time() - ARRIVAL_SECONDS
-        waiting = [one for one in self.connections if one.waits and (one.state == "idle" or one.since < latest)]
+        waiting = [
+            one
+            for one in self.connections
+            if one.waits and (one.state == "idle" or one.since < latest)
+        ]
         if not waiting:
             return False
         longest = min(waiting, key=lambda one: (one.state != "idle", one.since))
@@ -99,13 +116,21 @@ class Service:
         self.connections.discard(longest)
         return True
 
-    async def run(self, sockets: list[Any], stop: asyncio.Event, started: Callable[[], None]) -> None:
-        """Serves on the listening `sockets` until `stop`, then answers what was begun and returns."""
-        servers = [await self.loop.create_server(lambda: Connection(self), sock=one, backlog=1024) for one in sockets]
+    async def run(
+        self, sockets: list[Any], stop: asyncio.Event, started: Callable[[], None]
+    ) -> None:
+        """Serves on the listening `sockets` until `stop`, then answers what was begun and
+        returns.
+        """
+        servers = [
+            await self.loop.create_server(lambda: Connection(self), sock=one, backlog=1024)
+            for one in sockets
+        ]
         sweeper = self.loop.create_task(self._sweep())
         started()
         await stop.wait()
-        await asyncio.sleep(0.001)  # what the kernel has accepted is ours: take it in before the door closes
+        # what the kernel has accepted is ours: take it in before the door closes
+        await asyncio.sleep(0.001)
         for server in servers:
             server.close()
         self.draining = True
@@ -170,7 +195,9 @@ class Connection(asyncio.Protocol):
         self.since = service.loop.time()  # since when the server has waited for this client
         self.deadline = inf
         self.old = False  # whether the client speaks HTTP/1.0, and has to be told that it may go on
-        self.offered = False  # whether the request that is arriving has a body, but offers another protocol for what follows its head
+        # whether the request that is arriving has a body, but offers another protocol for what
+        # follows its head
+        self.offered = False
         self.url = b""
         self.head = True  # whether the next byte belongs to the head of a request
         self.received = 0  # bytes of that head, or around the chunks of a body
@@ -182,7 +209,14 @@ class Connection(asyncio.Protocol):
         service = self.service
         if len(service.connections) >= service.max_connections and not service.make_room():
             service.finished(None, 503, 0.0)
-            transport.write(_written(failure(503, "too many connections; try again in a second", b"retry-after: 1\r\n"), close=True))
+            transport.write(
+                _written(
+                    failure(
+                        503, "too many connections; try again in a second", b"retry-after: 1\r\n"
+                    ),
+                    close=True,
+                )
+            )
             transport.close()
             self.closing = True
             return
@@ -215,16 +249,26 @@ class Connection(asyncio.Protocol):
             except httptools.HttpParserError:
                 self._refuse(400, "this is no HTTP/1.1 request; use an HTTP client")
             if self.received > MAX_HEAD and self.head:
-                self._refuse(431, f"the head of the request is longer than {MAX_HEAD:,} bytes; send fewer or shorter headers")
+                self._refuse(
+                    431,
+                    f"the head of the request is longer than {MAX_HEAD:,} bytes; send fewer or"
+                    " shorter headers",
+                )
             elif self.received > MAX_HEAD:
-                self._refuse(413, f"more than {MAX_HEAD:,} bytes stand around the chunks; send no extensions and no trailers")
+                self._refuse(
+                    413,
+                    f"more than {MAX_HEAD:,} bytes stand around the chunks; send no extensions and"
+                    " no trailers",
+                )
             self.received = max(self.received, 0)
         if len(self.pending) > MAX_PIPELINED and not self.closing and not self.full:
             self.full = True
             self.transport.pause_reading()
 
     def _at_once(self) -> int:
-        """Bytes the parser is given at once: what is too long must not slip through because it came so."""
+        """Bytes the parser is given at once: what is too long must not slip through because it came
+        so.
+        """
         if self.head or b"content-length" not in self.headers:
             return PIECE
         return max(PIECE, int(self.headers[b"content-length"]) - self.size)
@@ -297,7 +341,12 @@ class Connection(asyncio.Protocol):
         headers = self.headers
         self.method = self.parser.get_method()
         has_body = b"content-length" in headers or b"transfer-encoding" in headers
-        if b"upgrade" in headers and has_body and self.method != b"CONNECT" and self.parser.should_upgrade():
+        if (
+            b"upgrade" in headers
+            and has_body
+            and self.method != b"CONNECT"
+            and self.parser.should_upgrade()
+        ):
             self.offered = True  # the parser would take the body for the other protocol
             return
         self.head = False
@@ -306,23 +355,37 @@ class Connection(asyncio.Protocol):
         version = self.parser.get_http_version()
         self.old = version == "1.0"
         host = headers.get(b"host")
-        if not self.url.startswith(b"/") and self.url != b"*" and (absolute := ABSOLUTE.fullmatch(self.url)):
+        if (
+            not self.url.startswith(b"/")
+            and self.url != b"*"
+            and (absolute := ABSOLUTE.fullmatch(self.url))
+        ):
             host, path = absolute[1], absolute[2]  # which says more than the header Host
             self.url = path if path.startswith(b"/") else b"/" + path
         if self.method == b"CONNECT":
-            self._refuse(405, "this server is no proxy; ask it for an address of its own", b"allow: GET, HEAD, POST\r\n")
+            self._refuse(
+                405,
+                "this server is no proxy; ask it for an address of its own",
+                b"allow: GET, HEAD, POST\r\n",
+            )
         elif version not in ("1.0", "1.1") or (self.old and b"transfer-encoding" in headers):
             self._refuse(400, "this is no HTTP/1.1 request; use an HTTP client")
         elif b"host" not in headers and not self.old:
             self._refuse(400, "the header Host is missing; send it")
         elif headers.get(b"transfer-encoding", b"chunked").strip().lower() != b"chunked":
-            self._refuse(501, "the only Transfer-Encoding read here is chunked; send the body as it is")
+            self._refuse(
+                501, "the only Transfer-Encoding read here is chunked; send the body as it is"
+            )
         elif host is not None and not self.service.hosts.allowed(host, self.url.partition(b"?")[0]):
             self._refuse(421, REFUSAL)
         elif int(headers.get(b"content-length", 0)) > self.service.max_body:
             self._too_long()
         elif headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            self._refuse(415, "compressed requests are not read; send the body as it is, without Content-Encoding")
+            self._refuse(
+                415,
+                "compressed requests are not read; send the body as it is, without"
+                " Content-Encoding",
+            )
         else:
             self.state = "body"
             if not (self.busy or self.paused):
@@ -352,7 +415,14 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self.refused or self.offered:
             return
-        request = Request(self.method, self.url, self.headers, bytes(self.body), self.keep, self.service.loop.time())
+        request = Request(
+            self.method,
+            self.url,
+            self.headers,
+            bytes(self.body),
+            self.keep,
+            self.service.loop.time(),
+        )
         self.ended = self.ended or not self.keep
         self._forget()
         self.head = True
@@ -375,7 +445,9 @@ class Connection(asyncio.Protocol):
                 self.service.handle(request, self.answer)
             except Exception:  # noqa: BLE001 -- a mistake of ours must cost one answer, not the server
                 traceback.print_exc(file=sys.stderr)
-                self.answer(failure(500, "this is a fault of the server; its own output says which"))
+                self.answer(
+                    failure(500, "this is a fault of the server; its own output says which")
+                )
         self.starting = False
 
     def answer(self, response: Response) -> None:
@@ -388,8 +460,14 @@ class Connection(asyncio.Protocol):
         service.finished(request, response.status, service.loop.time() - request.started)
         if self.closing:
             return
-        close = not self.pending and self.last is None and (not request.keep or self.ended or service.draining)
-        self.transport.write(_written(response, close=close, body=request.method != b"HEAD", old=self.old))
+        close = (
+            not self.pending
+            and self.last is None
+            and (not request.keep or self.ended or service.draining)
+        )
+        self.transport.write(
+            _written(response, close=close, body=request.method != b"HEAD", old=self.old)
+        )
         if close:
             self._leave()
             return
@@ -408,7 +486,10 @@ class Connection(asyncio.Protocol):
     def _rest(self) -> None:
         """The deadline of a connection that owes no answer."""
         self.since = self.service.loop.time()
-        self.deadline = self.since + {"idle": IDLE_SECONDS, "head": HEAD_SECONDS, "body": BODY_SECONDS}[self.state]
+        self.deadline = (
+            self.since
+            + {"idle": IDLE_SECONDS, "head": HEAD_SECONDS, "body": BODY_SECONDS}[self.state]
+        )
 
     # Ends.
 
@@ -419,10 +500,16 @@ class Connection(asyncio.Protocol):
         elif self.state == "idle":
             self._leave()
         else:
-            self._refuse(408, f"the request did not arrive within {HEAD_SECONDS:g} + {BODY_SECONDS:g} seconds; send it faster or in parts")
+            self._refuse(
+                408,
+                f"the request did not arrive within {HEAD_SECONDS:g} + {BODY_SECONDS:g} seconds;"
+                " send it faster or in parts",
+            )
 
     def drain(self) -> None:
-        """The server stops: what has begun is answered, what has not is given a moment to arrive."""
+        """The server stops: what has begun is answered, what has not is given a moment to
+        arrive.
+        """
         if not self.busy and not self.pending and self.state == "idle":
             self.deadline = min(self.deadline, self.service.loop.time() + QUIET_SECONDS)
 
@@ -436,10 +523,14 @@ class Connection(asyncio.Protocol):
         self.transport.close()
 
     def _too_long(self) -> None:
-        self._refuse(413, f"the body is longer than {self.service.max_body:,} bytes; send less at once")
+        self._refuse(
+            413, f"the body is longer than {self.service.max_body:,} bytes; send less at once"
+        )
 
     def _refuse(self, status: int, message: str, head: bytes = b"") -> None:
-        """Answers in the place of a request that is not taken, after those that are owed, and reads no further."""
+        """Answers in the place of a request that is not taken, after those that are owed, and reads
+        no further.
+        """
         if self.refused:
             return
         self.service.finished(None, status, 0.0)
@@ -448,7 +539,9 @@ class Connection(asyncio.Protocol):
             self._dismiss(self.last)
 
     def _dismiss(self, last: Response) -> None:
-        """Closed at once, the connection would be reset by what the client still sends, and `last` lost."""
+        """Closed at once, the connection would be reset by what the client still sends, and `last`
+        lost.
+        """
         self.closing = True
         self.transport.write(_written(last, close=True, body=self.method != b"HEAD"))
         self.transport.write_eof()
@@ -471,7 +564,13 @@ def _written(response: Response, *, close: bool, body: bool = True, old: bool = 
             _opening(response.status, response.kind),
             b"%d\r\ndate: %b\r\n" % (len(response.body), _date(int(time.time()))),
             response.head,
-            b"connection: close\r\n\r\n" if close else b"connection: keep-alive\r\n\r\n" if old else b"\r\n",
+            (
+                b"connection: close\r\n\r\n"
+                if close
+                else b"connection: keep-alive\r\n\r\n"
+                if old
+                else b"\r\n"
+            ),
             response.body if body else b"",
         )
     )

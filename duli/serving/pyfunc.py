@@ -1,4 +1,6 @@
-"""MLflow's way to this model: what `mlflow.pyfunc.load_model` and `mlflow models serve` make of the registered release."""
+"""MLflow's way to this model: what `mlflow.pyfunc.load_model` and `mlflow models serve` make of the
+registered release.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,16 +14,22 @@ from .predictor import Predictor
 
 
 class Model:
-    """Answers as the server's /invocations does, by the same code, for any number of examples at once."""
+    """Answers as the server's /invocations does, by the same code, for any number of examples at
+    once.
+    """
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
 
-    def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Label, probability, doubt and the probabilities of all classes for each example, in order.
+    def predict(
+        self, model_input: Any, params: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """Label, probability, doubt and the probabilities of all classes for each example, in
+        order.
 
-        `model_input` is what MLflow makes of a request (an array, lists, columns by name, a data frame), or images as uint8. With
-        `params` {"abstain": True} an unsure answer has no label. Raises `InputError` for what the model does not take.
+        `model_input` is what MLflow makes of a request (an array, lists, columns by name, a data
+        frame), or images as uint8. With `params` {"abstain": True} an unsure answer has no label.
+        Raises `InputError` for what the model does not take.
         """
         predictor, kind = self._predictor, self._predictor.kind
         tensor = model_input.get(kind.feed) if isinstance(model_input, dict) else model_input
@@ -30,7 +38,11 @@ class Model:
         else:
             found = [kind.invoked(body).inputs for body in _bodies(model_input)]
         abstain = bool(params and params.get("abstain"))
-        return [self._answer(row, abstain=abstain) for inputs in found for row in predictor.probabilities(inputs).tolist()]
+        return [
+            self._answer(row, abstain=abstain)
+            for inputs in found
+            for row in predictor.probabilities(inputs).tolist()
+        ]
 
     def _answer(self, row: list[float], *, abstain: bool) -> dict[str, Any]:
         classes, best = self._predictor.classes, int(np.argmax(row))
@@ -39,7 +51,9 @@ class Model:
             "label": None if unsure and abstain else classes[best],
             "probability": round(row[best], 6),
             "abstains": unsure,
-            "probabilities": {name: round(value, 6) for name, value in zip(classes, row, strict=True)},
+            "probabilities": {
+                name: round(value, 6) for name, value in zip(classes, row, strict=True)
+            },
         }
 
 
@@ -58,7 +72,13 @@ def _bodies(given: Any) -> Iterator[bytes]:
     elif isinstance(given, dict):
         parts = {name: _parts(values) for name, values in given.items()}
         for index in range(max(map(len, parts.values()), default=1)):
-            yield _json({"inputs": {name: found[index] for name, found in parts.items() if index < len(found)}})
+            yield _json(
+                {
+                    "inputs": {
+                        name: found[index] for name, found in parts.items() if index < len(found)
+                    }
+                }
+            )
     else:
         for rows in _parts(given):
             yield _json({"inputs": rows})
@@ -76,7 +96,9 @@ def _json(body: dict[str, Any]) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """`value` for JSON: lists for arrays, Python's numbers for numpy's, null for what is missing."""
+    """`value` for JSON: lists for arrays, Python's numbers for numpy's, null for what is
+    missing.
+    """
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim):
         value = value.item()
     if isinstance(value, dict):

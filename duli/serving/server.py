@@ -31,17 +31,25 @@ PAGE = {
     b"/page.js": ("page.js", b"text/javascript; charset=utf-8"),
 }
 HTML, ASKS = "page.html", b"<!-- what asks: the part of this kind of data -->"
-# Nothing from elsewhere, nothing inline, in nobody's frame; pictures that are dropped are data of the page itself.
+# Nothing from elsewhere, nothing inline, in nobody's frame; pictures that are dropped are data of
+# the page itself.
 POLICY = (
-    b"content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
-    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\nreferrer-policy: no-referrer\r\n"
-    b"cross-origin-opener-policy: same-origin\r\ncross-origin-resource-policy: same-origin\r\ncache-control: no-cache\r\n"
+    b"content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src"
+    b" 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors"
+    b" 'none'\r\nreferrer-policy: no-referrer\r\ncross-origin-opener-policy:"
+    b" same-origin\r\ncross-origin-resource-policy: same-origin\r\ncache-control: no-cache\r\n"
 )
 RETRY = b"retry-after: %d\r\n"
 REFUSAL_SECONDS = 1.0  # that one sent away waits for it: many ask again at once, and cost much
 GAUGE_SECONDS = 1.0  # between two times that a process tells the others how much it has
 METHODS = b"allow: GET, HEAD, OPTIONS, POST\r\n"
-TRUTH = {b"": False, b"abstain=true": True, b"abstain=1": True, b"abstain=false": False, b"abstain=0": False}
+TRUTH = {
+    b"": False,
+    b"abstain=true": True,
+    b"abstain=1": True,
+    b"abstain=false": False,
+    b"abstain=0": False,
+}
 
 Handler = Callable[[Request, Reply], None]
 
@@ -99,16 +107,29 @@ class Application:
             reply = named(request, reply)
         methods = self._routes.get(request.path)
         if methods is None:
-            reply(failure(404, f"there is nothing at this address; /openapi.json lists what there is (the model is {self.name})"))
+            reply(
+                failure(
+                    404,
+                    "there is nothing at this address; /openapi.json lists what there is (the"
+                    f" model is {self.name})",
+                )
+            )
             return
         request.route = request.path.decode()
         handler = methods.get(b"GET" if request.method == b"HEAD" else request.method)
         if handler is None:
             allowed = b", ".join(methods)
-            reply(failure(405, f"this address takes {allowed.decode()} alone", b"allow: " + allowed + b"\r\n"))
+            reply(
+                failure(
+                    405,
+                    f"this address takes {allowed.decode()} alone",
+                    b"allow: " + allowed + b"\r\n",
+                )
+            )
             return
         try:
-            if request.method == b"POST":  # asks the model: what is not admitted is not parsed either
+            # asks the model: what is not admitted is not parsed either
+            if request.method == b"POST":
                 self.batcher.admit()
             handler(request, reply)
         except InputError as error:
@@ -137,11 +158,24 @@ class Application:
             return fixed(json.dumps(facts, ensure_ascii=False).encode())
 
         model = f"/v2/models/{self.name}".encode()
-        told = ("name", "version", "title", "publisher", "licence", "classes", "kind", "input", "threshold", "features", "example")
+        told = (
+            "name",
+            "version",
+            "title",
+            "publisher",
+            "licence",
+            "classes",
+            "kind",
+            "input",
+            "threshold",
+            "features",
+            "example",
+        )
         about = {
             **{key: release.get(key) for key in told},
             "things": kind.words.things,
-            "pictures": release.get("pictures", {}),  # what the page makes of a drawing or a picture, so that it is like the data set's
+            # what the page makes of a drawing or a picture, so that it is like the data set's
+            "pictures": release.get("pictures", {}),
             "accuracy": release["numbers"]["evaluation"]["accuracy"],
             "integrity": f"all {len(contents)} files are as released; {vouched}",
         }
@@ -169,14 +203,20 @@ class Application:
         }
         for address in (model, model + f"/versions/{version}".encode()):
             routes |= {
-                address: said(openinference.model(self.name, version, kind, len(predictor.classes))),
+                address: said(
+                    openinference.model(self.name, version, kind, len(predictor.classes))
+                ),
                 address + b"/ready": {b"GET": self._ready},
                 address + b"/infer": {b"POST": self._infer},
             }
         return routes
 
     def _ready(self, _: Request, reply: Reply) -> None:
-        reply(Response(200, b"{}") if self.ready else failure(503, "the server is stopping", RETRY % 1))
+        reply(
+            Response(200, b"{}")
+            if self.ready
+            else failure(503, "the server is stopping", RETRY % 1)
+        )
 
     def _metrics(self, _: Request, reply: Reply) -> None:
         reply(Response(200, self.metrics.text(), metrics.KIND))
@@ -198,7 +238,10 @@ class Application:
 
     def _pixels(self, seen: Callable[[bytes], bytes], request: Request, reply: Reply) -> None:
         """What the model sees of a picture, for the page."""
-        if request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower() not in self.kind.media:
+        if (
+            request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+            not in self.kind.media
+        ):
             known = b", ".join(sorted(self.kind.media)).decode()
             reply(failure(415, f"this Content-Type is not read; send one of {known}"))
             return
@@ -218,7 +261,9 @@ class Application:
             reply(failure(415, "this Content-Type is not read; send application/json"))
 
     def _submit(self, request: Request, asked: Asked, abstain: bool, reply: Reply) -> None:
-        """Lets the model answer; what the body says of abstaining comes before what the address says."""
+        """Lets the model answer; what the body says of abstaining comes before what the address
+        says.
+        """
         request.examples = len(asked.inputs)
         wish = abstain if asked.abstain is None else asked.abstain
         self.batcher.submit(asked.inputs, partial(self._answer, reply, wish))
@@ -233,41 +278,71 @@ class Application:
         for index, row in zip(best, outcome.tolist(), strict=True):
             top = row[index]
             unsure = not top >= threshold
-            lines.append(line % ("null" if unsure and abstain else names[index], top, "true" if unsure else "false", *row))
+            lines.append(
+                line
+                % (
+                    "null" if unsure and abstain else names[index],
+                    top,
+                    "true" if unsure else "false",
+                    *row,
+                )
+            )
         reply(Response(200, f'{{"predictions": [{", ".join(lines)}]}}'.encode()))
 
     def _template(self, classes: list[str]) -> str:
-        """One answer in JSON, to be filled with label, probability, doubt, and the probabilities of the classes."""
+        """One answer in JSON, to be filled with label, probability, doubt, and the probabilities of
+        the classes.
+        """
         self._names = [json.dumps(name) for name in classes]
         by_class = ", ".join(f"{name.replace('%', '%%')}: %.6f" for name in self._names)
-        return '{"label": %s, "probability": %.6f, "abstains": %s, "probabilities": {' + by_class + "}}"
+        return (
+            '{"label": %s, "probability": %.6f, "abstains": %s, "probabilities": {'
+            + by_class
+            + "}}"
+        )
 
     def _infer(self, request: Request, reply: Reply) -> None:
-        question, inputs = openinference.read(request.body, request.headers.get(b"inference-header-content-length"), self.kind)
+        question, inputs = openinference.read(
+            request.body, request.headers.get(b"inference-header-content-length"), self.kind
+        )
         abstain = question.abstain or _abstain(request)
         request.examples = len(inputs)
         self.batcher.submit(inputs, partial(self._inferred, reply, question, abstain))
 
-    def _inferred(self, reply: Reply, question: openinference.Question, abstain: bool, outcome: Outcome) -> None:
+    def _inferred(
+        self, reply: Reply, question: openinference.Question, abstain: bool, outcome: Outcome
+    ) -> None:
         if isinstance(outcome, Exception):
             reply(_failed(outcome))
             return
         classes, threshold = self.predictor.classes, self.predictor.threshold
         labels: list[str | None] = [classes[index] for index in outcome.argmax(axis=1).tolist()]
         if abstain:
-            labels = [label if top >= threshold else None for label, top in zip(labels, outcome.max(axis=1).tolist(), strict=True)]
+            labels = [
+                label if top >= threshold else None
+                for label, top in zip(labels, outcome.max(axis=1).tolist(), strict=True)
+            ]
         body, length = openinference.answer(self.name, self.version, question, outcome, labels)
         if length is None:
             reply(Response(200, body))
         else:
-            reply(Response(200, body, b"application/octet-stream", b"inference-header-content-length: %d\r\n" % length))
+            reply(
+                Response(
+                    200,
+                    body,
+                    b"application/octet-stream",
+                    b"inference-header-content-length: %d\r\n" % length,
+                )
+            )
 
 
 def _abstain(request: Request) -> bool:
     try:
         return TRUTH[request.query]
     except KeyError:
-        raise InputError("the only query this address knows is ?abstain=true (or false); correct it") from None
+        raise InputError(
+            "the only query this address knows is ?abstain=true (or false); correct it"
+        ) from None
 
 
 def _overloaded(error: Overloaded) -> Response:
@@ -323,7 +398,13 @@ def serve(
         if worker.lifeline is not None:
             loop.add_reader(worker.lifeline, end)
         hosts = Hosts(settings.allow_host)
-        service = Service(application.handle, application.finished, settings.max_body, hosts, settings.max_connections)
+        service = Service(
+            application.handle,
+            application.finished,
+            settings.max_body,
+            hosts,
+            settings.max_connections,
+        )
         application.connections = lambda: len(service.connections)
         await service.run([worker.listening], stop, worker.started)
         application.stop()

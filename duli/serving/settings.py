@@ -1,4 +1,6 @@
-"""How a server is started: by the flags of the command, else by the environment, else as is usual."""
+"""How a server is started: by the flags of the command, else by the environment, else as is
+usual.
+"""
 
 import os
 from argparse import ArgumentTypeError
@@ -58,7 +60,9 @@ def port(text: str) -> int:
 
 
 def count(text: str) -> int:
-    """A number of cores, of which there are only so many: onnxruntime would start as many threads."""
+    """A number of cores, of which there are only so many: onnxruntime would start as many
+    threads.
+    """
     from .processor import allowed
 
     return min(_whole(text, 1, None, "number of cores"), allowed() or os.cpu_count() or 1)

@@ -1,4 +1,6 @@
-"""Reads the bytes of files nobody vouches for, unpacked where they are compressed, and no more than MAX_BYTES of any."""
+"""Reads the bytes of files nobody vouches for, unpacked where they are compressed, and no more than
+MAX_BYTES of any.
+"""
 
 import gzip
 import io
@@ -37,7 +39,9 @@ def naming(source: str | Path) -> Iterator[None]:
 
 
 def content_of(source: str) -> bytes:
-    """The bytes of the file `source` ("-": standard input), unpacked if it is a .gz; raises `InputError`."""
+    """The bytes of the file `source` ("-": standard input), unpacked if it is a .gz; raises
+    `InputError`.
+    """
     content = _content(source)
     return _gunzip(content) if content.startswith(GZIP) else content
 
@@ -48,7 +52,9 @@ def readable(name: str) -> str:
     Bytes that are no UTF-8, and control characters, are spelled out.
     """
     text = unicodedata.normalize("NFC", os.fsencode(name).decode(errors="backslashreplace"))
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
 
 
 def is_system(name: str) -> bool:
@@ -110,17 +116,25 @@ def _gunzip(content: bytes) -> bytes:
 
 
 def decoded(content: bytes) -> str:
-    """A file's content as text; raises `InputError` unless it is UTF-8, with or without the mark at its beginning."""
+    """A file's content as text; raises `InputError` unless it is UTF-8, with or without the mark at
+    its beginning.
+    """
     if not content:
         raise InputError("is empty; give text in UTF-8")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError("is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)")
     if content.startswith(b"PAR1"):
-        raise InputError("is a Parquet file; save it as CSV in UTF-8 (in pandas: to_csv(FILE, index=False))")
+        raise InputError(
+            "is a Parquet file; save it as CSV in UTF-8 (in pandas: to_csv(FILE, index=False))"
+        )
     if b"\0" in content:
-        raise InputError(f"holds a NUL byte (at {content.index(0):,}), so it is no text; give text in UTF-8")
+        raise InputError(
+            f"holds a NUL byte (at {content.index(0):,}), so it is no text; give text in UTF-8"
+        )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         at = f"byte 0x{content[error.start]:02x} at {error.start:,}"
-        raise InputError(f"is not UTF-8 ({at}); convert it, from GBK or GB18030 with iconv -f GB18030 -t UTF-8") from None
+        raise InputError(
+            f"is not UTF-8 ({at}); convert it, from GBK or GB18030 with iconv -f GB18030 -t UTF-8"
+        ) from None

@@ -1,7 +1,9 @@
-"""Counts what the inputs of a served model look like, and keeps no input: `serve --statistics FILE`, for drift to be found later.
+"""Counts what the inputs of a served model look like, and keeps no input: `serve --statistics
+FILE`, for drift to be found later.
 
-Of each image the mean, standard deviation, smallest and largest pixel are rounded down to whole grey levels and counted, and the class
-answered. The file is written whole or not at all, every minute and at the end; a server that finds it goes on counting.
+Of each image the mean, standard deviation, smallest and largest pixel are rounded down to whole
+grey levels and counted, and the class answered. The file is written whole or not at all, every
+minute and at the end; a server that finds it goes on counting.
 """
 
 import contextlib
@@ -42,7 +44,13 @@ class Counting(Predictor):
         means = pixels.sum(axis=1, dtype=np.int64) / pixels.shape[1]
         squares = np.square(pixels, dtype=np.uint16).sum(axis=1, dtype=np.int64) / pixels.shape[1]
         deviations = np.sqrt(squares - means**2).astype(np.float32)
-        found = dict(zip(FEATURES, (means.astype(np.float32), deviations, pixels.min(axis=1), pixels.max(axis=1)), strict=True))
+        found = dict(
+            zip(
+                FEATURES,
+                (means.astype(np.float32), deviations, pixels.min(axis=1), pixels.max(axis=1)),
+                strict=True,
+            )
+        )
         with self._lock:
             for name, values in found.items():
                 self.features[name] += np.bincount(values.astype(np.int64), minlength=LEVELS)
@@ -51,7 +59,9 @@ class Counting(Predictor):
 
     @contextlib.contextmanager
     def kept(self, path: Path) -> Iterator[None]:
-        """Keeps the counts in `path` while the block runs; raises `InputError` where it cannot be written, or is something else."""
+        """Keeps the counts in `path` while the block runs; raises `InputError` where it cannot be
+        written, or is something else.
+        """
         self._go_on(path)
         self._write(path)
         stop = threading.Event()
@@ -75,7 +85,11 @@ class Counting(Predictor):
         with self._lock:
             features = {name: counts.tolist() for name, counts in self.features.items()}
             predictions = self.predictions.tolist()
-        about = {"name": self.release["name"], "version": self.release["version"], "classes": self.classes}
+        about = {
+            "name": self.release["name"],
+            "version": self.release["version"],
+            "classes": self.classes,
+        }
         return {"format": FORMAT, **about, "features": features, "predictions": predictions}
 
     def _write(self, path: Path) -> None:
@@ -88,7 +102,10 @@ class Counting(Predictor):
             temporary.replace(path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            raise InputError(f"{path}: the statistics cannot be written ({error.strerror}); make room, or name another file") from None
+            raise InputError(
+                f"{path}: the statistics cannot be written ({error.strerror}); make room, or name"
+                " another file"
+            ) from None
 
     def _go_on(self, path: Path) -> None:
         """Takes over the counts that an earlier server of this release has kept."""
@@ -99,12 +116,19 @@ class Counting(Predictor):
             own = self._facts()
             if any(facts[key] != own[key] for key in ("format", "name", "version", "classes")):
                 raise InputError(f"{path} holds statistics of another release; name another file")
-            features = {name: np.array(facts["features"][name], np.int64).reshape(LEVELS) for name in FEATURES}
+            features = {
+                name: np.array(facts["features"][name], np.int64).reshape(LEVELS)
+                for name in FEATURES
+            }
             predictions = np.array(facts["predictions"], np.int64).reshape(len(self.classes))
         except OSError as error:
-            raise InputError(f"{path} cannot be read ({error.strerror}); name another file") from None
+            raise InputError(
+                f"{path} cannot be read ({error.strerror}); name another file"
+            ) from None
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"{path} is there already and holds no statistics of a server; name another file") from None
+            raise InputError(
+                f"{path} is there already and holds no statistics of a server; name another file"
+            ) from None
         self.features, self.predictions = features, predictions

@@ -46,7 +46,8 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     except (OSError, UnicodeError) as error:  # a name with a label too long, or not UTF-8, is none
         reason = error.strerror if isinstance(error, OSError) else "this is no name of a host"
         raise InputError(
-            f"cannot listen on {host}, port {port} ({reason}); choose another with --host and --port",
+            f"cannot listen on {host}, port {port} ({reason}); choose another with --host and"
+            " --port",
         ) from None
     return one
 
@@ -126,8 +127,8 @@ class Supervisor:
             sys.exit(first[2])
         if first:
             raise WorkerError(
-                f"worker {first[0]} (process {first[1]}) ended with {first[2]}, and the server with it; "
-                "see what it said, and start it again",
+                f"worker {first[0]} (process {first[1]}) ended with {first[2]}, and the server with"
+                " it; see what it said, and start it again",
             )
 
 

@@ -1,4 +1,6 @@
-"""What is kept of the champion, in git: which release it is, by content, and the figures it was promoted with."""
+"""What is kept of the champion, in git: which release it is, by content, and the figures it was
+promoted with.
+"""
 
 import json
 from collections.abc import Mapping
@@ -26,7 +28,9 @@ FIGURES = tuple(
 
 
 class Record(BaseModel):
-    """One promoted release. `release` is its identity; run and model version are where a certain MLflow store keeps it."""
+    """One promoted release. `release` is its identity; run and model version are where a certain
+    MLflow store keeps it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -57,7 +61,9 @@ class Champions(BaseModel):
 
 
 def load(path: Path) -> Champions:
-    """The champion and the one before, from a champion.json; raises `DataError` where it is missing, damaged or of another form."""
+    """The champion and the one before, from a champion.json; raises `DataError` where it is
+    missing, damaged or of another form.
+    """
     try:
         return parse(json.loads(path.read_bytes()), str(path))
     except FileNotFoundError:
@@ -71,7 +77,9 @@ def load(path: Path) -> Champions:
 
 
 def parse(content: Any, name: str = "champion.json") -> Champions:
-    """The champion and the one before, from the content of the file `name`; raises `DataError` where the JSON is of another form."""
+    """The champion and the one before, from the content of the file `name`; raises `DataError`
+    where the JSON is of another form.
+    """
     try:
         return Champions.model_validate(content)
     except ValidationError as error:

@@ -6,7 +6,8 @@ from typing import Any
 
 from duli.errors import DataError
 
-# Name -> (report, key), in the order of display: what decides first. {variant} is the one that is shipped.
+# Name -> (report, key), in the order of display: what decides first. {variant} is the one that is
+# shipped.
 MEASURES: dict[str, tuple[str, str]] = {
     "accuracy": ("evaluation", "accuracy"),  # on the test split, of what ships
     "accuracy_low": ("evaluation", "accuracy.low"),  # lower end of the 95 % interval
@@ -36,11 +37,13 @@ UNITS = {
     "parameters": "weights",
 }
 FACTORS = {"model_kb": 1e-3}
-DIGITS = 5  # significant ones, but for counts: these numbers are read side by side, the reports keep all
+# significant ones, but for counts: these numbers are read side by side, the reports keep all
+DIGITS = 5
 
 
 def headline(reports: Mapping[str, Any]) -> dict[str, float]:
-    """The headline numbers, in the order of display, from the reports by stage (and `resources`, the sidecars by stage).
+    """The headline numbers, in the order of display, from the reports by stage (and `resources`,
+    the sidecars by stage).
 
     Raises `DataError` where a report lacks a number or has one that is not finite.
     """
@@ -50,10 +53,15 @@ def headline(reports: Mapping[str, Any]) -> dict[str, float]:
         key = pattern.format(variant=variant)
         value = _find(reports.get(report), key)
         if value is None:
-            lacking = f"the report '{report}' has no number '{key}', the headline's {name} ({report}.json)"
+            lacking = (
+                f"the report '{report}' has no number '{key}', the headline's {name}"
+                f" ({report}.json)"
+            )
             raise DataError(f"{lacking}; run `dvc repro`, which makes it")
         if not math.isfinite(value):
-            raise DataError(f"the report '{report}': {key} is {value}; a headline needs finite numbers")
+            raise DataError(
+                f"the report '{report}': {key} is {value}; a headline needs finite numbers"
+            )
         value *= FACTORS.get(name, 1)
         numbers[name] = value if value.is_integer() else float(f"{value:.{DIGITS}g}")
     return numbers
@@ -62,7 +70,10 @@ def headline(reports: Mapping[str, Any]) -> dict[str, float]:
 def _shipped(reports: Mapping[str, Any]) -> str:
     name = (reports.get("benchmark") or {}).get("shipped")
     if not isinstance(name, str):
-        raise DataError("reports/benchmark.json does not say which variant is shipped; run `dvc repro`, which makes it")
+        raise DataError(
+            "reports/benchmark.json does not say which variant is shipped; run `dvc repro`, which"
+            " makes it"
+        )
     return name
 
 

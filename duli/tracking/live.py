@@ -1,7 +1,9 @@
-"""The live run of a training: curves to watch while it goes on, which never slow it and never stop it.
+"""The live run of a training: curves to watch while it goes on, which never slow it and never stop
+it.
 
-What is logged here is for the eyes; the release run has all of it again, from files. So nothing here may cost the
-training anything: a thread of its own imports MLflow, makes the run and sends what has gathered once a second.
+What is logged here is for the eyes; the release run has all of it again, from files. So nothing
+here may cost the training anything: a thread of its own imports MLflow, makes the run and sends
+what has gathered once a second.
 """
 
 import math
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric, Param
 
 PERIOD = 1.0  # seconds between batches
-PATIENCE = 20.0  # seconds `close` waits for what has not arrived: a new database on a busy machine takes that long
+# seconds `close` waits for what has not arrived: a new database on a busy machine takes that long
+PATIENCE = 20.0
 PATIENCE_INTERRUPTED = 5.0
 AGAIN = 5.0  # seconds between attempts while tracking is down
 BATCH, BATCH_PARAMS = 1000, 100  # MLflow takes no more at once
@@ -30,20 +33,29 @@ PROCESS = "duli.process"
 
 
 class LiveRun:
-    """A run in MLflow that is fed from a training loop; a context manager that says how the training ended.
+    """A run in MLflow that is fed from a training loop; a context manager that says how the
+    training ended.
 
-    No method raises, and none but `close` waits. Where tracking is down, what is logged is kept and sent when it is
-    back; `close` says in one line what did not arrive.
+    No method raises, and none but `close` waits. Where tracking is down, what is logged is kept and
+    sent when it is back; `close` says in one line what did not arrive.
     """
 
-    def __init__(self, store: Store, experiment: str, name: str, params: Mapping[str, str], tags: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        experiment: str,
+        name: str,
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
+    ) -> None:
         self._store = store
         self._experiment = experiment
         self._name = name
         self._params = deque(params.items())
         self._tags = {**tags, PROCESS: process.identity()}
         self._start = _now()
-        self._points: deque[tuple[str, float, int, int]] = deque()  # appended here, taken by the thread: both atomic
+        # appended here, taken by the thread: both atomic
+        self._points: deque[tuple[str, float, int, int]] = deque()
         self._not_finite = 0
         self._status = "RUNNING"
         self._ended = threading.Event()
@@ -58,7 +70,9 @@ class LiveRun:
         self._thread.start()
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Takes the metrics of one step; those that are not finite are left out and counted (MLflow would store 1.8e308)."""
+        """Takes the metrics of one step; those that are not finite are left out and counted (MLflow
+        would store 1.8e308).
+        """
         now = _now()
         for key, value in metrics.items():
             if math.isfinite(value):
@@ -67,7 +81,9 @@ class LiveRun:
                 self._not_finite += 1
 
     def close(self, status: str = "FINISHED") -> str | None:
-        """Sends the rest, ends the run, gives its id, or None where tracking was down; waits for a bounded time."""
+        """Sends the rest, ends the run, gives its id, or None where tracking was down; waits for a
+        bounded time.
+        """
         if not self._closed:
             self._closed = True
             self._status = status
@@ -76,18 +92,26 @@ class LiveRun:
             if not self._complete:
                 self._abandoned = True
                 print(
-                    f"MLflow at {self._store.tracking_uri}: the live run is not complete ({self._problem or 'no answer in time'}); "
-                    "the training and its files are",
+                    f"MLflow at {self._store.tracking_uri}: the live run is not complete"
+                    f" ({self._problem or 'no answer in time'}); the training and its files are",
                     file=sys.stderr,
                 )
             elif self._not_finite:
-                print(f"{self._not_finite} metrics were not finite and are not in MLflow's live run", file=sys.stderr)
+                print(
+                    f"{self._not_finite} metrics were not finite and are not in MLflow's live run",
+                    file=sys.stderr,
+                )
         return self._run_id if self._complete else None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         if kind is None:
             self.close("FINISHED")
         elif issubclass(kind, Exception):
@@ -98,7 +122,8 @@ class LiveRun:
     def _work(self) -> None:
         """The thread: start, batches, end; what fails is tried again until `close` gives up."""
         while not self._abandoned:
-            last = self._ended.is_set()  # read first: what was logged before the end is sent in this round
+            # read first: what was logged before the end is sent in this round
+            last = self._ended.is_set()
             try:
                 self._send()
                 if last:
@@ -123,7 +148,8 @@ class LiveRun:
         while self._points:
             batch = [self._points[index] for index in range(min(BATCH, len(self._points)))]
             client.log_batch(run_id, metrics=[_metric(*point) for point in batch])
-            for _ in batch:  # only now: a batch that failed is sent again, and MLflow drops what it has
+            # only now: a batch that failed is sent again, and MLflow drops what it has
+            for _ in batch:
                 self._points.popleft()
 
     def _finish(self) -> None:
@@ -145,7 +171,9 @@ class LiveRun:
 
 
 def heal(client: "MlflowClient", experiment_id: str) -> list[str]:
-    """Ends the runs that processes of this machine left RUNNING when they were killed; gives their ids."""
+    """Ends the runs that processes of this machine left RUNNING when they were killed; gives their
+    ids.
+    """
     healed = []
     for run in client.search_runs([experiment_id], "attributes.status = 'RUNNING'"):
         if process.is_gone(run.data.tags.get(PROCESS, "")):

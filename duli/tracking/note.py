@@ -1,4 +1,6 @@
-"""What the pages of a release run and of its model version say first: the verdict, and the headline with its units."""
+"""What the pages of a release run and of its model version say first: the verdict, and the headline
+with its units.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,13 +13,16 @@ TAG = "mlflow.note.content"  # MLflow's own: the description of a run, as Markdo
 def note(name: str, headline: Mapping[str, float], judged: Mapping[str, Any]) -> str:
     """Markdown of a release's headline numbers and of its gates as `gates.summary` gives them.
 
-    The first line is plain text that tells releases apart: of a version's description MLflow lists 32 characters of it. The first three
-    lines are what a run's page shows before it is asked for more.
+    The first line is plain text that tells releases apart: of a version's description MLflow lists
+    32 characters of it. The first three lines are what a run's page shows before it is asked for
+    more.
     """
     verdict = "Release" if judged.get("verdict") == "release" else "Hold"
     reasons = "\n".join(f"- {reason}" for reason in judged.get("reasons", []))
     gates = f"`{name}` is held:\n\n{reasons}" if reasons else f"`{name}`: all gates passed."
-    rows = "\n".join(f"| {measure} | {_short(value)} | {UNITS[measure]} |" for measure, value in headline.items())
+    rows = "\n".join(
+        f"| {measure} | {_short(value)} | {UNITS[measure]} |" for measure, value in headline.items()
+    )
     first = f"{verdict}: accuracy {100 * headline['accuracy']:.2f} %"
     return f"{first}\n\n{gates}\n\n| measure | value | unit |\n|---|---:|---|\n{rows}\n"
 

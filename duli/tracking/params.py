@@ -12,7 +12,10 @@ Accuracy = Annotated[float, Field(ge=0, le=1)]  # a difference of shares of righ
 class Promotion(Section):
     """What is asked of a challenger besides its gates."""
 
-    not_worse_by: Accuracy  # that may be lost against the champion, at the unfavourable end of the 95 % interval
-    better_by: Accuracy | None  # that has to be won at that end, beyond seed noise; None: it need not be better
-    seed_noise: Accuracy  # standard deviation of the accuracy over trainings that differ in their seed alone
+    # that may be lost against the champion, at the unfavourable end of the 95 % interval
+    not_worse_by: Accuracy
+    # that has to be won at that end, beyond seed noise; None: it need not be better
+    better_by: Accuracy | None
+    # standard deviation of the accuracy over trainings that differ in their seed alone
+    seed_noise: Accuracy
     require_signature: bool  # else an unsigned release may become champion, and is called unsigned

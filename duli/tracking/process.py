@@ -1,4 +1,6 @@
-"""Names processes so that one can tell later, without a doubt, that one of them is gone: their runs would stay RUNNING for ever."""
+"""Names processes so that one can tell later, without a doubt, that one of them is gone: their runs
+would stay RUNNING for ever.
+"""
 
 import os
 import socket
@@ -15,19 +17,24 @@ def identity(pid: int | None = None) -> str:
 
 
 def is_gone(name: str) -> bool:
-    """Whether the process with that `identity` has certainly ended; False for one that cannot be seen from here."""
+    """Whether the process with that `identity` has certainly ended; False for one that cannot be
+    seen from here.
+    """
     parts = name.split()
     if len(parts) != 5 or not parts[3].isdigit():
         return False
     host, boot, namespace, pid, start = parts
     if boot != _boot():
         return host == socket.gethostname()  # this machine has been started anew since then
-    # A container sees no process of its neighbours, so only those of the same namespace can be judged.
+    # A container sees no process of its neighbours, so only those of the same namespace can be
+    # judged.
     return namespace == _namespace() and _start_ticks(int(pid)) != start
 
 
 def started(pid: int) -> float | None:
-    """When a process started, as a UNIX time; None where it has ended. Exact to 0.01 s, unlike /proc/stat's whole seconds."""
+    """When a process started, as a UNIX time; None where it has ended. Exact to 0.01 s, unlike
+    /proc/stat's whole seconds.
+    """
     ticks = _start_ticks(pid)
     if not ticks:
         return None
@@ -53,7 +60,9 @@ def _start_ticks(pid: int) -> str:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat after the program's name, which may itself hold spaces and brackets: state, parent, ..."""
+    """The fields of /proc/PID/stat after the program's name, which may itself hold spaces and
+    brackets: state, parent, ...
+    """
     try:
         return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

@@ -17,10 +17,15 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 SHA256 = "duli.model_sha256"
-MODEL = "duli.model_id"  # of the logged model: MLflow's database does not keep what `create_model_version` is told
+# of the logged model: MLflow's database does not keep what `create_model_version` is told
+MODEL = "duli.model_id"
 RELEASED = "duli.version"  # of the release that was logged last with the model
-ALIASES = "`challenger` was logged last. `champion` is in use and `previous` was before it: `duli promote` and `duli rollback` move them."
-VERSIONS = "mlflow.modelVersions"  # MLflow's own: the page of a logged model links to its versions by it
+ALIASES = (
+    "`challenger` was logged last. `champion` is in use and `previous` was before it: `duli"
+    " promote` and `duli rollback` move them."
+)
+# MLflow's own: the page of a logged model links to its versions by it
+VERSIONS = "mlflow.modelVersions"
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,12 @@ def register(
     description: str,
     tags: Mapping[str, str],
 ) -> Registered:
-    """The version of the model `name` that has the bytes of the ONNX file in `content`; it is made if there is none.
+    """The version of the model `name` that has the bytes of the ONNX file in `content`; it is made
+    if there is none.
 
-    `description` and `tags` say which release has it now: several do where only prices changed. Whoever calls holds the store's lock. A
-    crash at any place leaves nothing that a second call does not use or remove.
+    `description` and `tags` say which release has it now: several do where only prices changed.
+    Whoever calls holds the store's lock. A crash at any place leaves nothing that a second call
+    does not use or remove.
     """
     digest = sha256(content.onnx)
     version = find(client, name, digest)
@@ -56,7 +63,8 @@ def register(
         logged = _log(client, name, content, digest, experiment_id, run_id)
     if version is None:
         version = client.create_model_version(
-            # The place, not models:/<id>: that one MLflow would look up in the process's default store.
+            # The place, not models:/<id>: that one MLflow would look up in the process's default
+            # store.
             name,
             logged.artifact_location,
             run_id,
@@ -64,7 +72,9 @@ def register(
             description=description,
             model_id=logged.model_id,
         )
-        client.set_logged_model_tags(logged.model_id, {VERSIONS: json.dumps([{"name": name, "version": version.version}])})
+        client.set_logged_model_tags(
+            logged.model_id, {VERSIONS: json.dumps([{"name": name, "version": version.version}])}
+        )
     else:
         _describe(client, version, description, tags)
         if version.tags.get(MODEL) != logged.model_id:
@@ -93,8 +103,16 @@ def _alive(client: "MlflowClient", version: "ModelVersion | None") -> "LoggedMod
         return None
 
 
-def _restore(client: "MlflowClient", version: "ModelVersion", content: Content, logged: "LoggedModel", run_id: str) -> None:
-    """Writes the files of a version again, where they are lost, changed, or answer as another release of the same model does."""
+def _restore(
+    client: "MlflowClient",
+    version: "ModelVersion",
+    content: Content,
+    logged: "LoggedModel",
+    run_id: str,
+) -> None:
+    """Writes the files of a version again, where they are lost, changed, or answer as another
+    release of the same model does.
+    """
     from mlflow.exceptions import MlflowException
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -111,8 +129,12 @@ def _restore(client: "MlflowClient", version: "ModelVersion", content: Content, 
         kept.log_artifacts(f"{folder}/model")
 
 
-def _describe(client: "MlflowClient", version: "ModelVersion", description: str, tags: Mapping[str, str]) -> None:
-    """Says of a version that is there which release has it now; what people wrote stays as long as that is the same release."""
+def _describe(
+    client: "MlflowClient", version: "ModelVersion", description: str, tags: Mapping[str, str]
+) -> None:
+    """Says of a version that is there which release has it now; what people wrote stays as long as
+    that is the same release.
+    """
     changed = {key: value for key, value in tags.items() if version.tags.get(key) != value}
     if changed:
         client.update_model_version(version.name, version.version, description)
@@ -120,7 +142,14 @@ def _describe(client: "MlflowClient", version: "ModelVersion", description: str,
         client.set_model_version_tag(version.name, version.version, key, value)
 
 
-def _log(client: "MlflowClient", name: str, content: Content, digest: str, experiment_id: str, run_id: str) -> "LoggedModel":
+def _log(
+    client: "MlflowClient",
+    name: str,
+    content: Content,
+    digest: str,
+    experiment_id: str,
+    run_id: str,
+) -> "LoggedModel":
     """A model in the experiment, complete: one that a crash left half-made is removed."""
     for found in client.search_logged_models([experiment_id], f"tags.`{SHA256}` = '{digest}'"):
         if str(found.status) == "READY":

@@ -1,8 +1,10 @@
-"""Logs a release in MLflow, from files: one run per distinct result and one model version per content, however often.
+"""Logs a release in MLflow, from files: one run per distinct result and one model version per
+content, however often.
 
-DVC's files are the truth and MLflow is an index of them that can be made again, so logging has to give the same after a
-crash in the middle, beside another process, and on an empty server. Nothing is written twice because everything has a
-name by its content: the run the digest of its files, the version that of its model, and every point one fixed time.
+DVC's files are the truth and MLflow is an index of them that can be made again, so logging has to
+give the same after a crash in the middle, beside another process, and on an empty server. Nothing
+is written twice because everything has a name by its content: the run the digest of its files, the
+version that of its model, and every point one fixed time.
 """
 
 import json
@@ -28,7 +30,8 @@ T = TypeVar("T")
 
 RELEASE = "duli.release"
 ALIAS = "challenger"
-VALUES = "values"  # before all names but the headline's: MLflow's pages sort by name, and so the dozen comes first
+# before all names but the headline's: MLflow's pages sort by name, and so the dozen comes first
+VALUES = "values"
 FILES = "files.json"  # artifact of a run: what its identity is made of
 BATCH, BATCH_PARAMS = 1000, 100  # MLflow takes no more at once
 
@@ -92,10 +95,11 @@ def identity(files: Mapping[str, str]) -> str:
 
 
 def log(store: Store, release: Release) -> Logged:
-    """Makes sure that `release` stands in the store once: its run, its model version, and the alias on that version.
+    """Makes sure that `release` stands in the store once: its run, its model version, and the alias
+    on that version.
 
-    Raises `DataError` for a number that is not finite, before anything is written, and `DuliError` where MLflow does not
-    answer; what was written until then is used by the next call.
+    Raises `DataError` for a number that is not finite, before anything is written, and `DuliError`
+    where MLflow does not answer; what was written until then is used by the next call.
     """
     content = _Content(release)
     client = store.client()
@@ -109,14 +113,25 @@ class _Content:
     def __init__(self, release: Release) -> None:
         self.params = flat.params(release.params)
         self.headline = headline(release.reports)
-        stages = {f"{VALUES}/{name}": report for name, report in release.reports.items() if name != "resources"}
+        stages = {
+            f"{VALUES}/{name}": report
+            for name, report in release.reports.items()
+            if name != "resources"
+        }
         self.metrics = {**self.headline, **flat.metrics(stages)}
-        self.curves = [(f"{VALUES}/{name}", value, step) for name, value, step in flat.curves(list(release.history))]
+        self.curves = [
+            (f"{VALUES}/{name}", value, step)
+            for name, value, step in flat.curves(list(release.history))
+        ]
         judged = release.reports["gates"]
         self.note = notes.note(release.title, self.headline, judged)
         # Of the model version.
         self.description = f"{self.note}\n---\n\n{release.card}"
-        self.tags = {registry.RELEASED: release.version, view.VERDICT: judged["verdict"], RELEASE: release.digest}
+        self.tags = {
+            registry.RELEASED: release.version,
+            view.VERDICT: judged["verdict"],
+            RELEASE: release.digest,
+        }
 
 
 def _log(client: "MlflowClient", store: Store, release: Release, content: _Content) -> Logged:
@@ -129,7 +144,9 @@ def _log(client: "MlflowClient", store: Store, release: Release, content: _Conte
     run = finished[0] if finished else _start(client, experiment_id, release, content, runs)
     run_id = str(run.info.run_id)
     of_model = saved.Content(release.model, release.card, saved.package(release.wheel))
-    registered = registry.register(client, release.name, of_model, experiment_id, run_id, content.description, content.tags)
+    registered = registry.register(
+        client, release.name, of_model, experiment_id, run_id, content.description, content.tags
+    )
     if not finished:
         _fill(client, run, release, content, registered.model_id)
         run_id = _finish(client, experiment_id, release, run_id)
@@ -156,11 +173,21 @@ def _runs(client: "MlflowClient", experiment_id: str, digest: str) -> "list[Run]
     return sorted(found, key=lambda run: str(run.info.run_id))
 
 
-def _start(client: "MlflowClient", experiment_id: str, release: Release, content: _Content, unfinished: "list[Run]") -> "Run":
-    """A run to fill: the one a crash left behind, unless it holds other params (those cannot be changed), or a new one."""
+def _start(
+    client: "MlflowClient",
+    experiment_id: str,
+    release: Release,
+    content: _Content,
+    unfinished: "list[Run]",
+) -> "Run":
+    """A run to fill: the one a crash left behind, unless it holds other params (those cannot be
+    changed), or a new one.
+    """
     chosen = None
     for run in unfinished:
-        contradicts = any(content.params.get(key) != value for key, value in run.data.params.items())
+        contradicts = any(
+            content.params.get(key) != value for key, value in run.data.params.items()
+        )
         if chosen is None and not contradicts:
             chosen = run
         else:
@@ -178,16 +205,23 @@ def _start(client: "MlflowClient", experiment_id: str, release: Release, content
     return client.create_run(experiment_id, int(time.time() * 1000), tags, release.title)
 
 
-def _fill(client: "MlflowClient", run: "Run", release: Release, content: _Content, model_id: str) -> None:
+def _fill(
+    client: "MlflowClient", run: "Run", release: Release, content: _Content, model_id: str
+) -> None:
     """Writes everything of a release into its run; a second time it changes nothing."""
     from mlflow.entities import Metric, Param
 
     run_id, moment = run.info.run_id, run.info.start_time
-    for params in _batches((Param(key, value) for key, value in content.params.items()), BATCH_PARAMS):
+    for params in _batches(
+        (Param(key, value) for key, value in content.params.items()), BATCH_PARAMS
+    ):
         client.log_batch(run_id, params=params)
-    # The headline first, which is how MLflow lists it. It belongs to the model too, so that its own page shows it.
+    # The headline first, which is how MLflow lists it. It belongs to the model too, so that its own
+    # page shows it.
     owner = dict.fromkeys(content.headline, model_id or None)
-    points = [Metric(key, value, moment, 0, owner.get(key)) for key, value in content.metrics.items()]
+    points = [
+        Metric(key, value, moment, 0, owner.get(key)) for key, value in content.metrics.items()
+    ]
     points += [Metric(key, value, moment, step) for key, value, step in content.curves]
     for metrics in _batches(points, BATCH):
         client.log_batch(run_id, metrics=metrics)
@@ -197,13 +231,20 @@ def _fill(client: "MlflowClient", run: "Run", release: Release, content: _Conten
 
 
 def _link(client: "MlflowClient", run: "Run", content: _Content, model_id: str) -> None:
-    """Makes the logged model an output of the run, by which the version of a release is found; a lost one may have been made again."""
+    """Makes the logged model an output of the run, by which the version of a release is found; a
+    lost one may have been made again.
+    """
     from mlflow.entities import LoggedModelOutput, Metric
 
-    if model_id in (output.model_id for output in (run.outputs.model_outputs if run.outputs else [])):
+    if model_id in (
+        output.model_id for output in (run.outputs.model_outputs if run.outputs else [])
+    ):
         return  # the one thing that MLflow refuses a second time
     client.log_outputs(run.info.run_id, [LoggedModelOutput(model_id, 0)])
-    headline = [Metric(key, value, run.info.start_time, 0, model_id) for key, value in content.headline.items()]
+    headline = [
+        Metric(key, value, run.info.start_time, 0, model_id)
+        for key, value in content.headline.items()
+    ]
     client.log_batch(run.info.run_id, metrics=headline)
 
 
@@ -216,7 +257,9 @@ def _copy(client: "MlflowClient", run_id: str, release: Release) -> None:
 
 
 def _holds(client: "MlflowClient", run_id: str, release: Release) -> bool:
-    """Whether the run has all the files of a release, those of its identity byte for byte: somebody may have cleared its artifacts."""
+    """Whether the run has all the files of a release, those of its identity byte for byte: somebody
+    may have cleared its artifacts.
+    """
     from mlflow.exceptions import MlflowException
 
     identifying = set(release.files.values())
@@ -240,7 +283,9 @@ def _listed(release: Release) -> str:
 
 
 def _finish(client: "MlflowClient", experiment_id: str, release: Release, run_id: str) -> str:
-    """Ends the run, unless another machine on the same server logged the same release meanwhile: then that one stays."""
+    """Ends the run, unless another machine on the same server logged the same release meanwhile:
+    then that one stays.
+    """
     runs = _runs(client, experiment_id, release.digest)
     first = min(runs, key=lambda run: (run.info.status != "FINISHED", str(run.info.run_id)))
     stays = str(first.info.run_id)

@@ -1,4 +1,6 @@
-"""The releases of a line that stand in MLflow: listed with their headline, and their evidence brought back, byte for byte."""
+"""The releases of a line that stand in MLflow: listed with their headline, and their evidence
+brought back, byte for byte.
+"""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -34,13 +36,20 @@ class Entry:
 
 
 def listing(store: Store, name: str) -> list[Entry]:
-    """All releases of the registered model `name` that were logged to their end, the newest first; none in an empty store."""
+    """All releases of the registered model `name` that were logged to their end, the newest first;
+    none in an empty store.
+    """
     client = store.client()
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         return []
-    known = [version for version in client.search_model_versions(f"name = '{name}'") if SHA256 in version.tags]
-    known.sort(key=lambda version: -int(version.version))  # of two with the same model the first is meant, as `registry.find` gives it
+    known = [
+        version
+        for version in client.search_model_versions(f"name = '{name}'")
+        if SHA256 in version.tags
+    ]
+    # of two with the same model the first is meant, as `registry.find` gives it
+    known.sort(key=lambda version: -int(version.version))
     versions = {str(version.tags.get(MODEL)): int(version.version) for version in known}
     aliases = of_model(client, name)
     found, token = [], None
@@ -64,10 +73,12 @@ def of_model(client: "MlflowClient", name: str) -> dict[str, int]:
 
 
 def evidence(store: Store, entry: Entry, wanted: Sequence[str], folder: Path) -> dict[str, Path]:
-    """Downloads the artifacts `wanted` (files, and folders with all in them) into `folder`; gives path -> file.
+    """Downloads the artifacts `wanted` (files, and folders with all in them) into `folder`; gives
+    path -> file.
 
-    Each file has the digest that the release's identity is made of; only a file that is in a wanted folder and in no identity, as the
-    signature is, comes unchecked. Raises `DataError` for any other byte, and where something is missing.
+    Each file has the digest that the release's identity is made of; only a file that is in a wanted
+    folder and in no identity, as the signature is, comes unchecked. Raises `DataError` for any
+    other byte, and where something is missing.
     """
     from mlflow.exceptions import MlflowException
 
@@ -75,7 +86,8 @@ def evidence(store: Store, entry: Entry, wanted: Sequence[str], folder: Path) ->
     try:
         listed = read_json(client.download_artifacts(entry.run_id, FILES, str(folder)))
         for name in wanted:
-            place = (folder / name).parent  # MLflow puts a file there under its last name, and so a folder
+            # MLflow puts a file there under its last name, and so a folder
+            place = (folder / name).parent
             place.mkdir(parents=True, exist_ok=True)
             client.download_artifacts(entry.run_id, name, str(place))
     except (MlflowException, OSError) as error:
@@ -85,38 +97,72 @@ def evidence(store: Store, entry: Entry, wanted: Sequence[str], folder: Path) ->
             "log it anew: in a clone of its own at its commit, `dvc repro --pull` and `duli track`"
         ) from None
     if not isinstance(listed, dict) or identity(listed) != entry.release:
-        raise DataError(f"the list of files of run {entry.run_id} in MLflow is not the one it was logged with; log the release anew")
-    unlisted = [name for name in wanted if name not in listed and not any(path.startswith(f"{name}/") for path in listed)]
+        raise DataError(
+            f"the list of files of run {entry.run_id} in MLflow is not the one it was logged with;"
+            " log the release anew"
+        )
+    unlisted = [
+        name
+        for name in wanted
+        if name not in listed and not any(path.startswith(f"{name}/") for path in listed)
+    ]
     if unlisted:
         raise DataError(
-            f"the release of run {entry.run_id} does not consist of {unlisted[0]}; it was logged by another version, log it anew"
+            f"the release of run {entry.run_id} does not consist of {unlisted[0]}; it was logged by"
+            " another version, log it anew"
         )
-    expected = {path: digest for path, digest in listed.items() if path in wanted or path.startswith(tuple(f"{name}/" for name in wanted))}
-    changed = [path for path, digest in expected.items() if not (folder / path).is_file() or sha256(folder / path) != digest]
+    expected = {
+        path: digest
+        for path, digest in listed.items()
+        if path in wanted or path.startswith(tuple(f"{name}/" for name in wanted))
+    }
+    changed = [
+        path
+        for path, digest in expected.items()
+        if not (folder / path).is_file() or sha256(folder / path) != digest
+    ]
     if changed:
-        raise DataError(f"MLflow's copy of {changed[0]} is not the file that was released (run {entry.run_id}); log the release anew")
-    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+        raise DataError(
+            f"MLflow's copy of {changed[0]} is not the file that was released (run {entry.run_id});"
+            " log the release anew"
+        )
+    return {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def model_sha256(store: Store, entry: Entry) -> str:
-    """SHA-256 of the model that the registered version of a release loads; raises `DataError` where MLflow does not hold it."""
+    """SHA-256 of the model that the registered version of a release loads; raises `DataError` where
+    MLflow does not hold it.
+    """
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
     with tempfile.TemporaryDirectory(prefix="duli-model-") as folder:
         try:
             source = store.client().get_model_version(entry.name, str(entry.model_version)).source
-            return sha256(download_artifacts(artifact_uri=f"{source}/model.onnx", dst_path=folder, tracking_uri=store.tracking_uri))
+            return sha256(
+                download_artifacts(
+                    artifact_uri=f"{source}/model.onnx",
+                    dst_path=folder,
+                    tracking_uri=store.tracking_uri,
+                )
+            )
         except (MlflowException, OSError) as error:
             reason = " ".join(str(error).split())[:200]
             raise DataError(
-                f"MLflow does not hold the model of version {entry.model_version} ({reason}); delete it in MLflow, then `duli track`"
+                f"MLflow does not hold the model of version {entry.model_version} ({reason});"
+                " delete it in MLflow, then `duli track`"
             ) from None
 
 
 def _entry(name: str, run: "Run", versions: Mapping[str, int], aliases: Mapping[str, int]) -> Entry:
     outputs: Any = run.outputs.model_outputs if run.outputs else []
-    version = next((versions[output.model_id] for output in outputs if output.model_id in versions), None)
+    version = next(
+        (versions[output.model_id] for output in outputs if output.model_id in versions), None
+    )
     tags = run.data.tags
     return Entry(
         name,

@@ -1,4 +1,6 @@
-"""A released model as a folder in MLflow's format: the ONNX file, and the wheel's own code, which answers with labels."""
+"""A released model as a folder in MLflow's format: the ONNX file, and the wheel's own code, which
+answers with labels.
+"""
 
 import re
 import shutil
@@ -33,7 +35,8 @@ class Content(NamedTuple):
     """What is registered of a release."""
 
     onnx: Path
-    card: str  # of the release that brought the model; a version's description is of the one that has it now
+    # of the release that brought the model; a version's description is of the one that has it now
+    card: str
     package: Package | None
 
 
@@ -42,15 +45,25 @@ def package(wheel: Path | None) -> Package | None:
     if wheel is None:
         return None
     with zipfile.ZipFile(wheel) as archive:
-        files = {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
-        described = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        required = re.findall(r"^Requires-Dist: ([\w.-]+)(?!.*extra ==)", archive.read(described).decode(), re.MULTILINE)
+        files = {
+            name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name
+        }
+        described = next(
+            name for name in archive.namelist() if name.endswith(".dist-info/METADATA")
+        )
+        required = re.findall(
+            r"^Requires-Dist: ([\w.-]+)(?!.*extra ==)",
+            archive.read(described).decode(),
+            re.MULTILINE,
+        )
     names = [path.split("/")[0] for path in files if path.endswith(f"/{LOADER}.py")]
     return Package(names[0], files, required, sha256(wheel)) if names else None
 
 
 def write(content: Content, folder: Path, logged: "LoggedModel", run_id: str) -> None:
-    """Makes `folder`, which loads as an ONNX model and, where there is a package, as the release itself; there is no pickle in it."""
+    """Makes `folder`, which loads as an ONNX model and, where there is a package, as the release
+    itself; there is no pickle in it.
+    """
     import mlflow.onnx
     import onnx
     from mlflow.models import Model
@@ -62,7 +75,12 @@ def write(content: Content, folder: Path, logged: "LoggedModel", run_id: str) ->
     mlflow.onnx.save_model(
         graph,
         str(folder),
-        mlflow_model=Model(artifact_path=logged.artifact_location, model_uuid=logged.model_id, run_id=run_id, model_id=logged.model_id),
+        mlflow_model=Model(
+            artifact_path=logged.artifact_location,
+            model_uuid=logged.model_id,
+            run_id=run_id,
+            model_id=logged.model_id,
+        ),
         signature=signature,
         input_example=None if packed else example,
         # Named, or MLflow would load the model in a new process to find out.
@@ -79,16 +97,23 @@ def write(content: Content, folder: Path, logged: "LoggedModel", run_id: str) ->
 
 
 def _add(packed: Package, folder: Path) -> None:
-    """Lets MLflow answer by the code of the package, with its labels and its temperature, instead of with the graph's logits."""
+    """Lets MLflow answer by the code of the package, with its labels and its temperature, instead
+    of with the graph's logits.
+    """
     from mlflow.models import Model
 
-    code = f"code-{packed.digest[:8]}"  # of each wheel in a place of its own: the package refuses files that it does not know
+    # of each wheel in a place of its own: the package refuses files that it does not know
+    code = f"code-{packed.digest[:8]}"
     for path, content in packed.files.items():
         target = folder / code / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
     described = Model.load(str(folder))
-    described.flavors["python_function"] |= {"loader_module": f"{packed.name}.{LOADER}", "code": code, "data": f"{code}/{packed.name}"}
+    described.flavors["python_function"] |= {
+        "loader_module": f"{packed.name}.{LOADER}",
+        "code": code,
+        "data": f"{code}/{packed.name}",
+    }
     described.signature = _of_answers()
     described.metadata = {WHEEL: packed.digest}
     described.save(str(folder / "MLmodel"))
@@ -97,7 +122,8 @@ def _add(packed: Package, folder: Path) -> None:
 def _of_answers() -> "ModelSignature":
     """The signature of the package's answers.
 
-    It says nothing of inputs: MLflow would cast them to what it says, a pixel of 0.5 to 0, before the package could refuse them.
+    It says nothing of inputs: MLflow would cast them to what it says, a pixel of 0.5 to 0, before
+    the package could refuse them.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
@@ -110,7 +136,8 @@ def _of_answers() -> "ModelSignature":
         "probabilities": Map(DataType.double),
     }
     outputs = Schema([ColSpec(kind, name) for name, kind in columns.items()])
-    return ModelSignature(outputs=outputs, params=ParamSchema([ParamSpec("abstain", DataType.boolean, False)]))  # noqa: FBT003
+    abstain = ParamSpec("abstain", DataType.boolean, default=False)
+    return ModelSignature(outputs=outputs, params=ParamSchema([abstain]))
 
 
 def _of_graph(graph: Any) -> "tuple[ModelSignature, dict[str, Any]]":
@@ -124,12 +151,17 @@ def _of_graph(graph: Any) -> "tuple[ModelSignature, dict[str, Any]]":
         return [
             TensorSpec(
                 np.dtype(onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)),
-                tuple(axis.dim_value if axis.HasField("dim_value") else -1 for axis in value.type.tensor_type.shape.dim),
+                tuple(
+                    axis.dim_value if axis.HasField("dim_value") else -1
+                    for axis in value.type.tensor_type.shape.dim
+                ),
                 value.name,
             )
             for value in values
         ]
 
     inputs = specs(graph.graph.input)
-    example = {spec.name: np.zeros([max(size, 1) for size in spec.shape], spec.type) for spec in inputs}
+    example = {
+        spec.name: np.zeros([max(size, 1) for size in spec.shape], spec.type) for spec in inputs
+    }
     return ModelSignature(Schema(inputs), Schema(specs(graph.graph.output))), example

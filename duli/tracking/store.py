@@ -1,4 +1,6 @@
-"""Where MLflow keeps runs and models, and the way in: the database is created once, MLflow stays quiet and at home."""
+"""Where MLflow keeps runs and models, and the way in: the database is created once, MLflow stays
+quiet and at home.
+"""
 
 import contextlib
 import fcntl
@@ -28,7 +30,9 @@ class Store:
 
     tracking_uri: str
     artifact_root: str | None
-    lock: Path  # whoever changes the store and must not race with others holds it: beside a database, else in the repository
+    # whoever changes the store and must not race with others holds it: beside a database, else in
+    # the repository
+    lock: Path
     own: bool = False  # the repository's own database, which nobody else writes to
 
     @property
@@ -37,17 +41,22 @@ class Store:
         return sqlite.file(self.tracking_uri)
 
     def client(self) -> "MlflowClient":
-        """A client of the store, whose database is created if there is none; imports MLflow (1.5 s).
+        """A client of the store, whose database is created if there is none; imports MLflow (1.5
+        s).
 
-        The repository's own database finds its artifacts again after the checkout has moved. Raises `DuliError` where the store
-        cannot be used: a database that is damaged, locked or of another version of MLflow, a server that does not answer.
+        The repository's own database finds its artifacts again after the checkout has moved. Raises
+        `DuliError` where the store cannot be used: a database that is damaged, locked or of another
+        version of MLflow, a server that does not answer.
         """
         _tame_mlflow()
-        from mlflow import MlflowClient  # before all else of MLflow, whose modules import each other in a circle
+        # before all else of MLflow, whose modules import each other in a circle
+        from mlflow import MlflowClient
 
         if self.database:
             self._create(self.database)
-            sqlite.prepare(self.database, self.database.with_name("artifacts") if self.own else None)
+            sqlite.prepare(
+                self.database, self.database.with_name("artifacts") if self.own else None
+            )
         with self.answering():
             if self.artifact_root is None:
                 if self.tracking_uri.startswith("http"):
@@ -56,14 +65,18 @@ class Store:
                 from mlflow.store.db import utils
 
                 utils.MAX_RETRY_COUNT = 1  # not ten, over two minutes
-            # The registry is named too, or MLFLOW_REGISTRY_URI could send models somewhere else than runs.
+            # The registry is named too, or MLFLOW_REGISTRY_URI could send models somewhere else
+            # than runs.
             client = MlflowClient(self.tracking_uri, self.tracking_uri)
             if self.artifact_root is not None:
-                client.search_experiments(max_results=1)  # the registry's half of MLflow does not check the schema
+                # the registry's half of MLflow does not check the schema
+                client.search_experiments(max_results=1)
             return client
 
     def experiment(self, client: "MlflowClient", name: str) -> str:
-        """The id of the experiment `name`, created if there is none, with its artifacts below `artifact_root`."""
+        """The id of the experiment `name`, created if there is none, with its artifacts below
+        `artifact_root`.
+        """
         from mlflow.exceptions import MlflowException
 
         found = client.get_experiment_by_name(name)
@@ -81,7 +94,9 @@ class Store:
 
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:
-        """Raises `DuliError` for what MLflow and its database raise in the block where they do not answer, or are none."""
+        """Raises `DuliError` for what MLflow and its database raise in the block where they do not
+        answer, or are none.
+        """
         try:
             yield
         except DuliError:
@@ -92,16 +107,21 @@ class Store:
             raise self._told(error) from None
 
     def _told(self, error: Exception) -> Exception:
-        """What to say of an error that MLflow raised; the error itself where it is no answer of the store."""
+        """What to say of an error that MLflow raised; the error itself where it is no answer of the
+        store.
+        """
         from alembic.util import CommandError
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
-        if self.database and (isinstance(error, CommandError) or "out-of-date database schema" in str(error)):
+        if self.database and (
+            isinstance(error, CommandError) or "out-of-date database schema" in str(error)
+        ):
             return sqlite.other_version(self.database)
         if isinstance(error, ModuleNotFoundError) and self.artifact_root and not self.database:
             return DuliError(
-                f"MLflow at {self.tracking_uri} needs the Python package '{error.name}'; install it, or unset MLFLOW_TRACKING_URI"
+                f"MLflow at {self.tracking_uri} needs the Python package '{error.name}'; install"
+                " it, or unset MLFLOW_TRACKING_URI"
             )
         if not isinstance(error, (CommandError, MlflowException, SQLAlchemyError)):
             return error
@@ -117,14 +137,18 @@ class Store:
     def locked(self) -> Iterator[None]:
         """Waits for, and holds, the store's lock among the processes of this repository.
 
-        Raises `DuliError` where the lock cannot be written or another process does not give it back.
+        Raises `DuliError` where the lock cannot be written or another process does not give it
+        back.
         """
         try:
             self.lock.parent.mkdir(parents=True, exist_ok=True)
             file = self.lock.open("a")
         except OSError as error:
             folder = self.lock.parent
-            raise DuliError(f"{self.lock} cannot be written ({error.strerror}); make {folder} a folder that you can write to") from None
+            raise DuliError(
+                f"{self.lock} cannot be written ({error.strerror}); make {folder} a folder that you"
+                " can write to"
+            ) from None
         with file:
             end = time.monotonic() + PATIENCE_LOCKED
             while True:
@@ -141,14 +165,16 @@ class Store:
             yield
 
     def _create(self, database: Path) -> None:
-        """Makes the database under a name of its own and renames it: whoever sees `database` sees a complete one.
+        """Makes the database under a name of its own and renames it: whoever sees `database` sees a
+        complete one.
 
-        Six processes that open a new database at once fail five times, and one killed while the tables are made
-        leaves a database that never opens again.
+        Six processes that open a new database at once fail five times, and one killed while the
+        tables are made leaves a database that never opens again.
         """
         if database.is_dir():  # MLflow would try for two minutes
             raise DuliError(
-                f"{database} is a folder; name a file with MLFLOW_TRACKING_URI, such as {sqlite.PREFIX}mlruns/mlflow.db, or unset it"
+                f"{database} is a folder; name a file with MLFLOW_TRACKING_URI, such as"
+                f" {sqlite.PREFIX}mlruns/mlflow.db, or unset it"
             )
         if database.exists():
             return
@@ -166,34 +192,44 @@ class Store:
 
 
 def locate(environment: Mapping[str, str], folder: Path) -> Store:
-    """The store for work done in `folder`: MLFLOW_TRACKING_URI wins, else it is the repository's own `mlruns/`.
+    """The store for work done in `folder`: MLFLOW_TRACKING_URI wins, else it is the repository's
+    own `mlruns/`.
 
-    The repository is DVC_ROOT, which DVC gives its stages (a queued experiment works in a copy, but DVC_ROOT stays the
-    repository), or the nearest parent with a `.dvc`. Raises `ParamsError` where there is neither, or for a URI of the
-    file store, which MLflow has given up.
+    The repository is DVC_ROOT, which DVC gives its stages (a queued experiment works in a copy, but
+    DVC_ROOT stays the repository), or the nearest parent with a `.dvc`. Raises `ParamsError` where
+    there is neither, or for a URI of the file store, which MLflow has given up.
     """
     root = repository(environment, folder)
     own = root / "mlruns" / "mlflow.db"
     uri = environment.get("MLFLOW_TRACKING_URI", "").strip()
     named = sqlite.file(uri) if uri else own
     if named is not None:
-        # A relative path means the same database for every release line, whatever folder its stages run in.
+        # A relative path means the same database for every release line, whatever folder its stages
+        # run in.
         database = root / named
         artifacts = sqlite.location(database.with_name("artifacts"))
-        return Store(sqlite.address(database), artifacts, database.with_name(".lock"), own=database == own)
+        return Store(
+            sqlite.address(database), artifacts, database.with_name(".lock"), own=database == own
+        )
     scheme = urlsplit(uri).scheme or ("databricks" if uri == "databricks" else "")
     if scheme in ("", "file"):
         raise ParamsError(
             f"MLFLOW_TRACKING_URI = {uri!r}: MLflow has given up its file store; "
             "give sqlite:///path/to/mlflow.db or the http(s) address of a server, or unset it"
         )
-    return Store(uri, None if scheme in SERVERS else sqlite.location(root / "mlruns" / "artifacts"), root / "mlruns" / ".lock")
+    return Store(
+        uri,
+        None if scheme in SERVERS else sqlite.location(root / "mlruns" / "artifacts"),
+        root / "mlruns" / ".lock",
+    )
 
 
 def repository(environment: Mapping[str, str], folder: Path) -> Path:
-    """The folder of the repository that work in `folder` belongs to; raises `ParamsError` where there is none.
+    """The folder of the repository that work in `folder` belongs to; raises `ParamsError` where
+    there is none.
 
-    A further line, pipelines/NAME, is a DVC project of its own; its repository is that of all lines.
+    A further line, pipelines/NAME, is a DVC project of its own; its repository is that of all
+    lines.
     """
     project = _project(environment, folder)
     above = project.parent.parent
@@ -207,21 +243,30 @@ def _project(environment: Mapping[str, str], folder: Path) -> Path:
     for candidate in (folder, *folder.parents):
         if (candidate / ".dvc").is_dir():
             return candidate
-    raise ParamsError(f"{folder} is in no DVC repository (no .dvc folder above it); work in a clone of the repository")
+    raise ParamsError(
+        f"{folder} is in no DVC repository (no .dvc folder above it); work in a clone of the"
+        " repository"
+    )
 
 
 def _tame_mlflow() -> None:
-    """Before MLflow is imported: no telemetry, no run adopted from the environment, no minutes of silent retries."""
+    """Before MLflow is imported: no telemetry, no run adopted from the environment, no minutes of
+    silent retries.
+    """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for each file of a few kB
+    # a bar for each file of a few kB
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.pop("MLFLOW_RUN_ID", None)  # it would resume and rename that run
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # it also logs the traceback of each error that it raises
+    # it also logs the traceback of each error that it raises
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")
 
 
 def _reach(server: str) -> None:
-    """Asks a server whether it is there, once and for a short time: MLflow's own calls are tried again for minutes."""
+    """Asks a server whether it is there, once and for a short time: MLflow's own calls are tried
+    again for minutes.
+    """
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
 

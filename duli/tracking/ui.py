@@ -24,9 +24,11 @@ GRACE = 10.0  # seconds it gets to end
 
 
 def serve(store: Store, say: Callable[[str], None], port: int = PORT) -> None:
-    """Runs the server until Ctrl-C (SIGTERM, SIGHUP) and says which pages to open; a free port is taken where `port` is not.
+    """Runs the server until Ctrl-C (SIGTERM, SIGHUP) and says which pages to open; a free port is
+    taken where `port` is not.
 
-    For a store that is a server already, says its pages and returns. Raises `DuliError` where the server does not come up.
+    For a store that is a server already, says its pages and returns. Raises `DuliError` where the
+    server does not come up.
     """
     with store.answering():
         paths = pages(store)
@@ -38,15 +40,24 @@ def serve(store: Store, say: Callable[[str], None], port: int = PORT) -> None:
         say(f"port {port} is taken; using {free}")
     address = f"http://{HOST}:{free}"
     with tempfile.TemporaryFile("w+") as log:
-        for kind in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal is a Ctrl-C too, or the server would stay
+        # a closed terminal is a Ctrl-C too, or the server would stay
+        for kind in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(kind, signal.default_int_handler)
         # A group of its own: Ctrl-C reaches us alone, and what the server started ends with it.
-        server = subprocess.Popen(_command(store, free), env=_environment(), start_new_session=True, stdout=log, stderr=log)
+        server = subprocess.Popen(
+            _command(store, free),
+            env=_environment(),
+            start_new_session=True,
+            stdout=log,
+            stderr=log,
+        )
         try:
             _wait(server, free, log)
             say(f"{_lines(address, paths)}\n\nCtrl-C stops the server")
             server.wait()
-            raise DuliError(f"the MLflow server ended by itself: {_last_words(log)}; start it again")
+            raise DuliError(
+                f"the MLflow server ended by itself: {_last_words(log)}; start it again"
+            )
         except KeyboardInterrupt:
             say("stopped")
         finally:
@@ -63,8 +74,14 @@ def pages(store: Store) -> list[tuple[str, str]]:
         if newest:
             found += [(f"{name}: releases", view.table(key)), (f"{name}: charts", view.charts(key))]
         if len(newest) == 2:
-            found.append((f"{name}: last two", view.compare(key, [str(run.info.run_id) for run in newest])))
-    return [*found, ("models", view.MODELS)] if found else [("no release yet, `dvc repro` makes one", view.HOME)]
+            found.append(
+                (f"{name}: last two", view.compare(key, [str(run.info.run_id) for run in newest]))
+            )
+    return (
+        [*found, ("models", view.MODELS)]
+        if found
+        else [("no release yet, `dvc repro` makes one", view.HOME)]
+    )
 
 
 def _lines(server: str, paths: list[tuple[str, str]]) -> str:
@@ -76,13 +93,22 @@ def _command(store: Store, port: int) -> list[str]:
     return [
         *(sys.executable, "-m", "mlflow", "server"),
         *("--host", HOST, "--port", str(port), "--workers", "1"),
-        *("--backend-store-uri", store.tracking_uri, "--default-artifact-root", store.artifact_root or ""),
+        *(
+            "--backend-store-uri",
+            store.tracking_uri,
+            "--default-artifact-root",
+            store.artifact_root or "",
+        ),
     ]
 
 
 def _environment() -> dict[str, str]:
     return {
-        **{key: value for key, value in os.environ.items() if key not in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID")},
+        **{
+            key: value
+            for key, value in os.environ.items()
+            if key not in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID")
+        },
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_LOGGING_LEVEL": "WARNING",  # its last words say why it did not start
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
@@ -104,7 +130,8 @@ def _wait(server: "subprocess.Popen[bytes]", port: int, log: IO[str]) -> None:
     while time.monotonic() < end:
         if server.poll() is not None:
             raise DuliError(f"the MLflow server did not start: {_last_words(log)}")
-        connection = http.client.HTTPConnection(HOST, port, timeout=2)  # goes through no proxy, unlike urllib
+        # goes through no proxy, unlike urllib
+        connection = http.client.HTTPConnection(HOST, port, timeout=2)
         try:
             connection.request("GET", "/health")
             if connection.getresponse().status == http.client.OK:
@@ -114,7 +141,10 @@ def _wait(server: "subprocess.Popen[bytes]", port: int, log: IO[str]) -> None:
         finally:
             connection.close()
         time.sleep(0.2)
-    raise DuliError(f"the MLflow server did not answer on port {port} within {PATIENCE:.0f} s: {_last_words(log)}")
+    raise DuliError(
+        f"the MLflow server did not answer on port {port} within {PATIENCE:.0f} s:"
+        f" {_last_words(log)}"
+    )
 
 
 def _last_words(log: IO[str]) -> str:

@@ -1,10 +1,12 @@
-"""The MLflow pages worth opening: the releases as rows with the headline as columns, their charts, two of them compared.
+"""The MLflow pages worth opening: the releases as rows with the headline as columns, their charts,
+two of them compared.
 
-MLflow 3.17 opens an experiment on a page for language models and hides all metrics. What its button "Share view" keeps,
-an experiment tag that a link names, opens the table as wanted: `mlflow.sharedViewState.<key>` holds
-{"name", "createdAt", "updatedAt" (ms), "state": text}, where the text is the page's state as JSON (plain, or
-"deflate;" and the base64 of its zlib stream), and `runs?viewStateShareKey=<key>` opens it. `workflowType` leaves the
-pages for language models out of the menu.
+MLflow 3.17 opens an experiment on a page for language models and hides all metrics. What its button
+"Share view" keeps, an experiment tag that a link names, opens the table as wanted:
+`mlflow.sharedViewState.<key>` holds {"name", "createdAt", "updatedAt" (ms), "state": text}, where
+the text is the page's state as JSON (plain, or "deflate;" and the base64 of its zlib stream), and
+`runs?viewStateShareKey=<key>` opens it. `workflowType` leaves the pages for language models out of
+the menu.
 """
 
 import json
@@ -18,19 +20,30 @@ if TYPE_CHECKING:
 KEY = "duli-releases"
 TAG = f"mlflow.sharedViewState.{KEY}"
 VERDICT = "duli.verdict"
-COLOUR = "mlflow.runColor"  # MLflow's own: else the colour goes by the run's id, and two of three may be alike
-# Okabe and Ito, "Color Universal Design", 2008: told apart by colour-blind people too, here without black and yellow.
+# MLflow's own: else the colour goes by the run's id, and two of three may be alike
+COLOUR = "mlflow.runColor"
+# Okabe and Ito, "Color Universal Design", 2008: told apart by colour-blind people too, here without
+# black and yellow.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-RUN, CREATED = "attributes.`Run Name`", "runDateAndNestInfo"  # columns that are always there, by MLflow's own names
-TRADES = tuple((name, "accuracy") for name in ("unit_cost_usd_per_million", "latency_ms", "model_kb", "train_seconds"))  # across, up
-CURVES = tuple(f"values/curves/{name}" for name in ("train_loss", "validation_loss", "validation_accuracy"))
+# columns that are always there, by MLflow's own names
+RUN, CREATED = "attributes.`Run Name`", "runDateAndNestInfo"
+# across, up
+TRADES = tuple(
+    (name, "accuracy")
+    for name in ("unit_cost_usd_per_million", "latency_ms", "model_kb", "train_seconds")
+)
+CURVES = tuple(
+    f"values/curves/{name}" for name in ("train_loss", "validation_loss", "validation_accuracy")
+)
 MODE = "workflowType=machine_learning"
 HOME = f"/#/experiments?{MODE}"
 MODELS = f"/#/models?{MODE}"
 
 
 def save(client: "MlflowClient", experiment_id: str, name: str, metrics: Iterable[str]) -> None:
-    """Keeps the view of the experiment's runs with `metrics` as columns; writes only what changed."""
+    """Keeps the view of the experiment's runs with `metrics` as columns; writes only what
+    changed.
+    """
     experiment = client.get_experiment(experiment_id)
     value = json.dumps(
         {
@@ -45,7 +58,9 @@ def save(client: "MlflowClient", experiment_id: str, name: str, metrics: Iterabl
 
 
 def colour(before: str | None) -> str:
-    """The colour of a run that follows one of the colour `before`; only the sixth after it has the same again."""
+    """The colour of a run that follows one of the colour `before`; only the sixth after it has the
+    same again.
+    """
     return COLOURS[(COLOURS.index(before) + 1) % len(COLOURS)] if before in COLOURS else COLOURS[0]
 
 
@@ -72,7 +87,11 @@ def run(experiment_id: str, run_id: str) -> str:
 
 def _state(metrics: list[str]) -> dict[str, Any]:
     measures = [f"tags.`{VERDICT}`", *(f"metrics.`{metric}`" for metric in metrics)]
-    widths = {RUN: 150, CREATED: 140, **{f"metrics.`{metric}`": _pixels(metric) for metric in metrics}}
+    widths = {
+        RUN: 150,
+        CREATED: 140,
+        **{f"metrics.`{metric}`": _pixels(metric) for metric in metrics},
+    }
     return {
         "searchFilter": "",
         "orderByKey": "attributes.start_time",
@@ -92,7 +111,11 @@ def _state(metrics: list[str]) -> dict[str, Any]:
         "groupsExpanded": {},
         "useGroupedValuesInCharts": True,
         "isAccordionReordered": True,
-        "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
+        "globalLineChartConfig": {
+            "xAxisKey": "step",
+            "lineSmoothness": 0,
+            "selectedXAxisMetricKey": "",
+        },
         **_charts(),
     }
 
@@ -103,13 +126,21 @@ def _pixels(title: str) -> int:
 
 
 def _charts() -> dict[str, Any]:
-    """What each measure costs in another, which params differ, and how the trainings went; MLflow itself puts all metrics below them.
+    """What each measure costs in another, which params differ, and how the trainings went; MLflow
+    itself puts all metrics below them.
 
-    No bars of the headline: MLflow writes two digits on a bar, and 99.5 and 99.7 % are as long to the eye.
+    No bars of the headline: MLflow writes two digits on a bar, and 99.5 and 99.7 % are as long to
+    the eye.
     """
-    sections = [("trade", "Trade-offs", 2), ("params", "Params", 1), ("curves", "Training", 3)]  # and the charts in a row of each
+    # and the charts in a row of each
+    sections = [("trade", "Trade-offs", 2), ("params", "Params", 1), ("curves", "Training", 3)]
     dots: list[dict[str, Any]] = [
-        {"type": "SCATTER", "metricSectionId": "trade", "xaxis": {"key": x, "type": "METRIC"}, "yaxis": {"key": y, "type": "METRIC"}}
+        {
+            "type": "SCATTER",
+            "metricSectionId": "trade",
+            "xaxis": {"key": x, "type": "METRIC"},
+            "yaxis": {"key": y, "type": "METRIC"},
+        }
         for x, y in TRADES
     ]
     params = {
@@ -143,7 +174,13 @@ def _charts() -> dict[str, Any]:
     ]
     return {
         "compareRunCharts": [
-            {"uuid": f"duli-{index}", "runsCountToCompare": 20, "deleted": False, "isGenerated": False, **chart}
+            {
+                "uuid": f"duli-{index}",
+                "runsCountToCompare": 20,
+                "deleted": False,
+                "isGenerated": False,
+                **chart,
+            }
             for index, chart in enumerate([*dots, params, *lines])
         ],
         "compareRunSections": [

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 PADDING = 0
-# Batches whose rows are sorted together: enough for less than a tenth of padding, and few enough for batches that differ every epoch.
+# Batches whose rows are sorted together: enough for less than a tenth of padding, and few enough
+# for batches that differ every epoch.
 POOL = 32
 
 
@@ -19,16 +20,23 @@ def lengths(tokens: Tensor) -> Tensor:
 
 
 def alike(rows: Tensor, lengths: Tensor, generator: torch.Generator) -> Tensor:
-    """The same `rows` of an epoch (int64 [batches, batch], in random order), with rows of like length in one batch.
+    """The same `rows` of an epoch (int64 [batches, batch], in random order), with rows of like
+    length in one batch.
 
-    Of every `POOL` batches the rows are sorted by `lengths` [n] and cut into batches again; then the order of all batches is drawn by
-    `generator`, so that a step learns of nothing but its number how long its texts are.
+    Of every `POOL` batches the rows are sorted by `lengths` [n] and cut into batches again; then
+    the order of all batches is drawn by `generator`, so that a step learns of nothing but its
+    number how long its texts are.
     """
     batch = rows.shape[1]
-    pools = [pool[torch.argsort(lengths[pool], stable=True)] for pool in torch.split(rows.flatten(), POOL * batch)]
+    pools = [
+        pool[torch.argsort(lengths[pool], stable=True)]
+        for pool in torch.split(rows.flatten(), POOL * batch)
+    ]
     return torch.cat(pools).view(-1, batch)[torch.randperm(len(rows), generator=generator)]
 
 
 def cut(tokens: Tensor) -> Tensor:
-    """The texts of a batch without the padding behind the longest of them: [n, length] -> [n, l]."""
+    """The texts of a batch without the padding behind the longest of them: [n, length] -> [n,
+    l].
+    """
     return tokens[:, : int(lengths(tokens).max())]

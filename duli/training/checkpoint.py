@@ -1,7 +1,7 @@
 """The state of a training as bytes, from which it goes on as if it had never stopped.
 
-Safetensors, no pickle: nothing is executed by reading one. The header holds the plain values and a digest, because the format
-does not notice a flipped bit.
+Safetensors, no pickle: nothing is executed by reading one. The header holds the plain values and a
+digest, because the format does not notice a flipped bit.
 """
 
 import hashlib
@@ -38,20 +38,26 @@ def unpack(content: bytes) -> State:
     from safetensors.torch import load
 
     try:
-        tensors = dict(sorted(load(content).items()))  # every process has to gather in the same order; `load` gives any
-        # The header: its length in 8 bytes, then JSON (the format's specification); `load` gives the tensors alone.
+        # every process has to gather in the same order; `load` gives any
+        tensors = dict(sorted(load(content).items()))
+        # The header: its length in 8 bytes, then JSON (the format's specification); `load` gives
+        # the tensors alone.
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
         values = json.loads(header["values"])
         intact = header["sha256"] == _digest(header["values"], tensors)
     except (SafetensorError, ValueError, LookupError, TypeError, OverflowError) as error:
-        raise DataError(f"the checkpoint is damaged ({' '.join(str(error).split())[:200]})") from None
+        raise DataError(
+            f"the checkpoint is damaged ({' '.join(str(error).split())[:200]})"
+        ) from None
     if not intact:
         raise DataError("the checkpoint is damaged (its bytes do not have their digest)")
     return State(values, tensors)
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of the state dict of `model`, whole and on the CPU; with sharded weights all processes have to call this."""
+    """A copy of the state dict of `model`, whole and on the CPU; with sharded weights all processes
+    have to call this.
+    """
     return {name: whole(value).clone() for name, value in model.state_dict().items()}
 
 
@@ -74,14 +80,25 @@ def optimizer_state(model: nn.Module, optimizers: list[Optimizer]) -> dict[str, 
     }
 
 
-def restore_optimizer(model: nn.Module, optimizers: list[Optimizer], tensors: dict[str, Tensor]) -> None:
-    """Gives each optimizer the tensors of its own weights, in the memory format of these: fused kernels rely on it."""
+def restore_optimizer(
+    model: nn.Module, optimizers: list[Optimizer], tensors: dict[str, Tensor]
+) -> None:
+    """Gives each optimizer the tensors of its own weights, in the memory format of these: fused
+    kernels rely on it.
+    """
     weights = dict(model.named_parameters())
-    owners = {id(weight): optimizer for optimizer in optimizers for group in optimizer.param_groups for weight in group["params"]}
+    owners = {
+        id(weight): optimizer
+        for optimizer in optimizers
+        for group in optimizer.param_groups
+        for weight in group["params"]
+    }
     for name, value in tensors.items():
         of, key = name.rsplit("/", 1)
         weight = weights[of]
-        owners[id(weight)].state[weight][key] = like(value, weight) if value.shape == weight.shape else value.to(weight.device)
+        owners[id(weight)].state[weight][key] = (
+            like(value, weight) if value.shape == weight.shape else value.to(weight.device)
+        )
 
 
 def prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -92,7 +109,11 @@ def prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """What `prefixed` put below `prefix:`."""
     start = f"{prefix}:"
-    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+    return {
+        name.removeprefix(start): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(start)
+    }
 
 
 def _digest(values: str, tensors: dict[str, Tensor]) -> str:

@@ -7,32 +7,48 @@ import torch
 
 from duli.errors import ParamsError
 
-# What an instruction set calls native bfloat16, in the words of torch.cpu.get_capabilities (x86, then Arm).
+# What an instruction set calls native bfloat16, in the words of torch.cpu.get_capabilities (x86,
+# then Arm).
 NATIVE_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def choose(wanted: str, local_rank: int = 0) -> torch.device:
-    """The device for `train.device`; "auto" is CUDA, else MPS, else the CPU. Raises `ParamsError` where it is not there.
+    """The device for `train.device`; "auto" is CUDA, else MPS, else the CPU. Raises `ParamsError`
+    where it is not there.
 
     `local_rank` is the number of this process on its machine: each takes a GPU of its own.
     """
-    there: dict[str, Callable[[], bool]] = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "cpu": lambda: True}
-    name = next(name for name, is_available in there.items() if is_available()) if wanted == "auto" else wanted
+    there: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+        "cpu": lambda: True,
+    }
+    name = (
+        next(name for name, is_available in there.items() if is_available())
+        if wanted == "auto"
+        else wanted
+    )
     if not there[name]():
-        raise ParamsError(f"train.device = '{wanted}', but torch {torch.__version__} finds no such device here; say auto or cpu")
+        raise ParamsError(
+            f"train.device = '{wanted}', but torch {torch.__version__} finds no such device here;"
+            " say auto or cpu"
+        )
     if name != "cuda":
         return torch.device(name)
     if local_rank >= torch.cuda.device_count():
         raise ParamsError(
-            f"{local_rank + 1} or more processes on a machine with {torch.cuda.device_count()} GPUs; lower PET_NPROC_PER_NODE"
+            f"{local_rank + 1} or more processes on a machine with {torch.cuda.device_count()}"
+            " GPUs; lower PET_NPROC_PER_NODE"
         )
     torch.cuda.set_device(local_rank)
     return torch.device("cuda", local_rank)
 
 
 def precision(wanted: str, device: torch.device) -> torch.dtype:
-    """The number format for `train.precision`; "auto" is bfloat16 where the device computes in it, else float32."""
+    """The number format for `train.precision`; "auto" is bfloat16 where the device computes in it,
+    else float32.
+    """
     if wanted != "auto":
         return PRECISIONS[wanted]
     match device.type:
@@ -46,16 +62,21 @@ def precision(wanted: str, device: torch.device) -> torch.dtype:
 
 
 def repeatable(device: torch.device, wanted: bool) -> bool:
-    """Makes a GPU repeat itself to the bit where that is wanted; gives whether this run will. A CPU does anyway."""
+    """Makes a GPU repeat itself to the bit where that is wanted; gives whether this run will. A CPU
+    does anyway.
+    """
     if device.type == "cpu":
         return True
     if wanted:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts; without it torch refuses
+        # read when cuBLAS starts; without it torch refuses
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(mode=True)
     torch.backends.cudnn.benchmark = not wanted
     return wanted
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Memory that is free on a GPU; None for other devices, whose examples lie in main memory anyway."""
+    """Memory that is free on a GPU; None for other devices, whose examples lie in main memory
+    anyway.
+    """
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None

@@ -1,7 +1,9 @@
-"""Many processes as one: who they are, what each takes of a batch, and how the network is spread over them.
+"""Many processes as one: who they are, what each takes of a batch, and how the network is spread
+over them.
 
-`torchrun` (or `PET_NPROC_PER_NODE`, its own variable, in the environment of `dvc repro`) starts the processes. How many there are
-is no part of the recipe: every step still goes over `train.batch` examples, and batch normalisation sees all of them.
+`torchrun` (or `PET_NPROC_PER_NODE`, its own variable, in the environment of `dvc repro`) starts the
+processes. How many there are is no part of the recipe: every step still goes over `train.batch`
+examples, and batch normalisation sees all of them.
 """
 
 import contextlib
@@ -69,32 +71,39 @@ def wanted(environment: Mapping[str, str]) -> bool:
 def launch(module: str, argument: str) -> None:
     """Runs `python -m module argument` in the processes that the environment asks torchrun for.
 
-    With `PET_MAX_RESTARTS` a process that was killed is started again, and the training goes on from its checkpoint. Raises
-    `DuliError` where one failed for good (it has said why).
+    With `PET_MAX_RESTARTS` a process that was killed is started again, and the training goes on
+    from its checkpoint. Raises `DuliError` where one failed for good (it has said why).
     """
-    # A store of its own for every start: in a shared one, processes started again find the addresses of those that were killed.
+    # A store of its own for every start: in a shared one, processes started again find the
+    # addresses of those that were killed.
     os.environ.setdefault("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # what torchrun sets too, with a warning; the stage sets `train.threads` itself
+    # what torchrun sets too, with a warning; the stage sets `train.threads` itself
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
     try:
-        # On one machine the processes meet at a free port, so that two trainings do not meet each other.
+        # On one machine the processes meet at a free port, so that two trainings do not meet each
+        # other.
         alone = ["--standalone"] if os.environ.get("PET_NNODES", "1") == "1" else []
         run(parse_args([*alone, "-m", module, argument]))  # type: ignore[no-untyped-call]
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         raise DuliError(
-            f"the process of rank {rank} ended with code {failure.exitcode}; what it said stands above. "
-            "Run again: the training goes on from its last checkpoint"
+            f"the process of rank {rank} ended with code {failure.exitcode}; what it said stands"
+            " above. Run again: the training goes on from its last checkpoint"
         ) from None
 
 
 def join(environment: Mapping[str, str]) -> tuple[World, int]:
-    """Joins the processes that torchrun started; gives the world and this process's number on its machine."""
+    """Joins the processes that torchrun started; gives the world and this process's number on its
+    machine.
+    """
     if STARTED not in environment:
         return World(), 0
-    return World(int(environment["RANK"]), int(environment["WORLD_SIZE"])), int(environment["LOCAL_RANK"])
+    return World(int(environment["RANK"]), int(environment["WORLD_SIZE"])), int(
+        environment["LOCAL_RANK"]
+    )
 
 
 def connect(world: World, device: torch.device) -> None:
@@ -110,7 +119,8 @@ def disconnect() -> None:
 
 
 def shard(model: nn.Module, settings: Training, world: World, device: torch.device) -> None:
-    """Prepares `model`, in place, for its device and the other processes; before any optimizer sees its weights.
+    """Prepares `model`, in place, for its device and the other processes; before any optimizer sees
+    its weights.
 
     Raises `ParamsError` for what does not go together.
     """
@@ -123,24 +133,37 @@ def shard(model: nn.Module, settings: Training, world: World, device: torch.devi
         from torch.distributed.fsdp import fully_shard
 
         if settings.optimizer == "muon":
-            raise ParamsError("train.optimizer = 'muon' needs whole kernels, and parallel: fsdp splits them; take adamw, or parallel: ddp")
+            raise ParamsError(
+                "train.optimizer = 'muon' needs whole kernels, and parallel: fsdp splits them; take"
+                " adamw, or parallel: ddp"
+            )
         for layer in _leaves(model):
             fully_shard(layer)
         fully_shard(model)
 
 
-def replicate(model: nn.Module, settings: Training, world: World, device: torch.device) -> nn.Module:
-    """What a step calls: `model` itself, or DDP around it; to be made anew whenever other weights learn."""
+def replicate(
+    model: nn.Module, settings: Training, world: World, device: torch.device
+) -> nn.Module:
+    """What a step calls: `model` itself, or DDP around it; to be made anew whenever other weights
+    learn.
+    """
     if world.size == 1 or settings.parallel == "fsdp":
         return model
     from torch.nn.parallel import DistributedDataParallel
 
     # The buffers are equal anyway, for batch normalisation is synchronised.
-    return DistributedDataParallel(model, device_ids=[device.index] if device.type == "cuda" else None, forward_sync_buffers=False)
+    return DistributedDataParallel(
+        model,
+        device_ids=[device.index] if device.type == "cuda" else None,
+        forward_sync_buffers=False,
+    )
 
 
 def synchronise_gradients(replica: Any, *, last: bool) -> None:
-    """Says, before a forward pass, whether its backward pass is the last part of its step: only then gradients travel."""
+    """Says, before a forward pass, whether its backward pass is the last part of its step: only
+    then gradients travel.
+    """
     if hasattr(replica, "require_backward_grad_sync"):
         replica.require_backward_grad_sync = last  # DDP's own switch, what its no_sync() sets
     elif hasattr(replica, "set_requires_gradient_sync"):
@@ -148,51 +171,89 @@ def synchronise_gradients(replica: Any, *, last: bool) -> None:
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """A sharded tensor gathered (all processes have to call this); any other as it is. On the CPU."""
+    """A sharded tensor gathered (all processes have to call this); any other as it is. On the
+    CPU.
+    """
     full = cast(Any, tensor).full_tensor() if hasattr(tensor, "full_tensor") else tensor
     return cast(Tensor, full.detach().cpu())
 
 
 def like(value: Tensor, tensor: Tensor) -> Tensor:
-    """The whole `value` in the place of `tensor`: on its device, in its memory format, and sharded as it is."""
+    """The whole `value` in the place of `tensor`: on its device, in its memory format, and sharded
+    as it is.
+    """
     if hasattr(tensor, "device_mesh"):
         from torch.distributed.tensor import distribute_tensor
 
         sharded: Any = tensor
         # Every process holds the whole value: nothing has to travel.
-        return distribute_tensor(value.to(tensor.device), sharded.device_mesh, sharded.placements, src_data_rank=None)
+        return distribute_tensor(
+            value.to(tensor.device), sharded.device_mesh, sharded.placements, src_data_rank=None
+        )
     return torch.empty_like(tensor).copy_(value)
 
 
 def _leaves(model: nn.Module) -> list[nn.Module]:
-    return [module for module in model.modules() if module is not model and any(True for _ in module.parameters(recurse=False))]
+    return [
+        module
+        for module in model.modules()
+        if module is not model and any(True for _ in module.parameters(recurse=False))
+    ]
 
 
 def _recompute(model: nn.Module, *, compiled: bool = False) -> None:
-    """Lets each block (what holds layers and nothing deeper) keep its input alone, and compute the rest again in the backward pass."""
-    from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import apply_activation_checkpointing, checkpoint_wrapper
+    """Lets each block (what holds layers and nothing deeper) keep its input alone, and compute the
+    rest again in the backward pass.
+    """
+    from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import (
+        apply_activation_checkpointing,
+        checkpoint_wrapper,
+    )
 
     parents = [module for module in model.modules() if any(True for _ in module.children())]
     blocks = [
-        module for module in parents if module is not model and not any(True for child in module.children() for _ in child.children())
+        module
+        for module in parents
+        if module is not model
+        and not any(True for child in module.children() for _ in child.children())
     ]
     if not blocks:
         raise ParamsError(
-            "train.activation_checkpointing needs a network made of blocks, and this one is a plain row of layers; set it to false"
+            "train.activation_checkpointing needs a network made of blocks, and this one is a plain"
+            " row of layers; set it to false"
         )
-    # torch.compile takes no contexts of ours, and does without them: it computes again within one graph, not by a second call.
-    wrap = checkpoint_wrapper if compiled else lambda block: checkpoint_wrapper(block, context_fn=lambda: _counted_once(block))
-    apply_activation_checkpointing(model, checkpoint_wrapper_fn=wrap, check_fn=lambda module: module in blocks)
+    # torch.compile takes no contexts of ours, and does without them: it computes again within one
+    # graph, not by a second call.
+    wrap = (
+        checkpoint_wrapper
+        if compiled
+        else lambda block: checkpoint_wrapper(block, context_fn=lambda: _counted_once(block))
+    )
+    apply_activation_checkpointing(
+        model, checkpoint_wrapper_fn=wrap, check_fn=lambda module: module in blocks
+    )
 
 
-def _counted_once(block: nn.Module) -> tuple[contextlib.AbstractContextManager[None], contextlib.AbstractContextManager[None]]:
-    """The contexts of both forward passes of `block`: the second leaves the running statistics of batch normalisation as they are."""
-    return contextlib.nullcontext(), _statistics_kept([m for m in block.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)])
+def _counted_once(
+    block: nn.Module,
+) -> tuple[contextlib.AbstractContextManager[None], contextlib.AbstractContextManager[None]]:
+    """The contexts of both forward passes of `block`: the second leaves the running statistics of
+    batch normalisation as they are.
+    """
+    return contextlib.nullcontext(), _statistics_kept(
+        [m for m in block.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    )
 
 
 @contextlib.contextmanager
 def _statistics_kept(norms: list[nn.modules.batchnorm._BatchNorm]) -> Iterator[None]:
-    before = [(norm.momentum, None if norm.num_batches_tracked is None else norm.num_batches_tracked.clone()) for norm in norms]
+    before = [
+        (
+            norm.momentum,
+            None if norm.num_batches_tracked is None else norm.num_batches_tracked.clone(),
+        )
+        for norm in norms
+    ]
     for norm in norms:
         norm.momentum = 0.0
     try:
@@ -205,11 +266,15 @@ def _statistics_kept(norms: list[nn.modules.batchnorm._BatchNorm]) -> Iterator[N
 
 
 def _synchronise(model: nn.Module, device: torch.device) -> None:
-    """Batch normalisation over the whole batch: torch's own module on GPUs, ours on the CPU, which torch's refuses."""
+    """Batch normalisation over the whole batch: torch's own module on GPUs, ours on the CPU, which
+    torch's refuses.
+    """
     for name, child in model.named_children():
         if isinstance(child, nn.modules.batchnorm._BatchNorm):
             convert: Callable[[nn.Module], nn.Module] = (
-                nn.SyncBatchNorm.convert_sync_batchnorm if device.type == "cuda" else _SyncBatchNorm.of
+                nn.SyncBatchNorm.convert_sync_batchnorm
+                if device.type == "cuda"
+                else _SyncBatchNorm.of
             )
             setattr(model, name, convert(child))
         else:
@@ -217,7 +282,9 @@ def _synchronise(model: nn.Module, device: torch.device) -> None:
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over all processes; each process's loss depends on it, so its gradient is the sum of theirs."""
+    """The sum over all processes; each process's loss depends on it, so its gradient is the sum of
+    theirs.
+    """
 
     @staticmethod
     def forward(_: Any, values: Tensor) -> Tensor:
@@ -243,7 +310,13 @@ class _SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
     @classmethod
     def of(cls, module: nn.Module) -> "_SyncBatchNorm":
         assert isinstance(module, nn.modules.batchnorm._BatchNorm)
-        new = cls(module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats)
+        new = cls(
+            module.num_features,
+            module.eps,
+            module.momentum,
+            module.affine,
+            module.track_running_stats,
+        )
         new.train(module.training)
         for name, value in (*module._parameters.items(), *module._buffers.items()):
             setattr(new, name, value)
@@ -270,7 +343,9 @@ class _SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
-        scale = (self.weight * torch.rsqrt(variance + self.eps)).view(1, -1, *[1] * (numbers.dim() - 2))
+        scale = (self.weight * torch.rsqrt(variance + self.eps)).view(
+            1, -1, *[1] * (numbers.dim() - 2)
+        )
         shift = self.bias.view(1, -1, *[1] * (numbers.dim() - 2))
         normalised: Tensor = centred * scale + shift
         return normalised.to(values.dtype)

@@ -1,4 +1,6 @@
-"""The exponential moving average of the weights, which is often the better network than any of those it averages."""
+"""The exponential moving average of the weights, which is often the better network than any of
+those it averages.
+"""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,9 +13,10 @@ from torch import Tensor, nn
 class Average:
     """Of all weights and running statistics of `model`, with the given decay a step.
 
-    The decay rises with the number of steps (as in TensorFlow's ExponentialMovingAverage with num_updates), so that the random
-    weights of the beginning are soon forgotten. Not torch's AveragedModel: it keeps a second module, which sharded weights do
-    not survive, and has no rising decay.
+    The decay rises with the number of steps (as in TensorFlow's ExponentialMovingAverage with
+    num_updates), so that the random weights of the beginning are soon forgotten. Not torch's
+    AveragedModel: it keeps a second module, which sharded weights do not survive, and has no rising
+    decay.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -47,9 +50,18 @@ class Average:
 
 
 def _here(tensors: dict[str, Tensor]) -> list[Tensor]:
-    """This process's own shards: _foreach_ takes no mixture of sharded weights and whole statistics."""
-    return [cast(Any, value).to_local() if hasattr(value, "to_local") else value for value in tensors.values()]
+    """This process's own shards: _foreach_ takes no mixture of sharded weights and whole
+    statistics.
+    """
+    return [
+        cast(Any, value).to_local() if hasattr(value, "to_local") else value
+        for value in tensors.values()
+    ]
 
 
 def _floats(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach() for name, value in model.state_dict().items() if value.dtype.is_floating_point}
+    return {
+        name: value.detach()
+        for name, value in model.state_dict().items()
+        if value.dtype.is_floating_point
+    }

@@ -14,7 +14,8 @@ SHARD_BYTES = 64 << 20  # of examples that travel at once, where they are stream
 class Examples(NamedTuple):
     """One split: examples as they are kept, and class indices."""
 
-    inputs: Tensor  # uint8 [n, channels, height, width], int32 tokens [n, length] or float32 [n, features]
+    # uint8 [n, channels, height, width], int32 tokens [n, length] or float32 [n, features]
+    inputs: Tensor
     labels: Tensor  # int64 [n]
 
     def to(self, device: torch.device) -> "Examples":
@@ -23,15 +24,23 @@ class Examples(NamedTuple):
 
 
 def resident(wanted: str, size: int, free: int | None) -> bool:
-    """Whether `size` bytes of examples are kept on the device (`train.examples`), which has `free` bytes; None: it is main memory."""
-    return wanted == "resident" or (wanted == "auto" and (free is None or size <= free * SHARE_OF_MEMORY))
+    """Whether `size` bytes of examples are kept on the device (`train.examples`), which has `free`
+    bytes; None: it is main memory.
+    """
+    return wanted == "resident" or (
+        wanted == "auto" and (free is None or size <= free * SHARE_OF_MEMORY)
+    )
 
 
-def batches(examples: Examples, rows: Tensor, mine: slice, device: torch.device, *, kept: bool) -> Iterator[Examples]:
-    """The examples of each batch of `rows` (int64 [batches, batch]), on `device`; of each batch only `mine`.
+def batches(
+    examples: Examples, rows: Tensor, mine: slice, device: torch.device, *, kept: bool
+) -> Iterator[Examples]:
+    """The examples of each batch of `rows` (int64 [batches, batch]), on `device`; of each batch
+    only `mine`.
 
-    `kept`: they are on the device already. Otherwise they travel in shards of many batches, the next one gathered in pinned memory
-    and copied while the current one is worked on: two shards are on the device at most.
+    `kept`: they are on the device already. Otherwise they travel in shards of many batches, the
+    next one gathered in pinned memory and copied while the current one is worked on: two shards are
+    on the device at most.
     """
     rows = rows[:, mine]
     if kept:
@@ -51,15 +60,20 @@ def batches(examples: Examples, rows: Tensor, mine: slice, device: torch.device,
                 torch.cuda.current_stream(device).wait_stream(copies)
             if index + 1 < len(shards):
                 coming = thread.submit(_shard, examples, shards[index + 1], device, copies)
-            for inputs, labels in zip(*(torch.split(column, shard.shape[1]) for column in here), strict=True):
+            for inputs, labels in zip(
+                *(torch.split(column, shard.shape[1]) for column in here), strict=True
+            ):
                 if copies is not None:
-                    # Memory made on one stream and read on another must not be reused before that reading is done.
+                    # Memory made on one stream and read on another must not be reused before that
+                    # reading is done.
                     inputs.record_stream(torch.cuda.current_stream(device))
                     labels.record_stream(torch.cuda.current_stream(device))
                 yield Examples(inputs, labels)
 
 
-def _shard(examples: Examples, rows: Tensor, device: torch.device, stream: "torch.cuda.Stream | None") -> Examples:
+def _shard(
+    examples: Examples, rows: Tensor, device: torch.device, stream: "torch.cuda.Stream | None"
+) -> Examples:
     chosen = rows.flatten()
     shard = Examples(examples.inputs[chosen], examples.labels[chosen])
     if stream is None:

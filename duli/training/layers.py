@@ -4,7 +4,9 @@ from torch import nn
 
 
 def layers(model: nn.Module) -> list[list[nn.Parameter]]:
-    """The weights by layer, from the input on; what has only vectors (a normalisation) belongs to the layer before it."""
+    """The weights by layer, from the input on; what has only vectors (a normalisation) belongs to
+    the layer before it.
+    """
     stack: list[list[nn.Parameter]] = []
     for module in modules(model):
         own = list(module.parameters(recurse=False))
@@ -21,11 +23,15 @@ def modules(model: nn.Module) -> list[nn.Module]:
 
 
 def freeze(model: nn.Module, below: int) -> None:
-    """Lets the layers before number `below` keep their weights, and their running statistics; all others learn."""
+    """Lets the layers before number `below` keep their weights, and their running statistics; all
+    others learn.
+    """
     kept = {id(weight) for layer in layers(model)[:below] for weight in layer}
     for weight in model.parameters():
         weight.requires_grad_(id(weight) not in kept)
     for module in modules(model):
         own = list(module.parameters(recurse=False))
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and all(id(weight) in kept for weight in own):
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and all(
+            id(weight) in kept for weight in own
+        ):
             module.eval()

@@ -14,7 +14,18 @@ from torch.nn import functional
 from duli import machine
 from duli.errors import DataError, GateError, ParamsError
 from duli.progress import progress
-from duli.training import augment, buckets, checkpoint, distributed, feed, layers, losses, optim, order, transfer
+from duli.training import (
+    augment,
+    buckets,
+    checkpoint,
+    distributed,
+    feed,
+    layers,
+    losses,
+    optim,
+    order,
+    transfer,
+)
 from duli.training.checkpoint import State
 from duli.training.device import free_bytes
 from duli.training.distributed import World
@@ -31,7 +42,9 @@ class Point(NamedTuple):
 
     step: int  # steps done
     epoch: int  # from 1
-    train_loss: float  # mean since the point before: with augmentation, label smoothing, and whatever examples the order chose
+    # mean since the point before: with augmentation, label smoothing, and whatever examples the
+    # order chose
+    train_loss: float
     learning_rate: float
     validation_loss: float  # plain cross-entropy in nats
     validation_correct: int  # right answers on the validation split
@@ -41,11 +54,15 @@ class Result(NamedTuple):
     """What a training comes to."""
 
     history: list[Point]
-    kept: Point  # the state of the weights that are kept: the last, or with early stopping the one of the lowest validation loss
+    # the state of the weights that are kept: the last, or with early stopping the one of the lowest
+    # validation loss
+    kept: Point
 
 
-Preprocessing = Callable[[Tensor], Tensor]  # from examples as they are kept, augmented or not, to what the network takes
-Listener = Callable[[int, dict[str, float]], None]  # takes the number of steps done, and metrics by name
+# from examples as they are kept, augmented or not, to what the network takes
+Preprocessing = Callable[[Tensor], Tensor]
+# takes the number of steps done, and metrics by name
+Listener = Callable[[int, dict[str, float]], None]
 
 
 def fit(
@@ -67,26 +84,42 @@ def fit(
 ) -> Result:
     """Trains `model` in place and leaves it on `device`.
 
-    On the CPU the same input gives the same weights, to the bit, with the same number of threads, whether the run was interrupted or
-    not: `on_checkpoint` takes the state as bytes (rank 0 alone calls it), `resume` what became of them in `checkpoint.unpack`. All
-    processes of `world` have to call this with the same arguments. A `teacher`, a trained network on the CPU, stays as it is and is
-    learned from too (`losses.taught`). `name` is the params section whose `learning_rate` this is, for messages and for the progress.
+    On the CPU the same input gives the same weights, to the bit, with the same number of threads,
+    whether the run was interrupted or not: `on_checkpoint` takes the state as bytes (rank 0 alone
+    calls it), `resume` what became of them in `checkpoint.unpack`. All processes of `world` have to
+    call this with the same arguments. A `teacher`, a trained network on the CPU, stays as it is and
+    is learned from too (`losses.taught`). `name` is the params section whose `learning_rate` this
+    is, for messages and for the progress.
 
-    Raises `DataError` where a split is empty or has a label outside 0..classes-1, `ParamsError` for settings that do not fit the
-    network, and `GateError` where the loss is not finite, before that step changes a weight.
+    Raises `DataError` where a split is empty or has a label outside 0..classes-1, `ParamsError` for
+    settings that do not fit the network, and `GateError` where the loss is not finite, before that
+    step changes a weight.
     """
     for title, split in (("train", train), ("validation", validation)):
         _check(title, split, classes)
     forked = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=forked):
         torch.manual_seed(settings.seed + world.rank)  # what dropout draws from
-        training = _Training(model, train, validation, settings, preprocessing, device, precision, world, teacher, name)
+        training = _Training(
+            model,
+            train,
+            validation,
+            settings,
+            preprocessing,
+            device,
+            precision,
+            world,
+            teacher,
+            name,
+        )
         if resume is not None:
             training.resume(resume)
         try:
             return training.run(on_metrics, on_checkpoint)
         except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(
+                error
+            ):
                 raise
             raise GateError(_too_large(training)) from None
 
@@ -98,7 +131,8 @@ def evaluate(
     world: World = World(),  # noqa: B008
     name: str = "train",
 ) -> tuple[float, int]:
-    """Mean cross-entropy (nats) and number of right answers, in float32, which is what the exported network is compared with.
+    """Mean cross-entropy (nats) and number of right answers, in float32, which is what the exported
+    network is compared with.
 
     Raises `GateError` where the cross-entropy is not finite.
     """
@@ -106,16 +140,26 @@ def evaluate(
     device = next(model.parameters()).device
     sums = torch.zeros(2, dtype=torch.float64)
     with torch.no_grad():
-        for inputs, labels in zip(*(torch.split(column, VALIDATION_BATCH) for column in examples), strict=True):
+        for inputs, labels in zip(
+            *(torch.split(column, VALIDATION_BATCH) for column in examples), strict=True
+        ):
             mine = world.slice(len(labels))
             logits = model(preprocessing(inputs[mine].to(device)))
             wanted = labels[mine].to(device)
-            sums += torch.stack((functional.cross_entropy(logits, wanted, reduction="sum"), (logits.argmax(dim=1) == wanted).sum())).cpu()
+            sums += torch.stack(
+                (
+                    functional.cross_entropy(logits, wanted, reduction="sum"),
+                    (logits.argmax(dim=1) == wanted).sum(),
+                )
+            ).cpu()
     # NCCL sums what lies on a GPU alone; elsewhere float64 is not to be had on every device.
     total, correct = world.sum(sums.to(device) if device.type == "cuda" else sums).tolist()
     mean = total / len(examples.labels)
     if not math.isfinite(mean):
-        raise GateError(f"the validation loss is {mean}: the network is lost; lower {name}.learning_rate, or set train.precision: float32")
+        raise GateError(
+            f"the validation loss is {mean}: the network is lost; lower {name}.learning_rate, or"
+            " set train.precision: float32"
+        )
     return mean, int(correct)
 
 
@@ -135,35 +179,49 @@ class _Training:
         teacher: nn.Module | None,
         name: str,
     ) -> None:
-        self.settings, self.preprocessing, self.device, self.precision, self.world = settings, preprocessing, device, precision, world
+        self.settings, self.preprocessing, self.device, self.precision, self.world = (
+            settings,
+            preprocessing,
+            device,
+            precision,
+            world,
+        )
         self.batch = min(settings.batch, len(train.labels))
         _fits(model, settings, self.batch, precision, world)
         # Bytes, and only the batch at hand becomes floats: no loader, no copies of the whole.
         size = train.inputs.nbytes + validation.inputs.nbytes
         self.kept = feed.resident(settings.examples, size, free_bytes(device))
-        self.train, self.validation = (split.to(device) if self.kept else split for split in (train, validation))
-        # Channels-last is what CPUs and tensor cores convolve fastest; FSDP2 splits only weights in the usual order.
+        self.train, self.validation = (
+            split.to(device) if self.kept else split for split in (train, validation)
+        )
+        # Channels-last is what CPUs and tensor cores convolve fastest; FSDP2 splits only weights in
+        # the usual order.
         sharded = world.size > 1 and settings.parallel == "fsdp"
-        model.to(device=device, memory_format=torch.contiguous_format if sharded else torch.channels_last)  # type: ignore[call-overload]
+        layout = torch.contiguous_format if sharded else torch.channels_last
+        model.to(device=device, memory_format=layout)  # type: ignore[call-overload]
         distributed.shard(model, settings, world, device)
         self.model, self.name = model, name
         self.teacher: nn.Module | None = None
         if teacher is not None:  # a copy: it stays where it is, in its memory format and its mode
-            self.teacher = copy.deepcopy(teacher).eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.teacher = copy.deepcopy(teacher).eval().to(device)
+            self.teacher.to(memory_format=torch.channels_last)
         self.steps = order.steps(len(train.labels), settings)
         self.optimizers = optim.build(model, settings)
         self.schedule = optim.Schedule(self.optimizers, settings, self.steps)
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
         self.average = Average(model, settings.ema) if settings.ema is not None else None
         self.generator = torch.Generator().manual_seed(settings.seed)
-        self.latest = torch.full((len(train.labels),), math.inf, device=device)  # loss of each example when last seen
-        self.lengths = buckets.lengths(train.inputs) if buckets.tokens(train.inputs) else None  # of texts
+        # loss of each example when last seen
+        self.latest = torch.full((len(train.labels),), math.inf, device=device)
+        # of texts
+        self.lengths = buckets.lengths(train.inputs) if buckets.tokens(train.inputs) else None
         self.step, self.epoch, self.batches_done = 0, 1, 0
         self.rows: Tensor | None = None  # of this epoch
         self.history: list[Point] = []
         self.since: list[float] = []  # losses of the steps since the last point
         self.latest_losses: deque[float] = deque(maxlen=METRICS_EVERY)  # for the eyes alone
-        self.best: dict[str, Tensor] = {}  # weights at the lowest validation loss, for early stopping
+        # weights at the lowest validation loss, for early stopping
+        self.best: dict[str, Tensor] = {}
         self.frozen = -1
         self.replica: Callable[[Tensor], Tensor] = model
 
@@ -179,15 +237,26 @@ class _Training:
             self.since.append(loss)
             self.latest_losses.append(loss)
             if self.step % METRICS_EVERY == 0:
-                on_metrics(self.step, {"train_loss": _mean(self.latest_losses), "learning_rate": rate})
-            if self.step == self.steps or self.step in _evaluation_steps(self.steps, self.settings.evaluations):
+                on_metrics(
+                    self.step, {"train_loss": _mean(self.latest_losses), "learning_rate": rate}
+                )
+            if self.step == self.steps or self.step in _evaluation_steps(
+                self.steps, self.settings.evaluations
+            ):
                 self._evaluate(rate)
                 told = self.history[-1]
                 accuracy = told.validation_correct / len(self.validation.labels)
-                on_metrics(self.step, {"validation_loss": told.validation_loss, "validation_accuracy": accuracy})
+                on_metrics(
+                    self.step,
+                    {"validation_loss": told.validation_loss, "validation_accuracy": accuracy},
+                )
                 if self._stalled():
                     break
-            if on_checkpoint is not None and self.step < self.steps and (due or (every.steps and self.step % every.steps == 0)):
+            if (
+                on_checkpoint is not None
+                and self.step < self.steps
+                and (due or (every.steps and self.step % every.steps == 0))
+            ):
                 state = self._state()
                 if self.world.writes:
                     on_checkpoint(checkpoint.pack(state))
@@ -197,7 +266,11 @@ class _Training:
     def resume(self, state: State) -> None:
         """Puts everything back as `_state` took it."""
         values, tensors = state
-        self.step, self.epoch, self.batches_done = values["step"], values["epoch"], values["batches_done"]
+        self.step, self.epoch, self.batches_done = (
+            values["step"],
+            values["epoch"],
+            values["batches_done"],
+        )
         self.history = [Point(*point) for point in values["history"]]
         self.since = values["since"]
         self.schedule.reduction, self.schedule.best, self.schedule.waited = values["schedule"]
@@ -206,23 +279,32 @@ class _Training:
         self.latest.copy_(tensors["latest"])
         self.generator.set_state(tensors["generator"])
         checkpoint.restore_weights(self.model, checkpoint.below("model", tensors))
-        checkpoint.restore_optimizer(self.model, self.optimizers, checkpoint.below("optimizer", tensors))
+        checkpoint.restore_optimizer(
+            self.model, self.optimizers, checkpoint.below("optimizer", tensors)
+        )
         self.best = checkpoint.below("best", tensors)
         if self.average is not None:
             averages = checkpoint.below("average", tensors)
-            self.average.tensors = {name: distributed.like(averages[name], value) for name, value in self.average.tensors.items()}
-        # Another number of processes than before: what dropout draws on a new one starts from its seed.
+            self.average.tensors = {
+                name: distributed.like(averages[name], value)
+                for name, value in self.average.tensors.items()
+            }
+        # Another number of processes than before: what dropout draws on a new one starts from its
+        # seed.
         if f"rng:{self.world.rank}" in tensors:
             torch.random.set_rng_state(tensors[f"rng:{self.world.rank}"])
         if self.device.type == "cuda" and f"cuda:{self.world.rank}" in tensors:
             torch.cuda.set_rng_state(tensors[f"cuda:{self.world.rank}"], self.device)
 
     def _state(self) -> State:
-        """All of it, whole and on the CPU; all processes have to call this. Raises `GateError` where a weight is not finite."""
+        """All of it, whole and on the CPU; all processes have to call this. Raises `GateError`
+        where a weight is not finite.
+        """
         weights = checkpoint.weights(self.model)
         if not all(bool(value.isfinite().all()) for value in weights.values()):
             raise GateError(
-                f"a weight is not finite after step {self.step}; the checkpoint before it is kept: lower {self.name}.learning_rate"
+                f"a weight is not finite after step {self.step}; the checkpoint before it is kept:"
+                f" lower {self.name}.learning_rate"
             )
         assert self.rows is not None
         tensors = {
@@ -230,14 +312,27 @@ class _Training:
             "latest": self.latest,
             "generator": self.generator.get_state(),
             **checkpoint.prefixed("model", weights),
-            **checkpoint.prefixed("optimizer", checkpoint.optimizer_state(self.model, self.optimizers)),
+            **checkpoint.prefixed(
+                "optimizer", checkpoint.optimizer_state(self.model, self.optimizers)
+            ),
             **checkpoint.prefixed("best", self.best),
         }
         if self.average is not None:
-            tensors |= {f"average:{name}": distributed.whole(value) for name, value in self.average.tensors.items()}
-        tensors |= {f"rng:{rank}": state for rank, state in enumerate(self.world.gather(torch.random.get_rng_state()))}
+            tensors |= {
+                f"average:{name}": distributed.whole(value)
+                for name, value in self.average.tensors.items()
+            }
+        tensors |= {
+            f"rng:{rank}": state
+            for rank, state in enumerate(self.world.gather(torch.random.get_rng_state()))
+        }
         if self.device.type == "cuda":
-            tensors |= {f"cuda:{rank}": state for rank, state in enumerate(self.world.gather(torch.cuda.get_rng_state(self.device)))}
+            tensors |= {
+                f"cuda:{rank}": state
+                for rank, state in enumerate(
+                    self.world.gather(torch.cuda.get_rng_state(self.device))
+                )
+            }
         values = {
             "step": self.step,
             "epoch": self.epoch,
@@ -257,29 +352,46 @@ class _Training:
                 if self.lengths is not None:
                     self.rows = buckets.alike(self.rows, self.lengths, self.generator)
             left = self.rows[self.batches_done :]
-            yield from feed.batches(self.train, left, self.world.slice(self.batch), self.device, kept=self.kept)
+            yield from feed.batches(
+                self.train, left, self.world.slice(self.batch), self.device, kept=self.kept
+            )
             self.epoch, self.batches_done, self.rows = self.epoch + 1, 0, None
 
     def _learn(self, examples: Examples, rate: float, due: bool) -> tuple[float, bool]:
-        """One step: forward, loss, backward, optimizer. Gives the mean loss, and `due` of rank 0."""
+        """One step: forward, loss, backward, optimizer. Gives the mean loss, and `due` of
+        rank 0.
+        """
         mine, count = self.world.slice(self.batch), self.batch
-        raw = augment.changed(examples.inputs, self.settings.augmentation, self.generator, mine, count)
+        raw = augment.changed(
+            examples.inputs, self.settings.augmentation, self.generator, mine, count
+        )
         parts = -(-self.world.largest_share(count) // (self.settings.micro_batch or count))
-        each = torch.zeros(count + 1, device=self.device)  # of every example of the step, whichever process has it; then a signal
+        # of every example of the step, whichever process has it; then a signal
+        each = torch.zeros(count + 1, device=self.device)
         each[-1] = float(due and self.world.rank == 0)
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         at = mine.start
-        for part, (some, labels) in enumerate(zip(raw.tensor_split(parts), examples.labels.tensor_split(parts), strict=True), start=1):
-            distributed.synchronise_gradients(self.replica, last=part == parts)  # DDP looks at it in the forward pass already
-            with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+        for part, (some, labels) in enumerate(
+            zip(raw.tensor_split(parts), examples.labels.tensor_split(parts), strict=True), start=1
+        ):
+            # DDP looks at it in the forward pass already
+            distributed.synchronise_gradients(self.replica, last=part == parts)
+            with torch.autocast(
+                self.device.type, self.precision, enabled=self.precision != torch.float32
+            ):
                 inputs = self.preprocessing(some)
                 logits, teacher = self.replica(inputs), self._taught(inputs)
             settings = self.settings
-            loss = losses.each(logits, labels, settings) if teacher is None else losses.taught(logits, teacher, labels, settings)
+            loss = (
+                losses.each(logits, labels, settings)
+                if teacher is None
+                else losses.taught(logits, teacher, labels, settings)
+            )
             each[at : at + len(labels)] = loss.detach()
             at += len(labels)
-            # Gradients of the processes are averaged, while the loss is a mean over all examples: hence the size.
+            # Gradients of the processes are averaged, while the loss is a mean over all examples:
+            # hence the size.
             self.scaler.scale(loss.sum() * (self.world.size / count)).backward()  # type: ignore[no-untyped-call]
         self.world.sum(each)
         mean = each[:-1].mean().item()
@@ -287,9 +399,10 @@ class _Training:
         rows = self.rows[self.batches_done]
         if not math.isfinite(mean):
             raise GateError(
-                f"the loss is {mean} at step {self.step + 1} of {self.steps} (epoch {self.epoch}, learning rate {rate:.3g}, "
-                f"batch of {count} examples that begins with row {int(rows[0])} of the train split); "
-                f"lower {self.name}.learning_rate, or set train.precision: float32"
+                f"the loss is {mean} at step {self.step + 1} of {self.steps} (epoch {self.epoch},"
+                f" learning rate {rate:.3g}, batch of {count} examples that begins with row"
+                f" {int(rows[0])} of the train split); lower {self.name}.learning_rate, or set"
+                " train.precision: float32"
             )
         self.latest[rows.to(self.device)] = each[:-1]
         self._apply()
@@ -316,10 +429,14 @@ class _Training:
 
     def _evaluate(self, rate: float) -> None:
         if self.average is None:
-            loss, correct = evaluate(self.model, self.validation, self.preprocessing, self.world, self.name)
+            loss, correct = evaluate(
+                self.model, self.validation, self.preprocessing, self.world, self.name
+            )
         else:
             with self.average.in_place():
-                loss, correct = evaluate(self.model, self.validation, self.preprocessing, self.world, self.name)
+                loss, correct = evaluate(
+                    self.model, self.validation, self.preprocessing, self.world, self.name
+                )
         self.history.append(Point(self.step, self.epoch, _mean(self.since), rate, loss, correct))
         self.since = []
         self.schedule.seen(loss)
@@ -333,7 +450,10 @@ class _Training:
     def _stalled(self) -> bool:
         """Whether early stopping has waited long enough."""
         patience = self.settings.early_stopping
-        return patience is not None and len(self.history) - 1 - self.history.index(_lowest(self.history)) >= patience
+        return (
+            patience is not None
+            and len(self.history) - 1 - self.history.index(_lowest(self.history)) >= patience
+        )
 
     def _kept(self) -> Result:
         """Leaves the weights that are kept in the model."""
@@ -354,20 +474,32 @@ class _Training:
         if frozen == self.frozen:
             return  # it was an evaluation that had changed the mode
         self.frozen = frozen
-        self.replica = self.model  # lets go of an earlier replica, whose hooks would stay on the weights
+        # lets go of an earlier replica, whose hooks would stay on the weights
+        self.replica = self.model
         replica = distributed.replicate(self.model, self.settings, self.world, self.device)
         self.replica = torch.compile(replica) if self.settings.compile else replica
 
     def _watched(self, batches: Iterator[Examples]) -> Iterator[Examples]:
         if not self.world.writes:
             return batches
-        return progress(batches, self.name, total=self.steps, unit="examples", size=self.batch, done=self.step, facts=self._facts)
+        return progress(
+            batches,
+            self.name,
+            total=self.steps,
+            unit="examples",
+            size=self.batch,
+            done=self.step,
+            facts=self._facts,
+        )
 
     def _facts(self) -> str:
         """How it goes, for the progress bar."""
         facts = [f"loss {_mean(self.latest_losses):.4f}"] if self.latest_losses else []
         if self.history:
-            facts.append(f"validation {self.history[-1].validation_correct / len(self.validation.labels):.2%}")
+            facts.append(
+                "validation"
+                f" {self.history[-1].validation_correct / len(self.validation.labels):.2%}"
+            )
         return ", ".join(facts)
 
 
@@ -376,7 +508,8 @@ def _too_large(training: "_Training") -> str:
     from duli.training.plan import RESERVE, plan
 
     device, settings, world = training.device, training.settings, training.world
-    training.optimizers.clear()  # their state is not needed any more, and what is free is asked for now
+    # their state is not needed any more, and what is free is asked for now
+    training.optimizers.clear()
     here = min(settings.micro_batch or training.batch, world.largest_share(training.batch))
     cost = plan(
         training.model,
@@ -388,36 +521,58 @@ def _too_large(training: "_Training") -> str:
     free = free_bytes(device) or machine.available_bytes()
     # What a step keeps has to fit, and half as much again for what its layers make on the way.
     fitting = int((free * (1 - RESERVE) / 1.5 - cost.kept_fixed) / max(1, cost.kept_per_example))
-    advice = f"about {min(fitting, here // 2)} would fit: set train.micro_batch to that" if min(fitting, here // 2) else "not one would fit"
+    advice = (
+        f"about {min(fitting, here // 2)} would fit: set train.micro_batch to that"
+        if min(fitting, here // 2)
+        else "not one would fit"
+    )
     return (
-        f"out of memory at step {training.step + 1} of {training.steps} with {here} examples at once on {device.type} "
-        f"({free / 1e9:.1f} GB free, {cost.kept_per_example / 1e6:.1f} MB an example in {training.precision}); {advice}, "
-        "or let `duli plan` say what a smaller network needs; the last checkpoint is kept"
+        f"out of memory at step {training.step + 1} of {training.steps} with {here} examples at"
+        f" once on {device.type} ({free / 1e9:.1f} GB free, {cost.kept_per_example / 1e6:.1f} MB an"
+        f" example in {training.precision}); {advice}, or let `duli plan` say what a smaller"
+        " network needs; the last checkpoint is kept"
     )
 
 
-def _fits(model: nn.Module, settings: Training, batch: int, precision: torch.dtype, world: World) -> None:
+def _fits(
+    model: nn.Module, settings: Training, batch: int, precision: torch.dtype, world: World
+) -> None:
     """Refuses, before anything is done, what does not go together."""
     stack = len(layers.layers(model))
     if settings.transfer.frozen >= stack:
-        raise ParamsError(f"train.transfer.frozen = {settings.transfer.frozen}, but the network has {stack} layers, and one has to learn")
+        raise ParamsError(
+            f"train.transfer.frozen = {settings.transfer.frozen}, but the network has {stack}"
+            " layers, and one has to learn"
+        )
     if world.size > batch:
-        raise ParamsError(f"{world.size} processes for a batch of {batch} examples; raise train.batch, or start fewer")
+        raise ParamsError(
+            f"{world.size} processes for a batch of {batch} examples; raise train.batch, or start"
+            " fewer"
+        )
     if world.size > 1 and settings.parallel == "fsdp" and precision == torch.float16:
-        raise ParamsError("train.precision = 'float16' scales gradients, which parallel: fsdp does not take; set precision: bfloat16")
+        raise ParamsError(
+            "train.precision = 'float16' scales gradients, which parallel: fsdp does not take; set"
+            " precision: bfloat16"
+        )
 
 
 def _check(name: str, examples: Examples, classes: int) -> None:
-    """Cross-entropy would raise IndexError for some wrong labels, and silently skip examples labelled -100."""
+    """Cross-entropy would raise IndexError for some wrong labels, and silently skip examples
+    labelled -100.
+    """
     n = len(examples.labels)
     if n == 0 or n != len(examples.inputs):
-        raise DataError(f"the {name} split has {n} labels for {len(examples.inputs)} examples; run `dvc repro -s -f prepare`")
+        raise DataError(
+            f"the {name} split has {n} labels for {len(examples.inputs)} examples; run `dvc repro"
+            " -s -f prepare`"
+        )
     wrong = ((examples.labels < 0) | (examples.labels >= classes)).nonzero().flatten()
     if len(wrong):
         row = int(wrong[0])
         raise DataError(
-            f"row {row} of the {name} split has label {int(examples.labels[row])}, the {classes} classes are 0 to {classes - 1} "
-            f"({len(wrong)} such rows); correct the data and run `dvc repro`"
+            f"row {row} of the {name} split has label {int(examples.labels[row])}, the {classes}"
+            f" classes are 0 to {classes - 1} ({len(wrong)} such rows); correct the data and run"
+            " `dvc repro`"
         )
 
 

@@ -10,44 +10,61 @@ from torch.optim import Muon, Optimizer
 from duli.training.layers import layers
 from duli.training.params import Training
 
-# Short runs want a short memory: with the usual 0.9 and 0.999 the averages are still forming when the run ends.
+# Short runs want a short memory: with the usual 0.9 and 0.999 the averages are still forming when
+# the run ends.
 BETAS = (0.7, 0.9)
 MOMENTUM = 0.9  # of SGD; Muon keeps torch's 0.95
 START = 0.1  # where a schedule begins to rise, as a share of the peak
-MILESTONES = (0.5, 0.75)  # shares of the run after which the step schedule drops (He et al., arXiv 1512.03385, on CIFAR)
+# shares of the run after which the step schedule drops (He et al., arXiv 1512.03385, on CIFAR)
+MILESTONES = (0.5, 0.75)
 DROP = 0.1  # factor of the step and the plateau schedule
 PATIENCE = 1  # evaluations without a lower loss that the plateau schedule bears
 
-STATE_TENSORS = {"adam": 2, "adamw": 2, "sgd": 1, "muon": 1}  # kept for each weight, as large as it (muon: 2 for those that AdamW moves)
+# kept for each weight, as large as it (muon: 2 for those that AdamW moves)
+STATE_TENSORS = {"adam": 2, "adamw": 2, "sgd": 1, "muon": 1}
 
 
 class KernelMuon(Muon):
-    """torch's Muon, which takes matrices alone, for the kernels of convolutions too: [out, in, ...] is seen as [out, in * ...].
+    """torch's Muon, which takes matrices alone, for the kernels of convolutions too: [out, in, ...]
+    is seen as [out, in * ...].
 
-    As the recipe's author does for CIFAR (Keller Jordan, kellerjordan.github.io/posts/muon). Momentum is kept in the kernel's shape.
+    As the recipe's author does for CIFAR (Keller Jordan, kellerjordan.github.io/posts/muon).
+    Momentum is kept in the kernel's shape.
     """
 
     def __init__(self, groups: list[dict[str, Any]], lr: float, weight_decay: float) -> None:
-        # The learning rate adjusted to that of AdamW (arXiv 2502.16982), so that one `learning_rate` suits both.
+        # The learning rate adjusted to that of AdamW (arXiv 2502.16982), so that one
+        # `learning_rate` suits both.
         matrices = [{**group, "params": [nn.Parameter(torch.empty(1, 1))]} for group in groups]
-        super().__init__(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")  # checks for matrices ...
+        # checks for matrices ...
+        super().__init__(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
         for own, group in zip(self.param_groups, groups, strict=True):
             own["params"] = group["params"]  # ... and is given the kernels afterwards
 
-    def _init_group(self, group: Any, params: list[Tensor], grads: list[Tensor], momenta: list[Tensor]) -> bool:
+    def _init_group(
+        self, group: Any, params: list[Tensor], grads: list[Tensor], momenta: list[Tensor]
+    ) -> bool:
         for kernel in group["params"]:
             if kernel.grad is None:
                 continue
             momentum = self.state[kernel].setdefault("momentum_buffer", torch.zeros_like(kernel))
             # The three have to lie in memory alike, or their columns would not belong together.
-            grad = kernel.grad if kernel.grad.stride() == kernel.stride() else torch.empty_like(kernel).copy_(kernel.grad)
-            for views, tensor in zip((params, grads, momenta), (kernel, grad, momentum), strict=True):
+            grad = (
+                kernel.grad
+                if kernel.grad.stride() == kernel.stride()
+                else torch.empty_like(kernel).copy_(kernel.grad)
+            )
+            for views, tensor in zip(
+                (params, grads, momenta), (kernel, grad, momentum), strict=True
+            ):
                 views.append(_matrix(tensor))
         return False  # none has complex numbers
 
 
 def _matrix(kernel: Tensor) -> Tensor:
-    """A view [out, rest] of a kernel's memory, whatever its memory format; the order of the columns does not matter to Muon."""
+    """A view [out, rest] of a kernel's memory, whatever its memory format; the order of the columns
+    does not matter to Muon.
+    """
     if kernel.dim() == 4 and not kernel.is_contiguous():
         kernel = kernel.permute(0, 2, 3, 1)  # channels-last memory
     return kernel.view(len(kernel), -1)
@@ -56,8 +73,9 @@ def _matrix(kernel: Tensor) -> Tensor:
 def build(model: nn.Module, settings: Training) -> list[Optimizer]:
     """The optimizers of all weights of `model`, frozen ones too; each group has its `initial_lr`.
 
-    A layer learns at `transfer.layer_decay` times the rate of the one above it (Howard & Ruder, arXiv 1801.06146). AdamW: Loshchilov
-    & Hutter, arXiv 1711.05101. Muon moves the matrices and kernels between the first and the last layer, AdamW the rest.
+    A layer learns at `transfer.layer_decay` times the rate of the one above it (Howard & Ruder,
+    arXiv 1801.06146). AdamW: Loshchilov & Hutter, arXiv 1711.05101. Muon moves the matrices and
+    kernels between the first and the last layer, AdamW the rest.
     """
     stack = layers(model)
     rate, decay = settings.learning_rate, settings.weight_decay
@@ -66,8 +84,12 @@ def build(model: nn.Module, settings: Training) -> list[Optimizer]:
     for index, layer in enumerate(stack):
         lr = rate * settings.transfer.layer_decay ** (len(stack) - 1 - index)
         hidden = settings.optimizer == "muon" and 0 < index < len(stack) - 1
-        kernels.append({"lr": lr, "params": [weight for weight in layer if hidden and weight.dim() >= 2]})
-        others.append({"lr": lr, "params": [weight for weight in layer if not (hidden and weight.dim() >= 2)]})
+        kernels.append(
+            {"lr": lr, "params": [weight for weight in layer if hidden and weight.dim() >= 2]}
+        )
+        others.append(
+            {"lr": lr, "params": [weight for weight in layer if not (hidden and weight.dim() >= 2)]}
+        )
     kernels, others = _merged(kernels), _merged(others)
     optimizers: list[Optimizer]
     match settings.optimizer:
@@ -76,7 +98,11 @@ def build(model: nn.Module, settings: Training) -> list[Optimizer]:
         case "sgd":
             # torch has no fused SGD for the sharded weights of FSDP2.
             fused = not any(hasattr(weight, "device_mesh") for weight in model.parameters())
-            optimizers = [torch.optim.SGD(others, momentum=MOMENTUM, nesterov=True, weight_decay=decay, fused=fused)]
+            optimizers = [
+                torch.optim.SGD(
+                    others, momentum=MOMENTUM, nesterov=True, weight_decay=decay, fused=fused
+                )
+            ]
         case _:
             optimizers = [torch.optim.AdamW(others, betas=BETAS, weight_decay=decay, fused=True)]
     if kernels:
@@ -88,20 +114,27 @@ def build(model: nn.Module, settings: Training) -> list[Optimizer]:
 
 
 def _merged(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Groups of one learning rate as one, in the order of the layers; none without weights: fewer, larger calls are faster."""
+    """Groups of one learning rate as one, in the order of the layers; none without weights: fewer,
+    larger calls are faster.
+    """
     merged: dict[float, dict[str, Any]] = {}
     for group in groups:
         if group["params"]:
-            merged.setdefault(group["lr"], {"lr": group["lr"], "params": []})["params"] += group["params"]
+            merged.setdefault(group["lr"], {"lr": group["lr"], "params": []})["params"] += group[
+                "params"
+            ]
     return list(merged.values())
 
 
 class Schedule:
-    """Sets the learning rate of every step; not torch's schedulers, which cannot start within one step, nor mix with a plateau."""
+    """Sets the learning rate of every step; not torch's schedulers, which cannot start within one
+    step, nor mix with a plateau.
+    """
 
     def __init__(self, optimizers: list[Optimizer], settings: Training, steps: int) -> None:
         self._optimizers, self._settings, self._steps = optimizers, settings, steps
-        self.reduction, self.best, self.waited = 1.0, math.inf, 0  # of the plateau; a checkpoint keeps them
+        # of the plateau; a checkpoint keeps them
+        self.reduction, self.best, self.waited = 1.0, math.inf, 0
 
     def set(self, done: int) -> float:
         """Sets the rates for the step after `done` steps; gives that of the uppermost layer."""
@@ -124,10 +157,12 @@ class Schedule:
 
 
 def share_of_peak(done: int, steps: int, settings: Training) -> float:
-    """The share of the peak learning rate after `done` of `steps` steps: a straight line up over the warm-up, and then
+    """The share of the peak learning rate after `done` of `steps` steps: a straight line up over
+    the warm-up, and then
 
-    `one_cycle`: a straight line down to nothing (Smith & Topin, arXiv 1708.07120); `cosine`: half a cosine down to nothing
-    (Loshchilov & Hutter, arXiv 1608.03983); `step`: a tenth at each milestone; `plateau`, `constant`: no change.
+    `one_cycle`: a straight line down to nothing (Smith & Topin, arXiv 1708.07120); `cosine`: half a
+    cosine down to nothing (Loshchilov & Hutter, arXiv 1608.03983); `step`: a tenth at each
+    milestone; `plateau`, `constant`: no change.
     """
     peak = settings.warm_up * steps
     if done < peak:

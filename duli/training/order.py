@@ -20,12 +20,13 @@ def batches(n: int, epoch: int, settings: Training) -> int:
 def rows(losses: Tensor, epoch: int, settings: Training, generator: torch.Generator) -> Tensor:
     """The rows of an epoch (from 1) in the order they are seen: int64 [batches, batch], on the CPU.
 
-    The first epoch goes over all examples, each later one over the `settings.hardest` share with the highest last loss:
-    most digits are learned at first sight, and a second look at those costs as much as one at an example still wrong.
-    (After Loshchilov & Hutter, "Online Batch Selection for Faster Training of Neural Networks", arXiv 1511.06343, which
-    draws by the rank of the latest known loss.) `losses` [n] is what the caller knows of each example when the epoch
-    begins; infinity for one that was not seen yet. Batches are full; the few examples left over at the end of an epoch
-    are other ones every time.
+    The first epoch goes over all examples, each later one over the `settings.hardest` share with
+    the highest last loss: most digits are learned at first sight, and a second look at those costs
+    as much as one at an example still wrong. (After Loshchilov & Hutter, "Online Batch Selection
+    for Faster Training of Neural Networks", arXiv 1511.06343, which draws by the rank of the latest
+    known loss.) `losses` [n] is what the caller knows of each example when the epoch begins;
+    infinity for one that was not seen yet. Batches are full; the few examples left over at the end
+    of an epoch are other ones every time.
     """
     n = len(losses)
     batch = min(settings.batch, n)

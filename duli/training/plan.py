@@ -1,6 +1,8 @@
-"""What training a network will cost, before any of it is done: parameters, arithmetic, memory, and how many GPUs would hold it.
+"""What training a network will cost, before any of it is done: parameters, arithmetic, memory, and
+how many GPUs would hold it.
 
-The network runs once on tensors without content (torch's FakeTensorMode), so that neither its weights nor its activations take memory.
+The network runs once on tensors without content (torch's FakeTensorMode), so that neither its
+weights nor its activations take memory.
 """
 
 from collections.abc import Iterable
@@ -17,7 +19,8 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 from duli.errors import ParamsError
 
 FLOAT32 = 4  # bytes
-# Share of a device's memory left for what nobody can foresee: temporaries of the layers, workspaces of the libraries, fragmentation.
+# Share of a device's memory left for what nobody can foresee: temporaries of the layers, workspaces
+# of the libraries, fragmentation.
 RESERVE = 0.1
 
 
@@ -30,7 +33,8 @@ class Plan(NamedTuple):
     step_flops: int  # one training step: forward and backward for the whole batch
     batch: int  # examples a step, on all devices together
     micro_batch: int  # of these at once in memory
-    weights: int  # parameters and buffers, in float32 whatever the precision: autocast makes its own copies
+    # parameters and buffers, in float32 whatever the precision: autocast makes its own copies
+    weights: int
     gradients: int
     optimizer: int
     ema: int
@@ -44,7 +48,9 @@ class Plan(NamedTuple):
         return self.kept_fixed + self.kept_per_example * examples
 
     def memory(self) -> dict[str, int]:
-        """What one device holds at the height of a step, by kind; temporaries come on top (`RESERVE`)."""
+        """What one device holds at the height of a step, by kind; temporaries come on top
+        (`RESERVE`).
+        """
         return {
             "weights": self.weights,
             "gradients": self.gradients,
@@ -55,18 +61,26 @@ class Plan(NamedTuple):
         }
 
     def ddp(self, devices: int) -> int:
-        """Each of so many devices under DistributedDataParallel: all is there on each of them, only the batch is divided."""
+        """Each of so many devices under DistributedDataParallel: all is there on each of them, only
+        the batch is divided.
+        """
         replicated = self.weights + self.gradients + self.optimizer + self.ema + self.examples
         return replicated + self.activations(self._share(devices))
 
     def fsdp(self, devices: int) -> int:
-        """Each of so many devices under FSDP: weights, gradients, optimizer and EMA divided, the largest layer gathered.
+        """Each of so many devices under FSDP: weights, gradients, optimizer and EMA divided, the
+        largest layer gathered.
 
-        The gathered layer counts twice: its weights, and its gradients before they are summed over the devices. (Rajbhandari et al.,
-        "ZeRO", arXiv 1910.02054, stage 3.)
+        The gathered layer counts twice: its weights, and its gradients before they are summed over
+        the devices. (Rajbhandari et al., "ZeRO", arXiv 1910.02054, stage 3.)
         """
         divided = self.weights + self.gradients + self.optimizer + self.ema
-        return -(-divided // devices) + 2 * FLOAT32 * self.largest_layer + self.examples + self.activations(self._share(devices))
+        return (
+            -(-divided // devices)
+            + 2 * FLOAT32 * self.largest_layer
+            + self.examples
+            + self.activations(self._share(devices))
+        )
 
     def _share(self, devices: int) -> int:
         return min(self.micro_batch, -(-self.batch // devices))
@@ -84,27 +98,33 @@ def plan(
     examples: int = 0,
     device: torch.device | None = None,
 ) -> Plan:
-    """The cost of training `model` (in training mode, on any device or on `meta`; it stays as it is).
+    """The cost of training `model` (in training mode, on any device or on `meta`; it stays as it
+    is).
 
-    Its inputs are like `inputs` [any number, ...], whose values do not matter; its outputs are logits [n, classes].
+    Its inputs are like `inputs` [any number, ...], whose values do not matter; its outputs are
+    logits [n, classes].
 
-    `batch` examples make a step, of which `micro_batch` are in memory at once; `precision` other than float32 is autocast's;
-    `optimizer_tensors` counts the float32 tensors kept per trained parameter (AdamW 2, SGD with momentum 1); `examples` are bytes
-    of the dataset that stay on the device. Activations are those of the kernels of `device` (default: the CPU), as
-    torch.autograd.graph.saved_tensors_hooks sees them: each storage once, weights not counted. (Short by 4 bytes a channel of batch
-    normalisation under autocast, whose statistics torch's stand-in keeps in the lower precision.) FLOPs are those of
-    torch.utils.flop_counter: matrix products, convolutions, attention; what works element by element is left out.
-    Raises `ParamsError` where no weight is trained.
+    `batch` examples make a step, of which `micro_batch` are in memory at once; `precision` other
+    than float32 is autocast's; `optimizer_tensors` counts the float32 tensors kept per trained
+    parameter (AdamW 2, SGD with momentum 1); `examples` are bytes of the dataset that stay on the
+    device. Activations are those of the kernels of `device` (default: the CPU), as
+    torch.autograd.graph.saved_tensors_hooks sees them: each storage once, weights not counted.
+    (Short by 4 bytes a channel of batch normalisation under autocast, whose statistics torch's
+    stand-in keeps in the lower precision.) FLOPs are those of torch.utils.flop_counter: matrix
+    products, convolutions, attention; what works element by element is left out. Raises
+    `ParamsError` where no weight is trained.
     """
     device = device or torch.device("cpu")
     parameters = [*model.parameters()]
     trainable = sum(weight.numel() for weight in parameters if weight.requires_grad)
     if not trainable:
         raise ParamsError(
-            f"train.transfer.frozen keeps all {len(parameters)} weight tensors as they are: nothing is left to learn; lower it"
+            f"train.transfer.frozen keeps all {len(parameters)} weight tensors as they are: nothing"
+            " is left to learn; lower it"
         )
     weights = _bytes(parameters) + _bytes(model.buffers())
-    # What is kept is a straight line over the number of examples. Two at least: batch normalisation cannot train on one.
+    # What is kept is a straight line over the number of examples. Two at least: batch normalisation
+    # cannot train on one.
     two, four = (_trace(model, inputs, n, precision, device) for n in (2, 4))
     per_example = (four.kept - two.kept) // 2
     return Plan(
@@ -120,7 +140,13 @@ def plan(
         ema=weights if ema else 0,
         kept_per_example=per_example,
         kept_fixed=two.kept - 2 * per_example,
-        largest_layer=max((sum(weight.numel() for weight in layer.parameters(recurse=False)) for layer in model.modules()), default=0),
+        largest_layer=max(
+            (
+                sum(weight.numel() for weight in layer.parameters(recurse=False))
+                for layer in model.modules()
+            ),
+            default=0,
+        ),
         examples=examples,
     )
 
@@ -131,13 +157,23 @@ def fits(needed: int, available: float) -> bool:
 
 
 def ddp_devices(cost: Plan, available: float) -> int | None:
-    """The fewest devices of `available` bytes that hold it under DDP; None where not even one example a device fits."""
-    return next((devices for devices in range(1, cost.batch + 1) if fits(cost.ddp(devices), available)), None)
+    """The fewest devices of `available` bytes that hold it under DDP; None where not even one
+    example a device fits.
+    """
+    return next(
+        (devices for devices in range(1, cost.batch + 1) if fits(cost.ddp(devices), available)),
+        None,
+    )
 
 
 def fsdp_devices(cost: Plan, available: float) -> int | None:
-    """The fewest devices of `available` bytes that hold it under FSDP; None where not even one example a device fits."""
-    return next((devices for devices in range(1, cost.batch + 1) if fits(cost.fsdp(devices), available)), None)
+    """The fewest devices of `available` bytes that hold it under FSDP; None where not even one
+    example a device fits.
+    """
+    return next(
+        (devices for devices in range(1, cost.batch + 1) if fits(cost.fsdp(devices), available)),
+        None,
+    )
 
 
 class _Trace(NamedTuple):
@@ -146,22 +182,28 @@ class _Trace(NamedTuple):
     kept: int  # bytes
 
 
-def _trace(model: nn.Module, inputs: Tensor, n: int, precision: torch.dtype, device: torch.device) -> _Trace:
+def _trace(
+    model: nn.Module, inputs: Tensor, n: int, precision: torch.dtype, device: torch.device
+) -> _Trace:
     """A training step of `n` examples on tensors without content."""
     step = _Step(model, precision, device)
-    # Of nn.Module itself, because the wrapper of activation checkpointing gives other names than those it takes.
+    # Of nn.Module itself, because the wrapper of activation checkpointing gives other names than
+    # those it takes.
     named = [*nn.Module.named_parameters(step), *nn.Module.named_buffers(step)]
     with FakeTensorMode():
         state = {name: _stand_in(value, device) for name, value in named}
         given = torch.empty(n, *inputs.shape[1:], dtype=inputs.dtype, device=device)
         labels = torch.zeros(n, dtype=torch.int64, device=device)
-        # functional_call puts the stand-ins where the weights are, and the weights back when it is done.
+        # functional_call puts the stand-ins where the weights are, and the weights back when it is
+        # done.
         trace: _Trace = functional_call(step, state, (given, labels))
     return trace
 
 
 class _Step(nn.Module):
-    """A training step that measures itself; a module, so that the stand-ins stay in place until its backward pass has ended."""
+    """A training step that measures itself; a module, so that the stand-ins stay in place until its
+    backward pass has ended.
+    """
 
     def __init__(self, model: nn.Module, precision: torch.dtype, device: torch.device) -> None:
         super().__init__()
@@ -171,13 +213,18 @@ class _Step(nn.Module):
         kept = _Kept([*self.parameters(), *self.buffers()])
         with saved_tensors_hooks(kept.pack, lambda tensor: tensor):
             self._loss(inputs, labels)
-        # Once more without the hooks: they hand out equal tensors, not the same ones, and attention that is recomputed in the
-        # backward pass then takes its query, key and value for three inputs.
+        # Once more without the hooks: they hand out equal tensors, not the same ones, and attention
+        # that is recomputed in the backward pass then takes its query, key and value for three
+        # inputs.
         with FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION) as forward:
             loss = self._loss(inputs, labels)
         with FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION) as backward:
             loss.backward()  # type: ignore[no-untyped-call]
-        return _Trace(forward.get_total_flops(), forward.get_total_flops() + backward.get_total_flops(), kept.bytes())
+        return _Trace(
+            forward.get_total_flops(),
+            forward.get_total_flops() + backward.get_total_flops(),
+            kept.bytes(),
+        )
 
     def _loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
         with torch.autocast(self._type, self._precision, enabled=self._precision != torch.float32):
@@ -186,7 +233,9 @@ class _Step(nn.Module):
 
 
 def _stand_in(value: Tensor, device: torch.device) -> Tensor:
-    return torch.empty(value.shape, dtype=value.dtype, device=device, requires_grad=value.requires_grad)
+    return torch.empty(
+        value.shape, dtype=value.dtype, device=device, requires_grad=value.requires_grad
+    )
 
 
 class _Kept:
@@ -207,15 +256,25 @@ class _Kept:
         return sum(storage.nbytes() for storage in self._storages.values())
 
 
-def _attention_forward(query: torch.Size, key: torch.Size, value: torch.Size, *_: object, **__: object) -> int:
+def _attention_forward(
+    query: torch.Size, key: torch.Size, value: torch.Size, *_: object, **__: object
+) -> int:
     return int(sdpa_flop_count(query, key, value))  # type: ignore[no-untyped-call]
 
 
-def _attention_backward(gradient: torch.Size, query: torch.Size, key: torch.Size, value: torch.Size, *_: object, **__: object) -> int:
+def _attention_backward(
+    gradient: torch.Size,
+    query: torch.Size,
+    key: torch.Size,
+    value: torch.Size,
+    *_: object,
+    **__: object,
+) -> int:
     return int(sdpa_backward_flop_count(gradient, query, key, value))  # type: ignore[no-untyped-call]
 
 
-# torch counts the attention kernels of GPUs; the CPU's has the same arithmetic and is missing from its list.
+# torch counts the attention kernels of GPUs; the CPU's has the same arithmetic and is missing from
+# its list.
 CPU_ATTENTION = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_forward,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,

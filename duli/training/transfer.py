@@ -17,8 +17,11 @@ class Loaded(NamedTuple):
     new: list[str]  # of the head: the classes are others, and it starts from its own initialisation
 
 
-def load(model: nn.Module, tensors: dict[str, Tensor], *, same_classes: bool | None = None) -> Loaded:
-    """Puts `tensors` (a state dict of the same architecture) into `model`; the head is left as it is where the classes differ.
+def load(
+    model: nn.Module, tensors: dict[str, Tensor], *, same_classes: bool | None = None
+) -> Loaded:
+    """Puts `tensors` (a state dict of the same architecture) into `model`; the head is left as it
+    is where the classes differ.
 
     `same_classes` says whether they do; None: not known, and then the shape of the head decides.
 
@@ -26,14 +29,20 @@ def load(model: nn.Module, tensors: dict[str, Tensor], *, same_classes: bool | N
     """
     own = model.state_dict()
     head = _head(model)
-    different = [name for name, value in own.items() if name not in tensors or tensors[name].shape != value.shape]
+    different = [
+        name
+        for name, value in own.items()
+        if name not in tensors or tensors[name].shape != value.shape
+    ]
     stray = sorted(tensors.keys() - own.keys() - head)
     wrong = [name for name in different if name not in head]
     if wrong or stray:
-        examples = "; ".join(_difference(name, own.get(name), tensors.get(name)) for name in (*wrong, *stray)[:3])
+        examples = "; ".join(
+            _difference(name, own.get(name), tensors.get(name)) for name in (*wrong, *stray)[:3]
+        )
         raise DataError(
-            f"train.transfer.init_from holds another network: {len(wrong) + len(stray)} tensors do not fit ({examples}); "
-            "set the `model` section to what those weights were made with"
+            f"train.transfer.init_from holds another network: {len(wrong) + len(stray)} tensors do"
+            f" not fit ({examples}); set the `model` section to what those weights were made with"
         )
     # Part of a head is no head: where the weight is new, so is the bias.
     new = [name for name in own if name in head] if different or same_classes is False else []
@@ -47,8 +56,8 @@ def load(model: nn.Module, tensors: dict[str, Tensor], *, same_classes: bool | N
 def frozen(done: int, steps: int, transfer: Transfer) -> int:
     """How many layers, from the input on, are frozen after `done` of `steps` steps.
 
-    Gradual unfreezing (Howard & Ruder, arXiv 1801.06146): over the share `unfreeze` of the run one layer after the other is freed,
-    the last frozen one first.
+    Gradual unfreezing (Howard & Ruder, arXiv 1801.06146): over the share `unfreeze` of the run one
+    layer after the other is freed, the last frozen one first.
     """
     if transfer.frozen == 0 or transfer.unfreeze == 0:
         return transfer.frozen
@@ -59,9 +68,16 @@ def frozen(done: int, steps: int, transfer: Transfer) -> int:
 def _head(model: nn.Module) -> set[str]:
     """The names of the last layer's tensors."""
     last = modules(model)[-1]
-    return {name for name, weight in model.named_parameters() if any(weight is own for own in last.parameters(recurse=False))}
+    return {
+        name
+        for name, weight in model.named_parameters()
+        if any(weight is own for own in last.parameters(recurse=False))
+    }
 
 
 def _difference(name: str, own: Tensor | None, other: Tensor | None) -> str:
-    shapes = ["missing" if tensor is None else "x".join(map(str, tensor.shape)) or "scalar" for tensor in (own, other)]
+    shapes = [
+        "missing" if tensor is None else "x".join(map(str, tensor.shape)) or "scalar"
+        for tensor in (own, other)
+    ]
     return f"{name} is {shapes[1]} there and {shapes[0]} here"

@@ -17,7 +17,8 @@ MOST = 5_000  # examples of a split that are resampled
 
 SHOWN = 5  # of many that are out of bounds
 
-Columns = Mapping[str, NDArray[np.floating[Any]]]  # statistic -> [n]; NaN is a value that is missing
+# statistic -> [n]; NaN is a value that is missing
+Columns = Mapping[str, NDArray[np.floating[Any]]]
 
 
 class Compared(NamedTuple):
@@ -60,7 +61,9 @@ def compare(train: Columns, split: Columns, tolerance: float) -> list[Compared]:
     return [Compared(name, *map(float, numbers)) for name, *numbers in rows]
 
 
-def _filled(train: Columns, split: Columns) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
+def _filled(
+    train: Columns, split: Columns
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
     """The statistics of both, means where values are missing; and which rows are the split's."""
     filled: dict[str, NDArray[np.float64]] = {}
     for name in train:
@@ -68,7 +71,9 @@ def _filled(train: Columns, split: Columns) -> tuple[dict[str, NDArray[np.float6
         missing = np.isnan(values)
         if missing.any():
             filled[f"{name}, share missing"] = missing.astype(np.float64)
-            values = np.where(missing, values[~missing].mean() if not missing.all() else 0.0, values)
+            values = np.where(
+                missing, values[~missing].mean() if not missing.all() else 0.0, values
+            )
         filled[name] = values
     return filled, np.arange(len(values)) >= len(train[name])
 
@@ -88,7 +93,17 @@ def _by_chance(train: NDArray[np.float64], split: NDArray[np.float64]) -> float:
 
 def each(split: str, compared: Iterable[Compared]) -> list[Outcome]:
     """An outcome for each statistic of a split."""
-    return [Outcome("mean to be like that of train", split, one.name, one.within, f"{one.value:.4g}", one.expected) for one in compared]
+    return [
+        Outcome(
+            "mean to be like that of train",
+            split,
+            one.name,
+            one.within,
+            f"{one.value:.4g}",
+            one.expected,
+        )
+        for one in compared
+    ]
 
 
 def together(split: str, column: str, compared: Collection[Compared]) -> Outcome:
@@ -98,4 +113,11 @@ def together(split: str, column: str, compared: Collection[Compared]) -> Outcome
     if len(out) > SHOWN:
         said.append(f"and {len(out) - SHOWN:,} more")
     observed = "; ".join(said) or f"{len(compared):,} of {len(compared):,} are"
-    return Outcome("means to be like those of train", split, column, not out, observed, "all near those of train")
+    return Outcome(
+        "means to be like those of train",
+        split,
+        column,
+        not out,
+        observed,
+        "all near those of train",
+    )

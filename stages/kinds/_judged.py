@@ -18,7 +18,9 @@ Facts = dict[str, Any]
 
 
 class Model(NamedTuple):
-    """What is judged: the network as it was trained, its export, and the variant made of it that ships."""
+    """What is judged: the network as it was trained, its export, and the variant made of it that
+    ships.
+    """
 
     description: Facts
     trained: "nn.Module"

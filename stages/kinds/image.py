@@ -1,4 +1,6 @@
-"""How models of images are judged: by what can be seen of them, spoilt, attacked, and by what the network looked at."""
+"""How models of images are judged: by what can be seen of them, spoilt, attacked, and by what the
+network looked at.
+"""
 
 from collections.abc import Mapping
 from functools import partial
@@ -42,7 +44,9 @@ def _corruptions(model: Model, test: Test, settings: Robustness) -> Facts:
 
 
 def _attacks(model: Model, test: Test, settings: Robustness) -> Facts:
-    """What both answer to images that were made against the trained network, whose gradients are known: those of int8 are not."""
+    """What both answer to images that were made against the trained network, whose gradients are
+    known: those of int8 are not.
+    """
     rows, pgd = robust.evenly(len(test.labels), settings.pgd.examples), settings.pgd
     answers = {"trained": model.answers_trained, "shipped": model.answers_shipped}
     found = robust.under_attack(
@@ -67,13 +71,17 @@ def linear(train: Test, validation: Test, test: Test) -> baseline.Linear:
 def shown(model: Model, test: Test, facts: Facts, seed: int) -> Shown:
     """The mistakes with what the network looked at, and an image under each corruption."""
     rows, found = [mistake["row"] for mistake in facts["mistakes"]], facts["robustness"]
-    curves = {which: [both[which] for both in found["pgd"].values()] for which in ("trained", "shipped")}
+    curves = {
+        which: [both[which] for both in found["pgd"].values()] for which in ("trained", "shipped")
+    }
     example = test.inputs[:1]
     return Shown(
         {"attack": charts.attack(found["pgd_sizes"], curves)},
         {
             "mistakes": _mistakes(model, test, rows),
-            "corruptions": {name: pictures.picture(corrupted(name, example, seed)[0]) for name in CORRUPTIONS},
+            "corruptions": {
+                name: pictures.picture(corrupted(name, example, seed)[0]) for name in CORRUPTIONS
+            },
             "clean": pictures.picture(example[0]),
         },
     )
@@ -82,12 +90,16 @@ def shown(model: Model, test: Test, facts: Facts, seed: int) -> Shown:
 def _mistakes(model: Model, test: Test, rows: list[int]) -> list[dict[str, str]]:
     """The image of each mistake, and what spoke for the answer rather than for the label.
 
-    That of the trained network, which has gradients: the logit of the answer less that of the label, pixel by pixel.
+    That of the trained network, which has gradients: the logit of the answer less that of the
+    label, pixel by pixel.
     """
     images, labels = test.inputs[rows], test.labels[rows]
     answers = model.answers_shipped(images) if rows else labels
     for_answer, for_label = (
-        integrated_gradients(model.trained, images, classes=classes, **model.description["normalisation"]) for classes in (answers, labels)
+        integrated_gradients(
+            model.trained, images, classes=classes, **model.description["normalisation"]
+        )
+        for classes in (answers, labels)
     )
     return [
         {"image": pictures.picture(image), "looked_at": pictures.looked_at(image, contributions)}

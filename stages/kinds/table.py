@@ -1,4 +1,6 @@
-"""How models of rows of numbers are judged: by values that are missing, and with features that are noisy or gone."""
+"""How models of rows of numbers are judged: by values that are missing, and with features that are
+noisy or gone.
+"""
 
 from collections.abc import Mapping
 from functools import partial
@@ -25,10 +27,14 @@ def looks(test: Test) -> dict[str, NDArray[np.float64]]:
 
 
 def robustness(model: Model, test: Test, settings: Robustness) -> Facts:
-    """Answers of the file that ships to rows with noise, with values that are gone, and with outliers."""
+    """Answers of the file that ships to rows with noise, with values that are gone, and with
+    outliers.
+    """
     rows = robust.evenly(len(test.labels), settings.corruptions.examples)
     clean, std = test.inputs[rows], np.array(model.description["normalisation"]["std"], np.float32)
-    ways = {name: partial(features.spoilt, name, clean, std, settings.seed) for name in features.WAYS}
+    ways = {
+        name: partial(features.spoilt, name, clean, std, settings.seed) for name in features.WAYS
+    }
     return robust.under_corruptions(model.answers_shipped, clean, ways, test.labels[rows])
 
 

@@ -1,4 +1,6 @@
-"""How models of texts are judged: by their length, mistyped, and by the characters that spoke for a wrong answer."""
+"""How models of texts are judged: by their length, mistyped, and by the characters that spoke for a
+wrong answer.
+"""
 
 from collections.abc import Mapping
 
@@ -36,8 +38,10 @@ def robustness(model: Model, test: Test, settings: Robustness) -> Facts:
     def typed(name: str) -> Inputs:
         return _inputs(test, mistyped(name, texts, settings.seed))
 
-    ways = {name: (lambda name=name: typed(name)) for name in TYPOS}
-    return robust.under_corruptions(model.answers_shipped, test.inputs[rows], ways, test.labels[rows])
+    ways = {name: lambda name=name: typed(name) for name in TYPOS}
+    return robust.under_corruptions(
+        model.answers_shipped, test.inputs[rows], ways, test.labels[rows]
+    )
 
 
 def linear(train: Test, validation: Test, test: Test) -> baseline.Linear:
@@ -56,11 +60,24 @@ def shown(model: Model, test: Test, facts: Facts, seed: int) -> Shown:
         return onnx_logits(model.onnx[model.shipped], _inputs(test, texts))
 
     mistakes = [
-        {"passage": passages.marked(text, contributions(logits, text, int(answer), int(test.labels[row])))}
-        for row, text, answer in zip(rows, _texts(test, np.array(rows, np.int64)), answers, strict=True)
+        {
+            "passage": passages.marked(
+                text, contributions(logits, text, int(answer), int(test.labels[row]))
+            )
+        }
+        for row, text, answer in zip(
+            rows, _texts(test, np.array(rows, np.int64)), answers, strict=True
+        )
     ]
     (example,) = _texts(test, np.zeros(1, np.int64))
-    return Shown({}, {"mistakes": mistakes, "corruptions": {name: mistyped(name, [example], seed)[0] for name in TYPOS}, "clean": example})
+    return Shown(
+        {},
+        {
+            "mistakes": mistakes,
+            "corruptions": {name: mistyped(name, [example], seed)[0] for name in TYPOS},
+            "clean": example,
+        },
+    )
 
 
 def _texts(test: Test, rows: NDArray[np.int64]) -> list[str]:
@@ -68,4 +85,6 @@ def _texts(test: Test, rows: NDArray[np.int64]) -> list[str]:
 
 
 def _inputs(test: Test, texts: list[str]) -> Inputs:
-    return test.kind.arrays(pa.chunked_array([pa.array([text.encode() for text in texts], pa.binary())]))
+    return test.kind.arrays(
+        pa.chunked_array([pa.array([text.encode() for text in texts], pa.binary())])
+    )

@@ -6,7 +6,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 
 def multiplying(*sizes: int, shape: tuple[int, int, int] = (1, 2, 2)) -> bytes:
-    """images uint8 [batch, *shape] -> logits [batch, last size], through one matrix for each size."""
+    """images uint8 [batch, *shape] -> logits [batch, last size], through one matrix for each
+    size.
+    """
     pixels = int(np.prod(shape))
     generator = np.random.default_rng(0)
     nodes = [
@@ -15,9 +17,17 @@ def multiplying(*sizes: int, shape: tuple[int, int, int] = (1, 2, 2)) -> bytes:
     ]
     weights = []
     for index, (rows, columns) in enumerate(zip((pixels, *sizes), sizes, strict=False)):
-        weights.append(numpy_helper.from_array(generator.standard_normal((rows, columns), np.float32), f"w{index}"))
+        weights.append(
+            numpy_helper.from_array(
+                generator.standard_normal((rows, columns), np.float32), f"w{index}"
+            )
+        )
         last = index == len(sizes) - 1
-        nodes.append(helper.make_node("MatMul", [str(index), f"w{index}"], ["logits" if last else str(index + 1)]))
+        nodes.append(
+            helper.make_node(
+                "MatMul", [str(index), f"w{index}"], ["logits" if last else str(index + 1)]
+            )
+        )
     graph = helper.make_graph(
         nodes,
         "multiplying",

@@ -13,12 +13,25 @@ def test_a_quiet_run_says_nothing() -> None:
 
 
 def test_a_spread_over_the_bound_is_told_with_who_has_it() -> None:
-    (told,) = sentences({**QUIET, "the whole machine": {"fp32": 0.01, "int8": 0.234}}, OWN, 0.1, load=0, cores=2)
+    (told,) = sentences(
+        {**QUIET, "the whole machine": {"fp32": 0.01, "int8": 0.234}}, OWN, 0.1, load=0, cores=2
+    )
     assert told == "the whole machine: rounds spread by more than 10% (int8 23%)"
 
 
 def test_what_is_no_number_counts_as_noise() -> None:
-    assert len(sentences({"one thread": {"int8": math.nan}}, {"one thread": {"int8": math.nan}}, 0.1, load=math.nan, cores=2)) == 3
+    assert (
+        len(
+            sentences(
+                {"one thread": {"int8": math.nan}},
+                {"one thread": {"int8": math.nan}},
+                0.1,
+                load=math.nan,
+                cores=2,
+            )
+        )
+        == 3
+    )
 
 
 def test_a_machine_that_was_busy_before_is_told() -> None:
@@ -27,5 +40,11 @@ def test_a_machine_that_was_busy_before_is_told() -> None:
 
 
 def test_a_core_taken_all_the_time_is_told_though_nothing_spreads() -> None:
-    (told,) = sentences(QUIET, {**OWN, "the whole machine": {"fp32": 0.53, "int8": 0.99}}, 0.1, load=1, cores=2)
-    assert told == "the whole machine: others used the cores too, its threads ran only part of the time (fp32 53%)"
+    (told,) = sentences(
+        QUIET, {**OWN, "the whole machine": {"fp32": 0.53, "int8": 0.99}}, 0.1, load=1, cores=2
+    )
+    assert (
+        told
+        == "the whole machine: others used the cores too, its threads ran only part of the time"
+        " (fp32 53%)"
+    )

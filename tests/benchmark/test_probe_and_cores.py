@@ -31,7 +31,9 @@ def test_a_larger_model_needs_more_memory(tmp_path: Path) -> None:
 
 def test_a_broken_or_foreign_file_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "broken.onnx"
-    with pytest.raises(DataError, match=r"broken\.onnx: onnxruntime cannot load this model") as told:
+    with pytest.raises(
+        DataError, match=r"broken\.onnx: onnxruntime cannot load this model"
+    ) as told:
         once(path, LARGE[:5000])
     assert "\n" not in str(told.value)
     with pytest.raises(DataError, match="does not have the SHA-256"):
@@ -61,7 +63,10 @@ def test_a_core_that_is_shared_halves_the_throughput_and_leaves_the_cost() -> No
     shared = cores.facts([[cores.Work(50, 1.0, 0.5), cores.Work(55, 1.0, 0.5)]] * 3, 8)
     assert alone["machine_throughput"]["value"] == 8 * 210
     assert shared["machine_throughput"]["value"] == 8 * 105
-    assert (alone["machine_throughput"]["cpu_share"], shared["machine_throughput"]["cpu_share"]) == (1, 0.5)
+    assert (
+        alone["machine_throughput"]["cpu_share"],
+        shared["machine_throughput"]["cpu_share"],
+    ) == (1, 0.5)
     assert alone["cpu_us"]["value"] == shared["cpu_us"]["value"] == pytest.approx(2e6 / (8 * 210))
     assert shared["machine_throughput"]["n"] == 3 * 105
 
@@ -69,8 +74,16 @@ def test_a_core_that_is_shared_halves_the_throughput_and_leaves_the_cost() -> No
 def test_a_process_that_is_killed_is_one_line() -> None:
     def kill_one() -> None:
         for _ in range(2000):
-            children = {int(child) for task in Path("/proc/self/task").iterdir() for child in (task / "children").read_text().split()}
-            spawned = [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+            children = {
+                int(child)
+                for task in Path("/proc/self/task").iterdir()
+                for child in (task / "children").read_text().split()
+            }
+            spawned = [
+                child
+                for child in children
+                if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+            ]
             if spawned:
                 os.kill(spawned[0], signal.SIGKILL)
                 return

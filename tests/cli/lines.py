@@ -1,4 +1,6 @@
-"""A repository with nothing in it but what `duli new` needs: the default line, the graph, and a further line."""
+"""A repository with nothing in it but what `duli new` needs: the default line, the graph, and a
+further line.
+"""
 
 import shutil
 from pathlib import Path

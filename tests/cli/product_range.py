@@ -1,4 +1,6 @@
-"""Two release lines that are built and one that is not, in a repository of their own, with the reports that the stage makes."""
+"""Two release lines that are built and one that is not, in a repository of their own, with the
+reports that the stage makes.
+"""
 
 import json
 import shutil
@@ -24,7 +26,9 @@ DIGITS, REVIEWS, MINE = Path(), Path("pipelines/reviews"), Path("pipelines/mine"
 
 
 def make(root: Path) -> None:
-    """Writes the repository into an empty folder: digits in the root, reviews (texts, held, unprofitable) and mine (not built)."""
+    """Writes the repository into an empty folder: digits in the root, reviews (texts, held,
+    unprofitable) and mine (not built).
+    """
     Repo.init(str(root), no_scm=True).close()
     (root / "dvc.yaml").write_text(GRAPH)
     _line(root, DIGITS, "digits", "Handwritten digits", "image")
@@ -48,7 +52,16 @@ def change(path: Path, key: str, value: Any) -> None:
     path.write_text(json.dumps(content))
 
 
-def _line(root: Path, place: Path, name: str, title: str, kind: str, *, price: float = 1.2, accuracy: float | None = None) -> None:
+def _line(
+    root: Path,
+    place: Path,
+    name: str,
+    title: str,
+    kind: str,
+    *,
+    price: float = 1.2,
+    accuracy: float | None = None,
+) -> None:
     folder = root / place
     folder.mkdir(parents=True, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
@@ -61,7 +74,11 @@ def _line(root: Path, place: Path, name: str, title: str, kind: str, *, price: f
         line.files[STATS] = {"kind": kind}
         line.files["dist/manifest.json"]["name"] = name
         if accuracy is not None:
-            line.set("reports/evaluation.json", "accuracy", {"value": accuracy, "low": accuracy - 0.01, "high": accuracy + 0.01, "n": 1700})
+            line.set(
+                "reports/evaluation.json",
+                "accuracy",
+                {"value": accuracy, "low": accuracy - 0.01, "high": accuracy + 0.01, "n": 1700},
+            )
         line.run()
     _described(folder, name, title, line.params)
 
@@ -70,7 +87,11 @@ def _described(folder: Path, name: str, title: str, params: str) -> None:
     """The params.yaml of a line, and its copy of the graph."""
     folder.mkdir(parents=True, exist_ok=True)
     further = (folder.parent.parent / "dvc.yaml").exists()
-    release = json.dumps({**tiny.RELEASE, "name": name, "title": title, "version": "0.1.0"}, ensure_ascii=False)
-    (folder / "params.yaml").write_text(f"root: {'../..' if further else '.'}\nrelease: {release}\n{params}")
+    release = json.dumps(
+        {**tiny.RELEASE, "name": name, "title": title, "version": "0.1.0"}, ensure_ascii=False
+    )
+    (folder / "params.yaml").write_text(
+        f"root: {'../..' if further else '.'}\nrelease: {release}\n{params}"
+    )
     if further:
         shutil.copy(folder.parent.parent / "dvc.yaml", folder)

@@ -35,16 +35,30 @@ class Line:
         self.gate: dict[str, Any] = {"measure": "business.accuracy", "min": 0.0}
         (folder / "champion.json").write_text('{"champion": null}\n')
 
-    def release(self, *, bias: float = 0.0, shift: int = 0, verdict_min: float = 0.0, price: float = 1.0, sign: bool = False) -> int:
-        """Makes and logs a release of the model with this bias, tested on images that begin at `shift`; gives its model version."""
+    def release(
+        self,
+        *,
+        bias: float = 0.0,
+        shift: int = 0,
+        verdict_min: float = 0.0,
+        price: float = 1.0,
+        sign: bool = False,
+    ) -> int:
+        """Makes and logs a release of the model with this bias, tested on images that begin at
+        `shift`; gives its model version.
+        """
         facts = tiny.write_line(self.folder, tiny.model(bias=bias), n=N)
         test = _test(shift)
-        images = np.frombuffer(b"".join(test["content"].to_pylist()), np.uint8).reshape(-1, *tiny.SHAPE)
+        images = np.frombuffer(b"".join(test["content"].to_pylist()), np.uint8).reshape(
+            -1, *tiny.SHAPE
+        )
         labels = np.array(test["label"].to_pylist())
         probabilities = softmax(onnx_logits(tiny.model(bias=bias), images) / 0.5).astype(np.float32)
         right = int((probabilities.argmax(axis=1) == labels).sum())
         facts = tiny.evidence(tiny.model(bias=bias), right, N)
-        facts["stats"]["splits"]["test"]["digest"] = facts["evaluation"]["test_digest"] = digest(test)
+        facts["stats"]["splits"]["test"]["digest"] = facts["evaluation"]["test_digest"] = digest(
+            test
+        )
         tiny.rewrite(self.folder, facts)
         pq.write_table(test, self.folder / "data/prepared/test.parquet")
         self.gate = {"measure": "business.accuracy", "min": verdict_min}
@@ -82,7 +96,10 @@ class Line:
     def _reports(self, probabilities: Any, labels: Any, accuracy: float, price: float) -> None:
         reports = self.folder / "reports"
         flat = pa.array(probabilities.ravel())
-        columns = {"id": pa.array([f"image {index}" for index in range(N)]), "label": pa.array(labels, pa.int16())}
+        columns = {
+            "id": pa.array([f"image {index}" for index in range(N)]),
+            "label": pa.array(labels, pa.int16()),
+        }
         columns["int8"] = pa.FixedSizeListArray.from_arrays(flat, probabilities.shape[1])
         pq.write_table(pa.table(columns), reports / "predictions.parquet")
         business = {
@@ -90,7 +107,12 @@ class Line:
             "gross_margin": {"value": 0.5},
             "accuracy": {"value": accuracy},
         }
-        judged = gates.summary(gates.judge({"accuracy": gates.Gate.model_validate(self.gate)}, gates.measures({"business": business})))
+        judged = gates.summary(
+            gates.judge(
+                {"accuracy": gates.Gate.model_validate(self.gate)},
+                gates.measures({"business": business}),
+            )
+        )
         files.write_json(reports / "business.json", business)
         files.write_json(reports / "gates.json", judged)
         files.write_json(reports / "validation.json", {"success": True})

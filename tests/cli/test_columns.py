@@ -1,4 +1,6 @@
-"""What `duli new` takes a file of columns for: labels as written, no index, odd cells, numbers that float32 does not hold."""
+"""What `duli new` takes a file of columns for: labels as written, no index, odd cells, numbers that
+float32 does not hold.
+"""
 
 import csv
 import io
@@ -35,7 +37,9 @@ ROWS = 300
 
 def table(path: Path, columns: dict[str, Sequence[Any]], delimiter: str = ",") -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, delimiter=delimiter).writerows([columns.keys(), *zip(*columns.values(), strict=True)])
+        csv.writer(file, delimiter=delimiter).writerows(
+            [columns.keys(), *zip(*columns.values(), strict=True)]
+        )
     return path
 
 
@@ -49,17 +53,25 @@ def found(path: Path, **wanted: Any) -> Found:
 
 def numbers(one: Found) -> NDArray[np.float32]:
     assert one.features is not None
-    return np.frombuffer(b"".join(one.examples["content"].to_pylist()), "<f4").reshape(-1, len(one.features))
+    return np.frombuffer(b"".join(one.examples["content"].to_pylist()), "<f4").reshape(
+        -1, len(one.features)
+    )
 
 
 def wheel(one: Found, path: Path) -> Labelled:
     """What the release of that line reads in the same file."""
-    release = {"features": one.features, "centred": dict(one.centred), "columns": {"label": one.label}}
+    release = {
+        "features": one.features,
+        "centred": dict(one.centred),
+        "columns": {"label": one.label},
+    }
     return Kind(release, {}).labelled([str(path)], one.classes)
 
 
 def agree(one: Found, path: Path) -> None:
-    """The release reads every row that the line can use, with the same numbers and the same class."""
+    """The release reads every row that the line can use, with the same numbers and the same
+    class.
+    """
     rows, labels = numbers(one), np.array(one.examples["label"].to_pylist())
     usable = ~np.isinf(rows).any(axis=1) & ~np.isnan(rows).all(axis=1)
     read = wheel(one, path)
@@ -102,12 +114,16 @@ def said(one: Found, *parts: str) -> bool:
         ("-", "?"),
     ],
 )
-def test_labels_are_the_text_in_the_file_and_the_wheel_takes_them_back(tmp_path: Path, labels: tuple[str, ...]) -> None:
+def test_labels_are_the_text_in_the_file_and_the_wheel_takes_them_back(
+    tmp_path: Path, labels: tuple[str, ...]
+) -> None:
     written = [labels[row % len(labels)] for row in range(ROWS)]
     path = table(tmp_path / "a.csv", {"x": noise(), "label": written})
     one = found(path)
     names = [label.replace("\n", "\\n") for label in labels]
-    assert {name: written.count(label) for name, label in zip(names, labels, strict=True)} == one.per_class()
+    assert {
+        name: written.count(label) for name, label in zip(names, labels, strict=True)
+    } == one.per_class()
     agree(one, path)
 
 
@@ -121,7 +137,11 @@ def test_labels_are_the_text_in_the_file_and_the_wheel_takes_them_back(tmp_path:
         ([True, False], pa.bool_(), ["true", "false"]),
         ([Decimal("3.10"), Decimal("3.11")], pa.decimal128(5, 2), ["3.10", "3.11"]),
         ([date(2024, 1, 31), date(2024, 2, 1)], pa.date32(), ["2024-01-31", "2024-02-01"]),
-        ([datetime(2024, 1, 31), datetime(2024, 2, 1)], pa.timestamp("ns"), ["2024-01-31", "2024-02-01"]),
+        (
+            [datetime(2024, 1, 31), datetime(2024, 2, 1)],
+            pa.timestamp("ns"),
+            ["2024-01-31", "2024-02-01"],
+        ),
         (
             [datetime(2024, 1, 31), datetime(2024, 2, 1, 12)],
             pa.timestamp("us"),
@@ -137,7 +157,12 @@ def test_labels_of_parquet_have_one_text_that_a_csv_of_them_says_too(
     tmp_path: Path, values: list[Any], kind: pa.DataType, classes: list[str], dictionary: bool
 ) -> None:
     labels = pa.array([values[row % len(values)] for row in range(ROWS - 1)] + [None], kind)
-    held = pa.table({"x": [float(one) for one in noise()], "label": labels.dictionary_encode() if dictionary else labels})
+    held = pa.table(
+        {
+            "x": [float(one) for one in noise()],
+            "label": labels.dictionary_encode() if dictionary else labels,
+        }
+    )
     pq.write_table(held, tmp_path / "a.parquet")
     one = found(tmp_path / "a.parquet")
     assert set(one.classes) == set(classes)
@@ -151,7 +176,9 @@ def test_labels_of_parquet_have_one_text_that_a_csv_of_them_says_too(
 
 def test_bytes_that_arrow_holds_by_reference_are_labels(tmp_path: Path) -> None:
     labels = pa.array([b"a", b"b", None] * (ROWS // 3), pa.binary_view())
-    pq.write_table(pa.table({"x": [float(one) for one in noise()], "label": labels}), tmp_path / "a.parquet")
+    pq.write_table(
+        pa.table({"x": [float(one) for one in noise()], "label": labels}), tmp_path / "a.parquet"
+    )
     assert found(tmp_path / "a.parquet").per_class() == {"a": 100, "b": 100}
 
 
@@ -172,7 +199,10 @@ def test_labels_are_trimmed_and_composed_and_empty_ones_are_counted(tmp_path: Pa
     assert wheel(one, path).notes == ("100 rows without a label were left out",)
 
 
-@pytest.mark.parametrize("labels", [[f"{row / 7:.3f}" for row in range(ROWS)], [f"{row % 60 / 10}" for row in range(6000)]])
+@pytest.mark.parametrize(
+    "labels",
+    [[f"{row / 7:.3f}" for row in range(ROWS)], [f"{row % 60 / 10}" for row in range(6000)]],
+)
 def test_a_number_that_is_measured_is_no_class(tmp_path: Path, labels: list[str]) -> None:
     with pytest.raises(DataError, match="numbers with fractions"):
         found(table(tmp_path / "a.csv", {"x": noise(len(labels)), "label": labels}))
@@ -194,7 +224,9 @@ def test_the_index_of_pandas_is_no_feature(tmp_path: Path, form: str) -> None:
     frame.to_csv(path) if form == "csv" else frame.to_parquet(path)
     one = found(path)
     assert one.features == ["x"]
-    assert said(one, "left out", {"parquet": "__index_level_0__", "csv": "no name", "named": "key"}[form])
+    assert said(
+        one, "left out", {"parquet": "__index_level_0__", "csv": "no name", "named": "key"}[form]
+    )
 
 
 @pytest.mark.parametrize("name", ["Unnamed: 0", "Unnamed: 0.1", "__index_level_1__"])
@@ -244,9 +276,12 @@ MEASURED = {
 
 
 @pytest.mark.parametrize(
-    ("values", "numbers_rows"), [*((one, True) for one in NUMBERED.values()), *((one, False) for one in MEASURED.values())]
+    ("values", "numbers_rows"),
+    [*((one, True) for one in NUMBERED.values()), *((one, False) for one in MEASURED.values())],
 )
-def test_what_numbers_the_rows_in_any_order_is_no_feature(tmp_path: Path, values: list[Any], numbers_rows: bool) -> None:
+def test_what_numbers_the_rows_in_any_order_is_no_feature(
+    tmp_path: Path, values: list[Any], numbers_rows: bool
+) -> None:
     one = found(table(tmp_path / "a.csv", sorted_by_label(id=values)))
     assert (one.features == ["x"]) == numbers_rows
     assert said(one, "only number the rows", "id") == numbers_rows
@@ -256,7 +291,10 @@ def test_a_column_that_alone_separates_the_classes_is_named(tmp_path: Path) -> N
     given = sorted_by_label(
         id=sorted(random.Random(1).sample(range(10**6), ROWS)),
         code=[0] * (ROWS // 2) + [1] * (ROWS // 2),
-        weak=[f"{value:.3f}" for value in np.random.default_rng(2).normal(size=ROWS) + np.repeat([0, 1.5], ROWS // 2)],
+        weak=[
+            f"{value:.3f}"
+            for value in np.random.default_rng(2).normal(size=ROWS) + np.repeat([0, 1.5], ROWS // 2)
+        ],
         gone=["" if row < ROWS // 2 else 1 for row in range(ROWS)],
     )
     one = found(table(tmp_path / "a.csv", given))
@@ -269,15 +307,21 @@ def test_ten_classes_in_their_order_are_told_apart_and_noise_is_not() -> None:
     labels = np.repeat(np.arange(10), 50)
     assert suspects.alone(np.arange(500.0) ** 2, labels) is not None
     assert suspects.alone(np.random.default_rng(0).normal(size=500), labels) is None
-    rare = (np.arange(2000) % 100 == 0).astype(int)  # always naming the other class is right in 99 of 100
+    # always naming the other class is right in 99 of 100
+    rare = (np.arange(2000) % 100 == 0).astype(int)
     assert suspects.alone(np.random.default_rng(0).normal(size=2000), rare) is None
 
 
 # ----- cells
 
 
-@pytest.mark.parametrize("cell", [*sorted(MISSING), "NaN", "NULL", "None", "<NA>", " #DIV/0! ", "\\N", "1.#IND", "-NaN", "N/A"])
-def test_known_spellings_of_a_missing_value_are_missing_on_both_sides(tmp_path: Path, cell: str) -> None:
+@pytest.mark.parametrize(
+    "cell",
+    [*sorted(MISSING), "NaN", "NULL", "None", "<NA>", " #DIV/0! ", "\\N", "1.#IND", "-NaN", "N/A"],
+)
+def test_known_spellings_of_a_missing_value_are_missing_on_both_sides(
+    tmp_path: Path, cell: str
+) -> None:
     x = noise(200)
     x[77] = cell
     path = table(tmp_path / "a.csv", {"x": x, "z": noise(200, 1), "label": ["p", "q"] * 100})
@@ -288,8 +332,12 @@ def test_known_spellings_of_a_missing_value_are_missing_on_both_sides(tmp_path: 
     agree(one, path)
 
 
-@pytest.mark.parametrize("cell", ["abc", "1,5x", "0x10", "1_000", "١", "12:30", "5 kg", "--1", "9" * 401])
-def test_one_odd_cell_counts_as_missing_and_is_named_with_its_line(tmp_path: Path, cell: str) -> None:
+@pytest.mark.parametrize(
+    "cell", ["abc", "1,5x", "0x10", "1_000", "١", "12:30", "5 kg", "--1", "9" * 401]
+)
+def test_one_odd_cell_counts_as_missing_and_is_named_with_its_line(
+    tmp_path: Path, cell: str
+) -> None:
     x = noise(1000)
     x[700] = cell
     path = table(tmp_path / "a.csv", {"x": x, "z": noise(1000, 1), "label": ["p", "q"] * 500})
@@ -312,8 +360,14 @@ def test_one_odd_cell_counts_as_missing_and_is_named_with_its_line(tmp_path: Pat
         ("abc", "abc"),
     ],
 )
-def test_a_column_of_another_notation_is_left_out_and_its_first_cell_named(tmp_path: Path, cell: str, sort: str) -> None:
-    given = {"x": [str(row) if row % 3 == 0 else cell for row in range(ROWS)], "z": noise(), "label": ["p", "q", "r"] * 100}
+def test_a_column_of_another_notation_is_left_out_and_its_first_cell_named(
+    tmp_path: Path, cell: str, sort: str
+) -> None:
+    given = {
+        "x": [str(row) if row % 3 == 0 else cell for row in range(ROWS)],
+        "z": noise(),
+        "label": ["p", "q", "r"] * 100,
+    }
     one = found(table(tmp_path / "a.csv", given))
     assert one.features == ["z"]
     assert said(one, "left out", "x", cell, "line 3", sort)
@@ -328,7 +382,9 @@ def test_the_line_of_a_cell_counts_line_breaks_in_cells(tmp_path: Path) -> None:
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_wheel_reads_a_file_whatever_parts_its_columns(tmp_path: Path, delimiter: str) -> None:
     x = [one.replace(".", ",") for one in noise()] if delimiter == ";" else noise()
-    path = table(tmp_path / "a.csv", {"x": x, "name": ["n"] * ROWS, "outcome": ["p", "q"] * 150}, delimiter)
+    path = table(
+        tmp_path / "a.csv", {"x": x, "name": ["n"] * ROWS, "outcome": ["p", "q"] * 150}, delimiter
+    )
     one = found(path, label="outcome")
     assert (one.label, one.features) == ("outcome", ["x"])
     agree(one, path)
@@ -339,20 +395,44 @@ CELL = st.one_of(
     st.floats(width=64).map(repr),
     st.integers(-(2**70), 2**70).map(str),
     st.sampled_from(
-        [*sorted(MISSING), "1e400", "-1e400", "inf", "Infinity", "+.5", "5.", ".5e-3", "1e-400", " 7 ", "true", "FALSE", "0x1", "1_0", "٣"]
+        [
+            *sorted(MISSING),
+            "1e400",
+            "-1e400",
+            "inf",
+            "Infinity",
+            "+.5",
+            "5.",
+            ".5e-3",
+            "1e-400",
+            " 7 ",
+            "true",
+            "FALSE",
+            "0x1",
+            "1_0",
+            "٣",
+        ]
     ),
     st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6),
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.data())
-def test_the_wheel_reads_in_every_cell_what_duli_new_reads(tmp_path: Path, data: st.DataObject) -> None:
-    """Whatever stands in a few cells and labels: either both refuse the file, or both read the same rows and classes."""
+def test_the_wheel_reads_in_every_cell_what_duli_new_reads(
+    tmp_path: Path, data: st.DataObject
+) -> None:
+    """Whatever stands in a few cells and labels: either both refuse the file, or both read the same
+    rows and classes.
+    """
     columns = {name: noise(ROWS, seed) for seed, name in enumerate("abc")}
     labels = [("p", "q")[row % 2] for row in range(ROWS)]
     for _ in range(data.draw(st.integers(1, 12))):
-        columns[data.draw(st.sampled_from("abc"))][data.draw(st.integers(0, ROWS - 1))] = data.draw(CELL)
+        columns[data.draw(st.sampled_from("abc"))][data.draw(st.integers(0, ROWS - 1))] = data.draw(
+            CELL
+        )
     for row in data.draw(st.lists(st.integers(0, ROWS - 1), max_size=3)):
         labels[row] = data.draw(st.sampled_from(["", " ", "p ", "\tq", "p"]))
     delimiter = data.draw(st.sampled_from(",;\t|"))
@@ -363,9 +443,13 @@ def test_the_wheel_reads_in_every_cell_what_duli_new_reads(tmp_path: Path, data:
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=30)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(TEXT, min_size=1, max_size=8), st.lists(TEXT, min_size=2, max_size=3, unique=True))
-def test_the_wheel_reads_the_texts_and_labels_that_duli_new_reads(tmp_path: Path, texts: list[str], labels: list[str]) -> None:
+def test_the_wheel_reads_the_texts_and_labels_that_duli_new_reads(
+    tmp_path: Path, texts: list[str], labels: list[str]
+) -> None:
     from duli.serving import kind_text
 
     n = 60 * len(labels)
@@ -378,16 +462,28 @@ def test_the_wheel_reads_the_texts_and_labels_that_duli_new_reads(tmp_path: Path
         one = found(path, label="outcome", text="review")
     except DataError:  # labels that are alike once they are trimmed, or empty then
         return
-    package = tinytext.package(tmp_path / "bright_row") if not (tmp_path / "bright_row").exists() else tmp_path / "bright_row"
-    release = {**json.loads((package / "release.json").read_bytes()), "columns": {"label": one.label, "text": one.text}}
+    package = (
+        tinytext.package(tmp_path / "bright_row")
+        if not (tmp_path / "bright_row").exists()
+        else tmp_path / "bright_row"
+    )
+    release = {
+        **json.loads((package / "release.json").read_bytes()),
+        "columns": {"label": one.label, "text": one.text},
+    }
     kind = kind_text.Kind(release, {"tokenizer.json": (package / "tokenizer.json").read_bytes()})
     read = kind.labelled([str(path)], one.classes)
-    assert [normalize("NFC", text.strip()).encode() for text in read.inputs] == one.examples["content"].to_pylist()
+    assert [normalize("NFC", text.strip()).encode() for text in read.inputs] == one.examples[
+        "content"
+    ].to_pylist()
     assert read.labels.tolist() == one.examples["label"].to_pylist()
 
 
 def test_texts_that_are_numbers_are_texts_where_somebody_says_so(tmp_path: Path) -> None:
-    path = table(tmp_path / "a.csv", {"code": [f"{row}.50" for row in range(ROWS)], "label": ["p", "q"] * 150})
+    path = table(
+        tmp_path / "a.csv",
+        {"code": [f"{row}.50" for row in range(ROWS)], "label": ["p", "q"] * 150},
+    )
     assert found(path).kind == "table"
     one = found(path, text="code")
     assert one.kind == "text"
@@ -403,9 +499,12 @@ def test_long_texts_are_read_and_the_limit_of_csv_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"a,label\n\0,b\n", "NUL"), (b'a,label\n"1,b\n', "line 2"), (b'a,label\n"1"2,b\n', "line 2")]
+    ("content", "message"),
+    [(b"a,label\n\0,b\n", "NUL"), (b'a,label\n"1,b\n', "line 2"), (b'a,label\n"1"2,b\n', "line 2")],
 )
-def test_what_is_no_csv_is_refused_in_one_line(tmp_path: Path, content: bytes, message: str) -> None:
+def test_what_is_no_csv_is_refused_in_one_line(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(DataError, match=message):
         found(tmp_path / "a.csv")
@@ -428,7 +527,10 @@ CENTRED = {
 @pytest.mark.parametrize("values", CENTRED.values(), ids=CENTRED)
 def test_values_that_differ_are_told_apart(tmp_path: Path, values: list[Any], alone: bool) -> None:
     order = random.Random(0).sample(range(ROWS), ROWS)
-    given = {"t": [values[row] for row in order], "label": [("p", "q")[row % 2] for row in range(ROWS)]}
+    given = {
+        "t": [values[row] for row in order],
+        "label": [("p", "q")[row % 2] for row in range(ROWS)],
+    }
     path = table(tmp_path / "a.csv", given if alone else {"x": noise(), **given})
     one = found(path)
     rows = numbers(one)
@@ -439,7 +541,12 @@ def test_values_that_differ_are_told_apart(tmp_path: Path, values: list[Any], al
 
 
 def test_ordinary_numbers_stay_as_they_are(tmp_path: Path) -> None:
-    given = {"x": noise(), "far": [1e30] * (ROWS - 1) + [1], "out": ["1e300", *noise(seed=2)[1:]], "label": ["p", "q"] * 150}
+    given = {
+        "x": noise(),
+        "far": [1e30] * (ROWS - 1) + [1],
+        "out": ["1e300", *noise(seed=2)[1:]],
+        "label": ["p", "q"] * 150,
+    }
     one = found(table(tmp_path / "a.csv", given))
     assert not one.centred
     assert np.allclose(numbers(one)[:, 0], np.array(noise(), np.float32))
@@ -447,16 +554,24 @@ def test_ordinary_numbers_stay_as_they_are(tmp_path: Path) -> None:
 
 
 def test_a_column_that_float32_cannot_hold_whole_is_named(tmp_path: Path) -> None:
-    values = [0] * 2 + [10**15 + 3 * row for row in range(98)] + [10**9 + row / 8 for row in range(200)]
+    values = (
+        [0] * 2 + [10**15 + 3 * row for row in range(98)] + [10**9 + row / 8 for row in range(200)]
+    )
     one = found(table(tmp_path / "a.csv", {"t": values, "x": noise(), "label": ["p", "q"] * 150}))
     assert said(one, "float32", "t (")
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 @pytest.mark.parametrize("alone", [True, False])
-def test_numbers_that_float64_cannot_hold_whole_are_named(tmp_path: Path, form: str, alone: bool) -> None:
+def test_numbers_that_float64_cannot_hold_whole_are_named(
+    tmp_path: Path, form: str, alone: bool
+) -> None:
     ticks = [1_700_000_000_000_000_000 + 7 * row for row in range(ROWS)]
-    given = {"t": ticks, "label": ["p", "q"] * 150, **({} if alone else {"x": [float(one) for one in noise()]})}
+    given = {
+        "t": ticks,
+        "label": ["p", "q"] * 150,
+        **({} if alone else {"x": [float(one) for one in noise()]}),
+    }
     if form == "csv":
         path = table(tmp_path / "a.csv", given)
     else:
@@ -470,7 +585,11 @@ def test_numbers_that_float64_cannot_hold_whole_are_named(tmp_path: Path, form: 
 
 def test_a_number_spelled_in_several_ways_is_one(tmp_path: Path) -> None:
     spelled = ["2.5", "2.500000000000000000000", "25e-1", " 2.5", "", "NaN"]
-    given = {"x": noise(), "t": [spelled[row % 6] for row in range(ROWS)], "label": ["p", "q"] * 150}
+    given = {
+        "x": noise(),
+        "t": [spelled[row % 6] for row in range(ROWS)],
+        "label": ["p", "q"] * 150,
+    }
     assert not said(found(table(tmp_path / "a.csv", given)), "float32")
 
 
@@ -525,7 +644,12 @@ def test_many_columns_take_time_in_proportion(tmp_path: Path, ending: str) -> No
 def test_a_table_of_pandas_comes_back(tmp_path: Path) -> None:
     """What `to_csv` writes for integers with gaps, truths and texts."""
     frame = pd.DataFrame(
-        {"n": pd.array([1, None, 3] * 100, "Int64"), "b": [True, False] * 150, "x": np.arange(300) / 7, "label": ["p", "q", "r"] * 100}
+        {
+            "n": pd.array([1, None, 3] * 100, "Int64"),
+            "b": [True, False] * 150,
+            "x": np.arange(300) / 7,
+            "label": ["p", "q", "r"] * 100,
+        }
     )
     buffer = io.StringIO()
     frame.to_csv(buffer, index=False)

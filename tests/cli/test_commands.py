@@ -23,7 +23,9 @@ from tests.closure import ROOT
 
 
 def duli(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command as its console script calls it, in this process, where what it imports is there already."""
+    """The command as its console script calls it, in this process, where what it imports is there
+    already.
+    """
     out, err, handler = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGTERM)
     with pytest.MonkeyPatch.context() as there, redirect_stdout(out), redirect_stderr(err):
         there.chdir(folder)
@@ -41,7 +43,17 @@ def duli(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_lists_every_command_with_its_purpose() -> None:
     shown = duli(ROOT, "--help")
     assert shown.returncode == 0
-    for command in ("check", "gates", "plan", "show", "report", "track", "releases", "portfolio", "ui"):
+    for command in (
+        "check",
+        "gates",
+        "plan",
+        "show",
+        "report",
+        "track",
+        "releases",
+        "portfolio",
+        "ui",
+    ):
         assert re.search(rf"\n    {command}\s", shown.stdout)
         assert duli(ROOT, command, "--help").returncode == 0
 
@@ -64,9 +76,16 @@ def test_a_reader_that_has_gone_is_no_traceback() -> None:
     assert (shown.returncode, shown.stderr) == (141, "")
 
 
-def test_check_accepts_the_default_line_and_lists_all_mistakes_of_a_broken_one(tmp_path: Path) -> None:
+def test_check_accepts_the_default_line_and_lists_all_mistakes_of_a_broken_one(
+    tmp_path: Path,
+) -> None:
     assert "sections are valid" in duli(ROOT, "check").stdout
-    broken = (ROOT / "params.yaml").read_text().replace("epochs:", "epoks:").replace("dataset: mnist", "dataset: mnits")
+    broken = (
+        (ROOT / "params.yaml")
+        .read_text()
+        .replace("epochs:", "epoks:")
+        .replace("dataset: mnist", "dataset: mnits")
+    )
     (tmp_path / "params.yaml").write_text(broken)
     shown = duli(tmp_path, "check")
     assert shown.returncode == 2
@@ -77,11 +96,18 @@ def test_check_accepts_the_default_line_and_lists_all_mistakes_of_a_broken_one(t
 
 
 def test_check_names_a_gate_on_a_measure_that_no_stage_will_make(tmp_path: Path) -> None:
-    wrong = (ROOT / "params.yaml").read_text().replace("measure: business.gross_margin,", "measure: business.gros_margin,")
+    wrong = (
+        (ROOT / "params.yaml")
+        .read_text()
+        .replace("measure: business.gross_margin,", "measure: business.gros_margin,")
+    )
     (tmp_path / "params.yaml").write_text(wrong)
     shown = duli(tmp_path, "check")
     assert shown.returncode == 2
-    assert "gates.require.margin.measure: there is no measure business.gros_margin (is business.gross_margin meant?)" in shown.stderr
+    assert (
+        "gates.require.margin.measure: there is no measure business.gros_margin (is"
+        " business.gross_margin meant?)" in shown.stderr
+    )
 
 
 @pytest.fixture
@@ -98,7 +124,10 @@ def judged(tmp_path: Path) -> Path:
                 inner = inner.setdefault(parent, {})
             inner[last] = 1.0 if gate.min is not None else 0.0
     for name, report in reports.items():
-        files.write_json(tmp_path / ("dist/manifest.json" if name == "manifest" else f"reports/{name}.json"), report)
+        files.write_json(
+            tmp_path / ("dist/manifest.json" if name == "manifest" else f"reports/{name}.json"),
+            report,
+        )
     summary = gates.summary(gates.judge(required, gates.measures(reports)))
     files.write_json(tmp_path / "reports/gates.json", summary)
     return tmp_path
@@ -146,7 +175,10 @@ def test_gates_does_not_believe_a_report_that_no_stage_made(judged: Path) -> Non
     assert "reports/validation.json is not as the stage 'validate' made it" in shown.stderr
 
 
-@pytest.mark.parametrize("damaged", ["[]", "{}", "{", '{"results": [{}]}', "null", "3", '{"results": 3}', '{"results": [NaN]}'])
+@pytest.mark.parametrize(
+    "damaged",
+    ["[]", "{}", "{", '{"results": [{}]}', "null", "3", '{"results": 3}', '{"results": [NaN]}'],
+)
 def test_gates_names_a_gates_json_that_is_none(judged: Path, damaged: str) -> None:
     (judged / "reports/gates.json").write_text(damaged)
     shown = duli(judged, "gates")
@@ -160,7 +192,9 @@ def test_gates_lists_what_a_gate_can_name(tmp_path: Path) -> None:
     assert "evaluation.accuracy.low\n" in duli(tmp_path, "gates", "--measures").stdout
 
 
-@pytest.mark.parametrize("command", ["check", "gates", "plan", "show", "report", "portfolio", "releases"])
+@pytest.mark.parametrize(
+    "command", ["check", "gates", "plan", "show", "report", "portfolio", "releases"]
+)
 def test_an_empty_folder_gets_one_line_with_the_fix(tmp_path: Path, command: str) -> None:
     shown = duli(tmp_path, command)
     assert shown.returncode == 2
@@ -171,31 +205,51 @@ def test_an_empty_folder_gets_one_line_with_the_fix(tmp_path: Path, command: str
 
 def test_plan_says_what_training_costs_for_the_dataset_not_yet_prepared(tmp_path: Path) -> None:
     params = (ROOT / "params.yaml").read_text().replace("precision: auto", "precision: float32")
-    (tmp_path / "params.yaml").write_text(params.replace("name: fastconv", "name: mlp").replace("micro_batch: null", "micro_batch: 32"))
+    (tmp_path / "params.yaml").write_text(
+        params.replace("name: fastconv", "name: mlp").replace(
+            "micro_batch: null", "micro_batch: 32"
+        )
+    )
     shown = duli(tmp_path, "plan")
     assert shown.returncode == 0
     lines = [" ".join(line.split()) for line in shown.stdout.splitlines()]
-    assert "mlp: image of channels 1, height 28, width 28 -> 10 classes (dataset mnist, not prepared yet)" in lines
+    assert (
+        "mlp: image of channels 1, height 28, width 28 -> 10 classes (dataset mnist, not prepared"
+        " yet)" in lines
+    )
     assert "parameters 8,910" in lines
     assert "forward 17.68 kFLOP an example" in lines  # 2 * (784 * 10 + 10 * 50 + 50 * 10)
     assert "optimizer 0.07 MB adamw: 2 float32 a parameter" in lines
     assert "examples - not counted: their number is not known before they are prepared" in lines
-    assert any(line.startswith("activations") and line.endswith("32 examples, float32") for line in lines)
+    assert any(
+        line.startswith("activations") and line.endswith("32 examples, float32") for line in lines
+    )
     assert any(line.startswith("here fits: cpu with ") for line in lines)
     assert "GPUs of 24 GB: 1 under DDP, 1 under FSDP" in lines
     assert [file.name for file in tmp_path.iterdir()] == ["params.yaml"]
 
 
 @pytest.mark.slow
-def test_plan_goes_by_the_prepared_examples_and_says_where_no_gpu_is_large_enough(tmp_path: Path) -> None:
+def test_plan_goes_by_the_prepared_examples_and_says_where_no_gpu_is_large_enough(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (tmp_path / "data/prepared").mkdir(parents=True)
     splits = {name: {"examples": 1_000_000} for name in ("train", "validation", "test")}
     size = {"channels": 3, "height": 32, "width": 32}
-    stats = {"dataset": "mnist", "classes": ["a", "b"], "kind": "image", "input": size, "splits": splits}
+    stats = {
+        "dataset": "mnist",
+        "classes": ["a", "b"],
+        "kind": "image",
+        "input": size,
+        "splits": splits,
+    }
     (tmp_path / "data/prepared/stats.json").write_text(json.dumps(stats))
     shown = duli(tmp_path, "plan", "--gpu-memory", "0.01").stdout
-    assert "fastconv: image of channels 3, height 32, width 32 -> 2 classes (data/prepared/stats.json)" in shown
+    assert (
+        "fastconv: image of channels 3, height 32, width 32 -> 2 classes (data/prepared/stats.json)"
+        in shown
+    )
     assert "6,144.00 MB      2,000,000, kept as bytes" in shown
     assert "of 0.01 GB: no number is enough (up to 128, one example each) under DDP" in shown
 
@@ -210,9 +264,13 @@ def test_plan_refuses_what_is_no_size(size: str) -> None:
 @pytest.mark.slow
 def test_plan_tells_an_architecture_that_does_not_suit_the_images(tmp_path: Path) -> None:
     params = (ROOT / "params.yaml").read_text()
-    (tmp_path / "params.yaml").write_text(params.replace("name: fastconv", "name: vit_b_16").replace("patch: 7", "patch: 5"))
+    (tmp_path / "params.yaml").write_text(
+        params.replace("name: fastconv", "name: vit_b_16").replace("patch: 7", "patch: 5")
+    )
     shown = duli(tmp_path, "plan")
     assert shown.returncode == 2
-    assert shown.stderr == (
-        "duli: error: model.vit_b_16.patch = 5 does not divide the 28 pixels of the images' side; take one of 2, 4, 7, 14, 28\n"
+    assert (
+        shown.stderr
+        == "duli: error: model.vit_b_16.patch = 5 does not divide the 28 pixels of the images'"
+        " side; take one of 2, 4, 7, 14, 28\n"
     )

@@ -1,4 +1,6 @@
-"""A retraining that was killed while DVC wrote its lock, which it does in place, goes on; by real git and DVC."""
+"""A retraining that was killed while DVC wrote its lock, which it does in place, goes on; by real
+git and DVC.
+"""
 
 import subprocess
 import sys
@@ -15,7 +17,9 @@ GRAPH = "stages:\n  copy:\n    cmd: cp one two\n    deps: [one]\n    outs: [two]
 
 @pytest.fixture
 def cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository whose dvc.lock is empty, as `open(..., "w")` leaves it at first, and so is the `.dvc` file of a window."""
+    """A repository whose dvc.lock is empty, as `open(..., "w")` leaves it at first, and so is the
+    `.dvc` file of a window.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
     for command in (("git", "init", "-q"), ("dvc", "init", "-q")):
@@ -24,7 +28,10 @@ def cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("dvc.yaml").write_text(GRAPH)
     subprocess.run(("dvc", "repro", "-q"), check=True)
     subprocess.run(("git", "add", "-A"), check=True)
-    subprocess.run(("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "t"), check=True)
+    subprocess.run(
+        ("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "t"),
+        check=True,
+    )
     Path("data/accepted").mkdir(parents=True)
     for path in ("dvc.lock", "data/accepted/a.parquet.dvc"):
         Path(path).write_text("")
@@ -33,7 +40,9 @@ def cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.slow
 def test_dvc_s_list_of_processes_at_work_is_made_anew(cut_off: Path) -> None:
-    """Cut off, it stops every command of DVC for ever, whether or not a retraining was killed; whole, it is DVC's own."""
+    """Cut off, it stops every command of DVC for ever, whether or not a retraining was killed;
+    whole, it is DVC's own.
+    """
     (cut_off / "data/accepted/a.parquet.dvc").unlink()
     subprocess.run(("git", "checkout", "-q", "dvc.lock"), check=True)
     locks = cut_off / ".dvc/tmp/rwlock"

@@ -1,4 +1,6 @@
-"""Files that were damaged or written by hand are one line with the file and the fix, whatever the command."""
+"""Files that were damaged or written by hand are one line with the file and the fix, whatever the
+command.
+"""
 
 import json
 import os
@@ -24,7 +26,12 @@ SHOWN: dict[str, Any] = {
     "reports/quantization.json": {"variants": {"int8": {"bytes": 900}}},
     "reports/benchmark.json": {
         "shipped": "int8",
-        "variants": {"int8": {"latency_ms": {"value": 0.1, "p99": 0.2}, "throughput": {"value": 10.0, "batch": 8}}},
+        "variants": {
+            "int8": {
+                "latency_ms": {"value": 0.1, "p99": 0.2},
+                "throughput": {"value": 10.0, "batch": 8},
+            }
+        },
     },
     "reports/business.json": {
         "unit_cost_usd_per_million": {"value": 2.0, "low": 1.0, "high": 3.0},
@@ -32,11 +39,36 @@ SHOWN: dict[str, Any] = {
         "gross_margin": {"value": 0.5},
     },
     "reports/gates.json": {"verdict": "release", "gates": 1, "reasons": [], "results": []},
-    "reports/release_run.json": {"registered_model": "a", "version": 1, "run_id": "1234567890", "experiment": "a"},
-    "dist/manifest.json": {"name": "a", "version": "1", "signed": False, "wheel": {"file": "a.whl", "bytes": 1000, "sha256": "0"}},
+    "reports/release_run.json": {
+        "registered_model": "a",
+        "version": 1,
+        "run_id": "1234567890",
+        "experiment": "a",
+    },
+    "dist/manifest.json": {
+        "name": "a",
+        "version": "1",
+        "signed": False,
+        "wheel": {"file": "a.whl", "bytes": 1000, "sha256": "0"},
+    },
 }
-RAW = [b"[]", b"{}", b"null", b"3", b'"text"', b"", b'{"a": ', b"\xff\xfe", b'{"a": NaN}', b'{"a": 1e999}', b"[" * 100_000]
-LOCK = "schema: '2.0'\nstages:\n  report:\n    cmd: x\n    outs:\n    - path: reports/gates.json\n      md5: '0'\n"
+RAW = [
+    b"[]",
+    b"{}",
+    b"null",
+    b"3",
+    b'"text"',
+    b"",
+    b'{"a": ',
+    b"\xff\xfe",
+    b'{"a": NaN}',
+    b'{"a": 1e999}',
+    b"[" * 100_000,
+]
+LOCK = (
+    "schema: '2.0'\nstages:\n  report:\n    cmd: x\n    outs:\n    - path: reports/gates.json\n    "
+    "  md5: '0'\n"
+)
 LOCKS = {
     "conflict": f"<<<<<<< HEAD\n{LOCK}=======\n{LOCK}>>>>>>> other\n".encode(),
     "empty": b"",
@@ -50,8 +82,18 @@ LOCKS = {
     "tabs": b"schema:\n\t'2.0'\n",
     "twice": LOCK.encode() + LOCK.encode(),
     "itself": b"schema: &a [*a]\n",
-    "laughs": ("a0: &a0 [1, 1]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 60))).encode(),
-    "merges": ("a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}\n" for i in range(1, 60))).encode(),
+    "laughs": (
+        (
+            "a0: &a0 [1, 1]\n"
+            + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 60))
+        ).encode()
+    ),
+    "merges": (
+        (
+            "a0: &a0 {x: 1}\n"
+            + "".join(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}\n" for i in range(1, 60))
+        ).encode()
+    ),
     "large": b"x" * 2_000_000,
 }
 
@@ -81,13 +123,19 @@ def test_show_names_the_file_that_is_no_report(shown: Path, name: str, raw: byte
 
 
 def places(value: Any, place: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    inner = [one for key, below in value.items() for one in places(below, (*place, key))] if isinstance(value, dict) else []
+    inner = (
+        [one for key, below in value.items() for one in places(below, (*place, key))]
+        if isinstance(value, dict)
+        else []
+    )
     return [*([place] if place else []), *inner]
 
 
 @pytest.mark.parametrize("name", SHOWN)
 @pytest.mark.parametrize("change", ["missing", "list", "null"])
-def test_show_names_the_file_of_a_key_that_is_missing_or_of_another_type(shown: Path, name: str, change: str) -> None:
+def test_show_names_the_file_of_a_key_that_is_missing_or_of_another_type(
+    shown: Path, name: str, change: str
+) -> None:
     believed = []
     for *parents, last in places(SHOWN[name]):
         content = json.loads(json.dumps(SHOWN[name]))
@@ -104,12 +152,29 @@ def test_show_names_the_file_of_a_key_that_is_missing_or_of_another_type(shown: 
         if said.returncode:
             assert (said.returncode, len(said.stderr.splitlines())) == (2, 1)
             # The shipped variant is a key of other reports.
-            assert name in said.stderr or (last == "shipped" and "variants.None is missing" in said.stderr)
+            assert name in said.stderr or (
+                last == "shipped" and "variants.None is missing" in said.stderr
+            )
         else:
             believed.append(last)
     # Texts and truths, which show as what they are; a count of kinds that nobody reads.
-    assert set(believed) <= {"name", "version", "file", "signed", "sha256", "registered_model", "experiment", "n", "value", "results",
-                             "gates", "reasons", "verdict", "batch", "run_id"}  # fmt: skip
+    assert set(believed) <= {
+        "name",
+        "version",
+        "file",
+        "signed",
+        "sha256",
+        "registered_model",
+        "experiment",
+        "n",
+        "value",
+        "results",
+        "gates",
+        "reasons",
+        "verdict",
+        "batch",
+        "run_id",
+    }
 
 
 @pytest.mark.parametrize("kind", LOCKS)
@@ -118,11 +183,15 @@ def test_every_command_that_reads_dvc_lock_names_it(released: Line, kind: str) -
     for command in ("track", "promote", "gates"):
         refused(released.folder, "dvc.lock", command)
     if kind == "conflict":
-        released.params({"not_worse_by": 0.02, "better_by": None, "seed_noise": 0.0, "require_signature": False})
+        released.params(
+            {"not_worse_by": 0.02, "better_by": None, "seed_noise": 0.0, "require_signature": False}
+        )
 
 
 @pytest.mark.parametrize("raw", RAW[:9], ids=lambda raw: repr(raw[:8]))
-@pytest.mark.parametrize("name", ["dist/manifest.json", "reports/evaluation.json", "data/prepared/stats.json"])
+@pytest.mark.parametrize(
+    "name", ["dist/manifest.json", "reports/evaluation.json", "data/prepared/stats.json"]
+)
 def test_track_names_the_file_that_is_no_report(released: Line, name: str, raw: bytes) -> None:
     (released.folder / name).write_bytes(raw)
     refused(released.folder, name, "track")
@@ -136,7 +205,9 @@ def test_propose_names_a_decision_that_is_none(tmp_path: Path, raw: bytes) -> No
 
 
 @pytest.mark.parametrize("read", [recorded.stages])
-def test_a_lock_that_is_right_is_read(tmp_path: Path, read: Callable[[Path], dict[str, Any]]) -> None:
+def test_a_lock_that_is_right_is_read(
+    tmp_path: Path, read: Callable[[Path], dict[str, Any]]
+) -> None:
     assert read(tmp_path) == {}
     (tmp_path / "dvc.lock").write_text(LOCK)
     assert read(tmp_path)["report"]["outs"] == [{"path": "reports/gates.json", "md5": "0"}]
@@ -154,7 +225,9 @@ GRAPHS = {
 
 
 @pytest.mark.parametrize("kind", GRAPHS)
-def test_a_damaged_graph_is_told_better_than_by_dvc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+def test_a_damaged_graph_is_told_better_than_by_dvc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("dvc.yaml").write_bytes(GRAPHS[kind])
     with pytest.raises(DataError, match=r"dvc\.yaml.*; .*git checkout"):

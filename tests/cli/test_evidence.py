@@ -1,4 +1,6 @@
-"""Why a packed model answers otherwise than it was judged: saturation is told from rounding, and each has its remedy."""
+"""Why a packed model answers otherwise than it was judged: saturation is told from rounding, and
+each has its remedy.
+"""
 
 from types import SimpleNamespace
 from typing import Any
@@ -29,11 +31,20 @@ ROUNDING = ("rounding", "`dvc repro --force --single-item evaluate`")
     ],
 )
 def test_the_cause_follows_from_the_file_and_both_cpus(
-    monkeypatch: pytest.MonkeyPatch, pairs: int, judged: list[str], asked: list[str], most: float, told: tuple[str, str]
+    monkeypatch: pytest.MonkeyPatch,
+    pairs: int,
+    judged: list[str],
+    asked: list[str],
+    most: float,
+    told: tuple[str, str],
 ) -> None:
     native = answers.Answered(np.zeros(2, np.int64), np.full((2, 2), 0.5, np.float32), ["a", "b"])
     moved = 0.3 if machine.adds_in_16_bits(asked) else 0.0
-    monkeypatch.setattr(answers, "answers", lambda *_, exact: native._replace(probabilities=native.probabilities + moved))
+    monkeypatch.setattr(
+        answers,
+        "answers",
+        lambda *_, exact: native._replace(probabilities=native.probabilities + moved),
+    )
     monkeypatch.setattr(machine, "cpu", lambda: {"cpu": "Here", "flags": asked})
     monkeypatch.setattr(saturation, "pairs", lambda _: pairs)
     monkeypatch.setattr(evidence, "_packed_model", lambda _: b"")
@@ -42,6 +53,8 @@ def test_the_cause_follows_from_the_file_and_both_cpus(
         manifest={"name": "bright-row"},
         wheel=b"",
     )
-    said = evidence._cause(release, evidence.Split("image", b"", np.zeros(2), [], [], ""), native, most)
+    said = evidence._cause(
+        release, evidence.Split("image", b"", np.zeros(2), [], [], ""), native, most
+    )
     assert all(part in said for part in told)
     assert f"judged on There ({' '.join(judged)}), asked on Here ({' '.join(asked)})" in said

@@ -1,4 +1,6 @@
-"""The advice against damage works: its commands, given in a shell, bring the file back, by real DVC."""
+"""The advice against damage works: its commands, given in a shell, bring the file back, by real
+DVC.
+"""
 
 import json
 import re
@@ -39,7 +41,10 @@ def built(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         files.write_text(folder / ".dvc/config", new._dvc_config(folder))
     monkeypatch.chdir(folder)
     Path("dvc.yaml").write_text(GRAPH)
-    shell("dvc repro -q && git add -A -f dvc.yaml dvc.lock && git -c user.name=t -c user.email=t@l commit -qm made")
+    shell(
+        "dvc repro -q && git add -A -f dvc.yaml dvc.lock && git -c user.name=t -c user.email=t@l"
+        " commit -qm made"
+    )
     assert MADE.read_bytes() == CONTENT
     return tmp_path
 
@@ -65,14 +70,18 @@ def damage_both(root: Path) -> None:
 def damage_link(root: Path) -> None:
     """The file is DVC's copy itself, where the cache is linked."""
     damage_both(root)
-    [copy] = [path for path in root.glob(".dvc/cache/files/md5/*/*") if path.read_bytes() == CONTENT[:7]]
+    [copy] = [
+        path for path in root.glob(".dvc/cache/files/md5/*/*") if path.read_bytes() == CONTENT[:7]
+    ]
     MADE.unlink()
     MADE.hardlink_to(copy)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", [damage_file, damage_both, damage_link])
-def test_damaged_json_is_healed_by_the_commands_that_are_told(built: Path, damage: Callable[[Path], None]) -> None:
+def test_damaged_json_is_healed_by_the_commands_that_are_told(
+    built: Path, damage: Callable[[Path], None]
+) -> None:
     damage(built)
     with pytest.raises(DataError, match=re.escape(str(MADE))) as told:
         files.read_json(MADE)

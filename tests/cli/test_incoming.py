@@ -29,11 +29,18 @@ KNOBS = settings(false_alarms=0.1, resamples=100, windows=2, needed=1)
 
 def judged(knobs: Drift) -> list[Verdict]:
     """Of the newest windows that lie there."""
-    return incoming.judged(knobs, sorted([*incoming.INCOMING.glob("*.parquet"), *incoming.INCOMING.glob("*.json")])[-knobs.windows :])
+    return incoming.judged(
+        knobs,
+        sorted([*incoming.INCOMING.glob("*.parquet"), *incoming.INCOMING.glob("*.json")])[
+            -knobs.windows :
+        ],
+    )
 
 
 def images(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Bars that stand in the left, the middle or the right third, of any height and grey: their class is the third."""
+    """Bars that stand in the left, the middle or the right third, of any height and grey: their
+    class is the third.
+    """
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, 3, n)
     pixels = generator.integers(0, 20, (n, *SHAPE)).astype(np.uint8)
@@ -45,7 +52,10 @@ def images(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def put(name: str, pixels: Any, labels: Any = None, **columns: Any) -> Path:
     """A window of these images."""
-    content = [image if image is None else bytes(image) if isinstance(image, bytes) else image.tobytes() for image in pixels]
+    content = [
+        image if image is None else bytes(image) if isinstance(image, bytes) else image.tobytes()
+        for image in pixels
+    ]
     table = {"content": pa.array(content, pa.binary()), **columns}
     if labels is not None:
         table["label"] = labels
@@ -62,7 +72,11 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-DESCRIBED: dict[str, Any] = {"kind": "image", "input": KIND.input, "normalisation": {"mean": 0.2, "std": 0.3}}
+DESCRIBED: dict[str, Any] = {
+    "kind": "image",
+    "input": KIND.input,
+    "normalisation": {"mean": 0.2, "std": 0.3},
+}
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +85,13 @@ def exported() -> bytes:
     import torch
 
     torch.manual_seed(0)
-    network = mlp.build(mlp.Settings.model_validate_json('{"widths": [16]}'), channels=1, height=12, width=12, classes=3)
+    network = mlp.build(
+        mlp.Settings.model_validate_json('{"widths": [16]}'),
+        channels=1,
+        height=12,
+        width=12,
+        classes=3,
+    )
     return to_onnx(network, preprocessing(DESCRIBED), example(DESCRIBED, 2), "images")
 
 
@@ -97,7 +117,11 @@ def reference_split(folder: Path, pixels: np.ndarray, labels: np.ndarray, digest
         }
     )
     ((_, finished),) = clean.sort_out([rows], clean.judge([rows], rules), rules)
-    pq.write_table(pa.Table.from_batches([finished]), folder / "data/prepared/validation.parquet", write_page_checksum=True)
+    pq.write_table(
+        pa.Table.from_batches([finished]),
+        folder / "data/prepared/validation.parquet",
+        write_page_checksum=True,
+    )
     stats: dict[str, Any] = {
         "dataset": "mnist",
         "title": "Bars",
@@ -117,9 +141,20 @@ def test_clean_windows_are_calm_and_moved_ones_fire(trained: Path) -> None:
     assert (first.fired, second.fired) == (False, True)
     assert {row["feature"] for row in second.evidence if row["fired"]} >= {"centre_x"}
     assert {row["feature"] for row in first.evidence} == {
-        "brightness", "contrast", "min", "max", "thickness", "centre_x", "centre_y", "slant", "roughness", "confidence", "label",
-        "prediction", "embeddings",
-    }  # fmt: skip
+        "brightness",
+        "contrast",
+        "min",
+        "max",
+        "thickness",
+        "centre_x",
+        "centre_y",
+        "slant",
+        "roughness",
+        "confidence",
+        "label",
+        "prediction",
+        "embeddings",
+    }
     facts = files.read_json(incoming.FACTS)
     assert facts["fired"]
     assert [window["window"] for window in facts["windows"]] == ["1", "2"]
@@ -129,7 +164,9 @@ def test_clean_windows_are_calm_and_moved_ones_fire(trained: Path) -> None:
     assert "<script" not in page
 
 
-def test_only_the_last_windows_count_and_none_is_judged_twice(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_last_windows_count_and_none_is_judged_twice(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("1", "2", "3"):
         put(name, *images(200, int(name)))
     assert len(judged(KNOBS)) == 2
@@ -148,7 +185,9 @@ def test_only_the_last_windows_count_and_none_is_judged_twice(trained: Path, mon
     incoming.REFERENCE.unlink()
     incoming.FACTS.unlink()
     judged(KNOBS)
-    assert kept == [path.read_bytes() for path in (incoming.FACTS, incoming.PAGE, incoming.REFERENCE)]
+    assert kept == [
+        path.read_bytes() for path in (incoming.FACTS, incoming.PAGE, incoming.REFERENCE)
+    ]
 
 
 def test_other_settings_or_weights_make_another_reference(trained: Path) -> None:
@@ -169,11 +208,21 @@ def test_what_is_refused_is_counted_by_its_reason_and_not_judged(trained: Path) 
     labels = labels.astype(object)
     labels[2], labels[4], labels[5], labels[6] = labels[3], 3, -5, 2**40
     rows[8], labels[8], labels[9] = pixels[9], 0, 1
-    put("odd", rows, pa.array(labels, pa.int64()), id=pa.array([None if row == 0 else f"n{row}" for row in range(210)]))
+    put(
+        "odd",
+        rows,
+        pa.array(labels, pa.int64()),
+        id=pa.array([None if row == 0 else f"n{row}" for row in range(210)]),
+    )
     (verdict,) = judged(KNOBS)
     assert verdict.examples == 210 - 8
     (window,) = files.read_json(incoming.FACTS)["windows"]
-    assert window["refused"] == {"conflicting labels": 2, "duplicate": 1, "unknown label": 3, "unreadable": 2}
+    assert window["refused"] == {
+        "conflicting labels": 2,
+        "duplicate": 1,
+        "unknown label": 3,
+        "unreadable": 2,
+    }
     assert "3 unknown label" in incoming.PAGE.read_text()
 
 
@@ -201,11 +250,25 @@ def test_a_window_of_nothing_or_of_refused_examples_alone_is_not_judged(trained:
 def counted(pixels: np.ndarray, **changes: Any) -> str:
     """What a server that answers at random has counted of these images."""
     flat = pixels.reshape(len(pixels), -1)
-    values = {"mean": flat.mean(axis=1), "std": flat.std(axis=1), "min": flat.min(axis=1), "max": flat.max(axis=1)}
-    features = {name: np.bincount(some.astype(int), minlength=256).tolist() for name, some in values.items()}
+    values = {
+        "mean": flat.mean(axis=1),
+        "std": flat.std(axis=1),
+        "min": flat.min(axis=1),
+        "max": flat.max(axis=1),
+    }
+    features = {
+        name: np.bincount(some.astype(int), minlength=256).tolist() for name, some in values.items()
+    }
     predictions = [len(pixels) - 1, 1, 0]
-    return json.dumps({"format": incoming.FORMAT, "classes": ["left", "middle", "right"], "features": features, "predictions": predictions}
-                      | changes)  # fmt: skip
+    return json.dumps(
+        {
+            "format": incoming.FORMAT,
+            "classes": ["left", "middle", "right"],
+            "features": features,
+            "predictions": predictions,
+        }
+        | changes
+    )
 
 
 def test_statistics_of_a_server_are_a_window(trained: Path) -> None:
@@ -214,10 +277,19 @@ def test_statistics_of_a_server_are_a_window(trained: Path) -> None:
     (incoming.INCOMING / "2.json").write_text(counted(pixels))
     _, served = judged(KNOBS)
     assert served.examples == 300
-    assert {row["feature"] for row in served.evidence} == {"brightness", "contrast", "min", "max", "prediction"}
-    assert {row["feature"] for row in served.evidence if row["fired"]} <= {"prediction"}  # the server answered at random
+    assert {row["feature"] for row in served.evidence} == {
+        "brightness",
+        "contrast",
+        "min",
+        "max",
+        "prediction",
+    }
+    # the server answered at random
+    assert {row["feature"] for row in served.evidence if row["fired"]} <= {"prediction"}
     (incoming.INCOMING / "2.json").write_text(counted(pixels // 2))
-    assert {"brightness", "contrast"} <= {row["feature"] for row in judged(KNOBS)[1].evidence if row["fired"]}
+    assert {"brightness", "contrast"} <= {
+        row["feature"] for row in judged(KNOBS)[1].evidence if row["fired"]
+    }
 
 
 @pytest.mark.parametrize(
@@ -243,13 +315,21 @@ def test_other_json_is_no_window(trained: Path, text: str, said: str) -> None:
     ("make", "said"),
     [
         (lambda path: pq.write_table(pa.table({"label": [1]}), path), "has no column 'content'"),
-        (lambda path: pq.write_table(pa.table({"content": [1.5]}), path), "column 'content' is double; it has to be binary"),
-        (lambda path: pq.write_table(pa.table({"content": [b"x"], "label": ["one"]}), path), "column 'label' is string"),
+        (
+            lambda path: pq.write_table(pa.table({"content": [1.5]}), path),
+            "column 'content' is double; it has to be binary",
+        ),
+        (
+            lambda path: pq.write_table(pa.table({"content": [b"x"], "label": ["one"]}), path),
+            "column 'label' is string",
+        ),
         (lambda path: path.write_bytes(b"PAR1 no Parquet"), "cannot be read"),
         (lambda path: path.write_bytes(b""), "cannot be read"),
     ],
 )
-def test_a_file_that_is_no_window_is_named(trained: Path, make: Callable[[Path], object], said: str) -> None:
+def test_a_file_that_is_no_window_is_named(
+    trained: Path, make: Callable[[Path], object], said: str
+) -> None:
     incoming.INCOMING.mkdir(parents=True)
     make(incoming.INCOMING / "bad.parquet")
     with pytest.raises(DataError, match=said) as error:
@@ -263,5 +343,8 @@ def test_a_row_of_a_line_s_json_can_be_traced(trained: Path) -> None:
     judged(KNOBS)
     window = json.loads(incoming.FACTS.read_text())["windows"][0]
     strongest = window["evidence"][0]
-    assert f'data-key="windows.0.evidence.0.statistic">{strongest["statistic"]:.4g}' in incoming.PAGE.read_text()
+    assert (
+        f'data-key="windows.0.evidence.0.statistic">{strongest["statistic"]:.4g}'
+        in incoming.PAGE.read_text()
+    )
     assert window["sha256"] == files.sha256(incoming.INCOMING / "1.parquet")

@@ -1,4 +1,6 @@
-"""`duli keygen`: a private key that is whole, its owner's alone, outside repositories, and never overwritten."""
+"""`duli keygen`: a private key that is whole, its owner's alone, outside repositories, and never
+overwritten.
+"""
 
 import os
 import stat
@@ -44,7 +46,11 @@ def test_a_pair_for_its_owner(home: Path, capsys: pytest.CaptureFixture[str], um
     assert names(folder) == {"signing.key", "signing.pub"}
     assert (mode(folder), mode(folder / "signing.key")) == (0o700, 0o600)
     public = keys.trusted(os.environ)
-    assert keys.public_of(keys.private_place(os.environ)) == public == (folder / "signing.pub").read_bytes()
+    assert (
+        keys.public_of(keys.private_place(os.environ))
+        == public
+        == (folder / "signing.pub").read_bytes()
+    )
     told = capsys.readouterr().out
     for passage in (
         f"{folder}/signing.key (mode 0600)",
@@ -57,7 +63,9 @@ def test_a_pair_for_its_owner(home: Path, capsys: pytest.CaptureFixture[str], um
     assert "PRIVATE" not in told
 
 
-def test_other_places(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_places(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
     command.keygen(None)
     assert names(tmp_path / "settings/duli") == {"signing.key", "signing.pub"}
@@ -67,7 +75,10 @@ def test_other_places(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     command.keygen(Path("with blank"))
     assert names(tmp_path / "with blank") == {"signing.key", "signing.pub"}
-    assert f"DULI_SIGNING_KEY='{tmp_path}/with blank/signing.key' dvc repro`" in capsys.readouterr().out
+    assert (
+        f"DULI_SIGNING_KEY='{tmp_path}/with blank/signing.key' dvc repro`"
+        in capsys.readouterr().out
+    )
     assert not home.exists()
 
 
@@ -76,7 +87,9 @@ def test_no_key_is_overwritten(home: Path) -> None:
     folder = home / ".config/duli"
     private = folder / "signing.key"
     kept = private.read_bytes()
-    with pytest.raises(DataError, match=r"signing\.key is there already, and a key is never overwritten") as refusal:
+    with pytest.raises(
+        DataError, match=r"signing\.key is there already, and a key is never overwritten"
+    ) as refusal:
         command.keygen(None)
     assert "openssl" not in str(refusal.value)
     (folder / "signing.pub").unlink()
@@ -101,7 +114,9 @@ def test_not_in_a_repository(home: Path, tmp_path: Path, repository: str) -> Non
         (tmp_path / repository).mkdir()
     (tmp_path / "inside").mkdir()
     for out in (None, tmp_path, tmp_path / "new/deep"):
-        with pytest.raises(DataError, match=f"is in the repository {tmp_path}, where a private key is committed"):
+        with pytest.raises(
+            DataError, match=f"is in the repository {tmp_path}, where a private key is committed"
+        ):
             command.keygen(out)
     assert not home.exists()
     assert not (tmp_path / "new").exists()
@@ -127,7 +142,9 @@ def test_not_where_others_can_put_another(tmp_path: Path, open_to: int) -> None:
     assert names(tmp_path / "shared") == set()
 
 
-def test_a_key_that_another_made_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_another_made_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = keys.make
 
     def slow() -> keys.Pair:
@@ -164,27 +181,41 @@ def test_one_of_many_at_once_wins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failing", ["hardlink_to", "fsync"])
-def test_a_failure_leaves_no_key_nor_half_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+def test_a_failure_leaves_no_key_nor_half_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
     def fail(*_: object) -> None:
         raise OSError(95, "Operation not supported", "somewhere")
 
-    monkeypatch.setattr(*((Path, "hardlink_to") if failing == "hardlink_to" else (os, "fsync")), fail)
+    monkeypatch.setattr(
+        *((Path, "hardlink_to") if failing == "hardlink_to" else (os, "fsync")), fail
+    )
     with pytest.raises(DataError if failing == "hardlink_to" else OSError, match="not supported"):
         command.keygen(tmp_path / "keys")
     assert names(tmp_path / "keys") == set()
 
 
-def test_no_instant_at_which_others_can_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looked at when the key's bytes are written, and when its name appears, with a umask that hides nothing."""
+def test_no_instant_at_which_others_can_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked at when the key's bytes are written, and when its name appears, with a umask that
+    hides nothing.
+    """
     seen = []
 
     def look(real: object, path: Path, *arguments: object) -> object:
-        seen.extend((file.name, mode(file)) for file in tmp_path.rglob("*") if file.is_file() and b"PRIVATE" in file.read_bytes())
+        seen.extend(
+            (file.name, mode(file))
+            for file in tmp_path.rglob("*")
+            if file.is_file() and b"PRIVATE" in file.read_bytes()
+        )
         return real(path, *arguments)  # type: ignore[operator]
 
     for place, name in ((os, "fsync"), (os, "fchmod"), (Path, "hardlink_to"), (Path, "replace")):
         real = getattr(place, name)
-        monkeypatch.setattr(place, name, lambda path, *arguments, real=real: look(real, path, *arguments))
+        monkeypatch.setattr(
+            place, name, lambda path, *arguments, real=real: look(real, path, *arguments)
+        )
     before = os.umask(0)
     try:
         command.keygen(tmp_path)

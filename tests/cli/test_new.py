@@ -65,7 +65,9 @@ def refused(repo: Path, *arguments: str, name: str = "line") -> str:
     return shown.stderr
 
 
-def image(path: Path, size: tuple[int, int] = (8, 8), mode: str = "L", seed: int = 0, **options: Any) -> Path:
+def image(
+    path: Path, size: tuple[int, int] = (8, 8), mode: str = "L", seed: int = 0, **options: Any
+) -> Path:
     """A picture of noise."""
     channels = {"L": (), "RGB": (3,), "RGBA": (4,)}[mode]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +76,9 @@ def image(path: Path, size: tuple[int, int] = (8, 8), mode: str = "L", seed: int
     return path
 
 
-def images(folder: Path, classes: tuple[str, ...] = ("cat", "dog"), n: int = 60, **how: Any) -> Path:
+def images(
+    folder: Path, classes: tuple[str, ...] = ("cat", "dog"), n: int = 60, **how: Any
+) -> Path:
     for number, name in enumerate(classes):
         for index in range(n):
             image(folder / name / f"{index}.png", seed=1000 * number + index, **how)
@@ -93,10 +97,19 @@ def text(columns: dict[str, list[Any]], delimiter: str = ",") -> str:
         shown = "" if value is None else str(value)
         return f'"{shown}"' if any(one in shown for one in (delimiter, "\n")) else shown
 
-    return "".join(delimiter.join(map(cell, row)) + "\n" for row in (columns.keys(), *zip(*columns.values(), strict=True)))
+    return "".join(
+        delimiter.join(map(cell, row)) + "\n"
+        for row in (columns.keys(), *zip(*columns.values(), strict=True))
+    )
 
 
-def write(repo: Path, columns: dict[str, list[Any]], name: str = "mine/rows.csv", delimiter: str = ",", **options: Any) -> str:
+def write(
+    repo: Path,
+    columns: dict[str, list[Any]],
+    name: str = "mine/rows.csv",
+    delimiter: str = ",",
+    **options: Any,
+) -> str:
     (repo / name).write_text(text(columns, delimiter), **options)
     return name
 
@@ -108,24 +121,46 @@ def numbers(row: dict[str, Any]) -> list[float]:
 # ----- another line
 
 
-def test_a_line_of_another_keeps_its_recipe_and_reads_the_same_files_from_its_own_folder(repo: Path) -> None:
+def test_a_line_of_another_keeps_its_recipe_and_reads_the_same_files_from_its_own_folder(
+    repo: Path,
+) -> None:
     source = repo / "pipelines/fashion/params.yaml"
-    source.write_text(source.read_text().replace("init_from: null", "init_from: models/start.safetensors"))
+    source.write_text(
+        source.read_text().replace("init_from: null", "init_from: models/start.safetensors")
+    )
     params, _, said = made(repo, "--from", "fashion")
     before = YAML(typ="safe").load(source.read_text())
-    assert (params["root"], params["release"]["name"], params["release"]["version"]) == ("../..", "line", "0.1.0")
+    assert (params["root"], params["release"]["name"], params["release"]["version"]) == (
+        "../..",
+        "line",
+        "0.1.0",
+    )
     folder = repo / "pipelines/line"
-    for read in (lambda one: one["report"]["market"], lambda one: one["train"]["transfer"]["init_from"]):
-        assert (folder / read(params)).resolve() == (repo / "pipelines/fashion" / read(before)).resolve()
+    for read in (
+        lambda one: one["report"]["market"],
+        lambda one: one["train"]["transfer"]["init_from"],
+    ):
+        assert (folder / read(params)).resolve() == (
+            repo / "pipelines/fashion" / read(before)
+        ).resolve()
     assert params["model"] == before["model"]
     assert (folder / "dvc.yaml").read_bytes() == (repo / "dvc.yaml").read_bytes()
     assert files.read_json(folder / "champion.json") == {"champion": None}
     assert "own/" not in said
-    ours = {"params.yaml", "dvc.yaml", "champion.json", "data", "data/accepted", "data/accepted/README.md"}
+    ours = {
+        "params.yaml",
+        "dvc.yaml",
+        "champion.json",
+        "data",
+        "data/accepted",
+        "data/accepted/README.md",
+    }
     assert tree(folder) == {*ours, ".dvc", ".dvc/config", ".dvc/.gitignore", ".dvcignore"}
 
 
-def test_a_line_is_a_dvc_project_with_the_cache_and_the_remotes_of_the_repository(repo: Path) -> None:
+def test_a_line_is_a_dvc_project_with_the_cache_and_the_remotes_of_the_repository(
+    repo: Path,
+) -> None:
     (repo / ".dvc").mkdir()
     (repo / ".dvc/config").write_text(
         "[core]\n    remote = near\n    no_scm = true\n"
@@ -137,8 +172,17 @@ def test_a_line_is_a_dvc_project_with_the_cache_and_the_remotes_of_the_repositor
     with Repo(str(repo / "pipelines/line")) as line, Repo(str(repo)) as root:
         assert line.root_dir == str(repo / "pipelines/line")
         assert line.cache.local_cache_dir == str(repo / ".dvc/cache")
-        urls = [{name: remote["url"] for name, remote in one.config["remote"].items()} for one in (line, root)]
-        assert urls == [{"near": str(repo.parent / "store"), "far": "s3://bucket/duli", "disk": "/mnt/duli"}] * 2
+        urls = [
+            {name: remote["url"] for name, remote in one.config["remote"].items()}
+            for one in (line, root)
+        ]
+        assert (
+            urls
+            == [
+                {"near": str(repo.parent / "store"), "far": "s3://bucket/duli", "disk": "/mnt/duli"}
+            ]
+            * 2
+        )
         assert line.config["core"]["remote"] == "near"
         assert line.config["remote"]["near"]["verify"] is True
 
@@ -149,7 +193,9 @@ def test_a_line_follows_a_cache_that_was_moved(repo: Path, cache: str) -> None:
     (repo / ".dvc/config").write_text(f"[cache]\n    dir = {cache}\n    type = symlink\n")
     made(repo, "--from", "fashion")
     kept = ConfigObj(str(repo / "pipelines/line/.dvc/config"))["cache"]
-    assert (repo / "pipelines/line/.dvc" / kept["dir"]).resolve() == (repo / ".dvc" / cache).resolve()
+    assert (repo / "pipelines/line/.dvc" / kept["dir"]).resolve() == (
+        repo / ".dvc" / cache
+    ).resolve()
     assert kept["type"] == "symlink"
 
 
@@ -158,10 +204,15 @@ def test_a_line_of_a_line_of_own_data_reads_the_data_of_that(repo: Path) -> None
     shown = duli(repo, "new", "second", "--from", "line")
     assert shown.returncode == 0
     params = YAML(typ="safe").load((repo / "pipelines/second/params.yaml").read_text())
-    assert files.sha256(repo / "pipelines/second" / params["data"]["local"] / "examples.parquet") == params["data"]["own"]["sha256"]
+    assert (
+        files.sha256(repo / "pipelines/second" / params["data"]["local"] / "examples.parquet")
+        == params["data"]["own"]["sha256"]
+    )
 
 
-def test_a_line_can_be_named_by_its_folder_and_a_folder_of_data_comes_before_a_line_of_its_name(repo: Path) -> None:
+def test_a_line_can_be_named_by_its_folder_and_a_folder_of_data_comes_before_a_line_of_its_name(
+    repo: Path,
+) -> None:
     assert duli(repo / "pipelines", "new", "third", "--from", "fashion").returncode == 0
     images(repo / "fashion")
     params, rows, _ = made(repo, "--from", "fashion")
@@ -171,15 +222,28 @@ def test_a_line_can_be_named_by_its_folder_and_a_folder_of_data_comes_before_a_l
 # ----- what is written
 
 
-def test_params_of_own_data_name_one_network_keep_their_comments_and_are_as_easy_to_read(repo: Path) -> None:
+def test_params_of_own_data_name_one_network_keep_their_comments_and_are_as_easy_to_read(
+    repo: Path,
+) -> None:
     made(repo, "--from", write(repo, table()))
     shown = (repo / "pipelines/line/params.yaml").read_text()
     lines = shown.splitlines()
-    assert lines[0] == "# Every knob of the release line line. `duli check` validates all of it at once."
+    assert (
+        lines[0]
+        == "# Every knob of the release line line. `duli check` validates all of it at once."
+    )
     assert "    features: [width, height]" in lines
-    assert any(line.startswith("  class_share: {min: ") and line.endswith(" # of each class within each split") for line in lines)
+    assert any(
+        line.startswith("  class_share: {min: ")
+        and line.endswith(" # of each class within each split")
+        for line in lines
+    )
     assert any(line.startswith("  early_stopping: null # evaluations in a row") for line in lines)
-    sections_of = [index for index, line in enumerate(lines) if line[:1].isalpha() and not line.startswith("root")]
+    sections_of = [
+        index
+        for index, line in enumerate(lines)
+        if line[:1].isalpha() and not line.startswith("root")
+    ]
     assert all(lines[index - 1] == "" and lines[index - 2] for index in sections_of)
     assert shown.count("\n\n") == len(sections_of) == len(sections.SECTIONS)
     assert list(YAML(typ="safe").load(shown)["model"]) == ["name", "mlp"]
@@ -197,17 +261,28 @@ def test_bounds_leave_room_for_chance_in_small_splits(repo: Path) -> None:
     assert params["validate"]["max_quarantined_share"] == 0.1
 
 
-def test_a_line_of_own_data_has_to_beat_baselines_and_to_answer_tests_as_it_was_validated(repo: Path) -> None:
+def test_a_line_of_own_data_has_to_beat_baselines_and_to_answer_tests_as_it_was_validated(
+    repo: Path,
+) -> None:
     params, _, _ = made(repo, "--from", write(repo, table()))
     gates = params["gates"]["require"]
     assert "accuracy" not in gates
-    assert gates["beats_majority"] == {"measure": "evaluation.baseline.majority.gain_points", "min": 0, "on": "interval"}
-    assert gates["beats_linear"] == {"measure": "evaluation.baseline.linear.gain_points.high", "min": 0}
+    assert gates["beats_majority"] == {
+        "measure": "evaluation.baseline.majority.gain_points",
+        "min": 0,
+        "on": "interval",
+    }
+    assert gates["beats_linear"] == {
+        "measure": "evaluation.baseline.linear.gain_points.high",
+        "min": 0,
+    }
     assert gates["validation_gap"] == {"measure": "evaluation.validation_gap.low", "max": 0.02}
 
 
 @pytest.mark.parametrize("source", ["fashion", "mine/rows.csv"])
-def test_a_quick_try_of_the_line_it_is_made_of_cuts_no_data_of_a_new_one(repo: Path, source: str) -> None:
+def test_a_quick_try_of_the_line_it_is_made_of_cuts_no_data_of_a_new_one(
+    repo: Path, source: str
+) -> None:
     write(repo, table())
     for mould in (repo / "params.yaml", repo / "pipelines/fashion/params.yaml"):
         mould.write_text(mould.read_text().replace("limit: null", "limit: 50"))
@@ -216,7 +291,9 @@ def test_a_quick_try_of_the_line_it_is_made_of_cuts_no_data_of_a_new_one(repo: P
     assert params["prepare"]["limit"] is None
 
 
-def test_it_says_whose_market_a_line_of_own_data_has_and_that_no_margin_is_asked_for(repo: Path) -> None:
+def test_it_says_whose_market_a_line_of_own_data_has_and_that_no_margin_is_asked_for(
+    repo: Path,
+) -> None:
     params, _, said = made(repo, "--from", write(repo, table()))
     assert "prices, customers and competitors in the report are those of the digits" in said
     assert "cp -r data/market pipelines/line/data/" in said
@@ -235,7 +312,9 @@ def test_it_says_whose_market_a_line_of_own_data_has_and_that_no_margin_is_asked
 def test_the_gate_it_names_is_one(repo: Path) -> None:
     made(repo, "--from", write(repo, table()))
     path = repo / "pipelines/line/params.yaml"
-    path.write_text(path.read_text().replace("    latency: {", f"    {new.MARGIN}\n    latency: {{"))
+    path.write_text(
+        path.read_text().replace("    latency: {", f"    {new.MARGIN}\n    latency: {{")
+    )
     sections.check(path)
     assert Params(path).section("gates", Gates).require["margin"].measure == "business.gross_margin"
 
@@ -255,12 +334,17 @@ def test_the_same_data_give_the_same_bytes(repo: Path) -> None:
     first, _, _ = made(repo, "--from", source)
     assert duli(repo, "new", "again", "--from", source).returncode == 0
     assert (
-        YAML(typ="safe").load((repo / "pipelines/again/params.yaml").read_text())["data"]["own"]["sha256"] == first["data"]["own"]["sha256"]
+        YAML(typ="safe").load((repo / "pipelines/again/params.yaml").read_text())["data"]["own"][
+            "sha256"
+        ]
+        == first["data"]["own"]["sha256"]
     )
 
 
 @pytest.mark.parametrize("moment", ["_kept", "_write", "_checked"])
-def test_an_interruption_leaves_nothing(repo: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+def test_an_interruption_leaves_nothing(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
     source, step = write(repo, table()), getattr(new, moment)
     before = tree(repo)
 
@@ -273,16 +357,22 @@ def test_an_interruption_leaves_nothing(repo: Path, monkeypatch: pytest.MonkeyPa
     assert tree(repo) == before
 
 
-def test_what_a_killed_process_leaves_is_no_pipeline_and_not_for_git(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_killed_process_leaves_is_no_pipeline_and_not_for_git(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source, seen = write(repo, table()), []
     check = new._checked
-    monkeypatch.setattr(new, "_checked", lambda path: (check(path), seen.extend(tree(repo / "pipelines"))))
+    monkeypatch.setattr(
+        new, "_checked", lambda path: (check(path), seen.extend(tree(repo / "pipelines")))
+    )
     assert duli(repo, "new", "line", "--from", source).returncode == 0
     [scratch] = {name.split("/")[0] for name in seen if name.startswith(".new-")}
     assert f"{scratch}/line/own/examples.parquet" in seen
     assert not any(name.endswith("dvc.yaml") for name in seen)
     left = f"pipelines/{scratch}/line/params.yaml"
-    assert subprocess.run(["git", "check-ignore", "-q", left], cwd=ROOT, check=False).returncode == 0
+    assert (
+        subprocess.run(["git", "check-ignore", "-q", left], cwd=ROOT, check=False).returncode == 0
+    )
 
 
 # ----- images
@@ -306,23 +396,37 @@ def test_colours_come_one_after_the_other(repo: Path) -> None:
     params, rows, _ = made(repo, "--from", "mine")
     assert params["data"]["own"]["shape"] == [3, 24, 24]
     assert params["model"]["name"] == "fastconv"
-    content = {row["id"]: np.frombuffer(row["content"], np.uint8).reshape(3, 24, 24) for row in rows}
-    assert (content["cat/colour.png"] == np.asarray(Image.open(repo / "mine/cat/colour.png")).transpose(2, 0, 1)).all()
+    content = {
+        row["id"]: np.frombuffer(row["content"], np.uint8).reshape(3, 24, 24) for row in rows
+    }
+    assert (
+        content["cat/colour.png"]
+        == np.asarray(Image.open(repo / "mine/cat/colour.png")).transpose(2, 0, 1)
+    ).all()
     assert (content["dog/0.png"] == np.asarray(Image.open(repo / "mine/dog/0.png"))).all()
 
 
 def test_images_of_several_sizes_become_squares_of_the_usual_size(repo: Path) -> None:
-    """One tiny image does not make the others tiny, and one of 200 pixels does not make them large."""
+    """One tiny image does not make the others tiny, and one of 200 pixels does not make them
+    large.
+    """
     images(repo / "mine", size=(40, 30))
     image(repo / "mine/cat/tiny.png", (2, 3))
     image(repo / "mine/cat/large.png", (200, 150))
     params, _, said = made(repo, "--from", "mine")
     assert params["data"]["own"]["shape"] == [1, 30, 30]
-    assert "images of 3 sizes were cut to their middle square and brought to 30 x 30 pixels (--size takes another)" in said
+    assert (
+        "images of 3 sizes were cut to their middle square and brought to 30 x 30 pixels (--size"
+        " takes another)" in said
+    )
 
 
-@pytest.mark.parametrize(("arguments", "shape"), [((), [1, 48, 64]), (("--size", "20"), [1, 20, 20])])
-def test_large_images_become_smaller_by_the_mean_of_their_pixels(repo: Path, arguments: tuple[str, ...], shape: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "shape"), [((), [1, 48, 64]), (("--size", "20"), [1, 20, 20])]
+)
+def test_large_images_become_smaller_by_the_mean_of_their_pixels(
+    repo: Path, arguments: tuple[str, ...], shape: list[int]
+) -> None:
     images(repo / "mine", size=(128, 96), n=50)
     params, rows, said = made(repo, "--from", "mine", *arguments)
     assert params["data"]["own"]["shape"] == shape
@@ -334,7 +438,9 @@ def test_large_images_become_smaller_by_the_mean_of_their_pixels(repo: Path, arg
 
 
 @pytest.mark.parametrize("name", ["turned.png", "turned.tif"])
-def test_an_image_is_turned_as_its_camera_was_held_and_counts_with_that_size(repo: Path, name: str) -> None:
+def test_an_image_is_turned_as_its_camera_was_held_and_counts_with_that_size(
+    repo: Path, name: str
+) -> None:
     images(repo / "mine", size=(12, 8))
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees clockwise
@@ -349,12 +455,16 @@ def test_an_image_is_turned_as_its_camera_was_held_and_counts_with_that_size(rep
     assert (np.frombuffer(content, np.uint8).reshape(8, 12) == upright).all()
 
 
-def test_sixteen_bits_lose_the_lower_eight_and_what_is_transparent_becomes_white(repo: Path) -> None:
+def test_sixteen_bits_lose_the_lower_eight_and_what_is_transparent_becomes_white(
+    repo: Path,
+) -> None:
     images(repo / "mine")
     deep = np.random.default_rng(1).integers(0, 1 << 16, (8, 8)).astype(np.uint16)
     Image.fromarray(deep).save(repo / "mine/cat/deep.png")
     grey, alpha = np.full((8, 8), 50, np.uint8), np.repeat(np.uint8([0, 255]), 32).reshape(8, 8)
-    Image.merge("LA", (Image.fromarray(grey), Image.fromarray(alpha))).save(repo / "mine/cat/clear.png")
+    Image.merge("LA", (Image.fromarray(grey), Image.fromarray(alpha))).save(
+        repo / "mine/cat/clear.png"
+    )
     params, rows, said = made(repo, "--from", "mine")
     assert params["data"]["own"]["shape"] == [1, 8, 8]
     content = {row["id"]: np.frombuffer(row["content"], np.uint8).reshape(8, 8) for row in rows}
@@ -364,7 +474,9 @@ def test_sixteen_bits_lose_the_lower_eight_and_what_is_transparent_becomes_white
 
 
 @pytest.mark.parametrize(("highest", "depth"), [(4095, 12), (1000, 10), (255, 8), (40_000, None)])
-def test_grey_levels_of_fewer_bits_than_sixteen_keep_what_tells_them_apart(repo: Path, highest: int, depth: int | None) -> None:
+def test_grey_levels_of_fewer_bits_than_sixteen_keep_what_tells_them_apart(
+    repo: Path, highest: int, depth: int | None
+) -> None:
     for index in range(120):
         folder = repo / "mine" / ("cat" if index % 2 else "dog")
         folder.mkdir(parents=True, exist_ok=True)
@@ -386,7 +498,12 @@ def test_colours_of_twelve_bits_are_named(repo: Path) -> None:
     rows = np.random.default_rng(0).integers(0, 4096, (24, 72)).astype(">u2")
     head = struct.pack(">IIBBBBB", 24, 24, 16, 2, 0, 0, 0)
     packed = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
-    content = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
+    content = (
+        b"\x89PNG\r\n\x1a\n"
+        + _chunk(b"IHDR", head)
+        + _chunk(b"IDAT", packed)
+        + _chunk(b"IEND", b"")
+    )
     (repo / "mine/cat/dim.png").write_bytes(content)
     assert "1 images of 16 bits a colour have at most 15 of 255" in made(repo, "--from", "mine")[2]
 
@@ -432,7 +549,12 @@ def test_a_published_split_is_kept(repo: Path, test: str, split: str) -> None:
         for index in range(n):
             image(repo / "mine" / test / name / f"{index}.png", seed=5000 + 100 * n + index)
     _, rows, said = made(repo, "--from", "mine")
-    assert Counter((row["split"], row["label"]) for row in rows) == {("train", 0): 60, ("train", 1): 60, (split, 0): 9, (split, 1): 7}
+    assert Counter((row["split"], row["label"]) for row in rows) == {
+        ("train", 0): 60,
+        ("train", 1): 60,
+        (split, 0): 9,
+        (split, 1): 7,
+    }
     assert f"the published split is kept: Train as train, {test} as test" in said
 
 
@@ -451,7 +573,11 @@ def test_a_csv_of_numbers(repo: Path) -> None:
     columns["height"][5] = "?"
     params, rows, said = made(repo, "--from", write(repo, columns))
     own = params["data"]["own"]
-    assert (own["kind"], own["classes"], own["features"]) == ("table", ["no", "yes"], ["width", "height", "tall"])
+    assert (own["kind"], own["classes"], own["features"]) == (
+        "table",
+        ["no", "yes"],
+        ["width", "height", "tall"],
+    )
     assert (own["shape"], own["columns"]) == (None, {})
     assert numbers(rows[1]) == pytest.approx([columns["width"][1], columns["height"][1], 1.0])
     assert np.isnan(numbers(rows[4])).tolist() == [True, False, False]
@@ -470,8 +596,13 @@ def test_a_csv_of_numbers(repo: Path) -> None:
         ("mine/ROWS.CSV", ",", {}),
     ],
 )
-def test_files_as_other_programs_write_them(repo: Path, name: str, delimiter: str, options: dict[str, Any]) -> None:
-    columns = {"label": table()["label"], **{key: values for key, values in table().items() if key != "label"}}
+def test_files_as_other_programs_write_them(
+    repo: Path, name: str, delimiter: str, options: dict[str, Any]
+) -> None:
+    columns = {
+        "label": table()["label"],
+        **{key: values for key, values in table().items() if key != "label"},
+    }
     params, rows, _ = made(repo, "--from", write(repo, columns, name, delimiter, **options))
     assert params["data"]["own"]["features"] == ["width", "height"]
     assert numbers(rows[3]) == pytest.approx([columns["width"][3], columns["height"][3]])
@@ -479,7 +610,13 @@ def test_files_as_other_programs_write_them(repo: Path, name: str, delimiter: st
 
 def test_a_comma_may_be_the_decimal_point_where_semicolons_part_the_columns(repo: Path) -> None:
     columns = table()
-    german = {**columns, **{name: [str(value).replace(".", ",") for value in columns[name]] for name in ("width", "height")}}
+    german = {
+        **columns,
+        **{
+            name: [str(value).replace(".", ",") for value in columns[name]]
+            for name in ("width", "height")
+        },
+    }
     _, rows, _ = made(repo, "--from", write(repo, german, delimiter=";"))
     assert numbers(rows[3]) == pytest.approx([columns["width"][3], columns["height"][3]])
 
@@ -498,7 +635,11 @@ def test_parquet_with_categories_and_long_texts(repo: Path) -> None:
     pq.write_table(held, repo / "mine/rows.parquet")
     params, rows, said = made(repo, "--from", "mine/rows.parquet")
     own = params["data"]["own"]
-    assert (own["features"], own["classes"], own["columns"]) == (["width", "count"], ["no", "yes"], {"city": "text"})
+    assert (own["features"], own["classes"], own["columns"]) == (
+        ["width", "count"],
+        ["no", "yes"],
+        {"city": "text"},
+    )
     assert (numbers(rows[9])[1], rows[9]["city"]) == (2.0, "city 0")
     assert "left out, because they only number the rows: __index_level_0__" in said
 
@@ -514,8 +655,12 @@ def test_parquet_with_categories_and_long_texts(repo: Path) -> None:
         (["no", "yes", "~"], ["no", "yes", "~"]),
     ],
 )
-def test_labels_are_read_as_they_are_meant(repo: Path, labels: list[Any], classes: list[str]) -> None:
-    params, rows, said = made(repo, "--from", write(repo, table(60 * len(labels), label=labels * 60)))
+def test_labels_are_read_as_they_are_meant(
+    repo: Path, labels: list[Any], classes: list[str]
+) -> None:
+    params, rows, said = made(
+        repo, "--from", write(repo, table(60 * len(labels), label=labels * 60))
+    )
     assert [one.lower() for one in params["data"]["own"]["classes"]] == classes
     missing = labels.count("") * 60
     assert len(rows) == 60 * len(labels) - missing
@@ -529,7 +674,10 @@ def test_rows_with_infinite_numbers_are_named_and_left_to_quarantine(repo: Path)
     columns["width"][3], columns["height"][4] = "inf", "1e300"
     columns["width"][5] = columns["height"][5] = None
     _, rows, said = made(repo, "--from", write(repo, columns))
-    assert "3 rows are without numbers, or with infinite ones; the line puts them into quarantine" in said
+    assert (
+        "3 rows are without numbers, or with infinite ones; the line puts them into quarantine"
+        in said
+    )
     assert np.isinf(numbers(rows[4])).tolist() == [False, True]
 
 
@@ -537,14 +685,27 @@ def test_rows_with_infinite_numbers_are_named_and_left_to_quarantine(repo: Path)
 
 
 def texts(n: int = 120) -> dict[str, list[Any]]:
-    return {"review": [f"text {row}, with a\nsecond line" for row in range(n)], "label": [("good", "bad")[row % 2] for row in range(n)]}
+    return {
+        "review": [f"text {row}, with a\nsecond line" for row in range(n)],
+        "label": [("good", "bad")[row % 2] for row in range(n)],
+    }
 
 
-@pytest.mark.parametrize(("rows", "batch", "epochs"), [(120, 32, 40), (2000, 32, 10), (10_000, 64, 4), (100_000, 64, 2)])
-def test_texts_are_learned_from_in_few_steps(repo: Path, rows: int, batch: int, epochs: int) -> None:
-    """About 600 of them, as long as every text is seen twice: an encoder's step takes many times a table's."""
+@pytest.mark.parametrize(
+    ("rows", "batch", "epochs"), [(120, 32, 40), (2000, 32, 10), (10_000, 64, 4), (100_000, 64, 2)]
+)
+def test_texts_are_learned_from_in_few_steps(
+    repo: Path, rows: int, batch: int, epochs: int
+) -> None:
+    """About 600 of them, as long as every text is seen twice: an encoder's step takes many times a
+    table's.
+    """
     params, _, _ = made(repo, "--from", write(repo, texts(rows)))
-    assert (params["train"]["batch"], params["train"]["epochs"], params["model"]["encoder"]["layers"]) == (batch, epochs, 1)
+    assert (
+        params["train"]["batch"],
+        params["train"]["epochs"],
+        params["model"]["encoder"]["layers"],
+    ) == (batch, epochs, 1)
 
 
 def test_a_csv_of_texts_with_what_else_is_known_of_each(repo: Path) -> None:
@@ -555,10 +716,17 @@ def test_a_csv_of_texts_with_what_else_is_known_of_each(repo: Path) -> None:
         "mail": [f"{row}@host" for row in range(120)],
         "sex": [("f", "m")[row % 2] for row in range(120)],
     }
-    params, rows, said = made(repo, "--from", write(repo, {**texts(), **more}, encoding="utf-8"), "--sensitive", "sex")
+    params, rows, said = made(
+        repo, "--from", write(repo, {**texts(), **more}, encoding="utf-8"), "--sensitive", "sex"
+    )
     own = params["data"]["own"]
     assert (own["kind"], own["classes"], own["features"]) == ("text", ["bad", "good"], None)
-    assert own["columns"] == {"shop_domain": "text", "id_column": "text", "column_5": "number", "sex": "text"}
+    assert own["columns"] == {
+        "shop_domain": "text",
+        "id_column": "text",
+        "column_5": "number",
+        "sex": "text",
+    }
     assert own["sensitive"] == ["sex"]
     assert rows[1] == {
         "id": "rows-2",
@@ -577,14 +745,27 @@ def test_a_csv_of_texts_with_what_else_is_known_of_each(repo: Path) -> None:
     assert params["model"]["name"] == "encoder"
 
 
-def test_a_single_column_of_texts_needs_no_name_and_one_of_several_has_to_be_named(repo: Path) -> None:
+def test_a_single_column_of_texts_needs_no_name_and_one_of_several_has_to_be_named(
+    repo: Path,
+) -> None:
     columns = texts()
-    _, rows, _ = made(repo, "--from", write(repo, {"what they said": columns["review"], "label": columns["label"]}))
+    _, rows, _ = made(
+        repo,
+        "--from",
+        write(repo, {"what they said": columns["review"], "label": columns["label"]}),
+    )
     assert rows[0]["content"] == b"text 0, with a\nsecond line"
     two = write(repo, {**columns, "comment": columns["review"]})
-    assert "several columns that may be the text (review, comment); name one with --text" in refused(repo, "--from", two, name="two")
-    neither = write(repo, {"first": columns["review"], "second": columns["review"], "label": columns["label"]})
-    assert "--text takes one of first, second, label" in refused(repo, "--from", neither, name="two")
+    assert (
+        "several columns that may be the text (review, comment); name one with --text"
+        in refused(repo, "--from", two, name="two")
+    )
+    neither = write(
+        repo, {"first": columns["review"], "second": columns["review"], "label": columns["label"]}
+    )
+    assert "--text takes one of first, second, label" in refused(
+        repo, "--from", neither, name="two"
+    )
     assert duli(repo, "new", "two", "--from", neither, "--text", "second").returncode == 0
 
 
@@ -600,7 +781,11 @@ def test_a_sensitive_number_is_judged_by_and_not_learned_from(repo: Path) -> Non
     age = [20 + row % 50 for row in range(120)]
     params, rows, _ = made(repo, "--from", write(repo, table(age=age)), "--sensitive", "age")
     own = params["data"]["own"]
-    assert (own["features"], own["columns"], own["sensitive"]) == (["width", "height"], {"age": "number"}, ["age"])
+    assert (own["features"], own["columns"], own["sensitive"]) == (
+        ["width", "height"],
+        {"age": "number"},
+        ["age"],
+    )
     assert rows[3]["age"] == 23.0
     assert dataset("own", own).SENSITIVE == ("age",)
 
@@ -611,7 +796,13 @@ def test_a_sensitive_number_is_judged_by_and_not_learned_from(repo: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("Line", "'Line' is no name for a release; take lower-case letters, digits and single hyphens, such as line"),
+        (
+            "Line",
+            (
+                "'Line' is no name for a release; take lower-case letters, digits and single"
+                " hyphens, such as line"
+            ),
+        ),
         ("my_line", "such as my-line"),
         ("1st", "such as st"),
         ("好", "is no name"),
@@ -629,11 +820,18 @@ def test_names_that_cannot_be_are_refused(repo: Path, name: str, said: str) -> N
 
 
 def test_what_is_not_there_is_refused(repo: Path) -> None:
-    assert "there is no nothing, and no line of that name (there are: digits, fashion); give one" in refused(repo, "--from", "nothing")
-    assert "no subfolders with images; make one for each class (mine/CLASS/image.png)" in refused(repo, "--from", "mine")
+    assert (
+        "there is no nothing, and no line of that name (there are: digits, fashion); give one"
+        in refused(repo, "--from", "nothing")
+    )
+    assert "no subfolders with images; make one for each class (mine/CLASS/image.png)" in refused(
+        repo, "--from", "mine"
+    )
     (repo / "mine/round").symlink_to("round")
     assert "there is no mine/round" in refused(repo, "--from", "mine/round")
-    assert "--label, --text, --size and --sensitive are for data" in refused(repo, "--from", "fashion", "--label", "x")
+    assert "--label, --text, --size and --sensitive are for data" in refused(
+        repo, "--from", "fashion", "--label", "x"
+    )
     assert "--size is for images" in refused(repo, "--from", write(repo, table()), "--size", "9")
     (repo / "mine/a.docx").touch()
     assert "mine/a.docx is no .csv, .tsv or .parquet file" in refused(repo, "--from", "mine/a.docx")
@@ -643,9 +841,14 @@ def test_too_few_images_are_refused(repo: Path) -> None:
     images(repo / "mine", ("cat",), n=30)
     assert "has one class alone (cat)" in refused(repo, "--from", "mine")
     images(repo / "mine", ("dog",), n=3)
-    assert "has 33 different examples, and too few of dog (3); a class needs 20 and all together 100" in refused(repo, "--from", "mine")
+    assert (
+        "has 33 different examples, and too few of dog (3); a class needs 20 and all together 100"
+        in refused(repo, "--from", "mine")
+    )
     (repo / "mine/mouse").mkdir()
-    assert "no images in the folders of mouse; put some there, or remove the folders" in refused(repo, "--from", "mine")
+    assert "no images in the folders of mouse; put some there, or remove the folders" in refused(
+        repo, "--from", "mine"
+    )
     assert "--label names a column" in refused(repo, "--from", "mine", "--label", "x")
 
 
@@ -659,16 +862,28 @@ def test_folders_whose_names_look_alike_are_one_class_and_it_says_so(repo: Path)
 def test_a_class_that_one_published_part_lacks_is_refused(repo: Path) -> None:
     images(repo / "mine/train")
     images(repo / "mine/test", ("cat",), n=5, size=(9, 9))
-    assert "mine has no example of dog in one of its folders test, train" in refused(repo, "--from", "mine")
+    assert "mine has no example of dog in one of its folders test, train" in refused(
+        repo, "--from", "mine"
+    )
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
 
 
 def _png(width: int, height: int) -> bytes:
     head = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + _chunk(b"IDAT", zlib.compress(b"\0" * 100)) + _chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + head
+        + _chunk(b"IDAT", zlib.compress(b"\0" * 100))
+        + _chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize(
@@ -682,7 +897,15 @@ def _png(width: int, height: int) -> bytes:
         (_png(11_000, 9_000), "claims to have 11,000 x 9,000 pixels, more than 50,000,000"),
         (_png(1 << 31, 8), "claims to have more than 50,000,000 pixels"),
     ],
-    ids=["empty", "head of a GIF", "cut", "few pixels", "a gigabyte", "99 million", "two thousand million"],
+    ids=[
+        "empty",
+        "head of a GIF",
+        "cut",
+        "few pixels",
+        "a gigabyte",
+        "99 million",
+        "two thousand million",
+    ],
 )
 def test_damaged_images_are_named(repo: Path, content: bytes, said: str) -> None:
     images(repo / "mine", n=2)
@@ -693,7 +916,9 @@ def test_damaged_images_are_named(repo: Path, content: bytes, said: str) -> None
     assert "take it out" in shown
 
 
-def test_more_than_the_memory_that_is_free_is_refused_before_it_is_read(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_the_memory_that_is_free_is_refused_before_it_is_read(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = write(repo, table())
     images(repo / "mine/images", n=2)
     pq.write_table(pa.table(table()), repo / "mine/rows.parquet")
@@ -713,22 +938,40 @@ BAD_TABLES = {
         text({"width": [1.5] * N, "height": [2.5] * N}),
         "is called label, labels, class, target or the like; --label takes one of width, height",
     ),
-    "two labels": (text(table(target=["a"] * N)), "several columns that may be the label (label, target); name one with --label"),
+    "two labels": (
+        text(table(target=["a"] * N)),
+        "several columns that may be the label (label, target); name one with --label",
+    ),
     "labels missing": (text(table(label=[""] * N)), "has no row with a label"),
     "labels of many values": (
         text(table(2000, label=[row % 1000 for row in range(2000)])),
         "has 2,000 different examples, and too few of 0 (2)",
     ),
-    "labels all different": (text(table(label=[f"v{row}" for row in range(N)])), "has 120 values in 120 rows: no classes; name another"),
-    "labels with fractions": (text(table(label=[row % 50 / 4 for row in range(N)])), "holds numbers with fractions, which are no classes"),
-    "names twice": (text(table()).replace("height", "width", 1), "has several columns called 'width'; give each a name of its own"),
-    "a column without a name": (text(table()).replace("height", "", 1), "has a column without a name"),
+    "labels all different": (
+        text(table(label=[f"v{row}" for row in range(N)])),
+        "has 120 values in 120 rows: no classes; name another",
+    ),
+    "labels with fractions": (
+        text(table(label=[row % 50 / 4 for row in range(N)])),
+        "holds numbers with fractions, which are no classes",
+    ),
+    "names twice": (
+        text(table()).replace("height", "width", 1),
+        "has several columns called 'width'; give each a name of its own",
+    ),
+    "a column without a name": (
+        text(table()).replace("height", "", 1),
+        "has a column without a name",
+    ),
     "no numbers": (
         text({"a": ["x", "y"] * 60, "b": ["x", "y"] * 60, "label": ["p", "q"] * 60}),
         "has no column of numbers besides 'label'",
     ),
     "ragged": (text(table()) + "1,2\n", "line 122 has 2 values, the first line names 3 columns"),
-    "a column called #": (text(table(**{"#": [row % 3 for row in range(N)]})), "has a column called '#'"),
+    "a column called #": (
+        text(table(**{"#": [row % 3 for row in range(N)]})),
+        "has a column called '#'",
+    ),
 }
 
 
@@ -747,16 +990,30 @@ def test_other_encodings_are_named_with_how_to_turn_them(repo: Path) -> None:
         ("latin-1", "WINDOWS-1252"),
     ):
         label = "é" if encoding == "latin-1" else "好"
-        assert said in refused(repo, "--from", write(repo, table(label=[label, "b"] * 60), encoding=encoding))
+        assert said in refused(
+            repo, "--from", write(repo, table(label=[label, "b"] * 60), encoding=encoding)
+        )
 
 
 def test_columns_that_are_not_there_or_of_the_wrong_kind_are_refused(repo: Path) -> None:
-    source = write(repo, {**texts(), "mail": [f"{row}@host" for row in range(120)], "stars": [row % 5 for row in range(120)]})
+    source = write(
+        repo,
+        {
+            **texts(),
+            "mail": [f"{row}@host" for row in range(120)],
+            "stars": [row % 5 for row in range(120)],
+        },
+    )
     for option in ("--label", "--text", "--sensitive"):
-        assert f"has no column 'x'; {option} takes one of review, label, mail, stars" in refused(repo, "--from", source, option, "x")
-    assert "too few of bad (5), good (5)" in refused(repo, "--from", source, "--text", "stars")  # numbers are texts too
+        assert f"has no column 'x'; {option} takes one of review, label, mail, stars" in refused(
+            repo, "--from", source, option, "x"
+        )
+    # numbers are texts too
+    assert "too few of bad (5), good (5)" in refused(repo, "--from", source, "--text", "stars")
     assert "have to name different columns" in refused(repo, "--from", source, "--text", "label")
-    assert "'mail' of mine/rows.csv has 120 different texts" in refused(repo, "--from", source, "--sensitive", "mail")
+    assert "'mail' of mine/rows.csv has 120 different texts" in refused(
+        repo, "--from", source, "--sensitive", "mail"
+    )
 
 
 def test_what_cannot_be_read_is_named(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -765,7 +1022,9 @@ def test_what_cannot_be_read_is_named(repo: Path, monkeypatch: pytest.MonkeyPatc
     assert "mine/bad.parquet cannot be read" in refused(repo, "--from", "mine/bad.parquet")
 
     pq.write_table(pa.table(table(weight=[float("nan")] * 120)), repo / "mine/gaps.parquet")
-    assert "mine/gaps.parquet has no number at all in weight; take the columns out" in refused(repo, "--from", "mine/gaps.parquet")
+    assert "mine/gaps.parquet has no number at all in weight; take the columns out" in refused(
+        repo, "--from", "mine/gaps.parquet"
+    )
 
     def denied(self: Path) -> bytes:
         raise PermissionError(13, "Permission denied", str(self))

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.slow
 
 
 def made(tmp_path: Path, data: Path, epochs: int, *options: str) -> Clone:
-    """The folder of the line that `duli new` makes of the data, with less to do than it would have."""
+    """The folder of the line that `duli new` makes of the data, with less to do than it would
+    have.
+    """
     (tmp_path / "clone").mkdir()
     clone = make_clone(tmp_path / "clone", tmp_path)
     clone.duli("new", "mine", "--from", str(data), *options)
@@ -26,7 +28,8 @@ def made(tmp_path: Path, data: Path, epochs: int, *options: str) -> Clone:
 
 
 def test_a_line_of_a_table_runs_and_learns_what_is_in_it(tmp_path: Path) -> None:
-    """Three heaps of points in six dimensions, which hardly touch: nearly all are told apart, up to the report.
+    """Three heaps of points in six dimensions, which hardly touch: nearly all are told apart, up to
+    the report.
 
     The release takes the file that the line was made of.
     """
@@ -35,7 +38,10 @@ def test_a_line_of_a_table_runs_and_learns_what_is_in_it(tmp_path: Path) -> None
     clone.run("dvc", "repro", "report")
     facts = clone.json("reports/evaluation.json")
     assert facts["accuracy"]["value"] > 0.97
-    assert facts["accuracy"]["n"] == clone.json("data/prepared/stats.json")["splits"]["test"]["examples"]
+    assert (
+        facts["accuracy"]["n"]
+        == clone.json("data/prepared/stats.json")["splits"]["test"]["examples"]
+    )
     stats = clone.json("data/prepared/stats.json")
     assert set(stats["classes"]) == set(HEAPS)
     assert stats["features"] == [*"abcdef", "t_ms"]
@@ -43,7 +49,9 @@ def test_a_line_of_a_table_runs_and_learns_what_is_in_it(tmp_path: Path) -> None
     with zipfile.ZipFile(next((clone.folder / "dist").glob("*.whl"))) as wheel:
         wheel.extractall(tmp_path / "installed")
     asked = [sys.executable, "-m", "mine", "evaluate", str(data)]
-    told = subprocess.run(asked, cwd=tmp_path / "installed", capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        asked, cwd=tmp_path / "installed", capture_output=True, text=True, check=True
+    ).stdout
     assert "line 9: a is 'broken'" in told
     assert " of 600 right: 9" in told
     assert "t_ms as (value - " in (clone.folder / "dist/MODEL_CARD.md").read_text(encoding="utf-8")

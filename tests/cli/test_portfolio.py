@@ -1,4 +1,6 @@
-"""The portfolio of all release lines: what it takes of each, what it adds up, what it names as missing, and what it refuses."""
+"""The portfolio of all release lines: what it takes of each, what it adds up, what it names as
+missing, and what it refuses.
+"""
 
 import json
 import re
@@ -42,30 +44,55 @@ def refused(folder: Path) -> str:
 
 def test_each_line_stands_there_with_the_numbers_of_its_report(lines: Path) -> None:
     found = written(lines)["lines"]
-    assert {name: line["state"] for name, line in found.items()} == {"digits": "current", "mine": "not built", "reviews": "current"}
+    assert {name: line["state"] for name, line in found.items()} == {
+        "digits": "current",
+        "mine": "not built",
+        "reviews": "current",
+    }
     for name, place in (("digits", DIGITS), ("reviews", REVIEWS)):
         own = business(lines / place)
-        for key in ("accuracy", "gross_margin", "latency_ms", "price_usd_per_million", "verdict", "gates_refused"):
+        for key in (
+            "accuracy",
+            "gross_margin",
+            "latency_ms",
+            "price_usd_per_million",
+            "verdict",
+            "gates_refused",
+        ):
             whole = own[key]
-            assert found[name][key] == ({end: whole[end] for end in found[name][key]} if isinstance(whole, dict) else whole)
+            assert found[name][key] == (
+                {end: whole[end] for end in found[name][key]} if isinstance(whole, dict) else whole
+            )
         assert found[name]["npv_usd"] == own["investment"]["npv_usd"]
-        assert found[name]["break_even_answers_per_month"] == own["break_even_answers_per_month"]["value"]
+        assert (
+            found[name]["break_even_answers_per_month"]
+            == own["break_even_answers_per_month"]["value"]
+        )
     assert [found[name]["kind"] for name in ("digits", "reviews")] == ["image", "text"]
     assert found["reviews"]["refused"] == ["accuracy"]
-    assert (found["reviews"]["accuracy"]["value"], found["digits"]["accuracy"]["value"]) == (0.87, 0.9941)
+    assert (found["reviews"]["accuracy"]["value"], found["digits"]["accuracy"]["value"]) == (
+        0.87,
+        0.9941,
+    )
 
 
 def test_what_is_planned_is_added_up_and_cash_by_month(lines: Path) -> None:
     totals = written(lines)["totals"]
     one, two = business(lines / DIGITS), business(lines / REVIEWS)
-    assert totals["revenue_usd"] == pytest.approx(sum(own["investment"]["revenue_usd"]["value"] for own in (one, two)))
+    assert totals["revenue_usd"] == pytest.approx(
+        sum(own["investment"]["revenue_usd"]["value"] for own in (one, two))
+    )
     months = zip(one["cashflow"], two["cashflow"], strict=True)
-    assert totals["funding_usd"] == pytest.approx(-min(first["cumulative"] + second["cumulative"] for first, second in months))
+    assert totals["funding_usd"] == pytest.approx(
+        -min(first["cumulative"] + second["cumulative"] for first, second in months)
+    )
     assert (totals["lines"], totals["released"], totals["comparable"]) == (2, 1, True)
 
 
 @pytest.mark.parametrize("language", ["", ".zh"])
-def test_every_number_of_the_page_is_a_key_of_the_json_and_nobody_is_asked(lines: Path, language: str) -> None:
+def test_every_number_of_the_page_is_a_key_of_the_json_and_nobody_is_asked(
+    lines: Path, language: str
+) -> None:
     found = written(lines)
     text = (lines / f"reports/portfolio{language}.html").read_text()
     page = Page(text)
@@ -73,7 +100,9 @@ def test_every_number_of_the_page_is_a_key_of_the_json_and_nobody_is_asked(lines
     assert len(page.figures) > 60
     for key, value, shown in page.figures:
         assert lookup(found, key) == pytest.approx(value, rel=1e-12), key
-        assert as_number(shown) == pytest.approx(value, rel=0.006, abs=0.006 if "%" in shown else 1e-12), (key, shown)
+        assert as_number(shown) == pytest.approx(
+            value, rel=0.006, abs=0.006 if "%" in shown else 1e-12
+        ), (key, shown)
     assert not re.search(r"@import|<script|<link|<iframe|url\(\s*[\"']?(?:https?:)?//", text)
     assert ("重新构建" in text, "产品组合" in text) == (False, bool(language))
 
@@ -81,7 +110,10 @@ def test_every_number_of_the_page_is_a_key_of_the_json_and_nobody_is_asked(lines
 def test_a_missing_number_is_none_with_its_reason(lines: Path) -> None:
     assert written(lines)["lines"]["reviews"]["break_even_answers_per_month"] is None
     page = (lines / "reports/portfolio.html").read_text()
-    assert '<span class="none" data-key="lines.reviews.break_even_answers_per_month">none</span>' in page
+    assert (
+        '<span class="none" data-key="lines.reviews.break_even_answers_per_month">none</span>'
+        in page
+    )
     assert "No number for “Break-even of the machines”: the price does not cover the cost" in page
 
 
@@ -97,7 +129,11 @@ def test_a_line_whose_params_changed_since_is_named_with_what_changed(lines: Pat
     params = lines / REVIEWS / "params.yaml"
     params.write_text(params.read_text().replace("price_per_1000: 0.2", "price_per_1000: 0.3"))
     found = written(lines)["lines"]
-    assert (found["reviews"]["state"], found["reviews"]["changed"], found["digits"]["state"]) == ("outdated", ["report"], "current")
+    assert (found["reviews"]["state"], found["reviews"]["changed"], found["digits"]["state"]) == (
+        "outdated",
+        ["report"],
+        "current",
+    )
     assert "make repro LINE=reviews" in (lines / "reports/portfolio.html").read_text()
 
 
@@ -113,10 +149,20 @@ def test_a_line_that_was_never_recorded_is_outdated(lines: Path) -> None:
 
 def test_the_champion_is_the_release_whose_wheel_was_promoted(lines: Path) -> None:
     digests = {"release": "a" * 64, "test_digest": "c" * 64, "model_sha256": "d" * 64}
-    record = {"name": "digits", "version": "0.0.9", "model_version": 3, "run_id": "b", "signer": None, "measures": {}, **digests}
+    record = {
+        "name": "digits",
+        "version": "0.0.9",
+        "model_version": 3,
+        "run_id": "b",
+        "signer": None,
+        "measures": {},
+        **digests,
+    }
     sha256 = json.loads((lines / MANIFEST).read_text())["wheel"]["sha256"]
     for folder, wheel in ((DIGITS, sha256), (REVIEWS, "0" * 64)):
-        (lines / folder / "champion.json").write_text(json.dumps({"champion": {**record, "wheel_sha256": wheel}}))
+        (lines / folder / "champion.json").write_text(
+            json.dumps({"champion": {**record, "wheel_sha256": wheel}})
+        )
     found = written(lines)["lines"]
     assert [found[name]["place"] for name in ("digits", "reviews")] == ["champion", "challenger"]
     assert found["reviews"]["champion_version"] == "0.0.9"
@@ -125,7 +171,12 @@ def test_the_champion_is_the_release_whose_wheel_was_promoted(lines: Path) -> No
 def test_plans_over_different_times_are_not_added_up(lines: Path) -> None:
     change(lines / BUSINESS, "plan.horizon_months", 12)
     totals = written(lines)["totals"]
-    assert (totals["revenue_usd"], totals["npv_usd"], totals["funding_usd"], totals["comparable"]) == (None, None, None, False)
+    assert (
+        totals["revenue_usd"],
+        totals["npv_usd"],
+        totals["funding_usd"],
+        totals["comparable"],
+    ) == (None, None, None, False)
     assert "There are no sums" in (lines / "reports/portfolio.html").read_text()
 
 
@@ -133,10 +184,15 @@ def test_the_page_speaks_the_currency_of_the_first_plan_and_the_json_usd(lines: 
     params = lines / "params.yaml"
     params.write_text(params.read_text().replace("currency: USD", "currency: CNY"))
     before = written(lines)
-    assert (before["currency"], before["currency_per_usd"]) == ("USD", 1.0)  # the report was made before, and knows no rate
+    # the report was made before, and knows no rate
+    assert (before["currency"], before["currency_per_usd"]) == ("USD", 1.0)
     change(lines / BUSINESS, "currency_per_usd.value", 7.0)
     after = written(lines)
-    assert (after["currency"], after["currency_per_usd"], after["totals"]) == ("CNY", 7.0, before["totals"])
+    assert (after["currency"], after["currency_per_usd"], after["totals"]) == (
+        "CNY",
+        7.0,
+        before["totals"],
+    )
     assert "8,400</data>" in (lines / "reports/portfolio.html").read_text()  # 1,200 USD a million
 
 
@@ -150,7 +206,11 @@ def test_the_same_reports_give_the_same_bytes(lines: Path) -> None:
 
 @pytest.mark.parametrize(
     ("file", "content"),
-    [*((BUSINESS, content) for content in ("", "{", "[]", "null", "\xff")), (MANIFEST, "{}"), (STATS, '{"kind": "sound"}')],
+    [
+        *((BUSINESS, content) for content in ("", "{", "[]", "null", "\xff")),
+        (MANIFEST, "{}"),
+        (STATS, '{"kind": "sound"}'),
+    ],
 )
 def test_a_damaged_file_is_named_with_its_fix(lines: Path, file: str, content: str) -> None:
     (lines / REVIEWS / file).write_bytes(content.encode("latin-1"))
@@ -161,7 +221,13 @@ def test_a_damaged_file_is_named_with_its_fix(lines: Path, file: str, content: s
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("accuracy.value", "high"), ("investment.npv_usd.p10", None), ("verdict", "perhaps"), ("cashflow", []), ("gross_margin", 0.5)],
+    [
+        ("accuracy.value", "high"),
+        ("investment.npv_usd.p10", None),
+        ("verdict", "perhaps"),
+        ("cashflow", []),
+        ("gross_margin", 0.5),
+    ],
 )
 def test_a_number_that_is_none_is_named_by_file_and_key(lines: Path, key: str, value: Any) -> None:
     change(lines / BUSINESS, key, value)
@@ -183,10 +249,15 @@ def test_a_damaged_champion_is_told_by_its_line(lines: Path) -> None:
 def test_two_lines_of_one_name_are_refused(lines: Path) -> None:
     params = lines / REVIEWS / "params.yaml"
     params.write_text(params.read_text().replace('"name": "reviews"', '"name": "digits"'))
-    assert "pipelines/reviews/params.yaml: release.name = 'digits' is that of params.yaml too" in refused(lines)
+    assert (
+        "pipelines/reviews/params.yaml: release.name = 'digits' is that of params.yaml too"
+        in refused(lines)
+    )
 
 
-def test_it_is_run_in_the_root_of_a_repository_where_something_is_built(lines: Path, tmp_path: Path) -> None:
+def test_it_is_run_in_the_root_of_a_repository_where_something_is_built(
+    lines: Path, tmp_path: Path
+) -> None:
     assert "run `duli portfolio` in the root" in refused(lines / REVIEWS)
     bare = tmp_path / "bare"
     bare.mkdir()

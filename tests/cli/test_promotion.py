@@ -1,4 +1,6 @@
-"""Promotion by its own commands: what is refused and why, what moves, and that a crash or a race leaves no half of it."""
+"""Promotion by its own commands: what is refused and why, what moves, and that a crash or a race
+leaves no half of it.
+"""
 
 import copy
 import json
@@ -32,7 +34,9 @@ from tests.tracking.server import served
 pytestmark = pytest.mark.slow  # each release is packed and logged for real: a second
 
 
-def promote(version: int | None = None, expect: int | None = None, *, rejudge: bool = False) -> None:
+def promote(
+    version: int | None = None, expect: int | None = None, *, rejudge: bool = False
+) -> None:
     promotion.promote(version, expect, rejudge=rejudge, merged=False)
 
 
@@ -60,8 +64,13 @@ def test_the_first_release_that_passes_becomes_champion_then_a_challenger_then_t
     assert "won 11, lost 0 of 300" in shown
     assert line.aliases() == {"challenger": 2, "champion": second, "previous": first}
     champion = line.champion()
-    assert (champion["champion"]["model_version"], champion["previous"]["model_version"]) == (second, first)
-    assert champion["champion"]["measures"]["business.accuracy.value"] == pytest.approx(0.98666, abs=1e-4)
+    assert (champion["champion"]["model_version"], champion["previous"]["model_version"]) == (
+        second,
+        first,
+    )
+    assert champion["champion"]["measures"]["business.accuracy.value"] == pytest.approx(
+        0.98666, abs=1e-4
+    )
 
     promotion.rollback()
     assert line.aliases() == {"challenger": 2, "champion": first, "previous": second}
@@ -88,7 +97,9 @@ def test_a_version_is_named_by_its_number(line: Line) -> None:
     line.release(bias=7)
     promote(1)
     assert line.champion()["champion"]["model_version"] == 1
-    with pytest.raises(DataError, match=r"no release with version 7 of bright-row; `duli releases`"):
+    with pytest.raises(
+        DataError, match=r"no release with version 7 of bright-row; `duli releases`"
+    ):
         promote(7)
 
 
@@ -96,13 +107,17 @@ def test_of_two_releases_of_one_model_the_newest_is_meant(line: Line) -> None:
     line.release(price=1.0)
     line.release(price=2.0)
     promote(1)
-    assert line.champion()["champion"]["measures"]["business.unit_cost_usd_per_million.value"] == 2.0
+    assert (
+        line.champion()["champion"]["measures"]["business.unit_cost_usd_per_million.value"] == 2.0
+    )
 
 
 def test_a_release_on_hold_is_not_promoted(line: Line) -> None:
     line.release(bias=8, verdict_min=0.9)
     before = state(line)
-    with pytest.raises(GateError, match=r"is on hold: accuracy: business.accuracy.value = 0.88 is below 0.9"):
+    with pytest.raises(
+        GateError, match=r"is on hold: accuracy: business.accuracy.value = 0.88 is below 0.9"
+    ):
         promote()
     untouched(line, before)
 
@@ -115,7 +130,9 @@ def test_a_release_on_hold_is_not_promoted(line: Line) -> None:
         ({"not_worse_by": 0.2, "require_signature": True}, "not signed"),
     ],
 )
-def test_a_challenger_has_to_show_what_params_ask_for(line: Line, settings: dict[str, Any], said: str) -> None:
+def test_a_challenger_has_to_show_what_params_ask_for(
+    line: Line, settings: dict[str, Any], said: str
+) -> None:
     line.release(bias=5)
     promote()
     line.release(bias=7 if not settings else 5.5)
@@ -133,12 +150,18 @@ def test_the_packed_model_has_to_answer_as_it_was_judged(line: Line) -> None:
     line.release(bias=7)
     Path("reports/predictions.parquet").write_bytes(other)
     track.record(Path(), line.environment)
-    with pytest.raises(GateError, match=r"answers 11 of 300 test images otherwise than reports/predictions.parquet"):
+    with pytest.raises(
+        GateError, match=r"answers 11 of 300 test images otherwise than reports/predictions.parquet"
+    ):
         promote()
 
 
-@pytest.mark.skipif(not machine.adds_in_16_bits(machine.cpu()["flags"]), reason="this CPU adds products in 32 bits")
-def test_a_file_whose_sums_overflow_here_is_told(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(
+    not machine.adds_in_16_bits(machine.cpu()["flags"]), reason="this CPU adds products in 32 bits"
+)
+def test_a_file_whose_sums_overflow_here_is_told(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Judged with sums of 32 bits, as on a CPU with VNNI."""
     monkeypatch.setattr(tiny, "model", lambda **_: tiny.overflowing())
     line.release()
@@ -147,19 +170,28 @@ def test_a_file_whose_sums_overflow_here_is_told(line: Line, monkeypatch: pytest
     session = onnxruntime.InferenceSession(tiny.overflowing(), options, ["CPUExecutionProvider"])
     exact = softmax(session.run(None, {"images": tiny.images(N)})[0] / 0.5).astype(np.float32)
     table = pq.read_table("reports/predictions.parquet")
-    columns = {"id": table["id"], "label": table["label"], "int8": pa.FixedSizeListArray.from_arrays(pa.array(exact.ravel()), 3)}
+    columns = {
+        "id": table["id"],
+        "label": table["label"],
+        "int8": pa.FixedSizeListArray.from_arrays(pa.array(exact.ravel()), 3),
+    }
     pq.write_table(pa.table(columns), "reports/predictions.parquet")
     evaluation = json.loads(Path("reports/evaluation.json").read_text())
     evaluation["judged_on"]["flags"] = ["avx512_vnni"]
     Path("reports/evaluation.json").write_text(json.dumps(evaluation))
     track.record(Path(), line.environment)
-    with pytest.raises(GateError, match=r"saturation: 6 pairs .*judged on Xeon \(avx512_vnni\), asked on .*`dvc repro`"):
+    with pytest.raises(
+        GateError,
+        match=r"saturation: 6 pairs .*judged on Xeon \(avx512_vnni\), asked on .*`dvc repro`",
+    ):
         promote()
 
 
 @pytest.fixture
 def keys(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Two private keys, each with its public key beside it; the first is the one to sign with and to trust."""
+    """Two private keys, each with its public key beside it; the first is the one to sign with and
+    to trust.
+    """
     places = [tmp_path_factory.mktemp("keys") for _ in range(2)]
     for place in places:
         keygen(place)
@@ -168,7 +200,10 @@ def keys(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_signed_release_is_promoted_where_its_key_is_trusted_and_its_signature_verifies(
-    line: Line, keys: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    line: Line,
+    keys: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     line.release(bias=7, sign=True)
     line.params({**PROMOTION, "require_signature": True})
@@ -203,7 +238,14 @@ def test_a_signed_release_is_promoted_where_its_key_is_trusted_and_its_signature
 
 def test_two_signatures_over_one_result_are_one_release(line: Line, keys: list[Path]) -> None:
     assert line.release(sign=True) == line.release(sign=True)
-    assert len(line.store.client().search_runs([line.store.experiment(line.store.client(), "bright-row")])) == 1
+    assert (
+        len(
+            line.store.client().search_runs(
+                [line.store.experiment(line.store.client(), "bright-row")]
+            )
+        )
+        == 1
+    )
     promote()  # by the signature that was logged first
 
 
@@ -214,10 +256,18 @@ def _artifacts(line: Line) -> Path:
 
 @pytest.mark.parametrize(
     "name",
-    ["dist/bright_row-1.2.0rc1-py3-none-any.whl", "dist/manifest.json", "reports/predictions.parquet", "reports/gates.json", "files.json"],
+    [
+        "dist/bright_row-1.2.0rc1-py3-none-any.whl",
+        "dist/manifest.json",
+        "reports/predictions.parquet",
+        "reports/gates.json",
+        "files.json",
+    ],
 )
 @pytest.mark.parametrize("way", ["flipped", "lost", "of another kind"])
-def test_evidence_that_is_not_as_it_was_logged_is_refused(released: Line, name: str, way: str) -> None:
+def test_evidence_that_is_not_as_it_was_logged_is_refused(
+    released: Line, name: str, way: str
+) -> None:
     path = _artifacts(released) / name
     content = bytearray(path.read_bytes())
     if way == "lost":
@@ -225,15 +275,24 @@ def test_evidence_that_is_not_as_it_was_logged_is_refused(released: Line, name: 
     elif way == "of another kind":
         path.write_text("[1]")
     else:
-        place = content.index(b"1") if name.endswith(".json") else len(content) // 2  # a digit stays a digit: no JSON breaks
+        # a digit stays a digit: no JSON breaks
+        place = content.index(b"1") if name.endswith(".json") else len(content) // 2
         content[place] ^= 1
         path.write_bytes(content)
-    with pytest.raises(DuliError, match=r"not the file that was released|is not the one it was logged with|does not hold the evidence"):
+    with pytest.raises(
+        DuliError,
+        match=(
+            r"not the file that was released|is not the one it was logged with|does not hold the"
+            r" evidence"
+        ),
+    ):
         promote()
     assert released.champion() == {"champion": None}
 
 
-def test_another_test_split_is_refused_unless_the_champion_is_asked_anew(line: Line, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_test_split_is_refused_unless_the_champion_is_asked_anew(
+    line: Line, capsys: pytest.CaptureFixture[str]
+) -> None:
     line.release(bias=7)
     promote()
     line.release(bias=6, shift=1)
@@ -244,14 +303,18 @@ def test_another_test_split_is_refused_unless_the_champion_is_asked_anew(line: L
     capsys.readouterr()
     promote(rejudge=True)
     assert "lost 0 of 300" in capsys.readouterr().out
-    with pytest.raises(DataError, match=r"is not the test split that release .* brings that split back"):
+    with pytest.raises(
+        DataError, match=r"is not the test split that release .* brings that split back"
+    ):
         promotion.rollback()  # the test split of the first release does not lie here any more
 
 
 def test_the_same_wheel_in_another_report_is_the_champion_already_and_what_was_before_stays(
     line: Line, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After a promotion the report compares with another champion: the next `dvc repro` makes another release of the same wheel."""
+    """After a promotion the report compares with another champion: the next `dvc repro` makes
+    another release of the same wheel.
+    """
     line.release(bias=7)
     promote()
     line.release(bias=6)
@@ -267,23 +330,34 @@ def test_the_registered_model_has_to_be_the_packed_one(line: Line) -> None:
     line.release()
     (path,) = Path("mlruns/artifacts/bright-row").glob("models/*/artifacts/model.onnx")
     path.write_bytes(b"other bytes")
-    with pytest.raises(GateError, match=r"the registered version 1 is not the model of this release"):
+    with pytest.raises(
+        GateError, match=r"the registered version 1 is not the model of this release"
+    ):
         promote()
     path.unlink()
-    with pytest.raises(DataError, match=r"MLflow does not hold the model of version 1 .*`duli track`"):
+    with pytest.raises(
+        DataError, match=r"MLflow does not hold the model of version 1 .*`duli track`"
+    ):
         promote()
 
 
-def test_without_a_version_the_release_of_the_files_here_is_meant_not_the_one_that_was_logged_last(line: Line) -> None:
+def test_without_a_version_the_release_of_the_files_here_is_meant_not_the_one_that_was_logged_last(
+    line: Line,
+) -> None:
     line.release(bias=7)
     Path("reports/report.md").write_text("made anew, and not logged")
-    with pytest.raises(DataError, match=r"the release that lies here \(.*\) is not in MLflow .*; log it with `duli track`"):
+    with pytest.raises(
+        DataError,
+        match=r"the release that lies here \(.*\) is not in MLflow .*; log it with `duli track`",
+    ):
         promote()
 
 
 def test_a_run_that_was_logged_anew_stands_for_the_release_that_lies_here(line: Line) -> None:
     line.release(bias=7)
-    line.store.client().delete_run(json.loads(Path("reports/release_run.json").read_text())["run_id"])
+    line.store.client().delete_run(
+        json.loads(Path("reports/release_run.json").read_text())["run_id"]
+    )
     track.record(Path(), line.environment)
     promote()
     assert line.aliases() == {"challenger": 1, "champion": 1}
@@ -293,7 +367,9 @@ def test_gates_that_params_have_now_hold_too(line: Line) -> None:
     line.release(bias=8)
     line.gate = {"measure": "business.accuracy", "min": 0.9}
     line.params(PROMOTION)
-    with pytest.raises(GateError, match=r"is on hold: accuracy: business.accuracy.value = 0.88 is below 0.9"):
+    with pytest.raises(
+        GateError, match=r"is on hold: accuracy: business.accuracy.value = 0.88 is below 0.9"
+    ):
         promote()
 
 
@@ -302,10 +378,16 @@ def test_probabilities_that_were_not_the_packed_models_are_refused(line: Line) -
     line.release(bias=6)
     table = pq.read_table("reports/predictions.parquet")
     flat = np.sqrt(table["int8"].combine_chunks().flatten().to_numpy())
-    columns = {"id": table["id"], "label": table["label"], "int8": pa.FixedSizeListArray.from_arrays(pa.array(flat), 3)}
+    columns = {
+        "id": table["id"],
+        "label": table["label"],
+        "int8": pa.FixedSizeListArray.from_arrays(pa.array(flat), 3),
+    }
     pq.write_table(pa.table(columns), "reports/predictions.parquet")
     track.record(Path(), line.environment)
-    with pytest.raises(GateError, match=r"answers 0 of 300 test images otherwise .* probabilities 0\.\d apart"):
+    with pytest.raises(
+        GateError, match=r"answers 0 of 300 test images otherwise .* probabilities 0\.\d apart"
+    ):
         promote()
 
 
@@ -342,7 +424,9 @@ def test_the_store_of_another_repository_is_not_put_right(
     assert line.aliases() == {"challenger": 1, "champion": 1}
 
 
-def test_a_log_that_cannot_be_written_to_stops_a_promotion_before_anything_moves(line: Line) -> None:
+def test_a_log_that_cannot_be_written_to_stops_a_promotion_before_anything_moves(
+    line: Line,
+) -> None:
     line.release(bias=7)
     Path("promotions.jsonl").mkdir()
     with pytest.raises(IsADirectoryError):
@@ -356,11 +440,18 @@ def test_a_decision_that_is_not_in_the_log_is_written_down_by_the_next(line: Lin
     Path("promotions.jsonl").unlink()
     line.release(bias=6)
     promote()
-    assert [(entry["action"], entry["to"]["model_version"]) for entry in line.log()] == [("found", 1), ("promote", 2)]
+    assert [(entry["action"], entry["to"]["model_version"]) for entry in line.log()] == [
+        ("found", 1),
+        ("promote", 2),
+    ]
 
 
-@pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "foo://x", "sqlite:///mlruns", "sqlite:///params.yaml"])
-def test_a_store_that_does_not_answer_is_one_clear_error(line: Line, monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+@pytest.mark.parametrize(
+    "uri", ["http://127.0.0.1:9", "foo://x", "sqlite:///mlruns", "sqlite:///params.yaml"]
+)
+def test_a_store_that_does_not_answer_is_one_clear_error(
+    line: Line, monkeypatch: pytest.MonkeyPatch, uri: str
+) -> None:
     line.release()
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
@@ -383,7 +474,9 @@ def test_an_expected_champion_that_is_none_any_more_stops_a_promotion(line: Line
     untouched(line, before)
 
 
-def test_who_was_overtaken_while_comparing_is_told_and_changes_nothing(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_was_overtaken_while_comparing_is_told_and_changes_nothing(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
     line.release(bias=7)
     promote()
     line.release(bias=6.5)
@@ -396,7 +489,10 @@ def test_who_was_overtaken_while_comparing_is_told_and_changes_nothing(line: Lin
         return real(*arguments, **named)
 
     monkeypatch.setattr(promotion, "_compared", overtaken)
-    with pytest.raises(GateError, match=r"version 2 \(.*\) became the champion of bright-row meanwhile, .* against version 1"):
+    with pytest.raises(
+        GateError,
+        match=r"version 2 \(.*\) became the champion of bright-row meanwhile, .* against version 1",
+    ):
         promote(3)
     assert line.aliases() == {"challenger": 3, "champion": 2, "previous": 1}
     assert line.champion()["champion"]["model_version"] == 2
@@ -406,9 +502,16 @@ class Killed(BaseException):
     """Stands for the end of the process: nothing catches it."""
 
 
-@pytest.mark.parametrize("place", ["set_registered_model_alias 1", "set_registered_model_alias 2", "write_json", "append_json"])
-def test_an_error_in_the_middle_is_undone_or_made_whole_by_the_next_call(line: Line, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
-    """Where the last step, the log, is what failed, the promotion is done: champion.json says so and MLflow follows."""
+@pytest.mark.parametrize(
+    "place",
+    ["set_registered_model_alias 1", "set_registered_model_alias 2", "write_json", "append_json"],
+)
+def test_an_error_in_the_middle_is_undone_or_made_whole_by_the_next_call(
+    line: Line, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Where the last step, the log, is what failed, the promotion is done: champion.json says so
+    and MLflow follows.
+    """
     line.release(bias=7)
     promote()
     line.release(bias=6)
@@ -419,7 +522,11 @@ def test_an_error_in_the_middle_is_undone_or_made_whole_by_the_next_call(line: L
     monkeypatch.chdir(line.folder)
     monkeypatch.setenv("DVC_ROOT", str(line.folder))
     done = place == "append_json"
-    expected = {"challenger": 2, "champion": 2, "previous": 1} if done else {"challenger": 2, "champion": 1}
+    expected = (
+        {"challenger": 2, "champion": 2, "previous": 1}
+        if done
+        else {"challenger": 2, "champion": 1}
+    )
     assert line.aliases() == expected
     releases.releases()
     assert line.champion()["champion"]["model_version"] == (2 if done else 1)
@@ -449,7 +556,9 @@ def _break(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
 
 
 @pytest.mark.parametrize("moment", ["aliases", "champion.json"])
-def test_killed_for_real_between_mlflow_and_git_the_next_call_agrees_with_git(line: Line, moment: str) -> None:
+def test_killed_for_real_between_mlflow_and_git_the_next_call_agrees_with_git(
+    line: Line, moment: str
+) -> None:
     line.release(bias=7)
     promote()
     line.release(bias=6)
@@ -479,18 +588,25 @@ def test_a_promotion_that_came_by_git_moves_the_aliases_of_the_own_store(line: L
     assert line.aliases() == {"challenger": 2, "champion": 2, "previous": 1}
 
 
-def test_a_champion_that_this_store_does_not_hold_is_named_with_the_fix(line: Line, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_champion_that_this_store_does_not_hold_is_named_with_the_fix(
+    line: Line, capsys: pytest.CaptureFixture[str]
+) -> None:
     line.release(bias=7)
     promote()
     elsewhere = line.champion()
     elsewhere["champion"]["release"] = "f" * 64
     Path("champion.json").write_text(json.dumps(elsewhere))
     line.release(bias=6)
-    with pytest.raises(DataError, match=r"does not hold; point MLFLOW_TRACKING_URI to the server .*`duli track`"):
+    with pytest.raises(
+        DataError, match=r"does not hold; point MLFLOW_TRACKING_URI to the server .*`duli track`"
+    ):
         promote()
     assert line.aliases() == {"challenger": 2}
     releases.releases()
-    assert "champion.json names version 1 (1.2.0rc1), which this MLflow does not hold" in capsys.readouterr().out
+    assert (
+        "champion.json names version 1 (1.2.0rc1), which this MLflow does not hold"
+        in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(
@@ -518,10 +634,14 @@ def test_a_damaged_champion_json_is_one_clear_error(line: Line, content: str | b
         promote()
 
 
-def test_releases_are_listed_with_their_places(line: Line, capsys: pytest.CaptureFixture[str]) -> None:
+def test_releases_are_listed_with_their_places(
+    line: Line, capsys: pytest.CaptureFixture[str]
+) -> None:
     line.params(PROMOTION)
     releases.releases()
-    assert "has no release of bright-row; `duli track` logs what lies here" in capsys.readouterr().out
+    assert (
+        "has no release of bright-row; `duli track` logs what lies here" in capsys.readouterr().out
+    )
     line.release(bias=7)
     promote()
     line.release(bias=7, price=2.0)
@@ -559,9 +679,15 @@ def test_each_line_of_the_product_range_is_listed_and_promoted_by_itself(
     shown = capsys.readouterr().out.splitlines()
     assert [shown[0], shown[3:5]] == ["bright-row (.)", ["", "calm-row (pipelines/calm)"]]
     assert shown[5:] == alone
-    assert [row.split("release", 1)[1].strip() for row in (shown[2], shown[6])] == ["challenger", "champion, challenger"]
+    assert [row.split("release", 1)[1].strip() for row in (shown[2], shown[6])] == [
+        "challenger",
+        "champion, challenger",
+    ]
     client = line.store.client()
-    assert {client.get_experiment_by_name(name).name for name in ("bright-row", "calm-row")} == {"bright-row", "calm-row"}
+    assert {client.get_experiment_by_name(name).name for name in ("bright-row", "calm-row")} == {
+        "bright-row",
+        "calm-row",
+    }
     assert {model.name for model in client.search_registered_models()} == {"bright-row", "calm-row"}
 
 
@@ -584,17 +710,24 @@ def test_a_store_that_lost_its_registry_is_told(line: Line) -> None:
         promote()
 
 
-def test_on_a_server_that_others_use_git_that_is_behind_moves_nothing(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_server_that_others_use_git_that_is_behind_moves_nothing(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for bias in (7, 6.5, 6):
         line.release(bias=bias)
     with served(line.store) as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         promote(1)
-        line.store.client().set_registered_model_alias("bright-row", "champion", "2")  # a colleague, whose champion.json is not here yet
+        # a colleague, whose champion.json is not here yet
+        line.store.client().set_registered_model_alias("bright-row", "champion", "2")
         releases.releases()
         assert line.aliases()["champion"] == 2
         with pytest.raises(
-            DuliError, match=r"MLflow says that version 2 is the champion of bright-row, and champion.json says 1; `git pull`"
+            DuliError,
+            match=(
+                r"MLflow says that version 2 is the champion of bright-row, and champion.json says"
+                r" 1; `git pull`"
+            ),
         ):
             promote(3)
         assert (line.aliases()["champion"], line.champion()["champion"]["model_version"]) == (2, 1)

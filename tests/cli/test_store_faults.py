@@ -1,4 +1,6 @@
-"""A store that cannot be used: every command that needs it says so in one line with the fix, at once."""
+"""A store that cannot be used: every command that needs it says so in one line with the fix, at
+once.
+"""
 
 import shutil
 import socket
@@ -85,7 +87,9 @@ def _says(command: str, capfd: pytest.CaptureFixture[str]) -> str:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_database_is_one_line_with_the_fix(released: Line, capfd: pytest.CaptureFixture[str], damage: str) -> None:
+def test_a_damaged_database_is_one_line_with_the_fix(
+    released: Line, capfd: pytest.CaptureFixture[str], damage: str
+) -> None:
     do, fact = DAMAGES[damage]
     database = released.store.database
     assert database is not None
@@ -108,7 +112,9 @@ def _held(database: Path) -> Iterator[None]:
         other.close()
 
 
-def test_a_database_that_another_process_holds(released: Line, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_another_process_holds(
+    released: Line, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("duli.tracking.sqlite.PATIENCE", 0.2)
     database = released.store.database
     assert database is not None
@@ -118,7 +124,9 @@ def test_a_database_that_another_process_holds(released: Line, capfd: pytest.Cap
     releases.track()
 
 
-def test_a_lock_that_another_process_keeps(released: Line, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_another_process_keeps(
+    released: Line, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("duli.tracking.store.PATIENCE_LOCKED", 0.2)
     with released.store.locked():
         for command in ("track", "releases", "promote", "rollback"):
@@ -134,7 +142,9 @@ def _silent() -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
-def test_a_server_that_does_not_answer(released: Line, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_answer(
+    released: Line, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("duli.tracking.store.PATIENCE", 0.2)
     with _silent() as silent:
         for address in (silent, "http://127.0.0.1:9", "http://nowhere.invalid:5000"):
@@ -157,7 +167,11 @@ def test_a_server_that_does_not_answer(released: Line, capfd: pytest.CaptureFixt
     ],
 )
 def test_an_address_that_is_none(
-    released: Line, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, uri: str, fact: str
+    released: Line,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    uri: str,
+    fact: str,
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     for command in COMMANDS:

@@ -1,4 +1,6 @@
-"""Drift is judged against the champion and what it was trained on, whatever lies in the work tree: by real git and DVC."""
+"""Drift is judged against the champion and what it was trained on, whatever lies in the work tree:
+by real git and DVC.
+"""
 
 import shutil
 import subprocess
@@ -19,17 +21,38 @@ from duli.errors import DataError
 from duli.params import Params
 from duli.retraining.params import Retrain
 from duli.tracking.champion import Record
-from tests.cli.test_incoming import KNOBS, empty, exported, images, put, reference_split, trained  # noqa: F401
+from tests.cli.test_incoming import (  # noqa: F401
+    KNOBS,
+    empty,
+    exported,
+    images,
+    put,
+    reference_split,
+    trained,
+)
 from tests.closure import ROOT
 
 FIRST = Record(
-    name="digits", version="0.1.0", model_version=1, release="1" * 64, run_id="a", test_digest="b", model_sha256="c", wheel_sha256="first",
-    signer=None, measures={},
-)  # fmt: skip
+    name="digits",
+    version="0.1.0",
+    model_version=1,
+    release="1" * 64,
+    run_id="a",
+    test_digest="b",
+    model_sha256="c",
+    wheel_sha256="first",
+    signer=None,
+    measures={},
+)
 
 
 def run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True, env={**_ENVIRONMENT, "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"})
+    subprocess.run(
+        command,
+        check=True,
+        capture_output=True,
+        env={**_ENVIRONMENT, "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},
+    )
 
 
 _ENVIRONMENT = {"DVC_NO_ANALYTICS": "1", "HOME": "/nonexistent", "GIT_CONFIG_GLOBAL": "/dev/null"}
@@ -37,14 +60,24 @@ _ENVIRONMENT = {"DVC_NO_ANALYTICS": "1", "HOME": "/nonexistent", "GIT_CONFIG_GLO
 
 def commit(wheel: str, message: str) -> None:
     files.write_json(MANIFEST, {"wheel": {"sha256": wheel}})
-    run("dvc", "add", "-q", "data/raw", "models/variants", str(MANIFEST), *(str(path) for path in NEEDED if path.parent.name == "prepared"))
+    run(
+        "dvc",
+        "add",
+        "-q",
+        "data/raw",
+        "models/variants",
+        str(MANIFEST),
+        *(str(path) for path in NEEDED if path.parent.name == "prepared"),
+    )
     run("git", "add", "-A")
     run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", message)
 
 
 @pytest.fixture
 def merged_though_held(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: F811
-    """A line whose last commit has a challenger that was held, trained on other images than the champion, and a DVC remote."""
+    """A line whose last commit has a challenger that was held, trained on other images than the
+    champion, and a DVC remote.
+    """
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
     run("git", "init", "-q")
@@ -60,19 +93,32 @@ def merged_though_held(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path: 
 
 
 def verdicts(status: dict[str, Any], champion: Record | None = FIRST) -> Any:
-    settings = Params(ROOT / "params.yaml").section("retrain", Retrain).model_copy(update={"drift": KNOBS})
-    windows = [Window(path, labelled=True, kept=None, refused=None, objection="") for path in sorted(incoming.INCOMING.glob("*.parquet"))]
+    settings = (
+        Params(ROOT / "params.yaml").section("retrain", Retrain).model_copy(update={"drift": KNOBS})
+    )
+    windows = [
+        Window(path, labelled=True, kept=None, refused=None, objection="")
+        for path in sorted(incoming.INCOMING.glob("*.parquet"))
+    ]
     return retrain._verdicts(windows, settings, champion, status)
 
 
 @pytest.mark.slow
-def test_a_window_like_the_champion_s_data_is_calm_beside_a_challenger_s(merged_though_held: Path) -> None:
+def test_a_window_like_the_champion_s_data_is_calm_beside_a_challenger_s(
+    merged_though_held: Path,
+) -> None:
     pixels, labels = images(300, 1)
     put("1", pixels, labels)
     put("2", np.roll(pixels, 1, axis=3), labels)
-    assert [verdict.fired for verdict in incoming.judged(KNOBS, sorted(incoming.INCOMING.glob("*")))] == [True, False]  # by what lies here
+    # by what lies here
+    assert [
+        verdict.fired for verdict in incoming.judged(KNOBS, sorted(incoming.INCOMING.glob("*")))
+    ] == [True, False]
     found, why = verdicts({})
-    assert ({name: verdict.fired for name, verdict in found.items()}, why) == ({"1.parquet": False, "2.parquet": True}, "")
+    assert ({name: verdict.fired for name, verdict in found.items()}, why) == (
+        {"1.parquet": False, "2.parquet": True},
+        "",
+    )
     assert verdicts({}, None) == (None, "there is no champion")
 
     # The files of the champion come from the remote, and once.
@@ -80,8 +126,12 @@ def test_a_window_like_the_champion_s_data_is_calm_beside_a_challenger_s(merged_
     shutil.rmtree(folder)
     shutil.rmtree(".dvc/cache")
     assert champions_line(FIRST, NEEDED, {}) == folder
-    assert files.read_json(folder / "data/prepared/stats.json")["splits"]["validation"]["digest"] == "0" * 64
-    assert files.sha256(folder / incoming.EXPORTED) == files.sha256(incoming.EXPORTED)  # both have the same network
+    assert (
+        files.read_json(folder / "data/prepared/stats.json")["splits"]["validation"]["digest"]
+        == "0" * 64
+    )
+    # both have the same network
+    assert files.sha256(folder / incoming.EXPORTED) == files.sha256(incoming.EXPORTED)
     shutil.rmtree(merged_though_held.parent / f"{merged_though_held.name}-store")
     shutil.rmtree(".dvc/cache", ignore_errors=True)
     assert champions_line(FIRST, NEEDED, {}) == folder
@@ -93,13 +143,22 @@ def test_a_window_like_the_champion_s_data_is_calm_beside_a_challenger_s(merged_
 
 
 @pytest.mark.slow
-def test_what_lies_here_is_taken_where_it_is_the_champion_s_and_unchanged(merged_though_held: Path) -> None:
+def test_what_lies_here_is_taken_where_it_is_the_champion_s_and_unchanged(
+    merged_though_held: Path,
+) -> None:
     second = FIRST.model_copy(update={"wheel_sha256": "second", "release": "2" * 64})
     assert champions_line(second, NEEDED, {}) == Path()
-    assert champions_line(second, NEEDED, {"report": [{"changed deps": {"champion.json": "modified"}}]}) == Path()
+    assert (
+        champions_line(
+            second, NEEDED, {"report": [{"changed deps": {"champion.json": "modified"}}]}
+        )
+        == Path()
+    )
     for path in ("models/variants", "data/prepared/validation.parquet"):
         with pytest.raises(DataError, match=r"git knows no commit whose champion\.json names it"):
-            champions_line(second, NEEDED, {"train": ["always changed", {"changed deps": {path: "modified"}}]})
+            champions_line(
+                second, NEEDED, {"train": ["always changed", {"changed deps": {path: "modified"}}]}
+            )
 
     # A commit with the lock of another release is not believed.
     third = FIRST.model_copy(update={"wheel_sha256": "third", "release": "3" * 64})
@@ -112,13 +171,19 @@ def test_what_lies_here_is_taken_where_it_is_the_champion_s_and_unchanged(merged
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["cache", "remote"])
-def test_files_of_a_commit_are_had_for_further_lines_too(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A further line is a DVC project in that of the root; `dvc get` does not find its cache. The remote is younger than the commit."""
+def test_files_of_a_commit_are_had_for_further_lines_too(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A further line is a DVC project in that of the root; `dvc get` does not find its cache. The
+    remote is younger than the commit.
+    """
     monkeypatch.chdir(tmp_path)
     run("git", "init", "-q")
     run("dvc", "init", "-q")
     folder = tmp_path / "pipelines/mine"
-    shutil.copytree(ROOT / "pipelines/fashion/.dvc", folder / ".dvc", ignore=shutil.ignore_patterns("tmp"))
+    shutil.copytree(
+        ROOT / "pipelines/fashion/.dvc", folder / ".dvc", ignore=shutil.ignore_patterns("tmp")
+    )
     monkeypatch.chdir(folder)
     wanted = Path("data/raw/dataset.json")
     for content in ("old", "new"):
@@ -126,7 +191,9 @@ def test_files_of_a_commit_are_had_for_further_lines_too(place: str, tmp_path: P
         run("dvc", "add", "-q", str(wanted))
         run("git", "add", "-A", ".")
         run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", content)
-    old = subprocess.run(["git", "rev-parse", "HEAD~"], check=True, capture_output=True, text=True).stdout.strip()
+    old = subprocess.run(
+        ["git", "rev-parse", "HEAD~"], check=True, capture_output=True, text=True
+    ).stdout.strip()
     if place == "remote":
         run("dvc", "remote", "add", "-q", "-d", "store", str(tmp_path / "store"))
         (tmp_path / ".dvc/cache").rename(tmp_path / "store")

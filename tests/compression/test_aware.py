@@ -41,7 +41,9 @@ def test_folding_changes_no_answer_and_leaves_the_network_alone() -> None:
 
 
 def test_linear_layers_are_folded_too() -> None:
-    model = nn.Sequential(nn.Flatten(), nn.Linear(9, 5, bias=False), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 3))
+    model = nn.Sequential(
+        nn.Flatten(), nn.Linear(9, 5, bias=False), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 3)
+    )
     model(torch.randn(50, 1, 3, 3))
     images = torch.randn(20, 1, 3, 3)
     folded = aware.plain(aware.rounding(model.eval())).eval()
@@ -62,11 +64,15 @@ def test_weights_have_no_more_than_129_values_a_channel_and_gradients_pass() -> 
     levels = weights.T / scale[:, None]
     torch.testing.assert_close(levels, levels.round(), atol=1e-2, rtol=0)
     rounding(images).square().sum().backward()
-    assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in rounding.parameters())
+    assert all(
+        weight.grad is not None and weight.grad.abs().sum() > 0 for weight in rounding.parameters()
+    )
 
 
 def test_the_input_of_later_layers_is_rounded_that_of_the_first_is_not() -> None:
-    rounding = aware.rounding(nn.Sequential(nn.Flatten(), nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False))).train()
+    rounding = aware.rounding(
+        nn.Sequential(nn.Flatten(), nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False))
+    ).train()
     with torch.no_grad():
         for layer in ("1", "2"):
             rounding.get_submodule(f"{layer}.layer").weight.fill_(1.0)
@@ -78,7 +84,9 @@ def test_the_input_of_later_layers_is_rounded_that_of_the_first_is_not() -> None
 
 @pytest.mark.slow
 def test_it_beats_plain_int8_on_a_network_with_an_outlier_channel() -> None:
-    """One channel a thousand times the others: of these int8 then sees nothing, since all of a tensor's activations share one scale."""
+    """One channel a thousand times the others: of these int8 then sees nothing, since all of a
+    tensor's activations share one scale.
+    """
     train, validation = examples(600), examples(400, seed=1)
     given = {
         "classes": CLASSES,

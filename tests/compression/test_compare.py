@@ -10,7 +10,12 @@ from duli.compression import compare
 
 
 def change(lost: int, high: float, won: int = 0) -> dict[str, Any]:
-    return {"n": 10_000, "lost": lost, "won": won, "drop_points": {"value": lost / 100, "low": 0.0, "high": high}}
+    return {
+        "n": 10_000,
+        "lost": lost,
+        "won": won,
+        "drop_points": {"value": lost / 100, "low": 0.0, "high": high},
+    }
 
 
 @pytest.mark.parametrize(
@@ -26,7 +31,9 @@ def change(lost: int, high: float, won: int = 0) -> dict[str, Any]:
 def test_the_bounds_hold_for_the_unfavourable_ends_of_all_and_of_the_weakest_class(
     high: float, of_class: float, good: bool, said: str
 ) -> None:
-    verdict, reason = compare.within(change(12, high), {"a": change(0, 0.1), "b": change(12, of_class)}, 0.002, 0.01)
+    verdict, reason = compare.within(
+        change(12, high), {"a": change(0, 0.1), "b": change(12, of_class)}, 0.002, 0.01
+    )
     assert verdict is good
     assert said in reason
     assert "lost 12 and won 0" in reason
@@ -44,4 +51,6 @@ def test_the_best_calibration_loses_least_then_is_nearest() -> None:
 
 
 def test_the_error_of_logits_is_a_root_mean_square() -> None:
-    assert compare.logit_error(np.array([[3, 0]], np.float32), np.array([[0, 4]], np.float32)) == pytest.approx(math.sqrt(12.5))
+    assert compare.logit_error(
+        np.array([[3, 0]], np.float32), np.array([[0, 4]], np.float32)
+    ) == pytest.approx(math.sqrt(12.5))

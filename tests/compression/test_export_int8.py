@@ -23,7 +23,12 @@ def network() -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return nn.Sequential(
-            nn.Conv2d(1, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 5 * 5, 4)
+            nn.Conv2d(1, 8, 3, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(8 * 5 * 5, 4),
         ).eval()
 
 
@@ -37,14 +42,20 @@ def exported(network: nn.Module) -> bytes:
     return to_onnx(network, (1, 12, 12), MEAN, STD)
 
 
-def test_takes_raw_bytes_and_any_batch(exported: bytes, network: nn.Module, images: np.ndarray) -> None:
-    found = agreement(onnx_logits(exported, images), torch_logits(whole(network, MEAN, STD), images))
+def test_takes_raw_bytes_and_any_batch(
+    exported: bytes, network: nn.Module, images: np.ndarray
+) -> None:
+    found = agreement(
+        onnx_logits(exported, images), torch_logits(whole(network, MEAN, STD), images)
+    )
     assert found["disagreements"] == 0
     assert found["max_logit_difference"] < 1e-4
     assert onnx_logits(exported, images[:1]).shape == (1, 4)
 
 
-def test_the_same_weights_give_the_same_bytes_and_no_path(exported: bytes, network: nn.Module) -> None:
+def test_the_same_weights_give_the_same_bytes_and_no_path(
+    exported: bytes, network: nn.Module
+) -> None:
     channels_last = copy.deepcopy(network).train().to(memory_format=torch.channels_last)
     assert to_onnx(channels_last, (1, 12, 12), MEAN, STD) == exported
     model = onnx.load_from_string(exported)
@@ -58,7 +69,10 @@ def test_int8_is_smaller_close_and_reproducible(exported: bytes, images: np.ndar
     assert int8.quantize(exported, images[:64], "minmax") == quantized
     model = onnx.load_from_string(quantized)
     assert any(tensor.data_type == onnx.TensorProto.INT8 for tensor in model.graph.initializer)
-    answers, original = onnx_logits(quantized, images).argmax(axis=1), onnx_logits(exported, images).argmax(axis=1)
+    answers, original = (
+        onnx_logits(quantized, images).argmax(axis=1),
+        onnx_logits(exported, images).argmax(axis=1),
+    )
     assert (answers == original).mean() > 0.9
 
 
@@ -69,7 +83,10 @@ def test_every_calibration_gives_a_close_file_and_the_same_bytes_each_time(
     quantized = int8.quantize(exported, images, method)
     assert int8.quantize(exported, images, method) == quantized
     assert capsys.readouterr().out == ""
-    answers, original = onnx_logits(quantized, images).argmax(axis=1), onnx_logits(exported, images).argmax(axis=1)
+    answers, original = (
+        onnx_logits(quantized, images).argmax(axis=1),
+        onnx_logits(exported, images).argmax(axis=1),
+    )
     assert (answers == original).mean() > 0.9
 
 

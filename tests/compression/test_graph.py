@@ -18,7 +18,12 @@ def network(padding: int) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         size = 12 if padding else 10
-        return nn.Sequential(nn.Conv2d(1, 4, 3, padding=padding), nn.ReLU(), nn.Flatten(), nn.Linear(4 * size * size, 3)).eval()
+        return nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=padding),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(4 * size * size, 3),
+        ).eval()
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +39,9 @@ def test_preprocessing_goes_into_an_unpadded_convolution(images: np.ndarray) -> 
     model = network(padding=0)
     exported = to_onnx(model, SHAPE, MEAN, STD)
     assert kinds(exported)[:2] == ["Cast", "Conv"]
-    np.testing.assert_allclose(onnx_logits(exported, images), torch_logits(whole(model, MEAN, STD), images), atol=1e-5)
+    np.testing.assert_allclose(
+        onnx_logits(exported, images), torch_logits(whole(model, MEAN, STD), images), atol=1e-5
+    )
 
 
 def test_a_padded_convolution_keeps_its_preprocessing(images: np.ndarray) -> None:
@@ -42,10 +49,14 @@ def test_a_padded_convolution_keeps_its_preprocessing(images: np.ndarray) -> Non
     model = network(padding=1)
     exported = to_onnx(model, SHAPE, MEAN, STD)
     assert kinds(exported)[:4] == ["Cast", "Mul", "Add", "Conv"]
-    np.testing.assert_allclose(onnx_logits(exported, images), torch_logits(whole(model, MEAN, STD), images), atol=1e-5)
+    np.testing.assert_allclose(
+        onnx_logits(exported, images), torch_logits(whole(model, MEAN, STD), images), atol=1e-5
+    )
 
 
-def test_folding_would_show_on_a_padded_convolution(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folding_would_show_on_a_padded_convolution(
+    images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The control of the test above: without the look at the padding the answers are others."""
     model = network(padding=1)
     proto = onnx.load_from_string(to_onnx(model, SHAPE, MEAN, STD))
@@ -57,7 +68,13 @@ def test_folding_would_show_on_a_padded_convolution(images: np.ndarray, monkeypa
     for attribute in next(node for node in proto.graph.node if node.op_type == "Conv").attribute:
         if attribute.name == "pads":
             attribute.ints[:] = pads
-    assert np.abs(onnx_logits(proto.SerializeToString(), images) - torch_logits(whole(model, MEAN, STD), images)).max() > 1e-2
+    assert (
+        np.abs(
+            onnx_logits(proto.SerializeToString(), images)
+            - torch_logits(whole(model, MEAN, STD), images)
+        ).max()
+        > 1e-2
+    )
 
 
 def test_what_somebody_else_reads_is_not_folded_away() -> None:

@@ -10,7 +10,11 @@ from tests.closure import ROOT
 
 @pytest.mark.parametrize(
     ("variant", "meant"),
-    [("int8", ("trained", "int8")), ("int8_dynamic", ("trained", "int8_dynamic")), ("narrow_int8_dynamic", ("narrow", "int8_dynamic"))],
+    [
+        ("int8", ("trained", "int8")),
+        ("int8_dynamic", ("trained", "int8_dynamic")),
+        ("narrow_int8_dynamic", ("narrow", "int8_dynamic")),
+    ],
 )
 def test_a_name_says_network_and_format(variant: str, meant: tuple[str, str]) -> None:
     assert parts(variant) == meant

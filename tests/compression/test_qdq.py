@@ -20,7 +20,9 @@ SHAPE = (1, 12, 12)
 def network() -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * 5 * 5, 3)).eval()
+        return nn.Sequential(
+            nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * 5 * 5, 3)
+        ).eval()
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +55,14 @@ def test_an_int8_graph_takes_bytes_as_they_are_and_is_slim(images: np.ndarray) -
     proto = onnx.load_from_string(quantized)
     assert not proto.graph.value_info
     assert max(len(tensor.name) for tensor in proto.graph.initializer) <= 2
-    assert (onnx_logits(quantized, images).argmax(axis=1) == onnx_logits(model, images).argmax(axis=1)).mean() > 0.95
+    assert (
+        onnx_logits(quantized, images).argmax(axis=1) == onnx_logits(model, images).argmax(axis=1)
+    ).mean() > 0.95
 
 
-def test_slimming_changes_no_bit_of_an_answer(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slimming_changes_no_bit_of_an_answer(
+    images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = exported(network())
     slim = int8.quantize(model, images, "minmax")
     monkeypatch.setattr(qdq, "_slim", lambda _: None)
@@ -66,7 +72,9 @@ def test_slimming_changes_no_bit_of_an_answer(images: np.ndarray, monkeypatch: p
 
 
 def test_the_range_of_the_input_is_that_of_bytes_whatever_calibration_has_seen() -> None:
-    """Calibrated on images that are never white, it would otherwise cut off whatever is brighter."""
+    """Calibrated on images that are never white, it would otherwise cut off whatever is
+    brighter.
+    """
     dark = np.random.default_rng(0).integers(0, 100, (300, *SHAPE), dtype=np.uint8)
     quantized = int8.quantize(exported(network()), dark, "minmax")
     assert kinds(quantized)[0] == "DequantizeLinear"
@@ -78,7 +86,9 @@ def test_pooling_and_the_last_layer_run_in_integers(images: np.ndarray, tmp_path
     assert not {"QuantizeLinear", "DequantizeLinear", "Gemm", "Conv"} & set(run_by_onnxruntime)
 
 
-def test_logits_are_not_rounded_to_256_steps(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logits_are_not_rounded_to_256_steps(
+    images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = exported(network())
     found = onnx_logits(int8.quantize(model, images, "minmax"), images)
     monkeypatch.setattr(qdq, "_leave_logits_unrounded", lambda _: None)
@@ -89,14 +99,22 @@ def test_logits_are_not_rounded_to_256_steps(images: np.ndarray, monkeypatch: py
 
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_gathering_pixels_changes_no_bit_of_an_answer(kernel: int, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gathering_pixels_changes_no_bit_of_an_answer(
+    kernel: int, channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shape = (channels, 12, 10)
     images = np.random.default_rng(kernel).integers(0, 256, (40, *shape), dtype=np.uint8)
     rows, columns = ((side - kernel) // 2 + 1 for side in shape[1:])
     with torch.random.fork_rng():
         torch.manual_seed(kernel)
         model = exported(
-            nn.Sequential(nn.Conv2d(channels, 4, kernel, 2), nn.ReLU(), nn.Flatten(), nn.Linear(4 * rows * columns, 3)).eval(), shape
+            nn.Sequential(
+                nn.Conv2d(channels, 4, kernel, 2),
+                nn.ReLU(),
+                nn.Flatten(),
+                nn.Linear(4 * rows * columns, 3),
+            ).eval(),
+            shape,
         )
     gathered = int8.quantize(model, images, "minmax")
     monkeypatch.setattr(qdq, "_gather_pixels", lambda _: None)
@@ -125,5 +143,7 @@ def test_other_convolutions_keep_their_pixels(stem: nn.Conv2d, images: np.ndarra
 def test_sides_that_blocks_do_not_divide_keep_their_pixels() -> None:
     shape = (1, 11, 12)
     images = np.random.default_rng(0).integers(0, 256, (40, *shape), dtype=np.uint8)
-    model = nn.Sequential(nn.Conv2d(1, 4, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 5 * 5, 3)).eval()
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 5 * 5, 3)
+    ).eval()
     assert "SpaceToDepth" not in kinds(int8.quantize(exported(model, shape), images, "minmax"))

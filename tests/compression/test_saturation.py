@@ -1,4 +1,6 @@
-"""Sums of products that overflow 16 bits are counted in the file, and no file that ships has one."""
+"""Sums of products that overflow 16 bits are counted in the file, and no file that ships has
+one.
+"""
 
 from itertools import combinations
 
@@ -31,7 +33,10 @@ def file(op: str, weights: np.ndarray, **attributes: int) -> bytes:
         helper.make_node("DequantizeLinear", ["w", "scale"], ["weights"]),
         helper.make_node(op, ["x", "weights"], ["y"], **attributes),
     ]
-    constants = [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(np.float32(1), "scale")]
+    constants = [
+        numpy_helper.from_array(weights, "w"),
+        numpy_helper.from_array(np.float32(1), "scale"),
+    ]
     graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], constants)
     return bytes(helper.make_model(graph).SerializeToString())
 
@@ -52,13 +57,23 @@ def images() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def exported() -> bytes:
-    """Weights of one sign, as a sum that overflows has them; grouped and depthwise convolutions, and linear layers."""
+    """Weights of one sign, as a sum that overflows has them; grouped and depthwise convolutions,
+    and linear layers.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = nn.Sequential(
-            nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 16, 3, groups=2), nn.ReLU(), nn.Conv2d(16, 16, 3, groups=16), nn.ReLU(),
-            nn.Flatten(), nn.Linear(16 * 64, 20), nn.ReLU(), nn.Linear(20, 4),
-        ).eval()  # fmt: skip
+            nn.Conv2d(1, 8, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(8, 16, 3, groups=2),
+            nn.ReLU(),
+            nn.Conv2d(16, 16, 3, groups=16),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(16 * 64, 20),
+            nn.ReLU(),
+            nn.Linear(20, 4),
+        ).eval()
         with torch.no_grad():
             for weight in model.parameters():
                 weight.abs_()
@@ -78,7 +93,9 @@ def exported() -> bytes:
         ([127, 127, 127, 2], 6),
     ],
 )
-def test_two_weights_overflow_where_255_times_their_sum_passes_16_bits(weights: list[int], found: int) -> None:
+def test_two_weights_overflow_where_255_times_their_sum_passes_16_bits(
+    weights: list[int], found: int
+) -> None:
     assert saturation.pairs(file("MatMul", np.array(weights, np.int8)[:, None])) == found
 
 
@@ -101,7 +118,9 @@ def test_it_counts_what_counting_one_by_one_counts() -> None:
         ("Gemm", {"transB": 1}, [[127, 0], [0, 127]]),
     ],
 )
-def test_weights_of_two_channels_are_never_added(op: str, attributes: dict[str, int], weights: np.ndarray) -> None:
+def test_weights_of_two_channels_are_never_added(
+    op: str, attributes: dict[str, int], weights: np.ndarray
+) -> None:
     assert saturation.pairs(file(op, np.array(weights, np.int8), **attributes)) == 0
 
 
@@ -115,12 +134,16 @@ def test_weights_of_two_channels_are_never_added(op: str, attributes: dict[str, 
         ("Einsum", {}, [[127, 0], [0, 127]]),  # a layer not known: any two weights may meet
     ],
 )
-def test_weights_of_one_channel_are_added(op: str, attributes: dict[str, int], weights: np.ndarray) -> None:
+def test_weights_of_one_channel_are_added(
+    op: str, attributes: dict[str, int], weights: np.ndarray
+) -> None:
     assert saturation.pairs(file(op, np.array(weights, np.int8), **attributes)) == 1
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_no_format_that_ships_has_a_sum_that_overflows(form: str, exported: bytes, images: np.ndarray) -> None:
+def test_no_format_that_ships_has_a_sum_that_overflows(
+    form: str, exported: bytes, images: np.ndarray
+) -> None:
     content = FORMATS[form](exported, images)
     assert saturation.pairs(content) == 0
     for tensor in onnx.load_from_string(content).graph.initializer:
@@ -133,24 +156,34 @@ def test_a_file_of_all_8_bits_has_some(exported: bytes, images: np.ndarray) -> N
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_file_without_any_answers_as_exact_sums_do(form: str, exported: bytes, images: np.ndarray) -> None:
+def test_a_file_without_any_answers_as_exact_sums_do(
+    form: str, exported: bytes, images: np.ndarray
+) -> None:
     content = FORMATS[form](exported, images)
     np.testing.assert_array_equal(onnx_logits(content, images), exact(content, images))
 
 
-@pytest.mark.skipif(not machine.adds_in_16_bits(machine.cpu()["flags"]), reason="this CPU adds products in 32 bits")
-def test_a_file_with_some_answers_otherwise_on_a_cpu_without_vnni(exported: bytes, images: np.ndarray) -> None:
+@pytest.mark.skipif(
+    not machine.adds_in_16_bits(machine.cpu()["flags"]), reason="this CPU adds products in 32 bits"
+)
+def test_a_file_with_some_answers_otherwise_on_a_cpu_without_vnni(
+    exported: bytes, images: np.ndarray
+) -> None:
     content = int8.quantize(exported, images, "minmax", full=True)
     assert np.abs(onnx_logits(content, images) - exact(content, images)).max() > 0.01
 
 
 def test_unsigned_weights_of_all_8_bits_never_overflow() -> None:
-    """What int8_dynamic rests on: products of two unsigned bytes are added in 32 bits on every CPU."""
+    """What int8_dynamic rests on: products of two unsigned bytes are added in 32 bits on
+    every CPU.
+    """
     x = helper.make_tensor_value_info("x", TensorProto.UINT8, [None, 64])
     y = helper.make_tensor_value_info("logits", TensorProto.INT32, [None, 4])
     node = helper.make_node("MatMulInteger", ["x", "w"], ["logits"])
     weights = np.full((64, 4), 255, np.uint8)
     graph = helper.make_graph([node], "g", [x], [y], [numpy_helper.from_array(weights, "w")])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     assert (session.run(None, {"x": np.full((3, 64), 255, np.uint8)})[0] == 64 * 255 * 255).all()

@@ -45,7 +45,13 @@ def tuned(model: nn.Module) -> nn.Module:
 
 
 def kernels(model: nn.Module) -> torch.Tensor:
-    return torch.cat([layer.weight.detach().flatten() for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)])
+    return torch.cat(
+        [
+            layer.weight.detach().flatten()
+            for layer in model.modules()
+            if isinstance(layer, nn.Conv2d | nn.Linear)
+        ]
+    )
 
 
 def test_the_smallest_weights_over_all_layers_become_zero_and_stay_so() -> None:
@@ -68,10 +74,14 @@ def test_a_network_without_layers_to_prune_is_left_out() -> None:
 
 
 def test_none_is_forgotten() -> None:
-    assert set(SMALL) == set(architectures()) - {"encoder"}  # channels of images are what is narrowed
+    # channels of images are what is narrowed
+    assert set(SMALL) == set(architectures()) - {"encoder"}
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name in EXPENSIVE else name for name in SMALL])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name in EXPENSIVE else name for name in SMALL],
+)
 def test_narrow_tensors_are_smaller_and_still_learn(name: str) -> None:
     architecture = importlib.import_module(f"duli.models.{name}")
     with torch.random.fork_rng():
@@ -84,8 +94,11 @@ def test_narrow_tensors_are_smaller_and_still_learn(name: str) -> None:
     assert sum(weight.numel() for weight in smaller.parameters()) < 0.7 * weights
     logits = smaller.train()(torch.randn(8, 1, SIDE, SIDE))
     assert logits.shape == (8, CLASSES)
-    torch.nn.functional.cross_entropy(logits, torch.arange(8) % CLASSES).backward()  # some heads begin with zeros
-    assert any(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in smaller.parameters())
+    # some heads begin with zeros
+    torch.nn.functional.cross_entropy(logits, torch.arange(8) % CLASSES).backward()
+    assert any(
+        weight.grad is not None and weight.grad.abs().sum() > 0 for weight in smaller.parameters()
+    )
 
 
 def test_the_weakest_channel_goes() -> None:
@@ -100,5 +113,7 @@ def test_the_weakest_channel_goes() -> None:
 
 
 def test_a_network_without_channels_to_spare_is_left_out() -> None:
-    with pytest.raises(LeftOut, match=r"no layer has a channel to spare; raise quantize\.narrow\.share"):
+    with pytest.raises(
+        LeftOut, match=r"no layer has a channel to spare; raise quantize\.narrow\.share"
+    ):
         narrow.narrowed(nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), torch.zeros(2, 1, 4, 4), 0.5)

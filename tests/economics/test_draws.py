@@ -41,7 +41,10 @@ def test_quantiles_rise_and_bounded_shapes_stay_in_their_range(one: Uncertain) -
         (Uncertain(7, 2, 7, "triangular"), stats.triang(1, 2, 5)),
         (Uncertain(3, 2, 7, "beta"), stats.beta(1.8, 4.2, 2, 5)),
         (Uncertain(0.99, 0.98, 0.995, "beta", n=1000), stats.beta(990.5, 10.5)),
-        (Uncertain(0.1, 0.02, 0.5, "lognormal"), stats.lognorm(math.log(25) / (2 * stats.norm.ppf(0.95)), scale=0.1)),
+        (
+            Uncertain(0.1, 0.02, 0.5, "lognormal"),
+            stats.lognorm(math.log(25) / (2 * stats.norm.ppf(0.95)), scale=0.1),
+        ),
     ],
 )
 def test_shapes_are_those_of_scipy(one: Uncertain, reference: Any) -> None:
@@ -50,7 +53,9 @@ def test_shapes_are_those_of_scipy(one: Uncertain, reference: Any) -> None:
 
 def test_a_lognormal_holds_nine_in_ten_between_its_ends() -> None:
     """Where its value is the middle of them by factors, as in 0.02, 0.1, 0.5."""
-    np.testing.assert_allclose(Uncertain(0.1, 0.02, 0.5, "lognormal").ppf([0.05, 0.5, 0.95]), [0.02, 0.1, 0.5], rtol=1e-12)
+    np.testing.assert_allclose(
+        Uncertain(0.1, 0.02, 0.5, "lognormal").ppf([0.05, 0.5, 0.95]), [0.02, 0.1, 0.5], rtol=1e-12
+    )
 
 
 INPUTS = {
@@ -71,9 +76,14 @@ def test_each_slice_of_a_hypercube_is_drawn_once(n: int, seed: int) -> None:
     inputs = {"x": Uncertain(0.5, 0, 1, "triangular"), "y": Uncertain(0, 0, 0, "point")}
     found = draws.hypercube(inputs, n, seed)
     below = stats.triang(0.5, 0, 1).cdf(found["x"])
-    assert sorted(np.floor(np.clip(below * n, 0, n - 1e-9)).astype(int)) == pytest.approx(np.arange(n), abs=1)
+    assert sorted(np.floor(np.clip(below * n, 0, n - 1e-9)).astype(int)) == pytest.approx(
+        np.arange(n), abs=1
+    )
     assert (found["y"] == 0).all()
-    assert all(np.array_equal(found[name], again) for name, again in draws.hypercube(inputs, n, seed).items())
+    assert all(
+        np.array_equal(found[name], again)
+        for name, again in draws.hypercube(inputs, n, seed).items()
+    )
 
 
 def test_the_order_of_slices_differs_between_inputs_and_seeds() -> None:
@@ -83,9 +93,15 @@ def test_the_order_of_slices_differs_between_inputs_and_seeds() -> None:
 
 
 def test_inputs_without_a_range_are_the_point_model() -> None:
-    known = {name: Uncertain(one.value, one.value, one.value, "point") for name, one in INPUTS.items()}
+    known = {
+        name: Uncertain(one.value, one.value, one.value, "point") for name, one in INPUTS.items()
+    }
     assert (additive(draws.hypercube(known, 50, 0)) == additive(draws.point(known))).all()
-    assert draws.percentiles(additive(draws.hypercube(known, 50, 0))) == {"p10": 18.0, "p50": 18.0, "p90": 18.0}
+    assert draws.percentiles(additive(draws.hypercube(known, 50, 0))) == {
+        "p10": 18.0,
+        "p50": 18.0,
+        "p90": 18.0,
+    }
     assert draws.sobol(additive, known, 16, 0) == []
     assert draws.variance_share(additive, known, ["a"], 16, 0) is None
     assert draws.tornado(additive, known) == []
@@ -106,7 +122,9 @@ def test_the_tornado_is_the_result_at_each_end_with_the_rest_at_their_values() -
 
 
 def test_variance_shares_of_a_sum_are_those_of_its_terms() -> None:
-    """Var of a triangular: (l^2 + m^2 + h^2 - lm - lh - mh) / 18, so 1/6 for a and 4 * 8/3 for 2b."""
+    """Var of a triangular: (l^2 + m^2 + h^2 - lm - lh - mh) / 18, so 1/6 for a and 4 * 8/3
+    for 2b.
+    """
     exact = {"a": (1 / 6) / (1 / 6 + 32 / 3), "b": (32 / 3) / (1 / 6 + 32 / 3), "unused": 0.0}
     found = {row["input"]: row for row in draws.sobol(additive, INPUTS, 2048, 0)}
     assert found.keys() == exact.keys()
@@ -114,8 +132,12 @@ def test_variance_shares_of_a_sum_are_those_of_its_terms() -> None:
         assert found[name]["total"] == pytest.approx(share, abs=0.03)
         assert found[name]["first"] == pytest.approx(share, abs=0.03)
     assert found["unused"]["total"] == 0
-    assert draws.variance_share(additive, INPUTS, ["a", "unused"], 20_000, 0) == pytest.approx(exact["a"], abs=0.01)
-    assert draws.variance_share(additive, INPUTS, ["a", "b"], 20_000, 0) == pytest.approx(1, abs=0.03)
+    assert draws.variance_share(additive, INPUTS, ["a", "unused"], 20_000, 0) == pytest.approx(
+        exact["a"], abs=0.01
+    )
+    assert draws.variance_share(additive, INPUTS, ["a", "b"], 20_000, 0) == pytest.approx(
+        1, abs=0.03
+    )
     assert draws.variance_share(additive, INPUTS, ["unused", "c"], 20_000, 0) == 0
     assert draws.variance_share(additive, INPUTS, [], 20_000, 0) == 0
 

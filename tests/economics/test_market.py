@@ -1,4 +1,6 @@
-"""Market facts are read strictly: whatever is wrong is named with file, row, column and fix, and nothing gets through."""
+"""Market facts are read strictly: whatever is wrong is named with file, row, column and fix, and
+nothing gets through.
+"""
 
 import csv
 import io
@@ -71,11 +73,33 @@ def test_a_good_row_is_read_as_it_stands() -> None:
         ({"dist": "lognormal", "low": "0"}, "low", "positive"),
         ({"high": "1e16"}, "high", "convert its unit"),
         ({"low": "1e-300"}, "low", "convert its unit"),
-        ({"unit": "yyyymmdd", "currency": "", **dict.fromkeys(("value", "low", "high"), "20261399"), "dist": "point"}, "value", "20261123"),
-        ({"unit": "yyyymmdd", "currency": "", **dict.fromkeys(("value", "low", "high"), "1.5"), "dist": "point"}, "value", "20261123"),
+        (
+            {
+                "unit": "yyyymmdd",
+                "currency": "",
+                **dict.fromkeys(("value", "low", "high"), "20261399"),
+                "dist": "point",
+            },
+            "value",
+            "20261123",
+        ),
+        (
+            {
+                "unit": "yyyymmdd",
+                "currency": "",
+                **dict.fromkeys(("value", "low", "high"), "1.5"),
+                "dist": "point",
+            },
+            "value",
+            "20261123",
+        ),
         ({"dist": "beta"}, "high", "from 0 to 1"),
         ({"unit": "share", "currency": ""}, "high", "from 0 to 1"),
-        ({"unit": "yes or no", "currency": "", "value": "0.5", "low": "0", "high": "1"}, "value", "1 for yes"),
+        (
+            {"unit": "yes or no", "currency": "", "value": "0.5", "low": "0", "high": "1"},
+            "value",
+            "1 for yes",
+        ),
         ({"dist": "lognormal", "unit": "share per year", "currency": ""}, "dist", "use triangular"),
         ({"dist": "normal"}, "dist", "use one of"),
         ({"unit": "per thousand"}, "unit", "use one of"),
@@ -105,7 +129,9 @@ def test_a_good_row_is_read_as_it_stands() -> None:
         ({"as_of": "2026-11-02"}, "as_of", "correct one of the days"),
     ],
 )
-def test_a_wrong_field_is_named_with_its_place_and_fix(changes: dict[str, str], column: str, fix: str) -> None:
+def test_a_wrong_field_is_named_with_its_place_and_fix(
+    changes: dict[str, str], column: str, fix: str
+) -> None:
     with pytest.raises(DataError) as error:
         read(row(), row(**{"id": "service.other"} | changes))
     assert f"services.csv, line 3, column {column}:" in str(error.value)
@@ -121,14 +147,23 @@ def test_a_wrong_field_is_named_with_its_place_and_fix(changes: dict[str, str], 
         (b"\xef\xbb\xbf" + f"{HEADER}\n{row()}\n".encode(), "byte order mark"),
         (f"{HEADER}\n{row()}\n".encode("utf-16"), "byte order mark"),
         (f"{HEADER}\n{row()}\n".encode() + b"caf\xe9", "line 3 is not UTF-8"),
-        (f"{HEADER.replace(',note,', ',remark,')}\n{row()}\n".encode(), "columns missing: note; unknown: 'remark'"),
+        (
+            f"{HEADER.replace(',note,', ',remark,')}\n{row()}\n".encode(),
+            "columns missing: note; unknown: 'remark'",
+        ),
         (f"{HEADER},extra\n{row()},1\n".encode(), "unknown columns: 'extra'"),
         (f"{HEADER.removesuffix(',note_zh')}\n{row()}\n".encode(), "columns missing: note_zh"),
         (f"{HEADER.replace('low,high', 'high,low')}\n{row()}\n".encode(), "another order"),
         (f"{HEADER}\n{row()},\n".encode(), "line 2 has 16 fields instead of 15"),
-        (f"{HEADER}\n{row(value='1500').replace('1500', '1,500')}\n".encode(), "line 2 has 16 fields"),
+        (
+            f"{HEADER}\n{row(value='1500').replace('1500', '1,500')}\n".encode(),
+            "line 2 has 16 fields",
+        ),
         (f"{HEADER}\n{row()}\n\n{row(id='service.b')}\n".encode(), "line 3 is empty"),
-        (f"{HEADER}\n{row()}\n".replace("of the vendor", 'of the "vendor').encode(), "line 2 is no CSV"),
+        (
+            f"{HEADER}\n{row()}\n".replace("of the vendor", 'of the "vendor').encode(),
+            "line 2 is no CSV",
+        ),
         (f'{HEADER}\n"{row()}\n'.encode(), "line 2 is no CSV"),
         (HEADER.replace(",", ";").encode(), "columns missing"),
         (b"x" * 1_000_001, "larger than"),
@@ -143,12 +178,22 @@ def test_a_damaged_file_is_refused(content: bytes, said: str) -> None:
 def test_every_mistake_is_told_at_once() -> None:
     with pytest.raises(DataError) as error:
         read(row(value="x"), row(id="service.b", unit="y"), row(id="service.c", kind="z"))
-    assert [line.split(",")[1] for line in str(error.value).splitlines()] == [" line 2", " line 3", " line 4"]
+    assert [line.split(",")[1] for line in str(error.value).splitlines()] == [
+        " line 2",
+        " line 3",
+        " line 4",
+    ]
 
 
 def test_an_id_stands_once_over_all_files() -> None:
     content = f"{HEADER}\n{row()}\n".encode()
-    with pytest.raises(DataError, match=r"b\.csv, line 2, column id: 'service\.some_reader' is already in a\.csv, line 2; keep one"):
+    with pytest.raises(
+        DataError,
+        match=(
+            r"b\.csv, line 2, column id: 'service\.some_reader' is already in a\.csv, line 2;"
+            r" keep one"
+        ),
+    ):
         market.read({"a.csv": content, "b.csv": content})
 
 
@@ -158,12 +203,18 @@ def test_no_files_are_an_error() -> None:
 
 
 def test_a_missing_id_is_an_error_with_the_nearest_one() -> None:
-    with pytest.raises(DataError, match=r"no row 'service.some_raeder' \(per 1000\).*did you mean 'service.some_reader'"):
+    with pytest.raises(
+        DataError,
+        match=r"no row 'service.some_raeder' \(per 1000\).*did you mean 'service.some_reader'",
+    ):
         read(row()).row("service.some_raeder", "per 1000")
 
 
 def test_a_row_in_another_unit_is_an_error() -> None:
-    with pytest.raises(DataError, match=r"line 2, column unit: .* is in 'per 1000', needed is 'per hour'; convert it"):
+    with pytest.raises(
+        DataError,
+        match=r"line 2, column unit: .* is in 'per 1000', needed is 'per hour'; convert it",
+    ):
         read(row()).row("service.some_reader", "per hour")
     with pytest.raises(DataError, match="convert it"):
         read(row(), row(id="service.b", unit="per hour")).under("service", "per 1000")
@@ -175,13 +226,24 @@ def test_under_takes_whole_words_only() -> None:
 
 
 def test_windows_line_ends_are_fine() -> None:
-    assert market.read({"a.csv": f"{HEADER}\r\n{row()}\r\n".encode()}).rows["service.some_reader"].note == ""
+    assert (
+        market.read({"a.csv": f"{HEADER}\r\n{row()}\r\n".encode()}).rows["service.some_reader"].note
+        == ""
+    )
 
 
 @pytest.mark.parametrize(
-    ("day", "expected"), [(date(2026, 11, 1), []), (date(2026, 11, 10), []), (date(2026, 11, 11), ["stale"]), (date(2028, 1, 1), ["stale"])]
+    ("day", "expected"),
+    [
+        (date(2026, 11, 1), []),
+        (date(2026, 11, 10), []),
+        (date(2026, 11, 11), ["stale"]),
+        (date(2028, 1, 1), ["stale"]),
+    ],
 )
-def test_rows_grow_stale_at_the_day_given_and_not_by_the_clock(day: date, expected: list[str]) -> None:
+def test_rows_grow_stale_at_the_day_given_and_not_by_the_clock(
+    day: date, expected: list[str]
+) -> None:
     found = read(row(as_of="2026-05-14", low="1.4", high="1.6")).rows["service.some_reader"]
     assert market.flags(found, day, 180) == expected
 
@@ -191,7 +253,9 @@ def test_undated_and_wide_rows_are_flagged() -> None:
     assert market.flags(found, date(2026, 11, 1), 180) == ["undated", "wide"]
 
 
-@pytest.mark.parametrize("changes", [{"as_of": "2062-05-01", "retrieved": "2062-05-02"}, {"retrieved": "2027-01-01"}])
+@pytest.mark.parametrize(
+    "changes", [{"as_of": "2062-05-01", "retrieved": "2062-05-02"}, {"retrieved": "2027-01-01"}]
+)
 def test_a_row_from_the_future_is_an_error(changes: dict[str, str]) -> None:
     found = read(row(**changes)).rows["service.some_reader"]
     with pytest.raises(DataError, match=r"services.csv, line 2: .* after report.as_of 2026-11-23"):
@@ -204,7 +268,24 @@ def test_a_row_from_the_future_is_an_error(changes: dict[str, str]) -> None:
 )
 def test_converting_keeps_the_order_of_the_ends(amounts: list[float], rates: list[float]) -> None:
     def made(low: float, value: float, high: float, currency: str) -> market.Row:
-        return market.Row("a", value, low, high, "per 1000", currency, "cited", "triangular", "", "", None, None, "A", "", "", "")
+        return market.Row(
+            "a",
+            value,
+            low,
+            high,
+            "per 1000",
+            currency,
+            "cited",
+            "triangular",
+            "",
+            "",
+            None,
+            None,
+            "A",
+            "",
+            "",
+            "",
+        )
 
     value, low, high = market.to_usd(made(*amounts, "CNY"), made(*rates, ""))
     assert low <= value * (1 + 1e-12)
@@ -216,15 +297,25 @@ def told(by: str, value: str) -> str:
     return row(id=f"size.ocr.2024.{by}", value=value, low=value, high=value, dist="point")
 
 
-@pytest.mark.parametrize(("values", "apart"), [(("10", "12"), False), (("10", "12.1"), True), (("10",), False), (("10", "11", "13"), True)])
-def test_sources_that_lie_more_than_a_fifth_apart_are_in_conflict(values: tuple[str, ...], apart: bool) -> None:
+@pytest.mark.parametrize(
+    ("values", "apart"),
+    [(("10", "12"), False), (("10", "12.1"), True), (("10",), False), (("10", "11", "13"), True)],
+)
+def test_sources_that_lie_more_than_a_fifth_apart_are_in_conflict(
+    values: tuple[str, ...], apart: bool
+) -> None:
     lines = [told(f"by_{place}", value) for place, value in enumerate(values)]
     found = read(*lines, row(id="size.ocr.2025", value="90", low="90", high="90", dist="point"))
-    assert market.conflicting(found.rows.values()) == ([f"size.ocr.2024.by_{place}" for place in range(len(values))] if apart else [])
+    assert market.conflicting(found.rows.values()) == (
+        [f"size.ocr.2024.by_{place}" for place in range(len(values))] if apart else []
+    )
 
 
 def test_a_group_is_whole_words_in_any_unit_and_never_empty() -> None:
-    facts = read(row(id="segment.a.b"), row(id="segment.c", unit="share", currency="", value="1", low="1", high="1", dist="point"))
+    facts = read(
+        row(id="segment.a.b"),
+        row(id="segment.c", unit="share", currency="", value="1", low="1", high="1", dist="point"),
+    )
     assert [found.id for found in facts.group("segment")] == ["segment.a.b", "segment.c"]
     with pytest.raises(DataError, match=r"no row 'segments\.\*'; add one"):
         facts.group("segments")
@@ -234,8 +325,12 @@ WELL = f"{HEADER}\n{row()}\n{row(id='service.b', note='x, y')}\n".encode()
 
 
 @given(st.data())
-def test_whatever_is_done_to_a_file_it_is_read_or_refused_with_file_and_place(data: st.DataObject) -> None:
-    """Bytes replaced, inserted and cut anywhere: never another error than ours, and no row that breaks its own rules."""
+def test_whatever_is_done_to_a_file_it_is_read_or_refused_with_file_and_place(
+    data: st.DataObject,
+) -> None:
+    """Bytes replaced, inserted and cut anywhere: never another error than ours, and no row that
+    breaks its own rules.
+    """
     content = bytearray(WELL)
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(0, len(content)))
@@ -257,12 +352,26 @@ def _outcome(content: bytes) -> tuple[list[market.Row], list[str]]:
         return [], str(error).splitlines()
 
 
-@pytest.mark.parametrize("folder", ["data/market", *sorted(str(one.relative_to(ROOT)) for one in ROOT.glob("pipelines/*/data/market"))])
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "data/market",
+        *sorted(str(one.relative_to(ROOT)) for one in ROOT.glob("pipelines/*/data/market")),
+    ],
+)
 def test_the_facts_that_ship_are_sound(folder: str) -> None:
-    facts = market.read({path.name: path.read_bytes() for path in sorted((ROOT / folder).glob("*.csv"))})
+    facts = market.read(
+        {path.name: path.read_bytes() for path in sorted((ROOT / folder).glob("*.csv"))}
+    )
     assert len(facts.under("service", "per 1000")) >= 2
     for found in facts.rows.values():
         assert found.source_url or found.kind == "assumed"
-        assert found.low < found.high or found.unit == "vCPU" or found.note, f"{found.id}: a point without a range needs its reason"
-        assert bool(found.note) == bool(re.search("[\u4e00-\u9fff]", found.note_zh)), f"{found.id}: a note is for both readers"
-        assert found.confidence in ("C", "D") or found.kind != "assumed", f"{found.id}: an assumption is no better than a guess"
+        assert found.low < found.high or found.unit == "vCPU" or found.note, (
+            f"{found.id}: a point without a range needs its reason"
+        )
+        assert bool(found.note) == bool(re.search("[\u4e00-\u9fff]", found.note_zh)), (
+            f"{found.id}: a note is for both readers"
+        )
+        assert found.confidence in ("C", "D") or found.kind != "assumed", (
+            f"{found.id}: an assumption is no better than a guess"
+        )

@@ -13,8 +13,16 @@ from tests.economics.facts import PLAN, plan
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("mix", {"subscription": 0.6, "one_time": 0.2, "services": 0.3}, "sums to 1.1, and every customer buys in one way; make it 1"),
-        ("mix", {"subscription": 1.2, "one_time": -0.2, "services": 0.0}, "less than or equal to 1"),
+        (
+            "mix",
+            {"subscription": 0.6, "one_time": 0.2, "services": 0.3},
+            "sums to 1.1, and every customer buys in one way; make it 1",
+        ),
+        (
+            "mix",
+            {"subscription": 1.2, "one_time": -0.2, "services": 0.0},
+            "less than or equal to 1",
+        ),
         ("mix", {"subscription": 1.0}, "Field required"),
         ("currency", "EUR", "'USD' or 'CNY'"),
         ("discount_rate", -0.1, "greater than or equal to 0"),

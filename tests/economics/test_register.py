@@ -28,7 +28,12 @@ def test_the_register_holds_every_input_of_both_models_once() -> None:
     by_mix = {"subscription", "one_time", "services"}
     assert {field.name for field in fields(Venture)} - by_segment - by_mix <= set(names)
     assert {field.name for field in fields(cost.Inputs)} <= set(names)
-    assert {"segment.education.accounts", "segment.education.volume", "segment.education.reach", "segment.education.win"} <= set(names)
+    assert {
+        "segment.education.accounts",
+        "segment.education.volume",
+        "segment.education.reach",
+        "segment.education.win",
+    } <= set(names)
 
 
 def test_every_input_has_a_source_or_is_assumed_and_can_be_drawn() -> None:
@@ -46,7 +51,12 @@ def test_an_entry_says_what_its_fact_says() -> None:
     for entry in entries():
         if entry["id"] in FACTS.rows:
             row = FACTS.rows[entry["id"]]
-            assert (entry["value"], entry["low"], entry["high"], entry["dist"]) == (row.value, row.low, row.high, row.dist), row.id
+            assert (entry["value"], entry["low"], entry["high"], entry["dist"]) == (
+                row.value,
+                row.low,
+                row.high,
+                row.dist,
+            ), row.id
             assert (entry["kind"], entry["source"], entry["url"], entry["confidence"]) == (
                 row.kind, row.source_title, row.source_url, row.confidence,
             )  # fmt: skip
@@ -56,14 +66,36 @@ def test_an_entry_says_what_its_fact_says() -> None:
     ("file", "old", "new", "said"),
     [
         ("assumptions", "customer.cac", "customer.cost", "no row 'customer.cac' (per customer)"),
-        ("segments", "segment.education.win", "segment.education.wins", "no row 'segment.education.win' (share)"),
-        ("staff", "services.day_cost,500,300,800,per day,USD", "services.day_cost,500,300,800,per day,CNY", "is in CNY"),
-        ("saas", "0.085,0.07,0.1,share per year", "0.085,0.07,1.1,share per year", "column high: 'saas.logo_churn' is above 1"),
+        (
+            "segments",
+            "segment.education.win",
+            "segment.education.wins",
+            "no row 'segment.education.win' (share)",
+        ),
+        (
+            "staff",
+            "services.day_cost,500,300,800,per day,USD",
+            "services.day_cost,500,300,800,per day,CNY",
+            "is in CNY",
+        ),
+        (
+            "saas",
+            "0.085,0.07,0.1,share per year",
+            "0.085,0.07,1.1,share per year",
+            "column high: 'saas.logo_churn' is above 1",
+        ),
         ("saas", "saas.logo_churn", "saas.churn", "no row 'saas.logo_churn'"),
-        ("staff", "team.upkeep,0.5,0.3,0.8,share", "team.upkeep,0.5,0.3,0.8,ratio", "needed is 'share'; convert it"),
+        (
+            "staff",
+            "team.upkeep,0.5,0.3,0.8,share",
+            "team.upkeep,0.5,0.3,0.8,ratio",
+            "needed is 'share'; convert it",
+        ),
     ],
 )
-def test_an_input_that_is_missing_or_in_another_unit_is_named(file: str, old: str, new: str, said: str) -> None:
+def test_an_input_that_is_missing_or_in_another_unit_is_named(
+    file: str, old: str, new: str, said: str
+) -> None:
     with pytest.raises(DataError) as error:
         entries(shipped(**{file: f"{old} -> {new}"}))
     assert said in str(error.value)

@@ -10,7 +10,9 @@ from duli.economics.required import at_zero, rising
 
 
 @given(st.floats(0.01, 1e3), st.floats(0.01, 1e3), st.sampled_from(["more", "less"]))
-def test_at_the_needed_value_the_plan_is_worth_nothing(slope: float, root: float, better: str) -> None:
+def test_at_the_needed_value_the_plan_is_worth_nothing(
+    slope: float, root: float, better: str
+) -> None:
     def worth(value: float) -> float:
         return (slope if better == "more" else -slope) * (value - root)
 
@@ -31,11 +33,14 @@ def test_at_the_needed_value_the_plan_is_worth_nothing(slope: float, root: float
         (math.nan, 0, "more", "not finite"),
     ],
 )
-def test_where_there_is_no_such_value_there_is_a_reason(slope: float, offset: float, better: str, said: str) -> None:
+def test_where_there_is_no_such_value_there_is_a_reason(
+    slope: float, offset: float, better: str, said: str
+) -> None:
     found = at_zero(lambda value: slope * value + offset, 0.0, 10.0, better, "price")  # type: ignore[arg-type]
     assert found.value is None
     assert said in found.reason
-    assert not any(letter.isdigit() for letter in found.reason)  # a page writes its numbers from the JSON
+    # a page writes its numbers from the JSON
+    assert not any(letter.isdigit() for letter in found.reason)
 
 
 def test_the_upper_end_is_looked_for_by_doubling_and_never_beyond_the_most() -> None:

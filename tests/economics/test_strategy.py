@@ -1,4 +1,6 @@
-"""Rules on numbers: they follow the numbers, name what is missing, and are the only source of what the report advises."""
+"""Rules on numbers: they follow the numbers, name what is missing, and are the only source of what
+the report advises.
+"""
 
 import re
 
@@ -24,7 +26,9 @@ def test_a_rule_holds_exactly_where_its_numbers_stand_so(left: float, right: flo
     for rule, judged in zip(strategy.RULES, strategy.judge(given_numbers), strict=True):
         bound = right if isinstance(rule.right, str) else rule.right
         value = given_numbers[rule.left]
-        assert judged["holds"] is (value >= bound if rule.relation == "at least" else value <= bound)
+        assert judged["holds"] is (
+            value >= bound if rule.relation == "at least" else value <= bound
+        )
         assert judged["follows"] == (rule.follows if judged["holds"] else rule.otherwise)
         assert (judged["left_value"], judged["right_value"]) == (value, bound)
 
@@ -36,14 +40,21 @@ def test_without_its_numbers_nothing_follows() -> None:
 
 
 def test_what_follows_is_true_where_both_numbers_are_the_same() -> None:
-    """A bound belongs to what holds, so no rule that holds may call its number cheaper, fewer or more than the bound."""
+    """A bound belongs to what holds, so no rule that holds may call its number cheaper, fewer or
+    more than the bound.
+    """
     strict = re.compile(r"^(cheaper|lower|below|above|fewer|less|more|most)\b", re.IGNORECASE)
     assert [rule.name for rule in strategy.RULES if strict.search(rule.follows)] == []
 
 
 def test_rules_have_names_of_their_own_two_outcomes_and_no_numbers_in_words() -> None:
     assert len({rule.name for rule in strategy.RULES}) == len(strategy.RULES)
-    assert {rule.topic for rule in strategy.RULES} == {"price", "entry", "differentiation", "investment"}
+    assert {rule.topic for rule in strategy.RULES} == {
+        "price",
+        "entry",
+        "differentiation",
+        "investment",
+    }
     for rule in strategy.RULES:
         assert rule.follows != rule.otherwise
         assert not re.search(r"\d", rule.follows + rule.otherwise)
@@ -51,7 +62,12 @@ def test_rules_have_names_of_their_own_two_outcomes_and_no_numbers_in_words() ->
 
 def test_market_facts_that_rules_name_are_there() -> None:
     known = strategy.thresholds(FACTS)
-    named = {name for rule in strategy.RULES for name in (rule.left, rule.right) if isinstance(name, str) and name.startswith("market.")}
+    named = {
+        name
+        for rule in strategy.RULES
+        for name in (rule.left, rule.right)
+        if isinstance(name, str) and name.startswith("market.")
+    }
     assert len(named) >= 4
     assert named <= known.keys()
 
@@ -59,16 +75,22 @@ def test_market_facts_that_rules_name_are_there() -> None:
 def test_a_segment_is_served_by_the_weight_of_the_needs_that_are_met() -> None:
     met = [{"rule": name, "holds": name == "accurate_enough"} for name in strategy.NEEDS.values()]
     fit = strategy.fit(met, FACTS.under("need", "share"))
-    assert fit == pytest.approx({"segment.form_capture": 0.3, "segment.postal_logistics": 0.4, "segment.education": 0.2})
+    assert fit == pytest.approx(
+        {"segment.form_capture": 0.3, "segment.postal_logistics": 0.4, "segment.education": 0.2}
+    )
     unknown = [{"rule": name, "holds": None} for name in strategy.NEEDS.values()]
     assert set(strategy.fit(unknown, FACTS.under("need", "share")).values()) == {0.0}
-    assert {name.split(".")[1] for name in fit} == {row.id.split(".")[1] for row in FACTS.group("segment")}
+    assert {name.split(".")[1] for name in fit} == {
+        row.id.split(".")[1] for row in FACTS.group("segment")
+    }
 
 
 @pytest.mark.parametrize("name", ["need.education.colour", "need.education"])
 def test_a_need_that_no_rule_judges_is_refused(name: str) -> None:
     facts = shipped(segments=f"need.education.price -> {name}")
-    with pytest.raises(DataError, match=r"segments\.csv, line \d+, column id: .* the needs are price, accuracy"):
+    with pytest.raises(
+        DataError, match=r"segments\.csv, line \d+, column id: .* the needs are price, accuracy"
+    ):
         strategy.fit([], facts.under("need", "share"))
 
 
@@ -76,15 +98,23 @@ def test_needs_are_judged_by_rules_there_are() -> None:
     assert set(strategy.NEEDS.values()) <= {rule.name for rule in strategy.RULES}
 
 
-LIMITS = {risk.name: FACTS.row(f"risk.{risk.name}", risk.unit) for risk in risks.RISKS if risk.measure}
+LIMITS = {
+    risk.name: FACTS.row(f"risk.{risk.name}", risk.unit) for risk in risks.RISKS if risk.measure
+}
 
 
 def test_every_risk_is_measured_against_a_limit_or_says_why_not() -> None:
     values = {risk.measure: LIMITS[risk.name].value for risk in risks.RISKS if risk.measure}
     for risk, judged in zip(risks.RISKS, risks.judge(values, LIMITS), strict=True):
-        assert judged["level"] == ("low" if risk.measure else "not measured")  # at the limit all is well
+        # at the limit all is well
+        assert judged["level"] == ("low" if risk.measure else "not measured")
         assert bool(judged["reason"]) is not bool(risk.measure)
-    assert {risk.topic for risk in risks.RISKS} == {"privacy", "compute and energy", "fairness and transparency", "legal"}
+    assert {risk.topic for risk in risks.RISKS} == {
+        "privacy",
+        "compute and energy",
+        "fairness and transparency",
+        "legal",
+    }
     assert len({risk.name for risk in risks.RISKS}) == len(risks.RISKS)
 
 
@@ -92,7 +122,9 @@ def test_beyond_its_limit_a_risk_is_high_and_without_its_number_not_measured() -
     for risk in (risk for risk in risks.RISKS if risk.measure):
         limit = LIMITS[risk.name].value
         beyond = limit - 0.01 if risk.relation == "at least" else limit + 0.01
-        (judged,) = (row for row in risks.judge({risk.measure: beyond}, LIMITS) if row["risk"] == risk.name)
+        (judged,) = (
+            row for row in risks.judge({risk.measure: beyond}, LIMITS) if row["risk"] == risk.name
+        )
         assert judged["level"] == "high"
     missing = risks.judge({}, LIMITS)
     assert {row["level"] for row in missing} == {"not measured"}

@@ -1,4 +1,6 @@
-"""The cheapest threshold, against a search over all of them and against the theory of Chow's rule."""
+"""The cheapest threshold, against a search over all of them and against the theory of Chow's
+rule.
+"""
 
 import math
 
@@ -12,7 +14,11 @@ from duli.economics.cost import errors, review
 from duli.errors import DataError
 from duli.evaluation import coverage as evaluation
 
-examples = st.lists(st.tuples(st.sampled_from([0.2, 0.5, 0.5000001, 0.7, 0.9, 1.0]), st.booleans()), min_size=1, max_size=60)
+examples = st.lists(
+    st.tuples(st.sampled_from([0.2, 0.5, 0.5000001, 0.7, 0.9, 1.0]), st.booleans()),
+    min_size=1,
+    max_size=60,
+)
 
 
 def reviewing(coverage: float, accuracy: float) -> float:
@@ -21,7 +27,10 @@ def reviewing(coverage: float, accuracy: float) -> float:
 
 @given(examples)
 def test_the_cheapest_is_that_of_a_search(pairs: list[tuple[float, bool]]) -> None:
-    sure, right = np.array([pair[0] for pair in pairs]), np.array([float(pair[1]) for pair in pairs])
+    sure, right = (
+        np.array([pair[0] for pair in pairs]),
+        np.array([float(pair[1]) for pair in pairs]),
+    )
     costs = {level: reviewing(*threshold.at(level, sure, right)) for level in set(sure)}
     found, cost = threshold.cheapest(threshold.curve(sure, right), reviewing)
     assert cost == pytest.approx(min(costs.values()))
@@ -30,9 +39,16 @@ def test_the_cheapest_is_that_of_a_search(pairs: list[tuple[float, bool]]) -> No
 
 @given(examples)
 def test_the_curve_is_that_of_the_evaluation(pairs: list[tuple[float, bool]]) -> None:
-    sure, right = np.array([pair[0] for pair in pairs]), np.array([float(pair[1]) for pair in pairs])
+    sure, right = (
+        np.array([pair[0] for pair in pairs]),
+        np.array([float(pair[1]) for pair in pairs]),
+    )
     mine, theirs = threshold.curve(sure, right), evaluation.curve(sure, right)
-    for name, column in (("threshold", mine.threshold), ("coverage", mine.coverage), ("accuracy", mine.accuracy)):
+    for name, column in (
+        ("threshold", mine.threshold),
+        ("coverage", mine.coverage),
+        ("accuracy", mine.accuracy),
+    ):
         assert [row[name] for row in theirs] == pytest.approx(column)
 
 
@@ -52,12 +68,17 @@ def test_judged_on_the_examples_that_chose_it_a_threshold_looks_better_than_it_i
     lower = []
     for seed in range(20):
         sure, right = calibrated(200, seed)
-        lower.append(threshold.cheapest(threshold.curve(sure, right), reviewing)[1] < threshold.cross_fitted(sure, right, reviewing))
+        lower.append(
+            threshold.cheapest(threshold.curve(sure, right), reviewing)[1]
+            < threshold.cross_fitted(sure, right, reviewing)
+        )
     assert sum(lower) >= 18
 
 
 def test_of_equal_costs_the_one_that_answers_most_is_taken() -> None:
-    found, _ = threshold.cheapest(threshold.curve([0.9, 0.8, 0.7], [1, 1, 1]), lambda _coverage, _accuracy: 1.0)
+    found, _ = threshold.cheapest(
+        threshold.curve([0.9, 0.8, 0.7], [1, 1, 1]), lambda _coverage, _accuracy: 1.0
+    )
     assert found == 0.7
 
 

@@ -32,12 +32,25 @@ def bars(n: int, seed: int = 0) -> tuple[NDArray[np.uint8], Labels]:
 def _trained() -> nn.Sequential:
     torch.manual_seed(0)
     convolution = nn.Conv2d(1, 8, 5, padding=2)
-    model = nn.Sequential(convolution, nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.1), nn.Linear(288, 3))
+    model = nn.Sequential(
+        convolution,
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.1),
+        nn.Linear(288, 3),
+    )
     images, labels = bars(1500)
-    inputs, targets = (torch.from_numpy(images).float() / 255 - MEAN) / STD, torch.from_numpy(labels)
+    inputs, targets = (
+        (torch.from_numpy(images).float() / 255 - MEAN) / STD,
+        torch.from_numpy(labels),
+    )
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     for epoch in range(6):
-        for batch in torch.randperm(len(inputs), generator=torch.Generator().manual_seed(epoch)).split(50):
+        for batch in torch.randperm(
+            len(inputs), generator=torch.Generator().manual_seed(epoch)
+        ).split(50):
             optimizer.zero_grad()
             functional.cross_entropy(model(inputs[batch]), targets[batch]).backward()
             optimizer.step()

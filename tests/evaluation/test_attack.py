@@ -37,7 +37,11 @@ def test_attack_is_worse_than_noise_of_its_size(model: nn.Module) -> None:
 def test_more_room_is_worse(model: nn.Module) -> None:
     images, labels = bars(300, seed=1)
     shares = [
-        accuracy(model, pgd(model, images, labels, epsilon=epsilon, steps=10, seed=0, **NORMALISATION), labels)
+        accuracy(
+            model,
+            pgd(model, images, labels, epsilon=epsilon, steps=10, seed=0, **NORMALISATION),
+            labels,
+        )
         for epsilon in (0, 0.05, 0.2)
     ]
     assert shares[0] > shares[1] > shares[2]
@@ -48,7 +52,16 @@ def test_more_room_is_worse(model: nn.Module) -> None:
 def test_it_stays_in_the_ball(epsilon: float, steps: int, step: float, seed: int) -> None:
     generator = np.random.default_rng(seed)
     images = generator.choice(np.array([0, 1, 100, 254, 255], np.uint8), (3, 1, 12, 12))
-    attacked = pgd(trained(), images, np.zeros(3, np.int64), epsilon=epsilon, steps=steps, step=step, seed=seed, **NORMALISATION)
+    attacked = pgd(
+        trained(),
+        images,
+        np.zeros(3, np.int64),
+        epsilon=epsilon,
+        steps=steps,
+        step=step,
+        seed=seed,
+        **NORMALISATION,
+    )
     assert attacked.dtype == np.uint8
     assert np.abs(attacked.astype(int) - images).max() <= epsilon * 255 + 1e-6
 
@@ -56,18 +69,26 @@ def test_it_stays_in_the_ball(epsilon: float, steps: int, step: float, seed: int
 def test_the_ball_is_used_to_its_border(model: nn.Module) -> None:
     images, labels = bars(50, seed=1)
     attacked = pgd(model, images, labels, epsilon=0.031372549, steps=10, seed=0, **NORMALISATION)
-    assert np.abs(attacked.astype(int) - images).max() == 8  # 8 / 255, which was cut after nine digits
+    # 8 / 255, which was cut after nine digits
+    assert np.abs(attacked.astype(int) - images).max() == 8
 
 
 def test_no_room_changes_nothing(model: nn.Module) -> None:
     images, labels = bars(5)
-    assert (pgd(model, images, labels, epsilon=0.0, steps=3, seed=0, **NORMALISATION) == images).all()
-    assert pgd(model, images[:0], labels[:0], epsilon=0.1, steps=3, seed=0, **NORMALISATION).shape == (0, 1, 12, 12)
+    assert (
+        pgd(model, images, labels, epsilon=0.0, steps=3, seed=0, **NORMALISATION) == images
+    ).all()
+    assert pgd(
+        model, images[:0], labels[:0], epsilon=0.1, steps=3, seed=0, **NORMALISATION
+    ).shape == (0, 1, 12, 12)
 
 
 def test_the_seed_decides(model: nn.Module) -> None:
     images, labels = bars(20)
-    once, again, other = (pgd(model, images, labels, epsilon=0.1, steps=2, seed=seed, **NORMALISATION) for seed in (1, 1, 2))
+    once, again, other = (
+        pgd(model, images, labels, epsilon=0.1, steps=2, seed=seed, **NORMALISATION)
+        for seed in (1, 1, 2)
+    )
     assert (once == again).all()
     assert (once != other).any()
 
@@ -75,20 +96,32 @@ def test_the_seed_decides(model: nn.Module) -> None:
 def test_further_batches_change_nothing(model: nn.Module) -> None:
     images, labels = bars(BATCH + 20)
     whole = pgd(model, images, labels, epsilon=0.1, steps=2, seed=0, **NORMALISATION)
-    first = pgd(model, images[:BATCH], labels[:BATCH], epsilon=0.1, steps=2, seed=0, **NORMALISATION)
+    first = pgd(
+        model, images[:BATCH], labels[:BATCH], epsilon=0.1, steps=2, seed=0, **NORMALISATION
+    )
     assert (whole[:BATCH] == first).all()
 
 
 def test_one_step_is_up_the_gradient(model: nn.Module) -> None:
-    """Against the fast gradient sign method, from the place in the ball at which the attack begins."""
+    """Against the fast gradient sign method, from the place in the ball at which the attack
+    begins.
+    """
     images, labels = bars(1)
     begin = np.random.default_rng(3).random(images.shape, dtype=np.float32) * 2 - 1
-    pixels = torch.from_numpy((images + begin * 10).clip(0, 255).astype(np.float32)).requires_grad_()
-    functional.cross_entropy(model((pixels / 255 - MEAN) / STD), torch.from_numpy(labels)).backward()
+    pixels = torch.from_numpy(
+        (images + begin * 10).clip(0, 255).astype(np.float32)
+    ).requires_grad_()
+    functional.cross_entropy(
+        model((pixels / 255 - MEAN) / STD), torch.from_numpy(labels)
+    ).backward()
     assert pixels.grad is not None
     expected = (pixels.detach() + 4 * pixels.grad.sign()).numpy()
-    expected = expected.clip(np.maximum(images.astype(int) - 10, 0), np.minimum(images.astype(int) + 10, 255)).round()
-    attacked = pgd(model, images, labels, epsilon=10 / 255, steps=1, step=4 / 255, seed=3, **NORMALISATION)
+    expected = expected.clip(
+        np.maximum(images.astype(int) - 10, 0), np.minimum(images.astype(int) + 10, 255)
+    ).round()
+    attacked = pgd(
+        model, images, labels, epsilon=10 / 255, steps=1, step=4 / 255, seed=3, **NORMALISATION
+    )
     assert (attacked == expected).mean() > 0.99
 
 
@@ -100,10 +133,14 @@ def test_the_model_is_left_as_it_was() -> None:
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     images, labels = bars(10)
     attacked = pgd(model, images, labels, epsilon=0.1, steps=2, seed=0, **NORMALISATION)
-    assert (attacked == pgd(trained(), images, labels, epsilon=0.1, steps=2, seed=0, **NORMALISATION)).all()
+    assert (
+        attacked == pgd(trained(), images, labels, epsilon=0.1, steps=2, seed=0, **NORMALISATION)
+    ).all()
     assert [module.training for module in model] == [index != 1 for index in range(len(model))]
     assert model.training
-    assert [parameter.requires_grad for parameter in model.parameters()] == [False] + [True] * (len(list(model.parameters())) - 1)
+    assert [parameter.requires_grad for parameter in model.parameters()] == [False] + [True] * (
+        len(list(model.parameters())) - 1
+    )
     assert (model[-1].weight.grad == 1).all()
     assert model[-1].bias.grad is None
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
@@ -112,5 +149,13 @@ def test_the_model_is_left_as_it_was() -> None:
 def test_the_mode_comes_back_after_an_error() -> None:
     model = trained().train()
     with pytest.raises(RuntimeError):
-        pgd(model, np.zeros((2, 5, 12, 12), np.uint8), np.zeros(2, np.int64), epsilon=0.1, steps=1, seed=0, **NORMALISATION)
+        pgd(
+            model,
+            np.zeros((2, 5, 12, 12), np.uint8),
+            np.zeros(2, np.int64),
+            epsilon=0.1,
+            steps=1,
+            seed=0,
+            **NORMALISATION,
+        )
     assert all(module.training for module in model.modules())

@@ -47,13 +47,18 @@ def test_numbers_that_say_the_class_also_by_being_missing() -> None:
 
 def test_characters_that_say_the_class() -> None:
     of = labels()
-    texts = [[f"number {index}: {('很好', '太差', 'so so')[label]}" for index, label in enumerate(one)] for one in of]
+    texts = [
+        [f"number {index}: {('很好', '太差', 'so so')[label]}" for index, label in enumerate(one)]
+        for one in of
+    ]
     assert right(baseline.characters(texts, 3), of) > 0.95
 
 
 def test_what_says_nothing_is_answered_by_chance() -> None:
     of = labels()
-    noise = [np.random.default_rng(index).normal(size=(len(one), 4)) for index, one in enumerate(of)]
+    noise = [
+        np.random.default_rng(index).normal(size=(len(one), 4)) for index, one in enumerate(of)
+    ]
     assert 0.2 < right(noise, of) < 0.5
 
 
@@ -79,10 +84,15 @@ def test_a_gain_is_a_drop_the_other_way_round() -> None:
     assert (gain["n"], gain["lost"], gain["won"]) == (100, 0, 25)
     assert gain["gain_points"]["value"] == pytest.approx(25)
     back = compare.gain_points(model, simple, truth)["gain_points"]
-    assert back == pytest.approx({"value": -25, "low": -gain["gain_points"]["high"], "high": -gain["gain_points"]["low"]})
+    assert back == pytest.approx(
+        {"value": -25, "low": -gain["gain_points"]["high"], "high": -gain["gain_points"]["low"]}
+    )
 
 
-@pytest.mark.parametrize(("one", "other"), [((983, 1000), (173, 1000)), ((60, 60), (82, 84)), ((0, 10), (9, 9)), ((50, 100), (5, 10))])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [((983, 1000), (173, 1000)), ((60, 60), (82, 84)), ((0, 10), (9, 9)), ((50, 100), (5, 10))],
+)
 def test_the_interval_of_a_gap_is_newcombe_s(one: tuple[int, int], other: tuple[int, int]) -> None:
     found = compare.gap(proportion(*one), proportion(*other))
     low, high = confint_proportions_2indep(*one, *other, method="newcomb")
@@ -98,14 +108,23 @@ def verdicts(**facts: float) -> dict[str, bool]:
         "gap": gate(measure="evaluation.validation_gap.low", max=0.02),
     }
     n = int(facts["n"])
-    shares = {name: round(facts[name] * n) for name in ("validated", "tested", "majority", "linear")}
+    shares = {
+        name: round(facts[name] * n) for name in ("validated", "tested", "majority", "linear")
+    }
     answers = {name: (np.arange(n) >= count).astype(np.int64) for name, count in shares.items()}
     truth = np.zeros(n, np.int64)
     report = {
-        "validation_gap": compare.gap(proportion(shares["validated"], n), proportion(shares["tested"], n)),
-        "baseline": {name: compare.gain_points(answers[name], answers["tested"], truth) for name in ("majority", "linear")},
+        "validation_gap": compare.gap(
+            proportion(shares["validated"], n), proportion(shares["tested"], n)
+        ),
+        "baseline": {
+            name: compare.gain_points(answers[name], answers["tested"], truth)
+            for name in ("majority", "linear")
+        },
     }
-    return {one.name: one.passed for one in gates.judge(asked, gates.measures({"evaluation": report}))}
+    return {
+        one.name: one.passed for one in gates.judge(asked, gates.measures({"evaluation": report}))
+    }
 
 
 def test_gates_hold_what_is_surely_worse_and_nothing_else() -> None:

@@ -23,7 +23,9 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
 def test_the_ends_are_scipys() -> None:
     sample = np.random.default_rng(2).exponential(size=500)
     ours = bootstrap.of_examples(mean, sample)
-    theirs = scipys((sample,), np.mean, method="percentile", n_resamples=20_000, rng=3).confidence_interval
+    theirs = scipys(
+        (sample,), np.mean, method="percentile", n_resamples=20_000, rng=3
+    ).confidence_interval
     assert (ours["low"], ours["high"]) == pytest.approx((theirs.low, theirs.high), abs=0.01)
     assert ours == bootstrap.of_examples(mean, sample)
 
@@ -31,13 +33,20 @@ def test_the_ends_are_scipys() -> None:
 def test_counting_cells_is_drawing_examples() -> None:
     right = np.repeat([1.0, 0.0], [940, 60])
     of_examples = bootstrap.of_examples(mean, right)
-    of_counts = bootstrap.of_counts(lambda counts: counts[..., 0] / counts.sum(axis=-1), np.array([940, 60]))
+    of_counts = bootstrap.of_counts(
+        lambda counts: counts[..., 0] / counts.sum(axis=-1), np.array([940, 60])
+    )
     assert of_examples["value"] == of_counts["value"] == 0.94
-    assert (of_examples["low"], of_examples["high"]) == pytest.approx((of_counts["low"], of_counts["high"]), abs=0.004)
+    assert (of_examples["low"], of_examples["high"]) == pytest.approx(
+        (of_counts["low"], of_counts["high"]), abs=0.004
+    )
 
 
 def test_without_examples_nothing_is_known() -> None:
-    for facts in (bootstrap.of_examples(mean, np.empty(0)), bootstrap.of_counts(mean, np.zeros(3, np.int64))):
+    for facts in (
+        bootstrap.of_examples(mean, np.empty(0)),
+        bootstrap.of_counts(mean, np.zeros(3, np.int64)),
+    ):
         assert facts["n"] == 0
         assert all(math.isnan(facts[end]) for end in ("value", "low", "high"))
 

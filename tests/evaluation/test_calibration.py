@@ -1,4 +1,6 @@
-"""Calibration error and temperature against slower implementations, and networks whose calibration is known."""
+"""Calibration error and temperature against slower implementations, and networks whose calibration
+is known.
+"""
 
 import math
 
@@ -18,25 +20,39 @@ def by_hand(confidence: list[float], correct: list[float], bins: int) -> float:
     n, total = len(pairs), 0.0
     for index in range(min(bins, n)):
         part = pairs[index * n // min(bins, n) : (index + 1) * n // min(bins, n)]
-        gap = math.fsum(right for _, right in part) / len(part) - math.fsum(sure for sure, _ in part) / len(part)
+        gap = math.fsum(right for _, right in part) / len(part) - math.fsum(
+            sure for sure, _ in part
+        ) / len(part)
         total += len(part) / n * abs(gap)
     return total
 
 
-@given(pairs=st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0.0, 1.0])), min_size=1, max_size=100, unique_by=lambda pair: pair[0]))
+@given(
+    pairs=st.lists(
+        st.tuples(st.floats(0, 1), st.sampled_from([0.0, 1.0])),
+        min_size=1,
+        max_size=100,
+        unique_by=lambda pair: pair[0],
+    )
+)
 def test_calibration_error_is_that_of_the_definition(pairs: list[tuple[float, float]]) -> None:
     confidence, correct = (np.array(column) for column in zip(*pairs, strict=True))
     expected = by_hand(list(confidence), list(correct), calibration.BINS)
     assert calibration.expected_error(confidence, correct) == pytest.approx(expected, abs=1e-6)
     rows = calibration.reliability(confidence, correct)
-    drawn = sum(row["examples"] / len(pairs) * abs(row["accuracy"] - row["confidence"]) for row in rows)
+    drawn = sum(
+        row["examples"] / len(pairs) * abs(row["accuracy"] - row["confidence"]) for row in rows
+    )
     assert drawn == pytest.approx(expected, abs=1e-6)
     assert sum(row["examples"] for row in rows) == len(pairs)
 
 
 def test_many_at_once_are_each_by_itself() -> None:
     generator = np.random.default_rng(0)
-    confidence, correct = generator.random((4, 100)), generator.integers(0, 2, (4, 100)).astype(float)
+    confidence, correct = (
+        generator.random((4, 100)),
+        generator.integers(0, 2, (4, 100)).astype(float),
+    )
     each = [calibration.expected_error(*pair) for pair in zip(confidence, correct, strict=True)]
     assert np.allclose(calibration.expected_error(confidence, correct), each)
 
@@ -65,16 +81,26 @@ def test_the_temperature_is_the_one_of_lowest_log_loss() -> None:
     """Against torch: Newton's steps on the same loss."""
     logits, labels = logits_of_known_temperature(2000, 1.7)
     inverse = torch.ones((), dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([inverse], max_iter=100, tolerance_grad=1e-12, tolerance_change=1e-14, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(
+        [inverse],
+        max_iter=100,
+        tolerance_grad=1e-12,
+        tolerance_change=1e-14,
+        line_search_fn="strong_wolfe",
+    )
 
     def loss() -> torch.Tensor:
         optimizer.zero_grad()
-        value = torch.nn.functional.cross_entropy(torch.from_numpy(logits) * inverse, torch.from_numpy(labels))
+        value = torch.nn.functional.cross_entropy(
+            torch.from_numpy(logits) * inverse, torch.from_numpy(labels)
+        )
         value.backward()
         return value
 
     optimizer.step(loss)
-    assert calibration.temperature(logits, labels).value == pytest.approx(1 / inverse.item(), abs=1e-6)
+    assert calibration.temperature(logits, labels).value == pytest.approx(
+        1 / inverse.item(), abs=1e-6
+    )
 
 
 @given(n=st.integers(0, 4))

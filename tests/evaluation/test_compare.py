@@ -1,4 +1,6 @@
-"""The paired comparison: its numbers are those of statsmodels and of the definition, and its objections are not to be talked round."""
+"""The paired comparison: its numbers are those of statsmodels and of the definition, and its
+objections are not to be talked round.
+"""
 
 import math
 
@@ -11,7 +13,9 @@ from statsmodels.stats.contingency_tables import mcnemar
 from duli.evaluation import compare
 from duli.evaluation.compare import Paired
 
-answers = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=200)
+answers = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=200
+)
 counts = st.tuples(st.integers(0, 300), st.integers(0, 300), st.integers(1, 10_000))
 
 
@@ -45,18 +49,24 @@ def test_equal_answers_still_have_an_interval_where_quantization_asks_for_one() 
 
 
 @given(counts)
-def test_the_bootstrap_interval_is_as_wide_as_the_normal_approximation_says(numbers: tuple[int, int, int]) -> None:
+def test_the_bootstrap_interval_is_as_wide_as_the_normal_approximation_says(
+    numbers: tuple[int, int, int],
+) -> None:
     lost, won, same = numbers
     n = lost + won + same
     if min(lost, won) < 20:  # there it is not normal
         return
     difference = Paired(n, lost, won).difference()
     deviation = math.sqrt((lost + won) - (won - lost) ** 2 / n) / n
-    assert (difference["high"] - difference["low"]) / (2 * 1.96 * deviation) == pytest.approx(1, abs=0.12)
+    assert (difference["high"] - difference["low"]) / (2 * 1.96 * deviation) == pytest.approx(
+        1, abs=0.12
+    )
 
 
 @pytest.mark.parametrize(("n", "least"), [(100, 0.015), (1000, 0.0015), (10_000, 0.00015)])
-def test_models_that_never_differ_are_not_proved_equal_by_a_few_examples(n: int, least: float) -> None:
+def test_models_that_never_differ_are_not_proved_equal_by_a_few_examples(
+    n: int, least: float
+) -> None:
     difference = Paired(n, 0, 0).difference()
     assert difference["low"] < -least < 0 < least < difference["high"]
     assert bool(compare.objections(Paired(n, 0, 0), 0.002, None, 0.0)) == (n == 100)
@@ -83,12 +93,20 @@ def test_better_has_to_be_so_beyond_chance_and_seed_noise() -> None:
 
 
 @given(counts, st.floats(0, 0.01), st.floats(0, 0.01), st.floats(0, 0.01))
-def test_asking_for_more_never_finds_less_to_object_to(numbers: tuple[int, int, int], margin: float, more: float, noise: float) -> None:
+def test_asking_for_more_never_finds_less_to_object_to(
+    numbers: tuple[int, int, int], margin: float, more: float, noise: float
+) -> None:
     lost, won, same = numbers
     found = Paired(lost + won + same, lost, won)
-    assert len(compare.objections(found, margin + more, None, noise)) <= len(compare.objections(found, margin, None, noise))
-    assert len(compare.objections(found, margin, more, 0.0)) <= len(compare.objections(found, margin, more, noise))
-    assert len(compare.objections(found, margin, None, noise)) <= len(compare.objections(found, margin, more, noise))
+    assert len(compare.objections(found, margin + more, None, noise)) <= len(
+        compare.objections(found, margin, None, noise)
+    )
+    assert len(compare.objections(found, margin, more, 0.0)) <= len(
+        compare.objections(found, margin, more, noise)
+    )
+    assert len(compare.objections(found, margin, None, noise)) <= len(
+        compare.objections(found, margin, more, noise)
+    )
 
 
 @pytest.mark.parametrize("bound", [math.nan, -math.inf])

@@ -14,17 +14,34 @@ from duli.evaluation import _pixels
 from duli.evaluation.corruptions import CHUNK, CORRUPTIONS, Images, corrupted
 
 FIXED = {"scale", "brightness", "stripe", "canny_edges"}  # these draw nothing
-BLACK_STAYS = set(CORRUPTIONS) - {"impulse_noise", "brightness", "stripe", "spatter", "dotted_line", "zigzag"}
+BLACK_STAYS = set(CORRUPTIONS) - {
+    "impulse_noise",
+    "brightness",
+    "stripe",
+    "spatter",
+    "dotted_line",
+    "zigzag",
+}
 NAMES = pytest.mark.parametrize("name", CORRUPTIONS)
 
 
 def digits(n: int, channels: int = 1, height: int = 28, width: int = 28, seed: int = 0) -> Images:
-    """Soft-edged rings and bars, bright on black, in the middle of images with a black border: like digits, each its own."""
+    """Soft-edged rings and bars, bright on black, in the middle of images with a black border: like
+    digits, each its own.
+    """
     generator = np.random.default_rng(seed)
-    row, column = np.mgrid[:height, :width] - np.array([(height - 1) / 2, (width - 1) / 2])[:, None, None]
+    row, column = (
+        np.mgrid[:height, :width] - np.array([(height - 1) / 2, (width - 1) / 2])[:, None, None]
+    )
     unit = min(height, width) / 28
-    radius, bar = generator.uniform(4, 7, (n, 1, 1)) * unit, generator.uniform(-3, 3, (n, 1, 1)) * unit
-    ring, stem = np.abs(np.hypot(row, column) - radius), np.maximum(np.abs(column - bar), np.abs(row) - 8 * unit)
+    radius, bar = (
+        generator.uniform(4, 7, (n, 1, 1)) * unit,
+        generator.uniform(-3, 3, (n, 1, 1)) * unit,
+    )
+    ring, stem = (
+        np.abs(np.hypot(row, column) - radius),
+        np.maximum(np.abs(column - bar), np.abs(row) - 8 * unit),
+    )
     ink = (2 * unit - np.minimum(ring, stem)).clip(0, 1) * 255
     return np.repeat(ink.astype(np.uint8)[:, None], channels, axis=1)
 
@@ -47,8 +64,13 @@ def test_there_are_fifteen() -> None:
 
 
 @NAMES
-@pytest.mark.parametrize(("channels", "height", "width"), [(1, 28, 28), (3, 28, 28), (1, 20, 33), (3, 41, 24), (1, 64, 64)])
-def test_each_changes_every_digit_and_keeps_shape_and_kind(name: str, channels: int, height: int, width: int) -> None:
+@pytest.mark.parametrize(
+    ("channels", "height", "width"),
+    [(1, 28, 28), (3, 28, 28), (1, 20, 33), (3, 41, 24), (1, 64, 64)],
+)
+def test_each_changes_every_digit_and_keeps_shape_and_kind(
+    name: str, channels: int, height: int, width: int
+) -> None:
     images = digits(10, channels, height, width)
     before = images.copy()
     changed = corrupted(name, images, seed=0)
@@ -56,7 +78,8 @@ def test_each_changes_every_digit_and_keeps_shape_and_kind(name: str, channels: 
     assert changed.dtype == np.uint8
     assert (images == before).all()
     assert (changed != images).any(axis=(1, 2, 3)).all()
-    assert (changed != changed[:, :, :1, :1]).any(axis=(1, 2, 3)).all()  # and something is to be seen
+    # and something is to be seen
+    assert (changed != changed[:, :, :1, :1]).any(axis=(1, 2, 3)).all()
 
 
 @NAMES
@@ -83,7 +106,10 @@ def test_each_image_is_changed_in_its_own_way(name: str) -> None:
 @given(cuts=st.lists(st.integers(0, 2 * CHUNK + 9), max_size=3), seed=st.integers(0, 2**40))
 def test_parts_of_a_set_make_the_whole(name: str, cuts: list[int], seed: int) -> None:
     images = digits(2 * CHUNK + 9, height=9, width=11)
-    parts = [corrupted(name, images[start:stop], seed, start) for start, stop in pairwise([0, *sorted(cuts), len(images)])]
+    parts = [
+        corrupted(name, images[start:stop], seed, start)
+        for start, stop in pairwise([0, *sorted(cuts), len(images)])
+    ]
     assert (np.concatenate(parts) == corrupted(name, images, seed)).all()
 
 
@@ -97,8 +123,12 @@ def test_other_images_change_nothing(name: str) -> None:
 
 @NAMES
 @settings(deadline=None, max_examples=15)
-@given(st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3]), st.sampled_from([0, 128, 255]))
-def test_any_size_and_plain_images(name: str, height: int, width: int, channels: int, value: int) -> None:
+@given(
+    st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3]), st.sampled_from([0, 128, 255])
+)
+def test_any_size_and_plain_images(
+    name: str, height: int, width: int, channels: int, value: int
+) -> None:
     images = np.full((2, channels, height, width), value, np.uint8)
     changed = corrupted(name, images, seed=0)
     assert changed.shape == images.shape
@@ -112,7 +142,19 @@ def test_no_images(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["shear", "scale", "rotate", "translate", "glass_blur", "motion_blur", "stripe", "fog", "spatter", "zigzag"]
+    "name",
+    [
+        "shear",
+        "scale",
+        "rotate",
+        "translate",
+        "glass_blur",
+        "motion_blur",
+        "stripe",
+        "fog",
+        "spatter",
+        "zigzag",
+    ],
 )
 def test_grey_stays_grey(name: str) -> None:
     changed = corrupted(name, digits(20, channels=3), seed=0)
@@ -129,7 +171,9 @@ def test_unknown_names_and_wrong_kinds_are_refused() -> None:
 
 def test_shot_noise_is_poissons() -> None:
     values = np.arange(0, 256, 51, dtype=np.uint8)
-    changed = corrupted("shot_noise", np.broadcast_to(values[:, None, None, None], (6, 1, 200, 200)), seed=0)
+    changed = corrupted(
+        "shot_noise", np.broadcast_to(values[:, None, None, None], (6, 1, 200, 200)), seed=0
+    )
     photons = values / 255 * 3
     for image, mean in zip(changed, photons, strict=True):
         assert set(np.unique(image)) <= {0, 85, 170, 255}
@@ -157,10 +201,21 @@ def test_glass_moves_light_a_little_and_loses_none() -> None:
         assert centre.std() > 0.2
 
 
-@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 3), st.integers(0, 3), st.sampled_from([2, 3]), st.integers(0, 99))
-def test_swapping_loses_no_pixel(height: int, width: int, distance: int, offset: int, axis: int, seed: int) -> None:
+@given(
+    st.integers(1, 12),
+    st.integers(1, 12),
+    st.integers(1, 3),
+    st.integers(0, 3),
+    st.sampled_from([2, 3]),
+    st.integers(0, 99),
+)
+def test_swapping_loses_no_pixel(
+    height: int, width: int, distance: int, offset: int, axis: int, seed: int
+) -> None:
     generator = np.random.default_rng(seed)
-    images = generator.permutation(height * width * 2).reshape(2, 1, height, width).astype(np.float32)
+    images = (
+        generator.permutation(height * width * 2).reshape(2, 1, height, width).astype(np.float32)
+    )
     changed = _pixels.swapped(images, axis, distance, offset, generator.random(images.shape) < 0.5)
     assert (np.sort(changed.reshape(2, -1)) == np.sort(images.reshape(2, -1))).all()
     still = _pixels.swapped(images, axis, distance, offset, np.zeros(images.shape, np.bool_))
@@ -172,7 +227,8 @@ def test_motion_smears_to_one_side_within_45_degrees() -> None:
     rows, columns = (centre - 14 for centre in centres(changed))
     distance, angle = np.hypot(rows, columns), np.degrees(np.arctan2(-rows, -columns))
     assert (columns < 0).all()
-    assert np.allclose(distance, 2.07, atol=0.4)  # the mean of 0 to 10 pixels with the weights of half a Gaussian of 3
+    # the mean of 0 to 10 pixels with the weights of half a Gaussian of 3
+    assert np.allclose(distance, 2.07, atol=0.4)
     assert -50 < angle.min() < -40
     assert 40 < angle.max() < 50
     white = np.full((3, 1, 28, 28), 255, np.uint8)
@@ -216,8 +272,12 @@ def test_brightness_raises_by_half_and_keeps_the_hue() -> None:
     assert corrupted("brightness", colour, seed=0).ravel().tolist() == [228, 114, 0]
 
 
-@pytest.mark.parametrize(("height", "width", "pixels"), [(28, 28, 3), (28, 50, 3), (56, 60, 6), (9, 9, 1)])
-def test_translate_moves_the_centre_of_mass_and_nothing_else(height: int, width: int, pixels: int) -> None:
+@pytest.mark.parametrize(
+    ("height", "width", "pixels"), [(28, 28, 3), (28, 50, 3), (56, 60, 6), (9, 9, 1)]
+)
+def test_translate_moves_the_centre_of_mass_and_nothing_else(
+    height: int, width: int, pixels: int
+) -> None:
     row, column = height // 2, width // 2
     changed = corrupted("translate", dots(100, height, width, row, column, value=77), seed=0)
     moved = {(y - row, x - column) for y, x in zip(*centres(changed), strict=True)}
@@ -249,7 +309,8 @@ def test_clouds_are_as_contrasty_as_those_of_mnist_c(height: int, width: int) ->
     clouds = _pixels.clouds(np.random.default_rng(0), 1000, height, width, 1.4)
     assert clouds.shape == (1000, 1, height, width)
     assert 0 <= clouds.min() <= clouds.max() <= 1
-    # Those of the published code, over 300 maps: mean 0.51, deviation of the means 0.19, within an image 0.056.
+    # Those of the published code, over 300 maps: mean 0.51, deviation of the means 0.19, within an
+    # image 0.056.
     assert clouds.mean() == pytest.approx(0.5, abs=0.03)
     assert clouds.mean(axis=(1, 2, 3)).std() == pytest.approx(0.19, abs=0.04)
     if height > 1:
@@ -281,7 +342,10 @@ def test_a_zigzag_goes_up_and_down() -> None:
     changed = corrupted("zigzag", np.zeros((200, 1, 60, 60), np.uint8), seed=0)[:, 0]
     columns = (changed > 0).any(axis=1).sum(axis=1)
     assert np.median(columns) == pytest.approx(60 - 2 * 2 * 60 / 28, abs=2)
-    middle = changed[(changed.argmax(axis=1)[:, 10:50].min(axis=1) > 12) & (changed.argmax(axis=1)[:, 10:50].max(axis=1) < 48)]
+    middle = changed[
+        (changed.argmax(axis=1)[:, 10:50].min(axis=1) > 12)
+        & (changed.argmax(axis=1)[:, 10:50].max(axis=1) < 48)
+    ]
     assert len(middle) > 20
     rows = middle.argmax(axis=1)[:, 6:54]
     turns = (np.diff(np.sign(np.diff(rows[:, ::2], axis=1)), axis=1) != 0).sum(axis=1)
@@ -298,12 +362,15 @@ def test_edges_are_where_there_is_an_edge_and_only_there() -> None:
     assert set(np.unique(changed)) == {0, 255}
     assert set(np.flatnonzero(changed[0].any(axis=0))) <= {13, 14}
     assert changed[0, 1:-1].any(axis=1).all()
-    near = ndimage.binary_dilation(images[1, 0] > 0, iterations=1) & ~ndimage.binary_erosion(images[1, 0] > 0, iterations=2)
+    near = ndimage.binary_dilation(images[1, 0] > 0, iterations=1) & ~ndimage.binary_erosion(
+        images[1, 0] > 0, iterations=2
+    )
     assert changed[1].any()
     assert not (changed[1] > 0)[~near].any()
     assert not changed[1][12:16, 12:16].any()
     assert not changed[2].any()
-    assert not changed[:, [0, -1]].any()  # the outermost pixels have no neighbours to be compared with
+    # the outermost pixels have no neighbours to be compared with
+    assert not changed[:, [0, -1]].any()
 
 
 def test_weak_edges_count_where_they_lead_to_strong_ones() -> None:
@@ -313,14 +380,18 @@ def test_weak_edges_count_where_they_lead_to_strong_ones() -> None:
     structure = np.zeros((3, 3, 3, 3))
     structure[1, 1] = 1  # within an image, also diagonally
     labels, _ = ndimage.label(edge, structure)
-    assert (_pixels._connected(edge, sure) == (edge & np.isin(labels, np.unique(labels[sure])))).all()
+    assert (
+        _pixels._connected(edge, sure) == (edge & np.isin(labels, np.unique(labels[sure])))
+    ).all()
 
 
 @pytest.mark.parametrize("sigma", [0.7, 1.0, 2.5])
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (3, 17), (1, 1)])
 def test_blur_is_scipys(sigma: float, height: int, width: int) -> None:
     images = np.random.default_rng(0).random((3, 2, height, width), dtype=np.float32)
-    expected = ndimage.gaussian_filter(images, (0, 0, sigma, sigma), mode="nearest", radius=round(4 * sigma))
+    expected = ndimage.gaussian_filter(
+        images, (0, 0, sigma, sigma), mode="nearest", radius=round(4 * sigma)
+    )
     assert np.allclose(_pixels.blurred(images, sigma), expected, atol=1e-5)
 
 
@@ -333,7 +404,10 @@ def test_warp_is_scipys(height: int, width: int, seed: int) -> None:
     # SciPy gives up what lies less than a pixel outside, so the border is made first.
     framed = np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2)))
     offset = centre + 2 - matrix @ (centre + 2)
-    expected = [ndimage.affine_transform(image[0], matrix, offset, order=1, mode="constant")[2:-2, 2:-2] for image in framed]
+    expected = [
+        ndimage.affine_transform(image[0], matrix, offset, order=1, mode="constant")[2:-2, 2:-2]
+        for image in framed
+    ]
     assert np.allclose(_pixels.warped(images, matrix)[:, 0], expected, atol=1e-4)
 
 

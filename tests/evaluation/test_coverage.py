@@ -7,7 +7,11 @@ from hypothesis import strategies as st
 
 from duli.evaluation import coverage
 
-PAIRS = st.lists(st.tuples(st.sampled_from(np.linspace(0, 1, 40).tolist()), st.sampled_from([0.0, 1.0])), min_size=1, max_size=300)
+PAIRS = st.lists(
+    st.tuples(st.sampled_from(np.linspace(0, 1, 40).tolist()), st.sampled_from([0.0, 1.0])),
+    min_size=1,
+    max_size=300,
+)
 
 
 @given(pairs=PAIRS)
@@ -35,7 +39,9 @@ def test_no_examples_no_curve() -> None:
 
 def test_area_by_hand() -> None:
     # right, wrong, right from sure to unsure: risks 0, 1/2, 1/3
-    assert coverage.area_under_risk(np.array([0.5, 0.9, 0.7]), np.array([1.0, 1.0, 0.0])) == pytest.approx((0 + 1 / 2 + 1 / 3) / 3)
+    assert coverage.area_under_risk(
+        np.array([0.5, 0.9, 0.7]), np.array([1.0, 1.0, 0.0])
+    ) == pytest.approx((0 + 1 / 2 + 1 / 3) / 3)
 
 
 @given(seed=st.integers(0, 2**31), n=st.integers(2, 50))

@@ -15,7 +15,11 @@ from tests.closure import ROOT
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("epsilons", [8, 8], r"evaluate\.robustness\.pgd\.epsilons = .* has to rise, each number once"),
+        (
+            "epsilons",
+            [8, 8],
+            r"evaluate\.robustness\.pgd\.epsilons = .* has to rise, each number once",
+        ),
         ("epsilons", [16, 8], "has to rise"),
         ("epsilons", [], r"robustness\.pgd\.epsilons"),
         ("epsilons", [0.1], r"robustness\.pgd\.epsilons\.0"),
@@ -24,7 +28,9 @@ from tests.closure import ROOT
         ("examples", 0, r"robustness\.pgd\.examples"),
     ],
 )
-def test_an_attack_that_cannot_be_is_refused(tmp_path: Path, key: str, value: Any, said: str) -> None:
+def test_an_attack_that_cannot_be_is_refused(
+    tmp_path: Path, key: str, value: Any, said: str
+) -> None:
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")
     params["evaluate"]["robustness"]["pgd"][key] = value

@@ -13,11 +13,19 @@ def test_grey_and_coloured_images_are_pictures(channels: int) -> None:
 @pytest.mark.parametrize(
     ("declared", "reason"),
     [
-        ({"channels": 2, "height": 28, "width": 28}, "the model takes 2 channels; a picture has 1 or 3"),
+        (
+            {"channels": 2, "height": 28, "width": 28},
+            "the model takes 2 channels; a picture has 1 or 3",
+        ),
         ({"tokens": 128}, "the model takes tokens, not channels, height, width of a picture"),
-        ({"height": 28, "width": 28}, "the model takes height, width, not channels, height, width of a picture"),
+        (
+            {"height": 28, "width": 28},
+            "the model takes height, width, not channels, height, width of a picture",
+        ),
         ({}, "the model takes nothing, not channels, height, width of a picture"),
     ],
 )
-def test_anything_else_is_none_and_the_reason_says_why(declared: dict[str, int], reason: str) -> None:
+def test_anything_else_is_none_and_the_reason_says_why(
+    declared: dict[str, int], reason: str
+) -> None:
     assert no_pictures(declared) == reason

@@ -9,11 +9,15 @@ from tests.packaging import tiny
 
 
 @pytest.mark.parametrize(("quota", "threads"), [(0.5, 1), (None, 0)])
-def test_threads_follow_the_quota(monkeypatch: pytest.MonkeyPatch, quota: float | None, threads: int) -> None:
+def test_threads_follow_the_quota(
+    monkeypatch: pytest.MonkeyPatch, quota: float | None, threads: int
+) -> None:
     made: list[int] = []
     real = onnxruntime.InferenceSession
 
-    def session(content: bytes, options: onnxruntime.SessionOptions, providers: list[str]) -> object:
+    def session(
+        content: bytes, options: onnxruntime.SessionOptions, providers: list[str]
+    ) -> object:
         made.append(options.intra_op_num_threads)
         return real(content, options, providers)
 

@@ -43,7 +43,9 @@ def test_each_kind_is_the_accuracy_on_the_images_spoilt_so() -> None:
     for name, one in found["corruptions"].items():
         assert one == proportion(int(right[name].sum()), 150)
     assert found["clean"] == proportion(int((answers(images) == labels).sum()), 150)
-    assert found["mean"]["value"] == pytest.approx(np.mean([one["value"] for one in found["corruptions"].values()]), abs=1e-12)
+    assert found["mean"]["value"] == pytest.approx(
+        np.mean([one["value"] for one in found["corruptions"].values()]), abs=1e-12
+    )
     assert found["mean"]["n"] == 150
     worst = min(CORRUPTIONS, key=lambda name: right[name].mean())
     assert found["worst"] == {"name": worst, **found["corruptions"][worst]}
@@ -51,13 +53,19 @@ def test_each_kind_is_the_accuracy_on_the_images_spoilt_so() -> None:
 
 
 def test_the_interval_of_the_mean_is_over_images_not_over_images_times_kinds() -> None:
-    """Half of the images are right in all ways, the other half in none: so the mean knows no more than one way does."""
+    """Half of the images are right in all ways, the other half in none: so the mean knows no more
+    than one way does.
+    """
     images = np.zeros((200, 1, 8, 8), np.uint8)
     labels = np.arange(200) % 2
-    found = robustness.under_corruptions(lambda some: np.zeros(len(some), np.int64), images, ways(images), labels)
+    found = robustness.under_corruptions(
+        lambda some: np.zeros(len(some), np.int64), images, ways(images), labels
+    )
     one = proportion(100, 200)
     assert found["mean"]["value"] == 0.5
-    assert found["mean"]["high"] - found["mean"]["low"] == pytest.approx(one["high"] - one["low"], rel=0.1)
+    assert found["mean"]["high"] - found["mean"]["low"] == pytest.approx(
+        one["high"] - one["low"], rel=0.1
+    )
 
 
 def test_both_answer_the_images_that_were_made_against_the_trained_one() -> None:
@@ -69,9 +77,19 @@ def test_both_answer_the_images_that_were_made_against_the_trained_one() -> None
         return np.zeros(len(some), np.int64)
 
     settings = {"steps": 5, "seed": 4, "mean": MEAN, "std": STD}
-    found = robustness.under_attack(trained(), {"trained": answers, "shipped": shipped}, images, labels, epsilons=(13, 51), **settings)  # type: ignore[arg-type]
+    found = robustness.under_attack(
+        trained(),
+        {"trained": answers, "shipped": shipped},
+        images,
+        labels,
+        epsilons=(13, 51),
+        **settings,
+    )  # type: ignore[arg-type]
     assert list(found) == ["0_of_255", "13_of_255", "51_of_255"]
-    attacked = [images, *(pgd(trained(), images, labels, epsilon=levels / 255, **settings) for levels in (13, 51))]  # type: ignore[arg-type]
+    attacked = [
+        images,
+        *(pgd(trained(), images, labels, epsilon=levels / 255, **settings) for levels in (13, 51)),
+    ]  # type: ignore[arg-type]
     assert all((one == other).all() for one, other in zip(shown, attacked, strict=True))
     shares = [found[size]["trained"]["value"] for size in found]
     assert shares == [(answers(some) == labels).mean() for some in attacked]

@@ -1,4 +1,6 @@
-"""Contributions of pixels add up to the answer, are those of the pixels that matter, and leave the model as it was."""
+"""Contributions of pixels add up to the answer, are those of the pixels that matter, and leave the
+model as it was.
+"""
 
 import numpy as np
 import pytest
@@ -20,18 +22,30 @@ def model() -> nn.Module:
 
 def test_contributions_add_up_to_the_logit(model: nn.Module) -> None:
     images, _ = bars(40, seed=1)
-    logits, black = (torch_logits(whole(model, MEAN, STD), some) for some in (images, np.zeros_like(images)))
+    logits, black = (
+        torch_logits(whole(model, MEAN, STD), some) for some in (images, np.zeros_like(images))
+    )
     for classes in (logits.argmax(axis=1), np.arange(40) % 3):
-        sums = integrated_gradients(model, images, classes=classes, **NORMALISATION).sum(axis=(1, 2))
+        sums = integrated_gradients(model, images, classes=classes, **NORMALISATION).sum(
+            axis=(1, 2)
+        )
         differences = (logits - black)[np.arange(40), classes]
         assert np.abs(sums - differences).max() < 0.02 * np.abs(logits).max()
 
 
 def test_more_steps_are_nearer(model: nn.Module) -> None:
     images, labels = bars(40, seed=1)
-    logits, black = (torch_logits(whole(model, MEAN, STD), some)[np.arange(40), labels] for some in (images, np.zeros_like(images)))
+    logits, black = (
+        torch_logits(whole(model, MEAN, STD), some)[np.arange(40), labels]
+        for some in (images, np.zeros_like(images))
+    )
     errors = [
-        np.abs(integrated_gradients(model, images, classes=labels, steps=steps, **NORMALISATION).sum(axis=(1, 2)) - (logits - black)).max()
+        np.abs(
+            integrated_gradients(model, images, classes=labels, steps=steps, **NORMALISATION).sum(
+                axis=(1, 2)
+            )
+            - (logits - black)
+        ).max()
         for steps in (1, 16, 256)
     ]
     assert errors[0] > 3 * errors[1]
@@ -45,7 +59,11 @@ def test_of_a_linear_model_it_is_weight_times_pixel() -> None:
     classes = np.arange(6) % 3
     weights = model[1].weight.detach().numpy().reshape(3, 2, 4, 5)
     expected = (weights[classes] * images / 255 / STD).sum(axis=1)
-    assert np.allclose(integrated_gradients(model, images, classes=classes, steps=2, **NORMALISATION), expected, atol=1e-5)
+    assert np.allclose(
+        integrated_gradients(model, images, classes=classes, steps=2, **NORMALISATION),
+        expected,
+        atol=1e-5,
+    )
 
 
 class Squares(nn.Module):
@@ -67,14 +85,23 @@ def test_the_predicted_class_is_meant(model: nn.Module) -> None:
     maps = integrated_gradients(model, images, steps=2, **NORMALISATION)
     assert maps.shape == (BATCH + 10, 12, 12)
     assert maps.dtype == np.float32
-    assert (maps == integrated_gradients(model, images, classes=predicted, steps=2, **NORMALISATION)).all()
-    assert (maps != integrated_gradients(model, images, classes=(predicted + 1) % 3, steps=2, **NORMALISATION)).any()
+    assert (
+        maps == integrated_gradients(model, images, classes=predicted, steps=2, **NORMALISATION)
+    ).all()
+    assert (
+        maps
+        != integrated_gradients(
+            model, images, classes=(predicted + 1) % 3, steps=2, **NORMALISATION
+        )
+    ).any()
 
 
 def test_the_network_looks_at_the_bar(model: nn.Module) -> None:
     images, labels = bars(200, seed=1)
     seen = labels < 2
-    maps = integrated_gradients(model, images[seen], classes=labels[seen], steps=16, **NORMALISATION)
+    maps = integrated_gradients(
+        model, images[seen], classes=labels[seen], steps=16, **NORMALISATION
+    )
     bar = images[seen, 0] == 180
     assert maps[bar].mean() > 5 * np.abs(maps[~bar]).mean()
 
@@ -94,5 +121,7 @@ def test_the_model_is_left_as_it_was() -> None:
     maps = integrated_gradients(model, images, steps=2, **NORMALISATION)
     assert (maps == integrated_gradients(trained(), images, steps=2, **NORMALISATION)).all()
     assert [module.training for module in model] == [index != 1 for index in range(len(model))]
-    assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
+    assert all(
+        parameter.grad is None and parameter.requires_grad for parameter in model.parameters()
+    )
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())

@@ -34,11 +34,15 @@ def test_images_of_one_colour(value: int) -> None:
     assert looks["contrast"].tolist() == [0.0, 0.0]
 
 
-@given(values=st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.5, 7.0, 9.0]), min_size=1, max_size=60), parts=st.integers(2, 6))
+@given(
+    values=st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.5, 7.0, 9.0]), min_size=1, max_size=60),
+    parts=st.integers(2, 6),
+)
 def test_quantiles_hold_each_example_once_and_in_order(values: list[float], parts: int) -> None:
     groups = slices.by_quantile(np.array(values), parts)
     if isinstance(groups, str):
-        assert np.quantile(values, (parts - 1) / parts, method="higher") == min(values)  # too many equal ones to cut
+        # too many equal ones to cut
+        assert np.quantile(values, (parts - 1) / parts, method="higher") == min(values)
         return
     assert 2 <= len(groups.names) <= parts
     assert set(groups.of) == set(range(len(groups.names)))
@@ -82,11 +86,17 @@ def test_values_are_groups_and_missing_ones_are_one_more() -> None:
 
 def test_one_value_or_a_name_for_each_is_no_group() -> None:
     assert slices.by_value(["a", "a"]) == slices.ALIKE
-    assert slices.by_value([str(index) for index in range(slices.MANY + 1)]) == "there are 51 values; more than 50 are names, not groups"
+    assert (
+        slices.by_value([str(index) for index in range(slices.MANY + 1)])
+        == "there are 51 values; more than 50 are names, not groups"
+    )
 
 
 def test_crossed_groups_are_the_pairs_that_occur() -> None:
-    age, sex = Groups(["young", "old"], np.array([0, 1, 1, 0, 1])), Groups(["f", "m"], np.array([1, 0, 1, 1, 0]))
+    age, sex = (
+        Groups(["young", "old"], np.array([0, 1, 1, 0, 1])),
+        Groups(["f", "m"], np.array([1, 0, 1, 1, 0])),
+    )
     both = slices.crossed(age, sex)
     assert both.names == ["young, m", "old, f", "old, m"]
     assert both.of.tolist() == [0, 1, 2, 0, 1]
@@ -102,7 +112,9 @@ def test_sensitive_properties_are_marked() -> None:
 def test_worst_difference_and_ratio_by_hand() -> None:
     of = np.repeat([0, 1, 2], [10, 10, 3])
     predictions = np.array([1] * 9 + [0] + [1] * 6 + [0] * 4 + [0] * 3)
-    facts = slices.judged({"site": Groups(["a", "b", "c"], of)}, predictions, np.ones(23, np.int64), smallest=5)["site"]
+    facts = slices.judged(
+        {"site": Groups(["a", "b", "c"], of)}, predictions, np.ones(23, np.int64), smallest=5
+    )["site"]
     assert facts["worst"]["group"] == "b"
     assert (facts["worst"]["value"], facts["worst"]["n"]) == (0.6, 10)
     assert facts["worst"]["low"] < 0.6 < facts["worst"]["high"]
@@ -113,6 +125,11 @@ def test_worst_difference_and_ratio_by_hand() -> None:
 
 
 def test_where_every_group_is_small_nothing_is_judged() -> None:
-    facts = slices.judged({"site": Groups(["a", "b"], np.array([0, 1]))}, np.array([0, 0]), np.array([0, 0]), smallest=5)["site"]
+    facts = slices.judged(
+        {"site": Groups(["a", "b"], np.array([0, 1]))},
+        np.array([0, 0]),
+        np.array([0, 0]),
+        smallest=5,
+    )["site"]
     assert "worst" not in facts
     assert [one["n"] for one in facts["not_judged"]] == [1, 1]

@@ -1,4 +1,6 @@
-"""Texts are mistyped and rows spoilt as said, the same each time; a character's share is what its absence takes."""
+"""Texts are mistyped and rows spoilt as said, the same each time; a character's share is what its
+absence takes.
+"""
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ TEXT = st.text("abcdefgh屏幕很好", min_size=1, max_size=60)
 
 @pytest.mark.parametrize("name", typos.TYPOS)
 @given(texts=st.lists(TEXT, min_size=1, max_size=4))
-def test_mistyped_texts_repeat_themselves_and_keep_something_to_read(name: str, texts: list[str]) -> None:
+def test_mistyped_texts_repeat_themselves_and_keep_something_to_read(
+    name: str, texts: list[str]
+) -> None:
     made = typos.mistyped(name, texts, seed=3)
     assert made == typos.mistyped(name, texts, seed=3)
     assert all(one.strip() for one in made)
@@ -54,4 +58,6 @@ def test_rows_are_spoilt_as_said_and_the_same_each_time() -> None:
     moved = made["one_outlier"] != rows
     assert (moved.sum(axis=1) == 1).all()
     assert np.allclose(np.abs(made["one_outlier"] - rows)[moved], features.FAR * 3, rtol=1e-4)
-    assert np.allclose(made["coarse_rounding"] / 3, np.round(made["coarse_rounding"] / 3), atol=1e-5)
+    assert np.allclose(
+        made["coarse_rounding"] / 3, np.round(made["coarse_rounding"] / 3), atol=1e-5
+    )

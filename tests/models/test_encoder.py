@@ -1,4 +1,6 @@
-"""The encoder answers for a text whatever padding stands behind it, in torch, in ONNX and in int8, and is BERT at BERT's size."""
+"""The encoder answers for a text whatever padding stands behind it, in torch, in ONNX and in int8,
+and is BERT at BERT's size.
+"""
 
 import io
 import warnings
@@ -24,7 +26,9 @@ def network(**changes: object) -> nn.Module:
     settings = {"layers": 2, "heads": 4, "width": 32, "feed_forward": 64, **changes}
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return encoder.build(Settings.model_validate(settings), length=LENGTH, vocabulary=VOCABULARY, classes=CLASSES)
+        return encoder.build(
+            Settings.model_validate(settings), length=LENGTH, vocabulary=VOCABULARY, classes=CLASSES
+        )
 
 
 def texts(n: int, length: int, seed: int = 0) -> Tensor:
@@ -41,7 +45,8 @@ def texts(n: int, length: int, seed: int = 0) -> Tensor:
 def test_padding_changes_nothing(pooling: str, convolution: int) -> None:
     model = network(pooling=pooling, convolution=convolution).eval()
     with torch.no_grad():
-        model.get_parameter("tokens.weight")[0] = 1.0  # as after pretraining, which learns from the other side of the same matrix
+        # as after pretraining, which learns from the other side of the same matrix
+        model.get_parameter("tokens.weight")[0] = 1.0
     short = texts(20, 10)
     long = torch.cat((short, torch.zeros(20, LENGTH - 10, dtype=torch.int32)), dim=1)
     logits = model(short)
@@ -68,27 +73,47 @@ def test_dropout_is_for_training_alone() -> None:
 def test_dropped_tokens_are_as_many_as_asked_for() -> None:
     model = network(dropout=0.0, token_dropout=0.25, layers=1)
     seen: list[Tensor] = []
-    model.get_submodule("normalise").register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    model.get_submodule("normalise").register_forward_hook(
+        lambda _, inputs, __: seen.append(inputs[0])
+    )
     text = texts(1, LENGTH)
     for _ in range(100):
         model.encode(text)  # type: ignore[operator]
-    gone = torch.stack([(rows - model.get_parameter("positions.weight")).abs().amax(dim=-1) == 0 for rows in seen])
+    gone = torch.stack(
+        [(rows - model.get_parameter("positions.weight")).abs().amax(dim=-1) == 0 for rows in seen]
+    )
     assert gone.float().mean().item() == pytest.approx(0.25, abs=0.05)
 
 
 def test_it_is_bert_at_berts_size() -> None:
-    """110 M in the paper; its code has 109,482,240 with an embedding of sentence A and B (1,536), which single texts do not need."""
+    """110 M in the paper; its code has 109,482,240 with an embedding of sentence A and B (1,536),
+    which single texts do not need.
+    """
     with torch.device("meta"):
-        model = encoder.build(Settings.model_validate(BERT_BASE), length=512, vocabulary=30_522, classes=2)
-    without_classifier = sum(weight.numel() for name, weight in model.named_parameters() if not name.startswith("classifier"))
-    # BERT's, without the two rows of sentences, and with the normalisation that pre-LN has behind the last layer.
+        model = encoder.build(
+            Settings.model_validate(BERT_BASE), length=512, vocabulary=30_522, classes=2
+        )
+    without_classifier = sum(
+        weight.numel()
+        for name, weight in model.named_parameters()
+        if not name.startswith("classifier")
+    )
+    # BERT's, without the two rows of sentences, and with the normalisation that pre-LN has behind
+    # the last layer.
     assert without_classifier == 109_482_240 - 1_536 + 1_536
 
 
 def test_initial_weights_are_berts_at_its_width_and_grow_as_it_shrinks() -> None:
-    wide = encoder.build(Settings(layers=1, heads=1, width=768, feed_forward=8), length=4, vocabulary=50, classes=2)
-    assert wide.get_parameter("tokens.weight")[1:].std().item() == pytest.approx(0.02 * 0.88, rel=0.05)  # cut at two deviations
-    assert network().get_parameter("tokens.weight")[1:].std().item() == pytest.approx(0.02 * 0.88 * (768 / 32) ** 0.5, rel=0.05)
+    wide = encoder.build(
+        Settings(layers=1, heads=1, width=768, feed_forward=8), length=4, vocabulary=50, classes=2
+    )
+    # cut at two deviations
+    assert wide.get_parameter("tokens.weight")[1:].std().item() == pytest.approx(
+        0.02 * 0.88, rel=0.05
+    )
+    assert network().get_parameter("tokens.weight")[1:].std().item() == pytest.approx(
+        0.02 * 0.88 * (768 / 32) ** 0.5, rel=0.05
+    )
     assert not network().get_parameter("tokens.weight")[0].any()
 
 
@@ -103,7 +128,12 @@ def exported(model: nn.Module) -> bytes:
             input_names=["tokens"],
             output_names=["logits"],
             opset_version=21,
-            dynamic_shapes={"tokens": {0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("length", min=1, max=LENGTH)}},
+            dynamic_shapes={
+                "tokens": {
+                    0: torch.export.Dim("batch", min=1),
+                    1: torch.export.Dim("length", min=1, max=LENGTH),
+                }
+            },
         )
     assert program is not None
     onnx.checker.check_model(program.model_proto, full_check=True)
@@ -113,7 +143,9 @@ def exported(model: nn.Module) -> bytes:
 
 
 def answers(model: bytes, tokens: Tensor) -> NDArray[np.float32]:
-    logits: NDArray[np.float32] = onnxruntime.InferenceSession(model).run(None, {"tokens": tokens.numpy()})[0]
+    logits: NDArray[np.float32] = onnxruntime.InferenceSession(model).run(
+        None, {"tokens": tokens.numpy()}
+    )[0]
     return logits
 
 

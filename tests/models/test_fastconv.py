@@ -20,18 +20,30 @@ FULL = SMALL.model_copy(update={"resolution": "full"})
 
 
 @pytest.mark.parametrize("settings", [SMALL, FULL])
-@pytest.mark.parametrize(("channels", "height", "width"), [(1, 28, 28), (3, 32, 32), (1, 11, 29), (2, 64, 17)])
-def test_gives_logits_for_the_sizes_it_can_take(settings: Settings, channels: int, height: int, width: int) -> None:
+@pytest.mark.parametrize(
+    ("channels", "height", "width"), [(1, 28, 28), (3, 32, 32), (1, 11, 29), (2, 64, 17)]
+)
+def test_gives_logits_for_the_sizes_it_can_take(
+    settings: Settings, channels: int, height: int, width: int
+) -> None:
     model = fastconv.build(settings, channels=channels, height=height, width=width, classes=7)
     assert model(torch.zeros(3, channels, height, width)).shape == (3, 7)
 
 
-def test_a_mirrored_network_answers_an_image_and_its_mirror_image_alike_and_learns_as_any_other() -> None:
+def test_a_mirrored_network_answers_an_image_and_its_mirror_image_alike_and_learns() -> None:
     images = torch.rand(5, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     models = []
     for mirrored in (False, True):
         torch.manual_seed(0)
-        models.append(fastconv.build(FULL.model_copy(update={"mirrored": mirrored}), channels=1, height=28, width=28, classes=7))
+        models.append(
+            fastconv.build(
+                FULL.model_copy(update={"mirrored": mirrored}),
+                channels=1,
+                height=28,
+                width=28,
+                classes=7,
+            )
+        )
     plain, mirrored_ = models
     assert plain.state_dict().keys() == mirrored_.state_dict().keys()
     assert torch.equal(plain(images), mirrored_(images))  # in training
@@ -48,7 +60,13 @@ def test_the_smallest_size_named_is_the_smallest_that_works(resolution: str, blo
     smallest = fastconv._smallest(settings)
     model = fastconv.build(settings, channels=1, height=smallest, width=smallest, classes=2)
     assert model(torch.zeros(2, 1, smallest, smallest)).shape == (2, 2)
-    with pytest.raises(ParamsError, match=f"at least {smallest} pixels a side, these are {smallest} x {smallest - 1}; take fewer blocks"):
+    with pytest.raises(
+        ParamsError,
+        match=(
+            f"at least {smallest} pixels a side, these are {smallest} x {smallest - 1}; take fewer"
+            " blocks"
+        ),
+    ):
         fastconv.build(settings, channels=1, height=smallest, width=smallest - 1, classes=2)
 
 
@@ -66,25 +84,59 @@ def test_a_full_resolution_keeps_every_pixel_until_the_first_pool() -> None:
 @pytest.mark.parametrize("settings", [SMALL, FULL])
 def test_batch_normalisation_follows_its_convolution_so_that_it_folds(settings: Settings) -> None:
     layers = list(fastconv.build(settings, channels=1, height=28, width=28, classes=10))
-    assert {type(layer) for layer in layers} == {nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d, nn.Flatten, nn.Linear}
+    assert {type(layer) for layer in layers} == {
+        nn.Conv2d,
+        nn.BatchNorm2d,
+        nn.ReLU,
+        nn.MaxPool2d,
+        nn.Flatten,
+        nn.Linear,
+    }
     for index, layer in enumerate(layers):
         if isinstance(layer, nn.Conv2d):
-            assert [type(follower) for follower in layers[index + 1 : index + 3]] == [nn.BatchNorm2d, nn.ReLU]
+            assert [type(follower) for follower in layers[index + 1 : index + 3]] == [
+                nn.BatchNorm2d,
+                nn.ReLU,
+            ]
 
 
 def test_the_default_network_is_drawn_as_it_always_was() -> None:
-    """For a seed the same weights under the same names; the digest was taken before the common settings were there."""
+    """For a seed the same weights under the same names; the digest was taken before the common
+    settings were there.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(17)
-        model = fastconv.build(Settings(stem=32, blocks=((32,), (64, 64))), channels=1, height=28, width=28, classes=10)
-    assert files.sha256(save(model.state_dict())) == "3b51038aa92c3c35bdfaa5c0331f72636de784350004b4e6832af1d2c8a9a581"
+        model = fastconv.build(
+            Settings(stem=32, blocks=((32,), (64, 64))), channels=1, height=28, width=28, classes=10
+        )
+    assert (
+        files.sha256(save(model.state_dict()))
+        == "3b51038aa92c3c35bdfaa5c0331f72636de784350004b4e6832af1d2c8a9a581"
+    )
 
 
 def test_other_settings_make_other_layers() -> None:
-    settings = Settings(stem=4, blocks=((4,),), activation="silu", normalisation="none", dropout=0.5, initialisation="he")
+    settings = Settings(
+        stem=4,
+        blocks=((4,),),
+        activation="silu",
+        normalisation="none",
+        dropout=0.5,
+        initialisation="he",
+    )
     model = fastconv.build(settings, channels=1, height=28, width=28, classes=10)
-    assert [type(layer).__name__ for layer in model] == [*["Conv2d", "SiLU"] * 2, "MaxPool2d", "Flatten", "Dropout", "Linear"]
-    assert all(layer.bias is not None and not layer.bias.any() for layer in model if isinstance(layer, nn.Conv2d))
+    assert [type(layer).__name__ for layer in model] == [
+        *["Conv2d", "SiLU"] * 2,
+        "MaxPool2d",
+        "Flatten",
+        "Dropout",
+        "Linear",
+    ]
+    assert all(
+        layer.bias is not None and not layer.bias.any()
+        for layer in model
+        if isinstance(layer, nn.Conv2d)
+    )
 
 
 @pytest.mark.parametrize("name", architectures())

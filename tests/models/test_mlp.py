@@ -1,4 +1,6 @@
-"""The multilayer perceptron: any input, any depth, and the settings that all networks of our own share."""
+"""The multilayer perceptron: any input, any depth, and the settings that all networks of our own
+share.
+"""
 
 import math
 
@@ -61,11 +63,17 @@ def test_activations_are_those_named(activation: str, expected) -> None:
         ("xavier", "relu", math.sqrt(2) * math.sqrt(2 / 1500)),
     ],
 )
-def test_initial_weights_have_the_deviation_of_the_recipe(initialisation: str, activation: str, hidden: float) -> None:
+def test_initial_weights_have_the_deviation_of_the_recipe(
+    initialisation: str, activation: str, hidden: float
+) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         settings = Settings(widths=(500,), initialisation=initialisation, activation=activation)  # type: ignore[arg-type]
-        first, last = (x for x in mlp.build(settings, channels=1, height=10, width=100, classes=500) if isinstance(x, nn.Linear))
+        first, last = (
+            x
+            for x in mlp.build(settings, channels=1, height=10, width=100, classes=500)
+            if isinstance(x, nn.Linear)
+        )
     assert first.weight.std().item() == pytest.approx(hidden, rel=0.02)
     # fan_in = fan_out = 500 and no activation behind it: both recipes say the same
     assert last.weight.std().item() == pytest.approx(1 / math.sqrt(500), rel=0.02)

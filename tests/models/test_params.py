@@ -1,4 +1,6 @@
-"""The `model` section is checked by the architectures it lists, and gives the settings of the one it names."""
+"""The `model` section is checked by the architectures it lists, and gives the settings of the one
+it names.
+"""
 
 import importlib
 from pathlib import Path
@@ -29,7 +31,9 @@ def test_settings_become_those_of_the_architecture(line: Path) -> None:
 
 def test_the_name_alone_changes_the_choice(line: Path) -> None:
     both = "fastconv: {stem: 8, blocks: []}, mlp: {widths: [10, 50]}}"
-    assert section(line, "{name: fastconv, " + both).settings == fastconv.Settings(stem=8, blocks=())
+    assert section(line, "{name: fastconv, " + both).settings == fastconv.Settings(
+        stem=8, blocks=()
+    )
     assert section(line, "{name: mlp, " + both).settings == mlp.Settings(widths=(10, 50))
 
 
@@ -37,7 +41,9 @@ def test_the_default_params_offer_every_architecture_with_every_setting() -> Non
     listed = Params(ROOT / "params.yaml").values["model"]
     assert set(listed) == {"name", *architectures()} - OF_TEXTS
     for name in set(architectures()) - OF_TEXTS:
-        assert set(listed[name]) == set(importlib.import_module(f"duli.models.{name}").Settings.model_fields)
+        assert set(listed[name]) == set(
+            importlib.import_module(f"duli.models.{name}").Settings.model_fields
+        )
 
 
 @pytest.mark.parametrize(
@@ -45,24 +51,42 @@ def test_the_default_params_offer_every_architecture_with_every_setting() -> Non
     [
         (
             "{name: fastcnv, fastconv: {stem: 8, blocks: []}}",
-            "model.name = 'fastcnv' is no architecture: there is no duli/models/fastcnv.py; did you mean 'fastconv'?",
+            (
+                "model.name = 'fastcnv' is no architecture: there is no duli/models/fastcnv.py; did"
+                " you mean 'fastconv'?"
+            ),
         ),
         ("{name: _restore}", "model.name = '_restore'"),
         ("{name: ../serving}", "model.name = '../serving'"),
         ("{name: 8}", "model.name = 8"),
         ("{mlp: {widths: []}}", "'model.name' is missing"),
         ("{name: mlp}", "key 'model.mlp' is missing; add it"),
-        ("{name: mlp, mlp: {widths: []}, fastcon: {}}", "unknown key 'model.fastcon' (value {}); did you mean 'fastconv'?"),
-        ("{name: mlp, mlp: {widths: [], dropot: 0.1}}", "unknown key 'model.mlp.dropot' (value 0.1); did you mean 'dropout'?"),
+        (
+            "{name: mlp, mlp: {widths: []}, fastcon: {}}",
+            "unknown key 'model.fastcon' (value {}); did you mean 'fastconv'?",
+        ),
+        (
+            "{name: mlp, mlp: {widths: [], dropot: 0.1}}",
+            "unknown key 'model.mlp.dropot' (value 0.1); did you mean 'dropout'?",
+        ),
         (
             "{name: mlp, mlp: {widths: []}, convnet: {filters: 0, hidden: 8}}",
             "model.convnet.filters = 0 should be greater than or equal to 1",
         ),
         ("{name: fastconv, fastconv: {stem: 8}}", "'model.fastconv.blocks' is missing"),
         ("{name: fastconv, fastconv: {stem: 8, blocks: [8]}}", "model.fastconv.blocks.0 = 8"),
-        ("{name: fastconv, fastconv: {stem: 8, blocks: [[8, 0]]}}", "model.fastconv.blocks.0.1 = 0 should be greater than or equal to 1"),
-        ("{name: mlp, mlp: {widths: [], activation: rlu}}", "model.mlp.activation = 'rlu' should be 'relu'"),
-        ("{name: mlp, mlp: {widths: [], dropout: 1.0}}", "model.mlp.dropout = 1.0 should be less than 1"),
+        (
+            "{name: fastconv, fastconv: {stem: 8, blocks: [[8, 0]]}}",
+            "model.fastconv.blocks.0.1 = 0 should be greater than or equal to 1",
+        ),
+        (
+            "{name: mlp, mlp: {widths: [], activation: rlu}}",
+            "model.mlp.activation = 'rlu' should be 'relu'",
+        ),
+        (
+            "{name: mlp, mlp: {widths: [], dropout: 1.0}}",
+            "model.mlp.dropout = 1.0 should be less than 1",
+        ),
         ("{name: fastconv, fastconv: 8}", "model.fastconv = 8"),
         ("8", "model = 8"),
     ],

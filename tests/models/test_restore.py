@@ -1,4 +1,6 @@
-"""A network made again from its description and its weights answers as it did; anything that does not fit is refused."""
+"""A network made again from its description and its weights answers as it did; anything that does
+not fit is refused.
+"""
 
 from typing import Any
 
@@ -19,7 +21,13 @@ def trained() -> nn.Module:
     """A network whose batch normalisation has seen something."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = fastconv.build(fastconv.Settings(stem=4, blocks=((4,), (8,))), channels=1, height=20, width=20, classes=3)
+        model = fastconv.build(
+            fastconv.Settings(stem=4, blocks=((4,), (8,))),
+            channels=1,
+            height=20,
+            width=20,
+            classes=3,
+        )
         model(torch.randn(16, 1, 20, 20))
     return model.eval()
 
@@ -46,10 +54,16 @@ def test_other_bytes_are_refused(description: dict[str, Any]) -> None:
             restore(description, content)
 
 
-def test_weights_that_do_not_belong_are_refused(trained: nn.Module, description: dict[str, Any]) -> None:
+def test_weights_that_do_not_belong_are_refused(
+    trained: nn.Module, description: dict[str, Any]
+) -> None:
     weights = trained.state_dict()
     missing = {name: value for name, value in weights.items() if name != "0.weight"}
-    for content in (missing, {**weights, "more": torch.zeros(1)}, {**weights, "0.weight": torch.zeros(4, 1, 3, 3)}):
+    for content in (
+        missing,
+        {**weights, "more": torch.zeros(1)},
+        {**weights, "0.weight": torch.zeros(4, 1, 3, 3)},
+    ):
         with pytest.raises(DataError, match="do not make a network"):
             restore(description, save(content))
 
@@ -66,6 +80,8 @@ def test_weights_that_do_not_belong_are_refused(trained: nn.Module, description:
         {"architecture": None},
     ],
 )
-def test_descriptions_that_do_not_belong_are_refused(trained: nn.Module, description: dict[str, Any], change: dict[str, Any]) -> None:
+def test_descriptions_that_do_not_belong_are_refused(
+    trained: nn.Module, description: dict[str, Any], change: dict[str, Any]
+) -> None:
     with pytest.raises(DataError, match="do not make a network"):
         restore({**description, **change}, save(trained.state_dict()))

@@ -1,4 +1,6 @@
-"""torchvision's networks fitted to small images: shapes, stems, and names of the weights that published ones go by."""
+"""torchvision's networks fitted to small images: shapes, stems, and names of the weights that
+published ones go by.
+"""
 
 from typing import Any
 
@@ -16,7 +18,9 @@ RESNETS = {"resnet18": resnet18, "resnet50": resnet50}
 def meta(architecture: Any, settings: Any, **sizes: int) -> nn.Module:
     """A network without content: shapes alone, at once."""
     with torch.device("meta"):
-        return architecture.build(settings, **{"channels": 3, "height": 224, "width": 224, "classes": 1000, **sizes})
+        return architecture.build(
+            settings, **{"channels": 3, "height": 224, "width": 224, "classes": 1000, **sizes}
+        )
 
 
 def shapes(model: nn.Module) -> dict[str, torch.Size]:
@@ -36,20 +40,33 @@ def test_published_weights_fit_at_their_own_size(name: str, architecture: Any) -
 @pytest.mark.parametrize("name", RESNETS)
 def test_of_small_grey_images_only_the_first_and_the_last_layer_differ(name: str) -> None:
     architecture = RESNETS[name]
-    ours, theirs = shapes(meta(architecture, architecture.Settings(), channels=1, height=28, width=28, classes=10)), shapes(published(name))
+    ours, theirs = (
+        shapes(
+            meta(architecture, architecture.Settings(), channels=1, height=28, width=28, classes=10)
+        ),
+        shapes(published(name)),
+    )
     assert list(ours) == list(theirs)
-    assert {key for key in ours if ours[key] != theirs[key]} == {"conv1.weight", "fc.weight", "fc.bias"}
+    assert {key for key in ours if ours[key] != theirs[key]} == {
+        "conv1.weight",
+        "fc.weight",
+        "fc.bias",
+    }
 
 
 @pytest.mark.parametrize(
     ("stem", "side", "kernel", "left"),
     [("auto", 64, 3, 8), ("auto", 65, 7, 3), ("small", 65, 3, 9), ("large", 64, 7, 2)],
 )
-def test_the_stem_goes_by_the_size_or_the_setting(stem: str, side: int, kernel: int, left: int) -> None:
+def test_the_stem_goes_by_the_size_or_the_setting(
+    stem: str, side: int, kernel: int, left: int
+) -> None:
     model: Any = meta(resnet18, resnet18.Settings(stem=stem), height=side, width=side + 20)  # type: ignore[arg-type]
     assert model.conv1.weight.shape == (64, 3, kernel, kernel)
     sides = []
-    model.layer4.register_forward_hook(lambda _module, _inputs, output: sides.append(output.shape[2]))
+    model.layer4.register_forward_hook(
+        lambda _module, _inputs, output: sides.append(output.shape[2])
+    )
     with torch.device("meta"):
         model(torch.zeros(2, 3, side, side + 20))
     assert sides == [left]
@@ -60,7 +77,9 @@ def test_a_residual_network_answers_and_learns() -> None:
     logits = model(torch.randn(2, 1, 8, 11))
     assert logits.shape == (2, 5)
     logits.square().sum().backward()
-    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in model.parameters())
+    assert all(
+        weight.grad is not None and weight.grad.isfinite().all() for weight in model.parameters()
+    )
 
 
 def test_of_small_images_the_transformer_keeps_its_layers() -> None:
@@ -76,10 +95,22 @@ def test_of_small_images_the_transformer_keeps_its_layers() -> None:
 @pytest.mark.parametrize(
     ("patch", "height", "width", "complaint"),
     [
-        (5, 28, 28, r"model.vit_b_16.patch = 5 does not divide the 28 pixels of the images' side; take one of 2, 4, 7, 14, 28"),
+        (
+            5,
+            28,
+            28,
+            (
+                r"model.vit_b_16.patch = 5 does not divide the 28 pixels of the images' side; take"
+                r" one of 2, 4, 7, 14, 28"
+            ),
+        ),
         (7, 28, 35, r"vit_b_16 needs square images, these are 28 x 35; take another model.name"),
     ],
 )
-def test_patches_that_do_not_fit_are_told(patch: int, height: int, width: int, complaint: str) -> None:
+def test_patches_that_do_not_fit_are_told(
+    patch: int, height: int, width: int, complaint: str
+) -> None:
     with pytest.raises(ParamsError, match=complaint):
-        vit_b_16.build(vit_b_16.Settings(patch=patch), channels=1, height=height, width=width, classes=10)
+        vit_b_16.build(
+            vit_b_16.Settings(patch=patch), channels=1, height=height, width=width, classes=10
+        )

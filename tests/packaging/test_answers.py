@@ -25,14 +25,23 @@ def zipped(package: Path) -> bytes:
 @pytest.mark.parametrize(
     ("kind", "made", "contents", "size"),
     [
-        ("image", tiny, [image.tobytes() for image in tiny.images(7)], {"channels": 1, "height": 3, "width": 4}),
+        (
+            "image",
+            tiny,
+            [image.tobytes() for image in tiny.images(7)],
+            {"channels": 1, "height": 3, "width": 4},
+        ),
         ("text", tinytext, [text.encode() for text in tinytext.texts(7)], tinytext.size()),
         ("table", tinytable, [row.tobytes() for row in tinytable.rows(7)], {"features": 3}),
     ],
 )
-def test_a_wheel_of_every_kind_answers(tmp_path: Path, kind: str, made: Any, contents: list[bytes], size: dict[str, int]) -> None:
+def test_a_wheel_of_every_kind_answers(
+    tmp_path: Path, kind: str, made: Any, contents: list[bytes], size: dict[str, int]
+) -> None:
     examples = KINDS[kind].written(contents, {"input": size})
-    found = answers(zipped(made.package(tmp_path / "bright_row")), "bright_row", KINDS[kind], examples)
+    found = answers(
+        zipped(made.package(tmp_path / "bright_row")), "bright_row", KINDS[kind], examples
+    )
     assert found.classes == made.CLASSES
     assert found.answers.tolist() == [index % len(made.CLASSES) for index in range(7)]
     assert np.allclose(found.probabilities.sum(axis=1), 1)

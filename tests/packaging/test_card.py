@@ -19,7 +19,9 @@ def facts() -> dict[str, Any]:
 
 
 def page(evidence: dict[str, Any], signer: dict[str, str] | None = None) -> str:
-    return card.render(tiny.release(), "bright_row-1.2.0rc1-py3-none-any.whl", **evidence, signer=signer)
+    return card.render(
+        tiny.release(), "bright_row-1.2.0rc1-py3-none-any.whl", **evidence, signer=signer
+    )
 
 
 def numbers(value: Any) -> Iterator[float | str]:
@@ -40,7 +42,8 @@ def numbers(value: Any) -> Iterator[float | str]:
 
 
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
-# What the template itself may say: 95 % intervals, p95 and p99, SHA-256, pixels 0 to 255 of uint8, int8, fp32, macro F1, CycloneDX's own.
+# What the template itself may say: 95 % intervals, p95 and p99, SHA-256, pixels 0 to 255 of uint8,
+# int8, fp32, macro F1, CycloneDX's own.
 SAID = {"95", "99", "256", "0", "255", "8", "32", "1"}
 
 
@@ -52,8 +55,18 @@ def known(evidence: dict[str, Any]) -> set[str]:
             found.add(number)
             continue
         size = abs(number)  # a sign is no part of what is found in the card
-        found |= {str(size), f"{size:,}", f"{size:.4g}", f"{size:,.0f}", f"{size:.2%}".removesuffix("%"), f"{size:.1%}".removesuffix("%")}
-    accuracy, speed = evidence["evaluation"]["accuracy"], evidence["benchmark"]["variants"]["int8"]["machine_throughput"]
+        found |= {
+            str(size),
+            f"{size:,}",
+            f"{size:.4g}",
+            f"{size:,.0f}",
+            f"{size:.2%}".removesuffix("%"),
+            f"{size:.1%}".removesuffix("%"),
+        }
+    accuracy, speed = (
+        evidence["evaluation"]["accuracy"],
+        evidence["benchmark"]["variants"]["int8"]["machine_throughput"],
+    )
     # The two that follow from others: right answers, and seconds for a million predictions.
     return found | {f"{round(accuracy['value'] * accuracy['n']):,}", f"{1e6 / speed['value']:.4g}"}
 
@@ -75,11 +88,26 @@ def visible(html: str) -> str:
 def test_every_number_comes_from_the_run() -> None:
     evidence = facts()
     text = page(evidence)
-    for given in (tiny.DIGEST, evidence["quantization"]["variants"]["int8"]["sha256"], "1.2.0rc1", "3.11.7", "2.14.1", "1.32.0", "CC0-1.0"):
+    for given in (
+        tiny.DIGEST,
+        evidence["quantization"]["variants"]["int8"]["sha256"],
+        "1.2.0rc1",
+        "3.11.7",
+        "2.14.1",
+        "1.32.0",
+        "CC0-1.0",
+    ):
         assert given in text
     assert unknown(text, evidence, 160) == []
     assert unknown(visible(card.body(text).html), evidence, 160) == []
-    assert unknown(card.hub(tiny.release(), text, evidence).replace("low_95", "").replace("high_95", ""), evidence, 170) == []
+    assert (
+        unknown(
+            card.hub(tiny.release(), text, evidence).replace("low_95", "").replace("high_95", ""),
+            evidence,
+            170,
+        )
+        == []
+    )
     assert unknown(f"{text} 97.85 %", evidence, 160) == ["97.85"]
 
 
@@ -91,10 +119,19 @@ def test_every_number_comes_from_the_run() -> None:
         "| int8 (in this wheel) |",
         "lost 2 right answers of the trained model",
         "a drop of 0.0137 points (95 % interval -0.0211 to\n0.0523)",
-        "| int8 | 291 | 89.47 % | 88.24 % to 89.92 % | 19 | 9.417 points | 0.4871 | in this wheel |",
-        "the cheapest ships. Here int8 is the cheapest.\n\n- `int8_dynamic` was not made: no multiplication of matrices in it",
+        (
+            "| int8 | 291 | 89.47 % | 88.24 % to 89.92 % | 19 | 9.417 points | 0.4871 | in this"
+            " wheel |"
+        ),
+        (
+            "the cheapest ships. Here int8 is the cheapest.\n\n- `int8_dynamic` was not made: no"
+            " multiplication of matrices in it"
+        ),
         "This wheel's model is 6.173 times as fast as the trained network in PyTorch",
-        "0.0517 ms | 0.0613 ms | 0.0719 ms | 1,009 | 50,021 (spread 1.7 %) | 90,018 (spread 4.3 %) | 71.3 MB |",
+        (
+            "0.0517 ms | 0.0613 ms | 0.0719 ms | 1,009 | 50,021 (spread 1.7 %) | 90,018 (spread 4.3"
+            " %) | 71.3 MB |"
+        ),
         "cpu Xeon, cores 2, flags avx2, memory_gib 7.8, system Linux x86_64",
         "Rows. Licence: CC0-1.0.",
         '3 for "duplicate", 2 for "unreadable"',
@@ -109,7 +146,10 @@ def test_every_number_comes_from_the_run() -> None:
         "- Energy and emissions: not measured.",
         f"| rows.bin | 40,961 | `{tiny.DIGEST}` |",
         "| privacy | not measured |",
-        "| fairness | of all groups of images the worst is thickness 1 to 2: 66.67 % right | groups of people: not measured",
+        (
+            "| fairness | of all groups of images the worst is thickness 1 to 2: 66.67 % right |"
+            " groups of people: not measured"
+        ),
         "| wrong answers | 26 of 1,213 test images;",
         "| licences | data: CC0-1.0; this release: Apache-2.0 |",
         f"| test | 1,213 | `{tiny.DIGEST}` |\n\n",
@@ -126,7 +166,10 @@ def test_a_signed_release_says_where_its_signature_is_and_where_it_is_not() -> N
     for passage in (
         "> **Signed as a folder.** The signature is the file `model.sig` beside this wheel",
         "A wheel that comes alone is unsigned, and `bright-row verify` finds damage, not forgery",
-        "    pip install model-signing==9.8.7 pyopenssl\n    model_signing verify key dist --no-ignore-git-paths",
+        (
+            "    pip install model-signing==9.8.7 pyopenssl\n    model_signing verify key dist"
+            " --no-ignore-git-paths"
+        ),
         f"The key (ECDSA) has the\nfingerprint `{'0af' * 20}`",
     ):
         assert passage in text
@@ -150,7 +193,9 @@ def test_no_table_sticks_to_a_paragraph() -> None:
             assert "" in (above, line)
 
 
-@pytest.mark.parametrize(("file", "key"), [("evaluation", "macro_f1"), ("benchmark", "hardware"), ("stats", "licence")])
+@pytest.mark.parametrize(
+    ("file", "key"), [("evaluation", "macro_f1"), ("benchmark", "hardware"), ("stats", "licence")]
+)
 def test_a_missing_fact_is_no_card(file: str, key: str) -> None:
     evidence = facts()
     del evidence[file][key]
@@ -158,7 +203,10 @@ def test_a_missing_fact_is_no_card(file: str, key: str) -> None:
         page(evidence)
 
 
-@pytest.mark.parametrize(("variant", "said"), [("int8_dynamic", True), ("narrow_int8_dynamic", True), ("int8", False), ("fp32", False)])
+@pytest.mark.parametrize(
+    ("variant", "said"),
+    [("int8_dynamic", True), ("narrow_int8_dynamic", True), ("int8", False), ("fp32", False)],
+)
 def test_a_model_whose_answers_depend_on_their_company_says_so(variant: str, said: bool) -> None:
     evidence = facts()
     for section in ("quantization", "benchmark"):
@@ -166,9 +214,18 @@ def test_a_model_whose_answers_depend_on_their_company_says_so(variant: str, sai
     evidence["choice"]["variant"] = variant
     bom = json.loads(sbom.of(tiny.release(), evidence, [], {}, {}, {}))
     [model] = [one for one in bom["components"] if one["type"] == "machine-learning-model"]
-    limit = f"An answer depends a little on its company: `{variant}` rounds by one scale over all images of a call"
+    limit = (
+        f"An answer depends a little on its company: `{variant}` rounds by one scale over all"
+        " images of a call"
+    )
     assert (f"- {limit}" in page(evidence).partition("## Limits")[2].partition("##")[0]) == said
-    assert any(one.startswith(limit) for one in model["modelCard"]["considerations"]["technicalLimitations"]) == said
+    assert (
+        any(
+            one.startswith(limit)
+            for one in model["modelCard"]["considerations"]["technicalLimitations"]
+        )
+        == said
+    )
     assert model["modelCard"]["considerations"]["technicalLimitations"][0] == "Knows three rows."
 
 
@@ -181,7 +238,11 @@ def test_a_missing_part_of_a_proportion_is_no_card() -> None:
 
 def test_what_was_not_measured_is_said() -> None:
     evidence = facts()
-    evidence["evaluation"] |= {"slices": {}, "robustness": {}, "skipped": {"corruptions": "these are no pictures"}}
+    evidence["evaluation"] |= {
+        "slices": {},
+        "robustness": {},
+        "skipped": {"corruptions": "these are no pictures"},
+    }
     text = page(evidence)
     assert "Not measured: this run has no slices." in text
     assert "Not measured: these are no pictures." in text
@@ -203,17 +264,23 @@ def test_what_came_in_later_and_was_trained_on_is_named() -> None:
 def test_data_about_people_is_judged_by_what_it_says_of_them() -> None:
     evidence = facts()
     evidence["stats"]["sensitive"] = ["age_group"]
-    evidence["evaluation"]["slices"]["age_group"] = {**evidence["evaluation"]["slices"]["thickness"], "sensitive": True}
+    evidence["evaluation"]["slices"]["age_group"] = {
+        **evidence["evaluation"]["slices"]["thickness"],
+        "sensitive": True,
+    }
     text = page(evidence)
     assert "| privacy | not measured; the data says of people: age group |" in text
     assert (
-        "| fairness | age group: 1 to 2 is worst, 66.67 % right, 7.23 points behind the best | groups of people that the data does not"
-        in text
+        "| fairness | age group: 1 to 2 is worst, 66.67 % right, 7.23 points behind the best |"
+        " groups of people that the data does not" in text
     )
 
 
 def test_the_page_shows_html_and_obeys_none_of_it() -> None:
-    body = card.body("# A `card` & more\n\n<script>alert(1)</script>\n\n| a | b |\n|---|---|\n| <b>1</b> | [x](javascript:alert(1)) |\n")
+    body = card.body(
+        "# A `card` & more\n\n<script>alert(1)</script>\n\n| a | b |\n|---|---|\n| <b>1</b> |"
+        " [x](javascript:alert(1)) |\n"
+    )
     assert body.heading == "A card & more"
     assert "&lt;script&gt;" in body.html
     assert not re.search(r"<script|<b>|href=.javascript", body.html)
@@ -234,7 +301,11 @@ def test_hugging_face_reads_its_readme(licence: str) -> None:
     assert (read.data.license, read.data.get("license_name")) == (
         ("apache-2.0", None) if licence == "Apache-2.0" else ("other", "licenseref-proprietary")
     )
-    assert (read.data.library_name, read.data.pipeline_tag, read.data.datasets) == ("onnx", "image-classification", ["rows"])
+    assert (read.data.library_name, read.data.pipeline_tag, read.data.datasets) == (
+        "onnx",
+        "image-classification",
+        ["rows"],
+    )
     assert {(result.metric_type, result.metric_value) for result in read.data.eval_results} == {
         ("accuracy", 1187 / 1213),
         ("f1", 0.8517),

@@ -22,8 +22,13 @@ def test_it_installs_the_wheel_and_serves_as_nobody() -> None:
     lines = card.containerfile(tiny.release(), WHEEL, "3.11").splitlines()
     steps = [line.split()[0] for line in lines if re.match(r"[A-Z]", line)]
     assert steps == ["FROM", "COPY", "RUN", "USER", "ENV", "EXPOSE", "ENTRYPOINT", "CMD"]
-    said = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines if re.match(r"[A-Z]", line)}
-    assert (said["FROM"], said["COPY"]) == ("python:3.11-slim", f"{WHEEL} requirements.lock /tmp/release/")
+    said = {
+        line.split()[0]: line.split(maxsplit=1)[1] for line in lines if re.match(r"[A-Z]", line)
+    }
+    assert (said["FROM"], said["COPY"]) == (
+        "python:3.11-slim",
+        f"{WHEEL} requirements.lock /tmp/release/",
+    )
     assert int(said["USER"]) > 0
     assert json.loads(said["ENTRYPOINT"]) == ["bright-row"]
     assert json.loads(said["CMD"]) == ["serve"]
@@ -32,11 +37,19 @@ def test_it_installs_the_wheel_and_serves_as_nobody() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("allowed", "status"), [("", 421), ("model.example,*.svc.local", 200), ("*", 200)])
-def test_its_command_answers_those_who_know_it_by_another_name(tmp_path: Path, allowed: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("allowed", "status"), [("", 421), ("model.example,*.svc.local", 200), ("*", 200)]
+)
+def test_its_command_answers_those_who_know_it_by_another_name(
+    tmp_path: Path, allowed: str, status: int
+) -> None:
     """As a process here: the command and the environment of the Containerfile, on a free port."""
     package = tiny.package(tmp_path / "bright_row")
-    said = dict(re.findall(r"^(ENV|CMD) (.+)$", card.containerfile(tiny.release(), WHEEL, "3.11"), re.MULTILINE))
+    said = dict(
+        re.findall(
+            r"^(ENV|CMD) (.+)$", card.containerfile(tiny.release(), WHEEL, "3.11"), re.MULTILINE
+        )
+    )
     environment = {
         **os.environ,
         **dict(setting.split("=") for setting in said["ENV"].split()),
@@ -54,7 +67,16 @@ def test_its_command_answers_those_who_know_it_by_another_name(tmp_path: Path, a
             assert found
             for host in ("model.example", "a.svc.local:8080"):
                 for path, sent, expected in (
-                    *((probe, None, 200) for probe in ("/health", "/ping", "/metrics", "/v2/health/live", "/v2/health/ready")),
+                    *(
+                        (probe, None, 200)
+                        for probe in (
+                            "/health",
+                            "/ping",
+                            "/metrics",
+                            "/v2/health/live",
+                            "/v2/health/ready",
+                        )
+                    ),
                     ("/v2/models/bright-row/ready", None, 200),
                     ("/predict", body, status),
                 ):
@@ -71,7 +93,12 @@ def engine() -> str | None:
     """An engine that works: podman, or docker with its daemon."""
     for name in filter(shutil.which, ("podman", "docker")):
         try:
-            if subprocess.run([name, "info"], capture_output=True, timeout=20, check=False).returncode == 0:
+            if (
+                subprocess.run(
+                    [name, "info"], capture_output=True, timeout=20, check=False
+                ).returncode
+                == 0
+            ):
                 return name
         except subprocess.TimeoutExpired:
             continue
@@ -88,15 +115,33 @@ def test_the_image_of_the_release_here_builds_and_verifies() -> None:
     image = "duli-test:containerfile"
     program = json.loads((ROOT / "dist/manifest.json").read_text())["name"]
     built = subprocess.run(
-        [name, "build", "-q", "-f", "Containerfile", "-t", image, "."], cwd=ROOT / "dist", capture_output=True, text=True
+        [name, "build", "-q", "-f", "Containerfile", "-t", image, "."],
+        cwd=ROOT / "dist",
+        capture_output=True,
+        text=True,
     )
     assert built.returncode == 0, built.stderr
     try:
         ran = subprocess.run(
-            [name, "run", "--rm", "--network=none", "--read-only", "--cap-drop=all", image, "verify"], capture_output=True, text=True
+            [
+                name,
+                "run",
+                "--rm",
+                "--network=none",
+                "--read-only",
+                "--cap-drop=all",
+                image,
+                "verify",
+            ],
+            capture_output=True,
+            text=True,
         )
         assert (ran.returncode, f"{program} " in ran.stdout) == (0, True), ran.stderr
-        user = subprocess.run([name, "run", "--rm", "--network=none", "--entrypoint", "id", image, "-u"], capture_output=True, text=True)
+        user = subprocess.run(
+            [name, "run", "--rm", "--network=none", "--entrypoint", "id", image, "-u"],
+            capture_output=True,
+            text=True,
+        )
         assert user.stdout.strip() == "10001"
     finally:
         subprocess.run([name, "rmi", "-f", image], capture_output=True, check=False)

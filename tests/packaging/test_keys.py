@@ -1,4 +1,6 @@
-"""A key is used only if it is the right kind, whole, and nobody else's; everything else is one line with the fix."""
+"""A key is used only if it is the right kind, whole, and nobody else's; everything else is one line
+with the fix.
+"""
 
 import hashlib
 import subprocess
@@ -52,7 +54,12 @@ def test_a_pair_belongs_together_and_no_other_pair_is_the_same(tmp_path: Path) -
 def test_both_usual_forms_of_a_private_key_are_read(tmp_path: Path, kind: str) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    assert keys.public_of(kept(tmp_path, key.private_bytes(Encoding.PEM, FORMATS[kind], NoEncryption()))) == public
+    assert (
+        keys.public_of(
+            kept(tmp_path, key.private_bytes(Encoding.PEM, FORMATS[kind], NoEncryption()))
+        )
+        == public
+    )
 
 
 def test_the_fingerprint_is_that_of_openssl(tmp_path: Path) -> None:
@@ -67,14 +74,22 @@ def test_where_keys_lie() -> None:
     home = {"HOME": "/home/me"}
     assert keys.private_place(home) == Path("/home/me/.config/duli/signing.key")
     assert keys.public_place(home) == Path("/home/me/.config/duli/signing.pub")
-    assert keys.private_place({**home, "XDG_CONFIG_HOME": "/settings"}) == Path("/settings/duli/signing.key")
-    assert keys.private_place({**home, "XDG_CONFIG_HOME": "settings"}) == Path("/home/me/.config/duli/signing.key")
+    assert keys.private_place({**home, "XDG_CONFIG_HOME": "/settings"}) == Path(
+        "/settings/duli/signing.key"
+    )
+    assert keys.private_place({**home, "XDG_CONFIG_HOME": "settings"}) == Path(
+        "/home/me/.config/duli/signing.key"
+    )
     named = {**home, "XDG_CONFIG_HOME": "/settings", "DULI_SIGNING_KEY": " /run/secrets/release "}
     assert keys.private_place(named) == Path("/run/secrets/release")
     assert keys.public_place(named) == Path("/run/secrets/release.pub")
-    assert keys.public_place({**named, "DULI_PUBLIC_KEY": "/etc/theirs.pem"}) == Path("/etc/theirs.pem")
+    assert keys.public_place({**named, "DULI_PUBLIC_KEY": "/etc/theirs.pem"}) == Path(
+        "/etc/theirs.pem"
+    )
     assert keys.public_place({"DULI_PUBLIC_KEY": "/etc/theirs.pem"}) == Path("/etc/theirs.pem")
-    assert keys.private_place({**home, "DULI_SIGNING_KEY": ""}) == Path("/home/me/.config/duli/signing.key")
+    assert keys.private_place({**home, "DULI_SIGNING_KEY": ""}) == Path(
+        "/home/me/.config/duli/signing.key"
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,10 +97,16 @@ def test_where_keys_lie() -> None:
     [
         ({}, "HOME is not set"),
         ({"HOME": "~"}, "HOME is not set"),
-        ({"HOME": "/h", "DULI_SIGNING_KEY": "keys/my.key"}, "DULI_SIGNING_KEY = 'keys/my.key' is no absolute path"),
+        (
+            {"HOME": "/h", "DULI_SIGNING_KEY": "keys/my.key"},
+            "DULI_SIGNING_KEY = 'keys/my.key' is no absolute path",
+        ),
         ({"HOME": "/h", "DULI_SIGNING_KEY": "~/my.key"}, "no absolute path"),
         ({"HOME": "/h", "DULI_SIGNING_KEY": "/h/my.pub"}, "is the place of a public key"),
-        ({"HOME": "/h", "DULI_PUBLIC_KEY": "my.pub"}, "DULI_PUBLIC_KEY = 'my.pub' is no absolute path"),
+        (
+            {"HOME": "/h", "DULI_PUBLIC_KEY": "my.pub"},
+            "DULI_PUBLIC_KEY = 'my.pub' is no absolute path",
+        ),
     ],
 )
 def test_a_place_that_is_none(environment: dict[str, str], message: str) -> None:
@@ -95,7 +116,9 @@ def test_a_place_that_is_none(environment: dict[str, str], message: str) -> None
 
 def test_a_private_key_that_is_none(tmp_path: Path) -> None:
     private, public = pairs.pair(tmp_path)
-    encrypted = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    encrypted = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+    )
     legacy = ec.generate_private_key(ec.SECP256R1()).private_bytes(
         Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"secret")
     )
@@ -111,7 +134,10 @@ def test_a_private_key_that_is_none(tmp_path: Path) -> None:
         (encrypted, "is encrypted.*openssl pkey -in"),
         (legacy, "is encrypted"),
         *(
-            (key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), "no elliptic-curve key on P-256")
+            (
+                key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+                "no elliptic-curve key on P-256",
+            )
             for key in STRANGERS.values()
         ),
     ):
@@ -122,7 +148,12 @@ def test_a_private_key_that_is_none(tmp_path: Path) -> None:
 
 def test_a_private_key_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     private, _ = pairs.pair(tmp_path)
-    with pytest.raises(DataError, match="is missing; name the file with DULI_SIGNING_KEY, or make a key pair with `duli keygen`"):
+    with pytest.raises(
+        DataError,
+        match=(
+            "is missing; name the file with DULI_SIGNING_KEY, or make a key pair with `duli keygen`"
+        ),
+    ):
         keys.public_of(tmp_path / "none.key")
     with pytest.raises(DataError, match="is no file"):
         keys.public_of(tmp_path)
@@ -158,7 +189,10 @@ def test_the_public_key_that_is_trusted(tmp_path: Path) -> None:
         (public[:-60], "damaged"),
         (private.read_bytes(), "holds a private key, which stays with whoever signs"),
         *(
-            (key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), "no elliptic-curve key on P-256")
+            (
+                key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+                "no elliptic-curve key on P-256",
+            )
             for key in STRANGERS.values()
         ),
     ):
@@ -167,5 +201,8 @@ def test_the_public_key_that_is_trusted(tmp_path: Path) -> None:
             keys.trusted(environment)
         assert "signing.pub" in one_line(refusal)
     keys.beside(private).unlink()
-    with pytest.raises(DataError, match=r"the public key .*signing\.pub is missing; name the file with DULI_PUBLIC_KEY"):
+    with pytest.raises(
+        DataError,
+        match=r"the public key .*signing\.pub is missing; name the file with DULI_PUBLIC_KEY",
+    ):
         keys.trusted(environment)

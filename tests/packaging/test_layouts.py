@@ -1,4 +1,6 @@
-"""What other servers load: Triton's own schema takes the configuration, and all files speak of one model."""
+"""What other servers load: Triton's own schema takes the configuration, and all files speak of one
+model.
+"""
 
 import importlib.util
 import json
@@ -27,13 +29,19 @@ def model_config() -> Any:
     return module.ModelConfig()
 
 
-@pytest.mark.parametrize("model", [tiny.model(), tinytext.model(), tinytable.model()], ids=["image", "text", "table"])
+@pytest.mark.parametrize(
+    "model", [tiny.model(), tinytext.model(), tinytable.model()], ids=["image", "text", "table"]
+)
 def test_all_describe_the_model_that_runs(model: bytes) -> None:
     made = layouts.of("bright-row", "1.2.0", model, tiny.CLASSES, ANSWER)
     session = onnxruntime.InferenceSession(made["model.onnx"], providers=["CPUExecutionProvider"])
     config = text_format.Parse(made["triton/bright-row/config.pbtxt"].decode(), model_config())
     described = json.loads(made["inference.json"])
-    assert (config.name, config.backend, config.max_batch_size) == ("bright-row", "onnxruntime", layouts.MAX_BATCH)
+    assert (config.name, config.backend, config.max_batch_size) == (
+        "bright-row",
+        "onnxruntime",
+        layouts.MAX_BATCH,
+    )
     for tensors, configured, asked in (
         (session.get_inputs(), config.input, described["inputs"]),
         (session.get_outputs(), config.output, described["outputs"]),
@@ -44,7 +52,12 @@ def test_all_describe_the_model_that_runs(model: bytes) -> None:
             shape = [axis if isinstance(axis, int) else -1 for axis in tensor.shape]
             assert shape == entry["shape"]
             assert shape[1:] == list(one.dims)
-            assert one.DESCRIPTOR.fields_by_name["data_type"].enum_type.values_by_number[one.data_type].name == f"TYPE_{entry['datatype']}"
+            assert (
+                one.DESCRIPTOR.fields_by_name["data_type"]
+                .enum_type.values_by_number[one.data_type]
+                .name
+                == f"TYPE_{entry['datatype']}"
+            )
     (output,) = config.output
     assert made[f"triton/bright-row/{output.label_filename}"].decode().splitlines() == tiny.CLASSES
     assert made["triton/bright-row/1/model.onnx"] == model
@@ -59,7 +72,9 @@ def test_a_label_stays_on_its_line() -> None:
 
 
 def test_kserve_asks_the_addresses_that_the_server_has() -> None:
-    made = json.loads(layouts.of("bright-row", "1.2.0", tiny.model(), tiny.CLASSES, ANSWER)["kserve.json"])
+    made = json.loads(
+        layouts.of("bright-row", "1.2.0", tiny.model(), tiny.CLASSES, ANSWER)["kserve.json"]
+    )
     (container,) = made["spec"]["predictor"]["containers"]
     assert container["image"].endswith("/bright-row:1.2.0")
     assert container["readinessProbe"]["httpGet"]["path"] == "/v2/models/bright-row/ready"

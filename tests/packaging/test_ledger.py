@@ -14,8 +14,17 @@ FACTS = tiny.evidence(tiny.model(), 50, 60)
 
 def test_it_says_what_is_declared_and_what_is_not() -> None:
     (data,) = json.loads(ledger.of(FACTS["raw"], FACTS["stats"]))["datasets"]
-    assert (data["name"], data["licence"], data["sources"]) == ("rows", "CC0-1.0", ["mirror https://rows.example/"])
-    assert data["terms"] == {"spdx": "CC0-1.0", "permits": ["anything"], "requires": [], "prohibits": "not declared"}
+    assert (data["name"], data["licence"], data["sources"]) == (
+        "rows",
+        "CC0-1.0",
+        ["mirror https://rows.example/"],
+    )
+    assert data["terms"] == {
+        "spdx": "CC0-1.0",
+        "permits": ["anything"],
+        "requires": [],
+        "prohibits": "not declared",
+    }
     assert data["files"] == {"rows.bin": {"bytes": 40961, "sha256": tiny.DIGEST}}
     assert data["splits"]["test"] == {"examples": 60, "digest": tiny.DIGEST}
     silent = {key: value for key, value in FACTS["raw"].items() if key not in ("terms", "sources")}

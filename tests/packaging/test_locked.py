@@ -1,4 +1,6 @@
-"""The release pins what it was proved with: pip and uv take its lock file, and refuse another wheel."""
+"""The release pins what it was proved with: pip and uv take its lock file, and refuse another
+wheel.
+"""
 
 import re
 import subprocess
@@ -33,7 +35,9 @@ def test_every_pin_of_a_library_is_kept_with_its_marker() -> None:
     assert list(found) == ["numpy"]
 
 
-@pytest.mark.parametrize(("libraries", "known"), [({"numpy": "2.4.5"}, "2.4.6, 2.5.0"), ({"scipy": "1"}, "no version")])
+@pytest.mark.parametrize(
+    ("libraries", "known"), [({"numpy": "2.4.5"}, "2.4.6, 2.5.0"), ({"scipy": "1"}, "no version")]
+)
 def test_what_the_lock_does_not_have_is_refused(libraries: dict[str, str], known: str) -> None:
     with pytest.raises(DuliError, match=known):
         locked.pins(LOCK, libraries)
@@ -48,9 +52,22 @@ def test_uv_installs_by_it_and_refuses_another_wheel(tmp_path: Path) -> None:
     _write_wheel(wheel)
     uv = str(Path(sys.executable).with_name("uv"))
     for digest, code in ((hashlib.sha256(wheel.read_bytes()).hexdigest(), 0), ("f" * 64, 1)):
-        (tmp_path / locked.FILE).write_bytes(locked.requirements(pins, wheel.name, digest, ["serve"]))
+        (tmp_path / locked.FILE).write_bytes(
+            locked.requirements(pins, wheel.name, digest, ["serve"])
+        )
         done = subprocess.run(
-            [uv, "pip", "install", "--offline", "--no-deps", "--require-hashes", "--target", f"there-{code}", "-r", locked.FILE],
+            [
+                uv,
+                "pip",
+                "install",
+                "--offline",
+                "--no-deps",
+                "--require-hashes",
+                "--target",
+                f"there-{code}",
+                "-r",
+                locked.FILE,
+            ],
             cwd=tmp_path,
             env=environment.clean(),
             capture_output=True,
@@ -64,11 +81,18 @@ def test_uv_installs_by_it_and_refuses_another_wheel(tmp_path: Path) -> None:
 def _write_wheel(path: Path) -> None:
     import zipfile
 
-    about = "Metadata-Version: 2.4\nName: one\nVersion: 1\nProvides-Extra: serve\nRequires-Dist: httptools; extra == 'serve'\n"
+    about = (
+        "Metadata-Version: 2.4\nName: one\nVersion: 1\nProvides-Extra: serve\nRequires-Dist:"
+        " httptools; extra == 'serve'\n"
+    )
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("one.py", "")
         archive.writestr("one-1.dist-info/METADATA", about)
-        archive.writestr("one-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(
-            "one-1.dist-info/RECORD", "one.py,,\none-1.dist-info/METADATA,,\none-1.dist-info/WHEEL,,\none-1.dist-info/RECORD,,\n"
+            "one-1.dist-info/WHEEL",
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        archive.writestr(
+            "one-1.dist-info/RECORD",
+            "one.py,,\none-1.dist-info/METADATA,,\none-1.dist-info/WHEEL,,\none-1.dist-info/RECORD,,\n",
         )

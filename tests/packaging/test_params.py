@@ -20,7 +20,11 @@ def section(folder: Path, **changes: Any) -> Release:
 
 def test_a_good_section(tmp_path: Path) -> None:
     release = section(tmp_path)
-    assert (release.name, release.package, release.version) == ("bright-row", "bright_row", "1.2.0rc1")
+    assert (release.name, release.package, release.version) == (
+        "bright-row",
+        "bright_row",
+        "1.2.0rc1",
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""Both statements are in-toto's and SLSA's own, say what they do not claim, and only the one beside the wheel names the commit."""
+"""Both statements are in-toto's and SLSA's own, say what they do not claim, and only the one beside
+the wheel names the commit.
+"""
 
 import json
 from typing import Any
@@ -26,7 +28,9 @@ def beside(commit: Commit | None) -> bytes:
 
 
 def read(content: bytes) -> Any:
-    """By in-toto's own classes, which refuse what is not of their kind; the field of ours is taken out first, and must be the only one."""
+    """By in-toto's own classes, which refuse what is not of their kind; the field of ours is taken
+    out first, and must be the only one.
+    """
     facts = json.loads(content)
     parsed = Parse(content, statement_pb2.Statement())
     statement.Statement.copy_from_pb(parsed).validate()
@@ -40,11 +44,16 @@ def read(content: bytes) -> Any:
 COMMIT = Commit("a" * 40, dirty=True, time=TIME)
 
 
-@pytest.mark.parametrize("content", [inside(), beside(None), beside(COMMIT)], ids=["inside", "unknown", "commit"])
+@pytest.mark.parametrize(
+    "content", [inside(), beside(None), beside(COMMIT)], ids=["inside", "unknown", "commit"]
+)
 def test_they_are_statements(content: bytes) -> None:
     facts = read(content)
     assert facts["predicateType"] == "https://slsa.dev/provenance/v1"
-    assert facts["subject"] == [{"name": "a", "digest": {"sha256": "1" * 64}}, {"name": "b", "digest": {"sha256": "2" * 64}}]
+    assert facts["subject"] == [
+        {"name": "a", "digest": {"sha256": "1" * 64}},
+        {"name": "b", "digest": {"sha256": "2" * 64}},
+    ]
     build = facts["predicate"]["buildDefinition"]
     assert build["externalParameters"]["train"] == {"epochs": 3, "seed": 0}
     assert build["externalParameters"]["release"]["version"] == "1.2.0rc1"
@@ -76,6 +85,10 @@ def test_what_is_not_claimed() -> None:
 
 def test_only_the_one_beside_the_wheel_names_the_commit() -> None:
     resolved = json.loads(beside(COMMIT))["predicate"]["buildDefinition"]["resolvedDependencies"]
-    assert resolved[-1] == {"name": "code", "digest": {"gitCommit": "a" * 40}, "annotations": {"dirty": True, "committed": TIME}}
+    assert resolved[-1] == {
+        "name": "code",
+        "digest": {"gitCommit": "a" * 40},
+        "annotations": {"dirty": True, "committed": TIME},
+    }
     assert b"gitCommit" not in inside()
     assert b"gitCommit" not in beside(None)

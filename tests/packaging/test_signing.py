@@ -1,4 +1,6 @@
-"""A folder is as it was signed, by the key that is trusted, to the last bit; anything else is refused in one line."""
+"""A folder is as it was signed, by the key that is trusted, to the last bit; anything else is
+refused in one line.
+"""
 
 import base64
 import contextlib
@@ -45,7 +47,9 @@ def refused(folder: Path, public: bytes, message: str | None = None) -> str:
     return str(refusal.value)
 
 
-def test_what_was_signed_is_believed_wherever_it_lies(dist: Path, private: Path, public: bytes, tmp_path: Path) -> None:
+def test_what_was_signed_is_believed_wherever_it_lies(
+    dist: Path, private: Path, public: bytes, tmp_path: Path
+) -> None:
     assert signing.verify(dist, public) == keys.fingerprint(public)
     shutil.move(dist, tmp_path / "downloaded")
     assert signing.verify(tmp_path / "downloaded", public) == keys.fingerprint(public)
@@ -63,7 +67,11 @@ def test_two_signatures_differ_and_both_verify(dist: Path, private: Path, public
 
 def test_who_signed(public: bytes) -> None:
     facts = signing.signer(public)
-    assert facts == {"algorithm": keys.ALGORITHM, "fingerprint": keys.fingerprint(public), "tool": "model-signing==1.1.1"}
+    assert facts == {
+        "algorithm": keys.ALGORITHM,
+        "fingerprint": keys.fingerprint(public),
+        "tool": "model-signing==1.1.1",
+    }
 
 
 def test_every_byte_counts(dist: Path, public: bytes) -> None:
@@ -72,9 +80,15 @@ def test_every_byte_counts(dist: Path, public: bytes) -> None:
     for path in sorted(path for path in dist.rglob("*") if path.is_file()):
         content = path.read_bytes()
         for index in range(0, len(content), 4 if path.name == signing.SIGNATURE else 1):
-            path.write_bytes(content[:index] + bytes([content[index] ^ 1 << index % 8]) + content[index + 1 :])
+            path.write_bytes(
+                content[:index] + bytes([content[index] ^ 1 << index % 8]) + content[index + 1 :]
+            )
             told = refused(dist, public)
-            assert signing.SIGNATURE in told if path.name == signing.SIGNATURE else f"{path.relative_to(dist)} is changed;" in told
+            assert (
+                signing.SIGNATURE in told
+                if path.name == signing.SIGNATURE
+                else f"{path.relative_to(dist)} is changed;" in told
+            )
             flipped += 1
         path.write_bytes(content)
     assert flipped > 500
@@ -82,10 +96,14 @@ def test_every_byte_counts(dist: Path, public: bytes) -> None:
 
 
 def test_no_bit_of_a_signature_is_unused(dist: Path, private: Path, public: bytes) -> None:
-    """The last character before `=` of a base64 text has bits that mean nothing; model-signing takes any."""
+    """The last character before `=` of a base64 text has bits that mean nothing; model-signing
+    takes any.
+    """
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     spelt = set()
-    while spelt < {"payload", "sig"}:  # a signature has 70 to 72 bytes, three in four such a text; the folder's name varies the payload's
+    # a signature has 70 to 72 bytes, three in four such a text; the folder's name varies the
+    # payload's
+    while spelt < {"payload", "sig"}:
         dist = dist.rename(f"{dist}x")
         text = signing.sign(dist, private).decode()
         for key in re.findall(r'"(\w+)":"[\w+/]+=', text):
@@ -150,10 +168,15 @@ CHANGES = {
     "socket is a link or no regular file": added("socket", socketed),
     "manifest.json is missing": added("manifest.json", unlinked),
     "sub/deep is empty": added("sub/deep/empty", unlinked),
-    "manifest.json is missing; Manifest.json was added": lambda dist: (dist / "manifest.json").rename(dist / "Manifest.json"),
-    r"sub/\.hidden is missing; bus/\.hidden was added": lambda dist: (added("bus/x", Path.touch)(dist), (dist / "bus/x").unlink(),
-                                                                      (dist / "sub/.hidden").rename(dist / "bus/.hidden")),
-}  # fmt: skip
+    "manifest.json is missing; Manifest.json was added": lambda dist: (
+        dist / "manifest.json"
+    ).rename(dist / "Manifest.json"),
+    r"sub/\.hidden is missing; bus/\.hidden was added": lambda dist: (
+        added("bus/x", Path.touch)(dist),
+        (dist / "bus/x").unlink(),
+        (dist / "sub/.hidden").rename(dist / "bus/.hidden"),
+    ),
+}
 
 
 @pytest.mark.parametrize("message", CHANGES)
@@ -166,10 +189,15 @@ def test_many_differences_are_counted(dist: Path, public: bytes) -> None:
     for name in "abcde":
         (dist / name).touch()
     (dist / "manifest.json").write_text("{}")
-    assert "manifest.json is changed; a was added; b was added and 3 more; do not use it" in refused(dist, public)
+    assert (
+        "manifest.json is changed; a was added; b was added and 3 more; do not use it"
+        in refused(dist, public)
+    )
 
 
-def test_a_folder_that_hides_what_is_in_it(dist: Path, public: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_hides_what_is_in_it(
+    dist: Path, public: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def scandir(path: Any) -> Any:
         if str(path).endswith("sub"):
             raise PermissionError(13, "Permission denied", str(path))
@@ -202,37 +230,65 @@ def test_another_key(tmp_path: Path, dist: Path, public: bytes) -> None:
 
 
 def test_a_key_that_is_none(dist: Path) -> None:
-    p384 = ec.generate_private_key(ec.SECP384R1()).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    p384 = (
+        ec.generate_private_key(ec.SECP384R1())
+        .public_key()
+        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    )
     for key in (b"", b"no key", p384):
         refused(dist, key, "the public key is no")
 
 
-def test_the_signature_of_another_folder(tmp_path: Path, dist: Path, private: Path, public: bytes) -> None:
+def test_the_signature_of_another_folder(
+    tmp_path: Path, dist: Path, private: Path, public: bytes
+) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "manifest.json").write_text("another")
     (dist / signing.SIGNATURE).write_bytes(signing.sign(other, private))
-    refused(dist, public, r"manifest\.json is changed; \.gitattributes was added; a wheel\.whl was added and 2 more")
+    refused(
+        dist,
+        public,
+        r"manifest\.json is changed; \.gitattributes was added; a wheel\.whl was added and 2 more",
+    )
 
 
 @pytest.mark.parametrize(
     "signature",
     [
-        b"", b"\x00", b"\xff", b"null", b"1", b'"text"', b"[]", b"{}", b"[" * 100_000, b'{"dsseEnvelope": null}',
-        b'{"dsseEnvelope": {"signatures": [], "payload": "e30="}}', b'{"dsseEnvelope": {"signatures": [{"sig": 1}]}}',
+        b"",
+        b"\x00",
+        b"\xff",
+        b"null",
+        b"1",
+        b'"text"',
+        b"[]",
+        b"{}",
+        b"[" * 100_000,
+        b'{"dsseEnvelope": null}',
+        b'{"dsseEnvelope": {"signatures": [], "payload": "e30="}}',
+        b'{"dsseEnvelope": {"signatures": [{"sig": 1}]}}',
     ],
-)  # fmt: skip
+)
 def test_a_signature_that_is_none(dist: Path, public: bytes, signature: bytes) -> None:
     (dist / signing.SIGNATURE).write_bytes(signature)
     refused(dist, public, r"model\.sig is damaged, or no signature by model-signing; do not use it")
 
 
 def test_a_bundle_that_lacks_a_part(dist: Path, public: bytes) -> None:
-    """Every part of the JSON left out, and replaced by null, a number and a list; what is not signed may be missing, and nothing else."""
+    """Every part of the JSON left out, and replaced by null, a number and a list; what is not
+    signed may be missing, and nothing else.
+    """
     bundle = json.loads((dist / signing.SIGNATURE).read_text())
 
     def parts(value: Any, *keys: Any) -> list[tuple[Any, ...]]:
-        inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        inner = (
+            value.items()
+            if isinstance(value, dict)
+            else enumerate(value)
+            if isinstance(value, list)
+            else ()
+        )
         return [part for key, below in inner for part in ((*keys, key), *parts(below, *keys, key))]
 
     accepted = set()
@@ -270,13 +326,21 @@ def test_a_signature_too_large_to_read(dist: Path, public: bytes) -> None:
 
 
 def test_a_signature_that_leaves_files_out(dist: Path, private: Path, public: bytes) -> None:
-    """The trusted key itself signed it, with model-signing's own defaults, which let anyone add git's files."""
+    """The trusted key itself signed it, with model-signing's own defaults, which let anyone add
+    git's files.
+    """
     from model_signing import hashing
     from model_signing import signing as theirs
 
     by_default = hashing.Config().set_ignored_paths(paths=[signing.SIGNATURE, "sub"])
-    theirs.Config().use_elliptic_key_signer(private_key=private).set_hashing_config(by_default).sign(dist, dist / signing.SIGNATURE)
-    refused(dist, public, r"\.gitattributes was added; sub/\.hidden was added; sub/deep/empty was added;")
+    theirs.Config().use_elliptic_key_signer(private_key=private).set_hashing_config(
+        by_default
+    ).sign(dist, dist / signing.SIGNATURE)
+    refused(
+        dist,
+        public,
+        r"\.gitattributes was added; sub/\.hidden was added; sub/deep/empty was added;",
+    )
     shutil.rmtree(dist / "sub")
     (dist / ".gitattributes").unlink()
     signing.verify(dist, public)
@@ -302,7 +366,10 @@ def test_a_payload_that_nobody_signed(dist: Path, public: bytes) -> None:
         (lambda dist: shutil.rmtree(dist), "is no folder"),
         (lambda dist: [path.unlink() for path in dist.rglob("*") if path.is_file()], "is empty"),
         (
-            lambda dist: (shutil.rmtree(dist / "sub"), [path.unlink() for path in dist.iterdir() if path.suffix != ".sig"]),
+            lambda dist: (
+                shutil.rmtree(dist / "sub"),
+                [path.unlink() for path in dist.iterdir() if path.suffix != ".sig"],
+            ),
             "nothing to sign",
         ),
         (lambda dist: (dist / "soft").symlink_to("manifest.json"), "is a link"),
@@ -310,7 +377,9 @@ def test_a_payload_that_nobody_signed(dist: Path, public: bytes) -> None:
         (lambda dist: (dist / "a\tb").touch(), "no printable text"),
     ],
 )
-def test_what_cannot_be_signed(dist: Path, private: Path, make: Callable[[Path], object], message: str) -> None:
+def test_what_cannot_be_signed(
+    dist: Path, private: Path, make: Callable[[Path], object], message: str
+) -> None:
     make(dist)
     with pytest.raises(DataError, match=message):
         signing.sign(dist, private)
@@ -339,7 +408,9 @@ print(loaded, [name for name in sys.modules if name.startswith("opentelemetry")]
 
 
 @pytest.mark.slow
-def test_nothing_goes_to_the_network_and_nothing_heavy_loads_before_it_is_needed(dist: Path, private: Path) -> None:
+def test_nothing_goes_to_the_network_and_nothing_heavy_loads_before_it_is_needed(
+    dist: Path, private: Path
+) -> None:
     run = subprocess.run(
         [sys.executable, "-c", OFFLINE, dist, private],
         capture_output=True,

@@ -1,4 +1,6 @@
-"""A tiny model that says which of three features is the largest, a missing one being 0, and all a release of it needs."""
+"""A tiny model that says which of three features is the largest, a missing one being 0, and all a
+release of it needs.
+"""
 
 import math
 from pathlib import Path
@@ -27,9 +29,16 @@ def model(scale: float = 1.0) -> bytes:
         "tiny",
         [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", 3])],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 3])],
-        [numpy_helper.from_array(np.float32(value), name) for name, value in (("zero", 0), ("scale", scale))],
+        [
+            numpy_helper.from_array(np.float32(value), name)
+            for name, value in (("zero", 0), ("scale", scale))
+        ],
     )
-    return bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10).SerializeToString())
+    return bytes(
+        helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10
+        ).SerializeToString()
+    )
 
 
 def rows(n: int) -> NDArray[np.float32]:
@@ -42,14 +51,26 @@ def rows(n: int) -> NDArray[np.float32]:
 
 def package(folder: Path, content: bytes | None = None, **changes: Any) -> Path:
     """An installed package of the release."""
-    facts: dict[str, Any] = {"kind": "table", "classes": CLASSES, "input": {"features": 3}, "features": FEATURES, "dataset": "sizes"}
+    facts: dict[str, Any] = {
+        "kind": "table",
+        "classes": CLASSES,
+        "input": {"features": 3},
+        "features": FEATURES,
+        "dataset": "sizes",
+    }
     return tiny.package(folder, model() if content is None else content, **{**facts, **changes})
 
 
 def write_line(folder: Path, content: bytes | None = None, n: int = 60) -> dict[str, Any]:
     """The inputs of the stage `package` in `folder`."""
     facts = tiny.write_line(folder, model() if content is None else content, right=n, n=n)
-    facts["stats"] |= {"kind": "table", "input": {"features": 3}, "features": FEATURES, "classes": CLASSES, "centred": CENTRED}
+    facts["stats"] |= {
+        "kind": "table",
+        "input": {"features": 3},
+        "features": FEATURES,
+        "classes": CLASSES,
+        "centred": CENTRED,
+    }
     facts["model"]["classes"] = CLASSES
     del facts["evaluation"]["robustness"]["pgd"]
     tiny.rewrite(folder, facts)

@@ -36,7 +36,9 @@ def rules() -> bytes:
 
 
 def model(scale: float = 1.0) -> bytes:
-    """ONNX bytes: 好 speaks for good, 坏 for bad, every other token for nothing; negative `scale`: the other way round."""
+    """ONNX bytes: 好 speaks for good, 坏 for bad, every other token for nothing; negative `scale`:
+    the other way round.
+    """
     table = np.zeros((tokenizer.size(rules()), 2), np.float32)
     for character, column in (("坏", 0), ("好", 1)):
         (token,) = _tokens(character)
@@ -51,9 +53,16 @@ def model(scale: float = 1.0) -> bytes:
         "tiny",
         [helper.make_tensor_value_info("tokens", TensorProto.INT32, ["batch", "length"])],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 2])],
-        [numpy_helper.from_array(table, "table"), helper.make_tensor("axes", TensorProto.INT64, [1], [1])],
+        [
+            numpy_helper.from_array(table, "table"),
+            helper.make_tensor("axes", TensorProto.INT64, [1], [1]),
+        ],
     )
-    return bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10).SerializeToString())
+    return bytes(
+        helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10
+        ).SerializeToString()
+    )
 
 
 def _tokens(text: str) -> list[int]:
@@ -67,8 +76,19 @@ def texts(n: int) -> list[str]:
 
 def package(folder: Path, content: bytes | None = None, **changes: Any) -> Path:
     """An installed package of the release."""
-    facts: dict[str, Any] = {"kind": "text", "classes": CLASSES, "input": size(), "example": "这家酒店很好！", "dataset": "praise"}
-    return tiny.package(folder, model() if content is None else content, carried={"tokenizer.json": rules()}, **{**facts, **changes})
+    facts: dict[str, Any] = {
+        "kind": "text",
+        "classes": CLASSES,
+        "input": size(),
+        "example": "这家酒店很好！",
+        "dataset": "praise",
+    }
+    return tiny.package(
+        folder,
+        model() if content is None else content,
+        carried={"tokenizer.json": rules()},
+        **{**facts, **changes},
+    )
 
 
 def size() -> dict[str, int]:
@@ -77,10 +97,17 @@ def size() -> dict[str, int]:
 
 def write_line(folder: Path, content: bytes | None = None, n: int = 60) -> dict[str, Any]:
     """The inputs of the stage `package` in `folder`."""
-    facts = tiny.write_line(folder, model() if content is None else content, right=n, n=n, example="这家酒店很好！")
+    facts = tiny.write_line(
+        folder, model() if content is None else content, right=n, n=n, example="这家酒店很好！"
+    )
     facts["stats"] |= {"kind": "text", "input": size(), "classes": CLASSES}
     facts["model"]["classes"] = CLASSES
-    facts["preprocessing"] = {"kind": "text", "input": size(), "normalisation": {}, "rules": {"tokenizer": rules().decode()}}
+    facts["preprocessing"] = {
+        "kind": "text",
+        "input": size(),
+        "normalisation": {},
+        "rules": {"tokenizer": rules().decode()},
+    }
     del facts["evaluation"]["robustness"]["pgd"]
     tiny.rewrite(folder, facts)
     write_test(folder, [text.encode() for text in texts(n)], 2)

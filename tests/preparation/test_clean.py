@@ -1,4 +1,6 @@
-"""What happens to duplicates, contradictions and what cannot be read; and that splits never move."""
+"""What happens to duplicates, contradictions and what cannot be read; and that splits never
+move.
+"""
 
 from collections import Counter
 
@@ -17,8 +19,12 @@ Row = tuple[str, str, int | None, bytes | None]
 
 
 def batches(rows: list[Row], size: int = 2) -> list[pa.RecordBatch]:
-    schema = pa.schema({"id": pa.string(), "split": pa.string(), "label": pa.int16(), "content": pa.binary()})
-    table = pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
+    schema = pa.schema(
+        {"id": pa.string(), "split": pa.string(), "label": pa.int16(), "content": pa.binary()}
+    )
+    table = pa.Table.from_pylist(
+        [dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema
+    )
     return table.to_batches(max_chunksize=size)
 
 
@@ -35,7 +41,9 @@ def sorted_out(rows: list[Row], size: int = 2) -> dict[str, str]:
 
 
 def test_train_gives_way_to_test() -> None:
-    assert sorted_out([("a", "train", 1, b"same"), ("b", "train", 1, b"othr"), ("c", "test", 1, b"same")]) == {
+    assert sorted_out(
+        [("a", "train", 1, b"same"), ("b", "train", 1, b"othr"), ("c", "test", 1, b"same")]
+    ) == {
         "a": "duplicate",
         "b": "train",
         "c": "test",
@@ -43,18 +51,29 @@ def test_train_gives_way_to_test() -> None:
 
 
 def test_one_of_equal_train_examples_stays() -> None:
-    assert Counter(sorted_out([(str(i), "train", 1, b"same") for i in range(5)]).values())["duplicate"] == 4
+    assert (
+        Counter(sorted_out([(str(i), "train", 1, b"same") for i in range(5)]).values())["duplicate"]
+        == 4
+    )
 
 
 def test_contradicting_labels_go_on_all_sides() -> None:
-    assert set(sorted_out([("a", "train", 1, b"same"), ("b", "test", 2, b"same")]).values()) == {"conflicting labels"}
+    assert set(sorted_out([("a", "train", 1, b"same"), ("b", "test", 2, b"same")]).values()) == {
+        "conflicting labels"
+    }
 
 
 def test_what_cannot_be_read_takes_no_part() -> None:
     unreadable: list[Row] = [("a", "test", 1, None), ("b", "train", 1, b"longer")]
-    unknown: list[Row] = [("c", "train", 3, b"same"), ("d", "train", None, b"same"), ("e", "train", -1, b"same")]
+    unknown: list[Row] = [
+        ("c", "train", 3, b"same"),
+        ("d", "train", None, b"same"),
+        ("e", "train", -1, b"same"),
+    ]
     places = sorted_out([*unreadable, *unknown, ("f", "test", 2, b"same")])
-    assert places == dict.fromkeys("ab", "unreadable") | dict.fromkeys("cde", "unknown label") | {"f": "test"}
+    assert places == dict.fromkeys("ab", "unreadable") | dict.fromkeys("cde", "unknown label") | {
+        "f": "test"
+    }
 
 
 def test_nothing_at_all() -> None:
@@ -62,10 +81,14 @@ def test_nothing_at_all() -> None:
     assert list(clean.sort_out([], clean.judge([], RULES), RULES)) == []
 
 
-contents = st.sampled_from([bytes([a, b, 7, 9]) for a in range(6) for b in range(4)]) | st.none() | st.binary(max_size=6)
-rows_of = st.lists(st.tuples(st.sampled_from(["train", "test"]), st.integers(-1, 3), contents), max_size=60).map(
-    lambda triples: [(str(index), *triple) for index, triple in enumerate(triples)]
+contents = (
+    st.sampled_from([bytes([a, b, 7, 9]) for a in range(6) for b in range(4)])
+    | st.none()
+    | st.binary(max_size=6)
 )
+rows_of = st.lists(
+    st.tuples(st.sampled_from(["train", "test"]), st.integers(-1, 3), contents), max_size=60
+).map(lambda triples: [(str(index), *triple) for index, triple in enumerate(triples)])
 
 
 @given(rows_of, st.integers(1, 7))
@@ -76,13 +99,18 @@ def test_no_row_is_lost_and_no_content_is_twice(rows: list[Row], size: int) -> N
     assert places.keys() == {row[0] for row in rows}
     kept = [row for row in rows if places[row[0]] in ("train", "validation", "test")]
     assert max(Counter(row[3] for row in kept).values(), default=0) <= 1
-    labels = {row[3]: {other[2] for other in rows if other[3] == row[3] and 0 <= (other[2] or 0) < 3} for row in kept}
+    labels = {
+        row[3]: {other[2] for other in rows if other[3] == row[3] and 0 <= (other[2] or 0) < 3}
+        for row in kept
+    }
     assert all(len(found) == 1 for found in labels.values())
     assert sorted_out(rows, 50) == places  # batching changes nothing
 
 
 @given(rows_of, rows_of)
-def test_adding_data_never_moves_an_example_between_train_and_validation(rows: list[Row], more: list[Row]) -> None:
+def test_adding_data_never_moves_an_example_between_train_and_validation(
+    rows: list[Row], more: list[Row]
+) -> None:
     if not rows:
         return
     before = sorted_out(rows)
@@ -103,7 +131,9 @@ def test_statistics_of_rows_and_of_splits() -> None:
     read = batches([("a", "train", 2, content), ("b", "train", 0, bytes([1, 2, 3, 4]))])
     parts = [part for _, part in clean.sort_out(read, clean.judge(read, RULES), RULES)]
     row = pa.Table.from_batches(parts).to_pylist()[0]
-    assert np.isclose([row["mean"], row["std"]], [np.mean(list(content)), np.std(list(content))]).all()
+    assert np.isclose(
+        [row["mean"], row["std"]], [np.mean(list(content)), np.std(list(content))]
+    ).all()
     assert (row["min"], row["max"], row["height"], row["width"]) == (0, 255, 2, 2)
     gathered = summary.SplitSummary(classes=3)
     for part in parts:
@@ -118,26 +148,58 @@ def test_the_digest_of_a_split_follows_content_and_label() -> None:
             gathered.add(part)
         return str(gathered.facts()["digest"])
 
-    first: list[Row] = [("a", "test", 1, b"aaaa"), ("b", "test", 1, b"bbbb"), ("c", "test", 1, b"cccc")]
+    first: list[Row] = [
+        ("a", "test", 1, b"aaaa"),
+        ("b", "test", 1, b"bbbb"),
+        ("c", "test", 1, b"cccc"),
+    ]
     assert digest(first) == digest(first)
-    assert len({digest(first), digest([("a", "test", 2, b"aaaa"), *first[1:]]), digest([("a", "test", 1, b"aaaz"), *first[1:]])}) == 3
+    assert (
+        len(
+            {
+                digest(first),
+                digest([("a", "test", 2, b"aaaa"), *first[1:]]),
+                digest([("a", "test", 1, b"aaaz"), *first[1:]]),
+            }
+        )
+        == 3
+    )
 
 
 AGE, SEX = pa.field("age", pa.int16()), pa.field("sex", pa.string(), nullable=False)
-PEOPLE = clean.Rules(classes=3, kind=image.Kind(1, 2, 2), validation_share=0.3, columns=pa.schema([AGE, SEX]))
+PEOPLE = clean.Rules(
+    classes=3, kind=image.Kind(1, 2, 2), validation_share=0.3, columns=pa.schema([AGE, SEX])
+)
 
 
 def people(ages: list[object], sexes: list[object]) -> list[pa.RecordBatch]:
     """Test examples with what the data set says of them; the last one has an unknown label."""
     n = len(ages)
-    columns = {"id": [str(i) for i in range(n)], "split": ["test"] * n, "label": [1] * (n - 1) + [7]}
+    columns = {
+        "id": [str(i) for i in range(n)],
+        "split": ["test"] * n,
+        "label": [1] * (n - 1) + [7],
+    }
     content = pa.array([bytes([i]) * 4 for i in range(n)])
-    return [pa.RecordBatch.from_pydict({**columns, "content": content, "age": ages, "sex": sexes}).cast(_of(ages))]
+    return [
+        pa.RecordBatch.from_pydict({**columns, "content": content, "age": ages, "sex": sexes}).cast(
+            _of(ages)
+        )
+    ]
 
 
 def _of(ages: list[object]) -> pa.Schema:
     age = pa.string() if any(isinstance(one, str) for one in ages) else pa.int64()
-    return pa.schema({"id": pa.string(), "split": pa.string(), "label": pa.int16(), "content": pa.binary(), "age": age, "sex": pa.string()})
+    return pa.schema(
+        {
+            "id": pa.string(),
+            "split": pa.string(),
+            "label": pa.int16(),
+            "content": pa.binary(),
+            "age": age,
+            "sex": pa.string(),
+        }
+    )
 
 
 def parts(read: list[pa.RecordBatch], rules: clean.Rules = PEOPLE) -> dict[str, pa.RecordBatch]:
@@ -146,19 +208,34 @@ def parts(read: list[pa.RecordBatch], rules: clean.Rules = PEOPLE) -> dict[str, 
 
 def test_declared_columns_go_along_with_their_types_also_into_quarantine() -> None:
     found = parts(people([40, None, 61], ["f", "m", None]))
-    assert found["test"].schema == pa.schema([*clean.EXAMPLE, *image.STATISTICS, AGE, SEX]) == PEOPLE.example
-    assert found["test"].select(["age", "sex"]).to_pydict() == {"age": [40, None], "sex": ["f", "m"]}
+    assert (
+        found["test"].schema
+        == pa.schema([*clean.EXAMPLE, *image.STATISTICS, AGE, SEX])
+        == PEOPLE.example
+    )
+    assert found["test"].select(["age", "sex"]).to_pydict() == {
+        "age": [40, None],
+        "sex": ["f", "m"],
+    }
     assert found["quarantine"].schema == PEOPLE.quarantined
-    assert found["quarantine"].select(["id", "age", "sex"]).to_pylist() == [{"id": "2", "age": 61, "sex": None}]
+    assert found["quarantine"].select(["id", "age", "sex"]).to_pylist() == [
+        {"id": "2", "age": 61, "sex": None}
+    ]
 
 
 def test_a_window_may_lack_what_may_have_gaps_and_nothing_else() -> None:
-    assert {name: gaps.to_pylist() for name, gaps in PEOPLE.gaps(["content"], 2).items()} == {"age": [None, None]}
+    assert {name: gaps.to_pylist() for name, gaps in PEOPLE.gaps(["content"], 2).items()} == {
+        "age": [None, None]
+    }
     assert PEOPLE.gaps(["age"], 2) == {}
 
 
 def test_what_is_not_declared_stays_behind() -> None:
-    assert parts(people([40, 50], ["f", "m"]), RULES)["test"].schema == pa.schema([*clean.EXAMPLE, *image.STATISTICS]) == RULES.example
+    assert (
+        parts(people([40, 50], ["f", "m"]), RULES)["test"].schema
+        == pa.schema([*clean.EXAMPLE, *image.STATISTICS])
+        == RULES.example
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,10 +243,15 @@ def test_what_is_not_declared_stays_behind() -> None:
     [
         (people([40, 50], [None, "m"]), "'sex' has gaps; fill them"),
         (people(["old", "young"], ["f", "m"]), r"'age' is no int16 \(.*\); mend it"),
-        ([people([40, 50], ["f", "m"])[0].drop_columns(["age"])], "declares the column 'age' and its examples have none"),
+        (
+            [people([40, 50], ["f", "m"])[0].drop_columns(["age"])],
+            "declares the column 'age' and its examples have none",
+        ),
     ],
 )
-def test_columns_that_are_not_as_declared_stop_the_line(read: list[pa.RecordBatch], said: str) -> None:
+def test_columns_that_are_not_as_declared_stop_the_line(
+    read: list[pa.RecordBatch], said: str
+) -> None:
     with pytest.raises(DataError, match=said):
         parts(read)
 
@@ -188,7 +270,9 @@ def test_columns_that_are_not_as_declared_stop_the_line(read: list[pa.RecordBatc
         ([], ("age",), "there are none"),
     ],
 )
-def test_a_declaration_that_cannot_be_is_refused(columns: list[str], sensitive: tuple[str, ...], said: str) -> None:
+def test_a_declaration_that_cannot_be_is_refused(
+    columns: list[str], sensitive: tuple[str, ...], said: str
+) -> None:
     schema = pa.schema([pa.field(name, pa.string()) for name in columns])
     with pytest.raises(DataError, match=said):
         clean.check_columns(schema, sensitive, RULES.kind)

@@ -1,4 +1,6 @@
-"""Each kind of data refuses what is not of it, and gives back as an array what it was given as bytes."""
+"""Each kind of data refuses what is not of it, and gives back as an array what it was given as
+bytes.
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -28,23 +30,39 @@ def test_the_normalisation_of_pixels_is_that_of_all_of_them_however_they_come() 
         one.learn()
     pixels = np.frombuffer(b"".join(contents), np.uint8) / 255
     assert together.normalisation == apart.normalisation
-    assert np.isclose([together.normalisation["mean"], together.normalisation["std"]], [pixels.mean(), pixels.std()]).all()
+    assert np.isclose(
+        [together.normalisation["mean"], together.normalisation["std"]],
+        [pixels.mean(), pixels.std()],
+    ).all()
 
 
 @pytest.mark.parametrize(
     ("name", "declared", "good", "bad"),
     [
-        ("image", {"channels": 1, "height": 2, "width": 2}, bytes(4), [None, b"", bytes(3), bytes(5)]),
+        (
+            "image",
+            {"channels": 1, "height": 2, "width": 2},
+            bytes(4),
+            [None, b"", bytes(3), bytes(5)],
+        ),
         ("text", {"length": 8, "vocabulary": 100}, "好".encode(), [None, b"", b" \n", b"\xff\xfe"]),
         (
             "table",
             {"features": 2},
             np.array([1, np.nan], "<f4").tobytes(),
-            [None, b"", bytes(4), np.array([np.nan, np.nan], "<f4").tobytes(), np.array([1, np.inf], "<f4").tobytes()],
+            [
+                None,
+                b"",
+                bytes(4),
+                np.array([np.nan, np.nan], "<f4").tobytes(),
+                np.array([1, np.inf], "<f4").tobytes(),
+            ],
         ),
     ],
 )
-def test_what_is_not_of_the_kind_cannot_be_read(name: str, declared: dict[str, int], good: bytes, bad: list[bytes | None]) -> None:
+def test_what_is_not_of_the_kind_cannot_be_read(
+    name: str, declared: dict[str, int], good: bytes, bad: list[bytes | None]
+) -> None:
     kind = kinds.kind(name, declared)
     assert kind.readable([good, *bad, good]).tolist() == [True, *[False] * len(bad), True]
     assert {len(column) for column in kind.describe([good, good]).values()} == {2}
@@ -59,7 +77,8 @@ def test_numbers_come_back_and_their_normalisation_leaves_out_what_is_missing() 
     kind.add(contents)
     kind.learn()
     assert np.allclose(kind.normalisation["mean"], [3, 5, 3])
-    assert np.allclose(kind.normalisation["std"], [np.std([1, 3, 5]), 1, 1])  # what never changes is not divided by zero
+    # what never changes is not divided by zero
+    assert np.allclose(kind.normalisation["std"], [np.std([1, 3, 5]), 1, 1])
     assert np.array_equal(kind.arrays(chunked(contents)), rows, equal_nan=True)
     with pytest.raises(DataError, match="does not have 3 numbers"):
         kind.arrays(chunked([bytes(8)]))
@@ -86,4 +105,7 @@ def test_texts_need_to_be_told_how_they_become_tokens() -> None:
 
     with pytest.raises(ParamsError, match=r"prepare\.tokens is null"):
         kinds.of(Texts, None)
-    assert kinds.of(Texts, Tokens(vocabulary=200, length=16)).input == {"length": 16, "vocabulary": 200}
+    assert kinds.of(Texts, Tokens(vocabulary=200, length=16)).input == {
+        "length": 16,
+        "vocabulary": 200,
+    }

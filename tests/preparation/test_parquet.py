@@ -15,11 +15,18 @@ KIND = image.Kind(1, 2, 2)
 
 
 def table(contents: list[bytes]) -> pa.Table:
-    return pa.table({"label": pa.array(range(len(contents)), pa.int16()), "content": pa.array(contents, pa.binary())})
+    return pa.table(
+        {
+            "label": pa.array(range(len(contents)), pa.int16()),
+            "content": pa.array(contents, pa.binary()),
+        }
+    )
 
 
 def test_pixels_of_slices_and_chunks() -> None:
-    rows = pa.concat_tables([table([bytes([i, i, 0, 255]) for i in range(start, start + 5)]) for start in (0, 5)])
+    rows = pa.concat_tables(
+        [table([bytes([i, i, 0, 255]) for i in range(start, start + 5)]) for start in (0, 5)]
+    )
     images, labels = arrays(rows.slice(3, 5), KIND)
     assert images.shape == (5, 1, 2, 2)
     assert images[:, 0, 0, 0].tolist() == [3, 4, 5, 6, 7]
@@ -52,7 +59,13 @@ def test_damaged_and_missing_files_are_named(tmp_path: Path, content: bytes | No
 def test_one_flipped_bit_is_seen_while_reading(tmp_path: Path) -> None:
     path = tmp_path / "test.parquet"
     pixels = np.random.default_rng(0).integers(0, 256, (5000, 4), np.uint8)
-    pq.write_table(table([row.tobytes() for row in pixels]), path, compression="none", use_dictionary=False, write_page_checksum=True)
+    pq.write_table(
+        table([row.tobytes() for row in pixels]),
+        path,
+        compression="none",
+        use_dictionary=False,
+        write_page_checksum=True,
+    )
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(bytes(content))

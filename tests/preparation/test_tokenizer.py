@@ -8,7 +8,14 @@ import pytest
 from duli.errors import DataError
 from duli.preparation import tokenizer
 
-TEXTS = ["房间很好，服务很好。", "房间不好！", "这本书很好", "书不好，房间好", "XP系统 很好", "好好好。"] * 3
+TEXTS = [
+    "房间很好，服务很好。",
+    "房间不好！",
+    "这本书很好",
+    "书不好，房间好",
+    "XP系统 很好",
+    "好好好。",
+] * 3
 
 
 def tokens(content: bytes) -> dict[str, int]:
@@ -56,7 +63,10 @@ def test_what_reads_alike_is_alike() -> None:
 def test_rare_and_new_characters_are_unknown() -> None:
     content = tokenizer.train([*TEXTS, "罕见"], 200)
     assert "罕" not in tokens(content)
-    assert tokenizer.encode(content, ["罕", "😀"], 3).tolist() == [[tokenizer.START, tokenizer.UNKNOWN, 0]] * 2
+    assert (
+        tokenizer.encode(content, ["罕", "😀"], 3).tolist()
+        == [[tokenizer.START, tokenizer.UNKNOWN, 0]] * 2
+    )
     assert "[MASK]" in tokens(content)
 
 

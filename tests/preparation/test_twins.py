@@ -1,4 +1,6 @@
-"""Near duplicates stay on one side of every split, small classes reach all splits, and nothing else moves."""
+"""Near duplicates stay on one side of every split, small classes reach all splits, and nothing else
+moves.
+"""
 
 import io
 import time
@@ -24,11 +26,17 @@ def placed(rows: list[Row], rules: clean.Rules) -> dict[str, str]:
     """Where each id went: a split, or the reason for quarantine."""
     read = batches(rows, 64)
     parts = clean.sort_out(read, clean.judge(read, rules), rules)
-    return {row["id"]: row.get("reason") or row["split"] for _, part in parts for row in part.to_pylist()}
+    return {
+        row["id"]: row.get("reason") or row["split"]
+        for _, part in parts
+        for row in part.to_pylist()
+    }
 
 
 def texts(*of_class: tuple[str, ...], n: int = 100) -> list[Row]:
-    """`n` examples of each form of each class, published in no split; a form has `{}` for their number."""
+    """`n` examples of each form of each class, published in no split; a form has `{}` for their
+    number.
+    """
     return [
         (f"{label}-{index}-{form}", "", label, shape.format(index).encode())
         for label, forms in enumerate(of_class)
@@ -40,10 +48,17 @@ def texts(*of_class: tuple[str, ...], n: int = 100) -> list[Row]:
 def twins_of(places: dict[str, str], *splits: str) -> int:
     """How many examples in the splits have one of the same class and number in train."""
     trained = {name.rsplit("-", 1)[0] for name, place in places.items() if place == "train"}
-    return sum(place in splits and name.rsplit("-", 1)[0] in trained for name, place in places.items())
+    return sum(
+        place in splits and name.rsplit("-", 1)[0] in trained for name, place in places.items()
+    )
 
 
-FORMS = ("Good Movie number {}", "good movie number {}", "Ｇood movie  number {}", "good\u00a0movie number\t{} ")
+FORMS = (
+    "Good Movie number {}",
+    "good movie number {}",
+    "Ｇood movie  number {}",
+    "good\u00a0movie number\t{} ",
+)
 
 
 def test_texts_that_differ_in_case_width_and_blanks_are_not_tested_after_being_learned() -> None:
@@ -55,7 +70,12 @@ def test_texts_that_differ_in_case_width_and_blanks_are_not_tested_after_being_l
     assert min(counts["validation"], counts["test"]) >= 40
 
 
-UNSEEN = ("Good movie {}", "Go\u00adod movie {}", "Good\u200b movie {}", "\ufeffGood movie {}\ufe0f")
+UNSEEN = (
+    "Good movie {}",
+    "Go\u00adod movie {}",
+    "Good\u200b movie {}",
+    "\ufeffGood movie {}\ufe0f",
+)
 
 
 def test_texts_that_differ_in_what_nobody_sees_are_not_tested_after_being_learned() -> None:
@@ -67,11 +87,21 @@ def test_texts_that_differ_in_what_nobody_sees_are_not_tested_after_being_learne
 
 def test_near_duplicates_go_to_train_where_there_are_others_to_test() -> None:
     rows = texts(("an own text {}",), ("something else {}",), n=200)
-    more: list[Row] = [(f"twin-{index}", "", 0, f"An  own text {index}".encode()) for index in range(30)]
+    more: list[Row] = [
+        (f"twin-{index}", "", 0, f"An  own text {index}".encode()) for index in range(30)
+    ]
     before, after = placed(rows, TEXTS), placed([*rows, *more], TEXTS)
     assert {after[f"twin-{index}"] for index in range(30)} == {"train"}
-    assert {after[f"0-{index}-0"] for index in range(30)} == {"train"} != {before[f"0-{index}-0"] for index in range(30)}
-    assert [name for name in rows if int(name[0].split("-")[1]) >= 30 and before[name[0]] != after[name[0]]] == []
+    assert (
+        {after[f"0-{index}-0"] for index in range(30)}
+        == {"train"}
+        != {before[f"0-{index}-0"] for index in range(30)}
+    )
+    assert [
+        name
+        for name in rows
+        if int(name[0].split("-")[1]) >= 30 and before[name[0]] != after[name[0]]
+    ] == []
 
 
 def test_near_duplicates_are_counted() -> None:
@@ -96,15 +126,28 @@ def test_a_text_is_what_its_tokens_are(one: str) -> None:
 
 
 def test_a_published_test_split_stays_and_what_is_nearly_in_it_is_not_trained_on() -> None:
-    rows: list[Row] = [("a", "train", 0, b"A text"), ("b", "test", 0, b"a text"), ("c", "test", 0, b"a  text"), ("d", "", 0, b"a\ttext")]
-    assert placed(rows, TEXTS) == {"a": "near duplicate", "b": "test", "c": "test", "d": "near duplicate"}
+    rows: list[Row] = [
+        ("a", "train", 0, b"A text"),
+        ("b", "test", 0, b"a text"),
+        ("c", "test", 0, b"a  text"),
+        ("d", "", 0, b"a\ttext"),
+    ]
+    assert placed(rows, TEXTS) == {
+        "a": "near duplicate",
+        "b": "test",
+        "c": "test",
+        "d": "near duplicate",
+    }
 
 
 def test_near_duplicates_published_for_training_follow_the_first() -> None:
     """As the equal ones do; so examples that come later move none that are there."""
     places: Counter[tuple[str, str]] = Counter()
     for index in range(60):
-        rows: list[Row] = [("a", "train", 0, f"text {index}".encode()), ("b", "train", 0, f"Text {index}".encode())]
+        rows: list[Row] = [
+            ("a", "train", 0, f"text {index}".encode()),
+            ("b", "train", 0, f"Text {index}".encode()),
+        ]
         both, alone = placed(rows, TEXTS), placed(rows[:1], TEXTS)
         assert both["a"] == alone["a"]
         places[both["a"], both["b"]] += 1
@@ -114,11 +157,17 @@ def test_near_duplicates_published_for_training_follow_the_first() -> None:
 def test_what_came_in_later_gives_way_to_what_is_tested() -> None:
     rows = texts(("one {}",), ("two {}",))
     before = placed(rows, TEXTS)
-    later: list[Row] = [(f"later-{name}", "train", label, content.upper()) for name, _, label, content in rows]  # type: ignore[union-attr]
+    later: list[Row] = [
+        (f"later-{name}", "train", label, content.upper()) for name, _, label, content in rows
+    ]  # type: ignore[union-attr]
     after = placed([*rows, *later], TEXTS)
     assert {name: after[name] for name in before} == before
     follows = {(place, after[f"later-{name}"]) for name, place in before.items()}
-    assert follows == {("train", "train"), ("test", "near duplicate"), ("validation", "near duplicate")}
+    assert follows == {
+        ("train", "train"),
+        ("test", "near duplicate"),
+        ("validation", "near duplicate"),
+    }
 
 
 def test_rows_of_numbers_are_the_same_whichever_nought_and_gap_they_have() -> None:
@@ -127,9 +176,9 @@ def test_rows_of_numbers_are_the_same_whichever_nought_and_gap_they_have() -> No
     for one, other in pairs:
         contents = [np.array(row, "<f4").tobytes() for row in (one, other)]
         assert contents[0] != contents[1]
-        assert placed([("a", "train", 0, contents[0]), ("b", "train", 1, contents[1])], NUMBERS) == dict.fromkeys(
-            "ab", "conflicting labels"
-        )
+        assert placed(
+            [("a", "train", 0, contents[0]), ("b", "train", 1, contents[1])], NUMBERS
+        ) == dict.fromkeys("ab", "conflicting labels")
 
 
 # ----- pictures
@@ -149,10 +198,16 @@ def saved_anew(pixels: NDArray[np.uint8], quality: int = 80) -> NDArray[np.uint8
 
 COPIES = {
     "saved anew": saved_anew,
-    "noisy": lambda pixels: np.clip(pixels + np.random.default_rng(0).integers(-4, 5, pixels.shape), 0, 255).astype(np.uint8),
+    "noisy": (
+        lambda pixels: np.clip(
+            pixels + np.random.default_rng(0).integers(-4, 5, pixels.shape), 0, 255
+        ).astype(np.uint8)
+    ),
     "brighter": lambda pixels: (pixels // 2 + 60).astype(np.uint8),
     "made smaller and back": lambda pixels: np.asarray(
-        Image.fromarray(pixels).resize((SIDE * 3 // 4,) * 2, Image.Resampling.LANCZOS).resize((SIDE,) * 2, Image.Resampling.LANCZOS)
+        Image.fromarray(pixels)
+        .resize((SIDE * 3 // 4,) * 2, Image.Resampling.LANCZOS)
+        .resize((SIDE,) * 2, Image.Resampling.LANCZOS)
     ),
 }
 
@@ -163,7 +218,9 @@ def test_copies_of_pictures_are_not_tested_after_being_learned(copied: object) -
     for seed in range(120):
         pixels = drawn(seed)
         copies = [pixels, copied(pixels)] if seed < 60 else [pixels]  # type: ignore[operator]
-        rows += [(f"{seed}-{index}", "", seed % 2, one.tobytes()) for index, one in enumerate(copies)]
+        rows += [
+            (f"{seed}-{index}", "", seed % 2, one.tobytes()) for index, one in enumerate(copies)
+        ]
     places = placed(rows, PICTURES)
     assert {places[f"{seed}-{index}"] for seed in range(60) for index in (0, 1)} == {"train"}
     assert {"validation", "test"} < {places[f"{seed}-0"] for seed in range(60, 120)}
@@ -171,12 +228,17 @@ def test_copies_of_pictures_are_not_tested_after_being_learned(copied: object) -
 
 def test_pictures_of_two_classes_that_are_nearly_the_same_are_two() -> None:
     """Such as a part and one with a scratch: to tell these apart is what the model is for."""
-    rows: list[Row] = [("a", "test", 0, drawn(0).tobytes()), ("b", "train", 1, saved_anew(drawn(0)).tobytes())]
+    rows: list[Row] = [
+        ("a", "test", 0, drawn(0).tobytes()),
+        ("b", "train", 1, saved_anew(drawn(0)).tobytes()),
+    ]
     assert placed(rows, PICTURES)["b"] in ("train", "validation")
 
 
 def test_a_class_that_looks_alike_has_no_near_duplicates() -> None:
-    outlines = PICTURES.kind.outlines([saved_anew(drawn(0), quality).tobytes() for quality in range(60, 100)])
+    outlines = PICTURES.kind.outlines(
+        [saved_anew(drawn(0), quality).tobytes() for quality in range(60, 100)]
+    )
     labels = np.zeros(len(outlines), np.int64)
     assert len(np.unique(twins.groups(np.arange(len(outlines)), outlines, labels))) == len(outlines)
     few = slice(30, 38)
@@ -202,11 +264,17 @@ def test_an_outline_is_the_mean_of_the_pixels_it_stands_for() -> None:
 def test_digits_that_different_people_drew_are_no_near_duplicates(mnist_folder: object) -> None:
     from duli.datasets import mnist
 
-    read = [batch for batch in mnist.examples(mnist_folder, 5000) if batch["split"][0].as_py() == "test"]  # type: ignore[arg-type]
+    read = [
+        batch for batch in mnist.examples(mnist_folder, 5000) if batch["split"][0].as_py() == "test"
+    ]  # type: ignore[arg-type]
     kind = image.Kind(1, 28, 28)
     outlines = np.concatenate([kind.outlines(batch["content"].to_pylist()) for batch in read])
     labels = np.concatenate([batch["label"].to_numpy() for batch in read])
-    assert len(np.unique(twins.groups(np.arange(len(outlines)), outlines, labels))) == len(outlines) == 10_000
+    assert (
+        len(np.unique(twins.groups(np.arange(len(outlines)), outlines, labels)))
+        == len(outlines)
+        == 10_000
+    )
 
 
 def test_the_search_takes_no_square_of_the_examples() -> None:
@@ -260,7 +328,11 @@ def test_a_class_that_was_published_for_training_is_validated_too() -> None:
     rows = [(f"{split}-{name}", split, label, content) for name, split, label, content in rows]
     rules = clean.Rules(60, table.Kind(2), **SHARES)
     validated = {
-        complete: {name.split("-")[1] for name, place in placed(rows, replace(rules, complete=complete)).items() if place == "validation"}
+        complete: {
+            name.split("-")[1]
+            for name, place in placed(rows, replace(rules, complete=complete)).items()
+            if place == "validation"
+        }
         for complete in (False, True)
     }
     assert len(validated[False]) < len(validated[True]) == 60

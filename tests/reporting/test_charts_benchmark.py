@@ -49,14 +49,23 @@ def test_every_contestant_ends_in_its_name(drawn: dict[str, str]) -> None:
 def test_a_chart_needs_nothing_but_the_page(drawn: dict[str, str], name: str) -> None:
     assert "http" not in drawn[name]
     colours = set(re.findall(r'(?:fill|stroke)="([^"]*)"', drawn[name]))
-    assert colours <= {"none", "transparent"} | {colour for colour in colours if colour.startswith("var(--")}, colours
+    assert colours <= {"none", "transparent"} | {
+        colour for colour in colours if colour.startswith("var(--")
+    }, colours
 
 
 def test_the_same_numbers_give_the_same_bytes(drawn: dict[str, str]) -> None:
     assert charts.pareto(VARIANTS, 0.2) == drawn["pareto"]
 
 
-SPOTS = st.lists(st.tuples(st.floats(0, charts.WIDTH), st.floats(0, charts.HEIGHT), st.sampled_from(["fp32", "int8_dynamic"])), max_size=8)
+SPOTS = st.lists(
+    st.tuples(
+        st.floats(0, charts.WIDTH),
+        st.floats(0, charts.HEIGHT),
+        st.sampled_from(["fp32", "int8_dynamic"]),
+    ),
+    max_size=8,
+)
 
 
 @given(SPOTS)
@@ -68,11 +77,20 @@ def test_no_label_lies_on_another(spots: list[tuple[float, float, str]]) -> None
         boxes.append((x + dx if align == "left" else x + dx - wide, y + dy, wide))
     for index, (left, height, wide) in enumerate(boxes):
         for other_left, other_height, other_wide in boxes[:index]:
-            apart = left >= other_left + other_wide or other_left >= left + wide or abs(height - other_height) >= charts.ROW - 1e-9
+            apart = (
+                left >= other_left + other_wide
+                or other_left >= left + wide
+                or abs(height - other_height) >= charts.ROW - 1e-9
+            )
             assert apart, boxes
 
 
 @given(st.lists(st.floats(0, charts.HEIGHT), max_size=6))
-def test_names_at_the_ends_of_lines_keep_their_order_and_a_row_between(heights: list[float]) -> None:
-    moved = sorted((height, height + offset) for height, offset in zip(heights, charts._apart(heights), strict=True))
+def test_names_at_the_ends_of_lines_keep_their_order_and_a_row_between(
+    heights: list[float],
+) -> None:
+    moved = sorted(
+        (height, height + offset)
+        for height, offset in zip(heights, charts._apart(heights), strict=True)
+    )
     assert all(after[1] - before[1] >= charts.ROW - 1e-9 for before, after in pairwise(moved))

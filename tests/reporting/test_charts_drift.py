@@ -17,12 +17,16 @@ SHARES = {"reference": [0.5, 0.5], "window": [0.25, 0.75]}
 def drawn() -> dict[str, str]:
     return {
         "feature": charts.feature("thickness", [("w1", OLD), ("w2", NEW)]),
-        "classes": charts.classes("label", ["cat", "dog"], [("w1", SHARES), ("w2", {**SHARES, "window": [1.0, 0.0]})]),
+        "classes": charts.classes(
+            "label", ["cat", "dog"], [("w1", SHARES), ("w2", {**SHARES, "window": [1.0, 0.0]})]
+        ),
     }
 
 
 @pytest.mark.parametrize("name", ["feature", "classes"])
-def test_a_chart_can_be_read_aloud_and_takes_its_colours_from_the_page(drawn: dict[str, str], name: str) -> None:
+def test_a_chart_can_be_read_aloud_and_takes_its_colours_from_the_page(
+    drawn: dict[str, str], name: str
+) -> None:
     assert re.match(r'<svg role="img" aria-label="[^"]{20,}"', drawn[name])
     assert not colours(drawn[name])
     assert "http" not in drawn[name]
@@ -44,4 +48,6 @@ def test_classes_show_the_shares_of_the_newest_window(drawn: dict[str, str]) -> 
 
 def test_a_name_from_the_data_cannot_become_markup() -> None:
     bad = '"><script>alert(1)</script>'
-    assert "<script" not in charts.classes("label", [bad, "b"], [("w", SHARES)]) + charts.feature(bad, [("w", OLD)])
+    assert "<script" not in charts.classes("label", [bad, "b"], [("w", SHARES)]) + charts.feature(
+        bad, [("w", OLD)]
+    )

@@ -1,4 +1,6 @@
-"""Charts of the evaluation page show the numbers given, fit them on their axes, and need nothing but the page."""
+"""Charts of the evaluation page show the numbers given, fit them on their axes, and need nothing
+but the page.
+"""
 
 import re
 from itertools import pairwise
@@ -14,12 +16,36 @@ from tests.reporting.charts import labels
 SCORES = [Score("a", 0.9, 0.85, 0.95), Score("b", 0.5, 0.4, 0.6)]
 BINS = [
     {"confidence": 0.8, "accuracy": 0.7, "accuracy_low": 0.6, "accuracy_high": 0.8, "examples": 50},
-    {"confidence": 0.99, "accuracy": 1.0, "accuracy_low": 0.93, "accuracy_high": 1.0, "examples": 50},
+    {
+        "confidence": 0.99,
+        "accuracy": 1.0,
+        "accuracy_low": 0.93,
+        "accuracy_high": 1.0,
+        "examples": 50,
+    },
 ]
 CURVE = [
-    {"threshold": 0.9, "coverage": 0.01, "accuracy": 1.0, "accuracy_low": 0.2, "accuracy_high": 1.0},
-    {"threshold": 0.6, "coverage": 0.5, "accuracy": 0.99, "accuracy_low": 0.97, "accuracy_high": 0.995},
-    {"threshold": 0.1, "coverage": 1.0, "accuracy": 0.95, "accuracy_low": 0.94, "accuracy_high": 0.96},
+    {
+        "threshold": 0.9,
+        "coverage": 0.01,
+        "accuracy": 1.0,
+        "accuracy_low": 0.2,
+        "accuracy_high": 1.0,
+    },
+    {
+        "threshold": 0.6,
+        "coverage": 0.5,
+        "accuracy": 0.99,
+        "accuracy_low": 0.97,
+        "accuracy_high": 0.995,
+    },
+    {
+        "threshold": 0.1,
+        "coverage": 1.0,
+        "accuracy": 0.95,
+        "accuracy_low": 0.94,
+        "accuracy_high": 0.96,
+    },
 ]
 
 
@@ -30,25 +56,36 @@ def share(value: float) -> dict[str, float]:
 @pytest.fixture(scope="module")
 def drawn() -> dict[str, str]:
     return {
-        "scores": charts.scores(SCORES, "share of right answers", "s", start=0.4, reference=0.8, ranked=True),
+        "scores": charts.scores(
+            SCORES, "share of right answers", "s", start=0.4, reference=0.8, ranked=True
+        ),
         "confusion": charts.confusion([[9, 1], [0, 1_234]], ["a", "b"]),
         "reliability": charts.reliability(BINS),
         "risk_coverage": charts.risk_coverage(CURVE, (0.9, 0.02)),
-        "attack": charts.attack([0, 8], {"trained": [share(0.9), share(0.2)], "shipped": [share(0.9), share(0.3)]}),
+        "attack": charts.attack(
+            [0, 8], {"trained": [share(0.9), share(0.2)], "shipped": [share(0.9), share(0.3)]}
+        ),
     }
 
 
-NAMES = pytest.mark.parametrize("name", ["scores", "confusion", "reliability", "risk_coverage", "attack"])
+NAMES = pytest.mark.parametrize(
+    "name", ["scores", "confusion", "reliability", "risk_coverage", "attack"]
+)
 
 
 def test_scores_stand_in_order_with_their_numbers(drawn: dict[str, str]) -> None:
     assert labels(drawn["scores"], "role-mark") == ["50.00 %", "90.00 %"]
-    assert [name for name in labels(drawn["scores"], "role-axis-label") if name in "ab"] == ["b", "a"]
+    assert [name for name in labels(drawn["scores"], "role-axis-label") if name in "ab"] == [
+        "b",
+        "a",
+    ]
     given_order = charts.scores(SCORES, "unit", "s", start=0.4)
     assert labels(given_order, "role-mark") == ["90.00 %", "50.00 %"]
 
 
-def test_few_classes_fill_the_room_so_that_their_letters_are_no_larger_than_other_charts(drawn: dict[str, str]) -> None:
+def test_few_classes_fill_the_room_so_that_their_letters_are_no_larger_than_other_charts(
+    drawn: dict[str, str],
+) -> None:
     """The page makes every chart as wide as its place, at most 480 px, and its letters with it."""
 
     def width(chart: str) -> float:
@@ -64,13 +101,19 @@ def test_few_classes_fill_the_room_so_that_their_letters_are_no_larger_than_othe
 def test_large_counts_stay_in_their_cells() -> None:
     names = [str(name) for name in range(10)]
     chart = charts.confusion([[1_000_000] * 10] * 10, names)
-    cells = sorted({float(left) for left in re.findall(r'<path[^>]*d="M([\d.]+),[^>]*fill="var', chart)})
-    assert min(right - left for left, right in pairwise(cells)) > 54  # nine characters of about six pixels
+    cells = sorted(
+        {float(left) for left in re.findall(r'<path[^>]*d="M([\d.]+),[^>]*fill="var', chart)}
+    )
+    # nine characters of about six pixels
+    assert min(right - left for left, right in pairwise(cells)) > 54
 
 
 def test_the_confusion_matrix_holds_the_counts_and_mistakes_are_red(drawn: dict[str, str]) -> None:
     assert [text for text in labels(drawn["confusion"], "role-mark") if text] == ["9", "1", "1,234"]
-    cells = re.findall(r'<path[^>]*d="M[^>]*fill="(var\(--(?:bad|band)\))"[^>]*?fill-opacity="([\d.]+)"', drawn["confusion"])
+    cells = re.findall(
+        r'<path[^>]*d="M[^>]*fill="(var\(--(?:bad|band)\))"[^>]*?fill-opacity="([\d.]+)"',
+        drawn["confusion"],
+    )
     assert [(colour, float(opacity) > 0) for colour, opacity in cells] == [
         ("var(--band)", True),
         ("var(--bad)", True),
@@ -93,9 +136,13 @@ def test_a_chart_can_be_read_aloud_and_names_its_axes(drawn: dict[str, str], nam
 
 
 @NAMES
-def test_a_chart_takes_its_colours_from_the_page_and_asks_nobody_for_anything(drawn: dict[str, str], name: str) -> None:
+def test_a_chart_takes_its_colours_from_the_page_and_asks_nobody_for_anything(
+    drawn: dict[str, str], name: str
+) -> None:
     colours = set(re.findall(r'(?:fill|stroke)="([^"]*)"', drawn[name]))
-    assert colours <= {"none", "transparent"} | {colour for colour in colours if colour.startswith(("var(--", "url(#"))}, colours
+    assert colours <= {"none", "transparent"} | {
+        colour for colour in colours if colour.startswith(("var(--", "url(#"))
+    }, colours
     assert "http" not in drawn[name]
     assert "<script" not in drawn[name]
 
@@ -107,7 +154,9 @@ def test_the_same_numbers_give_the_same_bytes(drawn: dict[str, str]) -> None:
 
 def test_a_name_from_the_data_cannot_become_markup() -> None:
     bad = '"><script>alert(1)</script>'
-    assert "<script" not in charts.scores([Score(bad, 0.5, 0.4, 0.6)], "unit", "s", start=0) + charts.confusion([[1]], [bad])
+    assert "<script" not in charts.scores(
+        [Score(bad, 0.5, 0.4, 0.6)], "unit", "s", start=0
+    ) + charts.confusion([[1]], [bad])
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=5))
@@ -120,8 +169,24 @@ def test_an_axis_begins_below_all_intervals_at_a_round_number(lows: list[float])
 
 
 def test_perfect_and_single_values_are_drawn() -> None:
-    perfect = [{"confidence": 1.0, "accuracy": 1.0, "accuracy_low": 1.0, "accuracy_high": 1.0, "examples": 1}]
+    perfect = [
+        {
+            "confidence": 1.0,
+            "accuracy": 1.0,
+            "accuracy_low": 1.0,
+            "accuracy_high": 1.0,
+            "examples": 1,
+        }
+    ]
     assert charts.reliability(perfect).startswith("<svg")
     assert charts.confusion([[5]], ["only"]).startswith("<svg")
-    curve = [{"threshold": 1.0, "coverage": 1.0, "accuracy": 1.0, "accuracy_low": 1.0, "accuracy_high": 1.0}]
+    curve = [
+        {
+            "threshold": 1.0,
+            "coverage": 1.0,
+            "accuracy": 1.0,
+            "accuracy_low": 1.0,
+            "accuracy_high": 1.0,
+        }
+    ]
     assert charts.risk_coverage(curve, (1.0, 0.0)).startswith("<svg")

@@ -8,9 +8,19 @@ from jinja2 import UndefinedError
 
 from duli.reporting.pages import lookup, render
 
-HOLDS = {"name": "expect_rows", "table": "examples", "column": "label", "success": True, "observed": "70,000", "expected": "60,000 or more"}
+HOLDS = {
+    "name": "expect_rows",
+    "table": "examples",
+    "column": "label",
+    "success": True,
+    "observed": "70,000",
+    "expected": "60,000 or more",
+}
 FAILS = HOLDS | {"name": "expect_leak", "success": False, "observed": "<script>alert(1)</script>"}
-SPLITS = {"train": {"examples": 55_000, "per_class": [30_000, 25_000]}, "test": {"examples": 10_000, "per_class": [6_000, 4_000]}}
+SPLITS = {
+    "train": {"examples": 55_000, "per_class": [30_000, 25_000]},
+    "test": {"examples": 10_000, "per_class": [6_000, 4_000]},
+}
 
 
 def validation(**changes: Any) -> str:
@@ -54,7 +64,10 @@ def test_the_validation_page_counts_near_duplicates_and_names_classes_without_an
 
 
 def test_it_takes_outcomes_with_a_severity_and_without_table_or_classes() -> None:
-    plain = {key: value for key, value in HOLDS.items() if key != "table"} | {"severity": "critical", "column": ""}
+    plain = {key: value for key, value in HOLDS.items() if key != "table"} | {
+        "severity": "critical",
+        "column": "",
+    }
     page = validation(expectations=[plain], splits={"train": {"examples": 1}})
     assert "critical" in page
     assert "Examples of each class" not in page
@@ -75,7 +88,10 @@ def test_a_page_is_light_and_dark_fits_a_phone_and_a_sheet_and_needs_only_itself
 
 def test_every_colour_of_the_light_page_has_its_dark_and_its_printed_one() -> None:
     style = validation().split("<style>")[1].split("</style>")[0]
-    light, dark, printed = (set(re.findall(r"--[a-z-]+(?=:)", block)) for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL))
+    light, dark, printed = (
+        set(re.findall(r"--[a-z-]+(?=:)", block))
+        for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    )
     assert light == dark == printed
     assert set(re.findall(r"var\((--[a-z-]+)\)", style)) <= light
 

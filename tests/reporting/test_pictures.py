@@ -1,4 +1,6 @@
-"""Pictures hold the pixels given; maps are orange where something spoke for the answer, blue where against, and grey elsewhere."""
+"""Pictures hold the pixels given; maps are orange where something spoke for the answer, blue where
+against, and grey elsewhere.
+"""
 
 import base64
 import io
@@ -33,7 +35,8 @@ def test_colours_of_a_map_follow_sign_and_size() -> None:
     drawn = pixels(pictures.looked_at(image, np.array([[4.0, -4.0, 0.0, 1.0]])))
     under = round(0.3 * 200)
     assert drawn[0, :3].tolist() == [list(pictures.FOR), list(pictures.AGAINST), [under] * 3]
-    assert np.abs(drawn[0, 3] - (0.5 * under + 0.5 * np.array(pictures.FOR))).max() <= 1  # the root of a quarter
+    # the root of a quarter
+    assert np.abs(drawn[0, 3] - (0.5 * under + 0.5 * np.array(pictures.FOR))).max() <= 1
 
 
 def test_a_map_of_nothing_is_the_image_dimmed() -> None:

@@ -34,18 +34,29 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "width", "scheme"), [("portfolio.html", 1280, "light"), ("portfolio.html", 390, "dark"), ("portfolio.zh.html", 390, "light")]
+    ("name", "width", "scheme"),
+    [
+        ("portfolio.html", 1280, "light"),
+        ("portfolio.html", 390, "dark"),
+        ("portfolio.zh.html", 390, "light"),
+    ],
 )
-def test_nothing_is_cut_off_overlaps_or_is_hard_to_read_and_it_prints_on_a4(folder: Path, name: str, width: int, scheme: Any) -> None:
+def test_nothing_is_cut_off_overlaps_or_is_hard_to_read_and_it_prints_on_a4(
+    folder: Path, name: str, width: int, scheme: Any
+) -> None:
     with browser.page(width, 800, color_scheme=scheme) as page:
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto((folder / name).as_uri())
         assert page.evaluate(CLIPPED) == []
         assert page.evaluate(LETTERS) > 9.5
-        page.add_script_tag(content=(resources("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
+        page.add_script_tag(
+            content=(resources("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+        )
         found = page.evaluate("() => axe.run({runOnly: ['wcag2a', 'wcag2aa']})")
-        assert [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found["violations"]] == []
+        assert [
+            (one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found["violations"]
+        ] == []
         assert asked == [(folder / name).as_uri()]
         page.set_viewport_size({"width": 688, "height": 800})  # the width of A4 less its margins
         page.emulate_media(media="print")

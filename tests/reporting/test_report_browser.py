@@ -1,4 +1,6 @@
-"""The business report in a real browser: both languages, desktop and phone, light, dark and on paper."""
+"""The business report in a real browser: both languages, desktop and phone, light, dark and on
+paper.
+"""
 
 import re
 import shutil
@@ -18,7 +20,8 @@ pytestmark = pytest.mark.slow
 PAGES = list(report.PAGES.values())
 LOOKS = [(1280, "light"), (390, "light"), (1280, "dark")]
 
-# Texts of an SVG that lie on one another or outside their figure, and texts of the page that their box or the window cuts off.
+# Texts of an SVG that lie on one another or outside their figure, and texts of the page that their
+# box or the window cuts off.
 CLIPPED = """
 () => {
   const found = [], inside = (a, b) => a.left >= b.left - 1 && a.right <= b.right + 1;
@@ -58,19 +61,28 @@ CLIPPED = """
 
 OPEN = "for (const one of document.querySelectorAll('details')) one.open = true"
 # Headings and tables that are folded away on a screen, and whether they are shown.
-FOLDED = "[...document.querySelectorAll('details > :not(summary)')].map(one => one.checkVisibility({contentVisibilityAuto: true}))"
+FOLDED = (
+    "[...document.querySelectorAll('details > :not(summary)')].map(one =>"
+    " one.checkVisibility({contentVisibilityAuto: true}))"
+)
 SCREENS = 25  # of a phone, 800 px each
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The pages of a release held for want of accuracy, which has the longest sentences and most missing numbers, and long names too."""
+    """The pages of a release held for want of accuracy, which has the longest sentences and most
+    missing numbers, and long names too.
+    """
     path = tmp_path_factory.mktemp("line")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(path)
         line = Line(path)
         line.set("reports/evaluation.json", "accuracy.low", 0.5)
-        line.set("reports/evaluation.json", "robustness", {"pgd": {"8_of_255": {"shipped": {"value": 0.9761}}}})
+        line.set(
+            "reports/evaluation.json",
+            "robustness",
+            {"pgd": {"8_of_255": {"shipped": {"value": 0.9761}}}},
+        )
         line.run()
         yield path
     shutil.rmtree(path)
@@ -83,7 +95,9 @@ def opened(path: Path, width: int, scheme: Any = "light") -> Any:
 
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
-def test_nothing_is_cut_off_overlaps_or_is_hard_to_read_and_nobody_is_asked(folder: Path, name: str, width: int, scheme: str) -> None:
+def test_nothing_is_cut_off_overlaps_or_is_hard_to_read_and_nobody_is_asked(
+    folder: Path, name: str, width: int, scheme: str
+) -> None:
     context, address = opened(folder / name, width, scheme)
     with context as page:
         asked: list[str] = []
@@ -93,15 +107,21 @@ def test_nothing_is_cut_off_overlaps_or_is_hard_to_read_and_nobody_is_asked(fold
         assert page.evaluate("document.documentElement.scrollHeight") < SCREENS * 800
         page.evaluate(OPEN)
         assert page.evaluate(CLIPPED) == []
-        page.add_script_tag(content=(resources("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
+        page.add_script_tag(
+            content=(resources("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+        )
         found = page.evaluate("() => axe.run({runOnly: ['wcag2a', 'wcag2aa']})")
-        assert [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found["violations"]] == []
+        assert [
+            (one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found["violations"]
+        ] == []
         assert "color-contrast" in {one["id"] for one in found["passes"]}
         assert asked == [address]
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_one_screen_says_what_it_costs_at_what_price_it_pays_and_which_three_assumptions_matter(folder: Path, name: str) -> None:
+def test_one_screen_says_what_it_costs_at_what_price_it_pays_and_which_three_assumptions_matter(
+    folder: Path, name: str
+) -> None:
     context, address = opened(folder / name, 1280)
     with context as page:
         page.goto(address)
@@ -123,9 +143,13 @@ def test_it_prints_on_a4(folder: Path, name: str) -> None:
         page.goto(address)
         assert not all(page.evaluate(FOLDED))
         page.emulate_media(media="print")
-        page.wait_for_function(f"{FOLDED}.every(Boolean)")  # the page is laid out again, and that takes a frame or two
+        # the page is laid out again, and that takes a frame or two
+        page.wait_for_function(f"{FOLDED}.every(Boolean)")
         assert page.evaluate(CLIPPED) == []
         pdf = page.pdf(prefer_css_page_size=True, print_background=True)
-    sizes = {tuple(round(float(side)) for side in box.split()) for box in re.findall(rb"/MediaBox \[([\d. ]+)\]", pdf)}
+    sizes = {
+        tuple(round(float(side)) for side in box.split())
+        for box in re.findall(rb"/MediaBox \[([\d. ]+)\]", pdf)
+    }
     assert sizes == {(0, 0, 595, 842)}  # in points
     assert 5 < pdf.count(b"/Type /Page\n") < 25

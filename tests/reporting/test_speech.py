@@ -1,4 +1,6 @@
-"""Two languages say the same: every phrase, name, rule, risk and reason has its counterpart, with the same numbers in it."""
+"""Two languages say the same: every phrase, name, rule, risk and reason has its counterpart, with
+the same numbers in it.
+"""
 
 import ast
 import re
@@ -32,16 +34,28 @@ def test_every_phrase_has_its_counterpart_with_the_same_places(key: str) -> None
     english, chinese = PHRASES[key]
     assert english
     assert places(english) == places(chinese)
-    assert re.findall(r"<\w+", english).count("<code") == re.findall(r"<\w+", chinese).count("<code")
+    assert re.findall(r"<\w+", english).count("<code") == re.findall(r"<\w+", chinese).count(
+        "<code"
+    )
     assert not HAN.search(english) or key == "other_language"
     assert key in SAME or key == "other_language" or HAN.search(chinese)
 
 
 def test_phrases_are_those_that_pages_and_charts_say() -> None:
     folder = ROOT / "duli/reporting"
-    text = "".join(path.read_text() for path in [*folder.glob("charts_*.py"), folder / "pages.py", *(folder / "templates").glob("*.j2")])
+    text = "".join(
+        path.read_text()
+        for path in [
+            *folder.glob("charts_*.py"),
+            folder / "pages.py",
+            *(folder / "templates").glob("*.j2"),
+        ]
+    )
     said = set(re.findall(r"""["']\.?([\w.]+)["']""", text)) | {"release", "hold"}
-    dynamic = {f"chart.{what}" for what in ("subscribers", "owners", "clients", "weights", "own_machines", "cloud")}
+    dynamic = {
+        f"chart.{what}"
+        for what in ("subscribers", "owners", "clients", "weights", "own_machines", "cloud")
+    }
     assert set(PHRASES) <= said | dynamic
 
 
@@ -56,7 +70,8 @@ def test_every_rule_says_both_its_outcomes_in_both_languages(rule: strategy.Rule
         assert english
         assert not HAN.search(english)
         assert HAN.search(chinese)
-        assert not re.search(r"\d", english + chinese)  # a digit would be a number that is no key of the JSON
+        # a digit would be a number that is no key of the JSON
+        assert not re.search(r"\d", english + chinese)
     assert f"topic.{rule.topic}" in NAMES
     assert f"relation.{rule.relation}" in NAMES
 
@@ -77,17 +92,32 @@ def test_what_is_unknown_is_so_in_both_languages() -> None:
 
 def reasons() -> list[str]:
     """All that the economics may say of a number that is missing."""
-    found = [plan.NO_IRR, plan.NO_PAYBACK, plan.NO_LTV, plan.NO_END, plan.NO_REVENUE, plan.FREE, plan.NO_COVER, plan.NOT_FINITE]
+    found = [
+        plan.NO_IRR,
+        plan.NO_PAYBACK,
+        plan.NO_LTV,
+        plan.NO_END,
+        plan.NO_REVENUE,
+        plan.FREE,
+        plan.NO_COVER,
+        plan.NOT_FINITE,
+    ]
     for name in CONDITIONS:
         worths = (lambda _: float("nan"), lambda _: 1.0, lambda x: -2 + x, lambda x: 2 + x)
         found += [at_zero(worth, 0.0, 1.0, "more", name).reason for worth in worths]
     for module in (summary, "business"):
-        path = Path(str(ROOT / f"duli/economics/{module}.py")) if isinstance(module, str) else Path(str(module.__file__))
+        path = (
+            Path(str(ROOT / f"duli/economics/{module}.py"))
+            if isinstance(module, str)
+            else Path(str(module.__file__))
+        )
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Dict):
                 pairs = zip(node.keys, node.values, strict=True)
                 found += [
-                    str(value.value) for key, value in pairs if getattr(key, "value", "") == "reason" and isinstance(value, ast.Constant)
+                    str(value.value)
+                    for key, value in pairs
+                    if getattr(key, "value", "") == "reason" and isinstance(value, ast.Constant)
                 ]
     return [reason for reason in found if reason]
 
@@ -124,7 +154,9 @@ def test_names_of_files_that_have_no_entry_are_written_as_they_are() -> None:
         (0.0, "big", "0.00", "0.00"),
     ],
 )
-def test_numbers_are_written_as_each_language_does(value: float, style: str, english: str, chinese: str) -> None:
+def test_numbers_are_written_as_each_language_does(
+    value: float, style: str, english: str, chinese: str
+) -> None:
     assert ENGLISH.write(value, style) == english
     assert CHINESE.write(value, style) == chinese
 
@@ -138,8 +170,12 @@ def test_amounts_are_converted_and_nothing_else() -> None:
 
 
 def test_ten_thousands_stand_close_to_what_they_count() -> None:
-    assert "17.7 万次起" in CHINESE.say("break_even_volume", serving=CHINESE.write(176_924, "about"))
-    assert "17.7 万</data>次起" in CHINESE.say("break_even_volume", serving=Markup("<data>17.7 万</data>"))
+    assert "17.7 万次起" in CHINESE.say(
+        "break_even_volume", serving=CHINESE.write(176_924, "about")
+    )
+    assert "17.7 万</data>次起" in CHINESE.say(
+        "break_even_volume", serving=Markup("<data>17.7 万</data>")
+    )
 
 
 def test_what_fills_a_phrase_is_escaped() -> None:

@@ -1,4 +1,6 @@
-"""The decision table: each trigger fires on its evidence alone, says what it saw, and says when it could not see."""
+"""The decision table: each trigger fires on its evidence alone, says what it saw, and says when it
+could not see.
+"""
 
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +12,9 @@ from duli.retraining.decision import New, Row
 from duli.retraining.params import Retrain
 from tests.retraining.samples import settings as drift_settings
 
-SETTINGS = Retrain(max_age_days=90, drift=drift_settings(windows=3, needed=2), min_accuracy=0.9, min_examples=100)
+SETTINGS = Retrain(
+    max_age_days=90, drift=drift_settings(windows=3, needed=2), min_accuracy=0.9, min_examples=100
+)
 
 
 def settings(**changes: Any) -> Retrain:
@@ -23,7 +27,14 @@ def row(trigger: str, evidence: str = "", follows: str = "", *, fired: bool | No
 
 def test_what_is_stale_is_named_with_its_reasons() -> None:
     status = {
-        "prepare": [{"changed deps": {"data/accepted": "modified", "params.yaml": {"prepare.limit": "modified"}}}],
+        "prepare": [
+            {
+                "changed deps": {
+                    "data/accepted": "modified",
+                    "params.yaml": {"prepare.limit": "modified"},
+                }
+            }
+        ],
         "train": ["changed command", {"changed outs": {"models/history.csv": "deleted"}}],
     }
     found = decision.stale(status)
@@ -33,7 +44,10 @@ def test_what_is_stale_is_named_with_its_reasons() -> None:
     }
     row = decision.change(found, New(), None, SETTINGS)
     assert row.fired
-    assert "prepare is stale: data/accepted modified, params.yaml: prepare.limit modified" in row.evidence
+    assert (
+        "prepare is stale: data/accepted modified, params.yaml: prepare.limit modified"
+        in row.evidence
+    )
 
 
 def test_a_promotion_alone_makes_nothing_stale() -> None:
@@ -41,7 +55,9 @@ def test_a_promotion_alone_makes_nothing_stale() -> None:
     promoted = {"report": [{"changed deps": {"champion.json": "modified"}}]}
     assert decision.stale(promoted) == {}
     promoted["report"][0]["changed deps"]["data/market"] = "modified"
-    assert decision.stale(promoted) == {"report": ["champion.json modified", "data/market modified"]}
+    assert decision.stale(promoted) == {
+        "report": ["champion.json modified", "data/market modified"]
+    }
 
 
 @pytest.mark.parametrize(("labelled", "fired"), [(0, False), (99, False), (100, True)])
@@ -70,14 +86,24 @@ def test_an_age_that_is_not_known_is_not_measured() -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "fired"),
-    [([1, 1], True), ([1, 0, 1], True), ([1, 0, 0], False), ([1, 1, 0, 0], False), ([1, 1, 0, 0, 1], False), ([0, 1, 0, 1], True)],
+    [
+        ([1, 1], True),
+        ([1, 0, 1], True),
+        ([1, 0, 0], False),
+        ([1, 1, 0, 0], False),
+        ([1, 1, 0, 0, 1], False),
+        ([0, 1, 0, 1], True),
+    ],
 )
 def test_drift_takes_so_many_of_the_last_windows(pattern: list[int], fired: bool) -> None:
     evidence = [
         {"test": "ks", "feature": "mean", "fired": True},
         {"test": "psi", "feature": "std", "fired": False},
     ]
-    verdicts = {f"w{index}": SimpleNamespace(fired=bool(one), examples=50, evidence=evidence) for index, one in enumerate(pattern)}
+    verdicts = {
+        f"w{index}": SimpleNamespace(fired=bool(one), examples=50, evidence=evidence)
+        for index, one in enumerate(pattern)
+    }
     row = decision.drift(verdicts, "", SETTINGS)
     assert row.fired is fired
     assert "psi" not in row.evidence
@@ -88,8 +114,13 @@ def test_without_windows_drift_is_not_measured() -> None:
     assert decision.drift(None, "nothing lies there", SETTINGS).state == "not measured"
 
 
-@pytest.mark.parametrize(("right", "n", "fired"), [(90, 100, False), (86, 100, False), (80, 100, True), (0, 99, None), (860, 1000, True)])
-def test_quality_fires_where_all_of_the_interval_is_below_the_bound(right: int, n: int, fired: bool | None) -> None:
+@pytest.mark.parametrize(
+    ("right", "n", "fired"),
+    [(90, 100, False), (86, 100, False), (80, 100, True), (0, 99, None), (860, 1000, True)],
+)
+def test_quality_fires_where_all_of_the_interval_is_below_the_bound(
+    right: int, n: int, fired: bool | None
+) -> None:
     assert decision.quality(right, n, "", SETTINGS).fired is fired
 
 
@@ -99,18 +130,24 @@ def test_quality_can_be_switched_off() -> None:
 
 def test_only_a_reason_fires_by_hand() -> None:
     assert not decision.manual(None).fired
-    assert decision.manual("a new GPU") == Row("manual", fired=True, evidence="a new GPU", follows="every stage runs again")
+    assert decision.manual("a new GPU") == Row(
+        "manual", fired=True, evidence="a new GPU", follows="every stage runs again"
+    )
 
 
 def test_the_table_is_markdown_whatever_stands_in_it() -> None:
-    table = decision.markdown([row("change", "a | b\nc", "it runs", fired=True), row("drift", "?", "nothing", fired=None)])
+    table = decision.markdown(
+        [row("change", "a | b\nc", "it runs", fired=True), row("drift", "?", "nothing", fired=None)]
+    )
     assert table.splitlines() == [
         "| trigger | fired | evidence | what follows |",
         "| --- | --- | --- | --- |",
         "| change | fired | a \\| b c | it runs |",
         "| drift | not measured | ? | nothing |",
     ]
-    assert decision.fired([row("a", fired=True), row("b", fired=None), row("c", fired=False)]) == ["a"]
+    assert decision.fired([row("a", fired=True), row("b", fired=None), row("c", fired=False)]) == [
+        "a"
+    ]
 
 
 def test_more_windows_than_are_looked_at_cannot_be_asked_for() -> None:

@@ -31,13 +31,17 @@ def test_clean_windows_fire_no_more_often_than_stated(known: drift.Reference) ->
 
 
 def test_the_probability_over_all_tests_is_about_uniform(known: drift.Reference) -> None:
-    smallest = [drift.judge(known, sample(600, seed)).evidence[0]["p_value"] for seed in range(1, 201)]
+    smallest = [
+        drift.judge(known, sample(600, seed)).evidence[0]["p_value"] for seed in range(1, 201)
+    ]
     assert stats.kstest(smallest, "uniform").pvalue > 0.001
 
 
 def test_a_feature_that_moved_is_found_and_named(known: drift.Reference) -> None:
     assert {("ks", "length"), ("psi", "length")} <= fired(known, sample(500, 1, moved=0.4))
-    assert not {("ks", "area"), ("ks", "always"), ("classifier", "embeddings")} & fired(known, sample(500, 1, moved=0.4))
+    assert not {("ks", "area"), ("ks", "always"), ("classifier", "embeddings")} & fired(
+        known, sample(500, 1, moved=0.4)
+    )
 
 
 def test_embeddings_that_moved_are_found_by_the_classifier(known: drift.Reference) -> None:
@@ -56,25 +60,35 @@ def test_what_lies_outside_the_reference_s_directions_is_found() -> None:
 
 
 def test_other_shares_of_the_classes_are_found(known: drift.Reference) -> None:
-    assert fired(known, sample(500, 1, shares=(0.3, 0.3, 0.4))) == {("chi-square", "label"), ("chi-square", "prediction")}
+    assert fired(known, sample(500, 1, shares=(0.3, 0.3, 0.4))) == {
+        ("chi-square", "label"),
+        ("chi-square", "prediction"),
+    }
 
 
 def test_gaps_are_found(known: drift.Reference) -> None:
     window = sample(500, 1)
-    features = {**window.features, "length": np.where(np.arange(500) < 25, np.nan, window.features["length"])}
+    features = {
+        **window.features,
+        "length": np.where(np.arange(500) < 25, np.nan, window.features["length"]),
+    }
     assert fired(known, replace(window, features=features)) == {("psi", "length")}
 
 
 def test_a_constant_that_is_one_no_more_is_found(known: drift.Reference) -> None:
     window = sample(500, 1)
     always = np.where(np.arange(500) < 10, 7.5, 7.0)
-    assert fired(known, replace(window, features={**window.features, "always": always})) == {("psi", "always")}
+    assert fired(known, replace(window, features={**window.features, "always": always})) == {
+        ("psi", "always")
+    }
 
 
 @pytest.mark.parametrize("column", [np.full(500, np.nan), np.full(500, np.inf), np.full(500, -7.0)])
 def test_a_column_that_is_broken_fires(known: drift.Reference, column: np.ndarray) -> None:
     window = sample(500, 1)
-    assert ("psi", "length") in fired(known, replace(window, features={**window.features, "length": column}))
+    assert ("psi", "length") in fired(
+        known, replace(window, features={**window.features, "length": column})
+    )
 
 
 def test_labels_of_a_few_are_no_evidence(known: drift.Reference) -> None:
@@ -84,7 +98,9 @@ def test_labels_of_a_few_are_no_evidence(known: drift.Reference) -> None:
     assert fired(known, replace(window, classes={**window.classes, "label": label})) == set()
 
 
-def test_a_window_without_labels_or_embeddings_is_judged_by_the_rest(known: drift.Reference) -> None:
+def test_a_window_without_labels_or_embeddings_is_judged_by_the_rest(
+    known: drift.Reference,
+) -> None:
     bare = Sample(sample(500, 1, moved=0.4).features, {}, None)
     assert ("ks", "length") in fired(known, bare)
     assert {row["test"] for row in drift.judge(known, bare).evidence} == {"ks", "psi"}
@@ -94,30 +110,46 @@ def test_a_reference_without_embeddings_or_with_equal_ones() -> None:
     plain = sample(300, 0)
     for embeddings in (None, np.ones((300, 4), np.float32)):
         known = drift.reference(replace(plain, embeddings=embeddings), NAMES, settings())
-        assert "classifier" not in {row["test"] for row in drift.judge(known, sample(200, 1)).evidence}
+        assert "classifier" not in {
+            row["test"] for row in drift.judge(known, sample(200, 1)).evidence
+        }
 
 
 @pytest.mark.parametrize("n", [0, 1, 99])
-def test_a_window_that_is_too_small_is_not_judged_and_says_so(known: drift.Reference, n: int) -> None:
+def test_a_window_that_is_too_small_is_not_judged_and_says_so(
+    known: drift.Reference, n: int
+) -> None:
     verdict = drift.judge(known, sample(n, 1, moved=9))
     assert (verdict.fired, verdict.examples, verdict.evidence) == (False, n, [])
     assert verdict.reason == f"{n} examples; fewer than 100 are not judged"
 
 
-def test_a_missing_column_an_unknown_class_and_strange_embeddings_are_refused(known: drift.Reference) -> None:
+def test_a_missing_column_an_unknown_class_and_strange_embeddings_are_refused(
+    known: drift.Reference,
+) -> None:
     window = sample(200, 1)
     with pytest.raises(DataError, match="lacks the column length, always"):
-        drift.judge(known, replace(window, features={"area": window.features["area"], "grade": window.features["grade"]}))
+        drift.judge(
+            known,
+            replace(
+                window,
+                features={"area": window.features["area"], "grade": window.features["grade"]},
+            ),
+        )
     with pytest.raises(DataError, match="a label is 3, and there are 3 classes"):
         drift.judge(known, replace(window, classes={"label": np.full(200, 3)}))
-    with pytest.raises(DataError, match="embeddings have 2 numbers, the reference's 6; they are of another network"):
+    with pytest.raises(
+        DataError, match="embeddings have 2 numbers, the reference's 6; they are of another network"
+    ):
         drift.judge(known, replace(window, embeddings=np.zeros((200, 2), np.float32)))
     with pytest.raises(DataError, match="not finite"):
         drift.judge(known, replace(window, embeddings=np.full((200, 6), np.nan, np.float32)))
 
 
 def test_a_reference_that_is_too_small_or_uneven_is_refused() -> None:
-    with pytest.raises(DataError, match="at least 100 examples, the validation split has 99; raise"):
+    with pytest.raises(
+        DataError, match="at least 100 examples, the validation split has 99; raise"
+    ):
         drift.reference(sample(99, 0), NAMES, settings())
     uneven = sample(200, 0)
     with pytest.raises(DataError, match="different lengths"):
@@ -130,8 +162,13 @@ def test_a_reference_is_the_same_bytes_again_and_judges_the_same(known: drift.Re
     content = drift.to_bytes(known)
     again = drift.from_bytes(content)
     assert drift.to_bytes(again) == content
-    assert drift.judge(again, sample(500, 1, moved=0.2)) == drift.judge(known, sample(500, 1, moved=0.2))
-    made = [drift.to_bytes(drift.reference(sample(200, 0), NAMES, settings(resamples=200))) for _ in range(2)]
+    assert drift.judge(again, sample(500, 1, moved=0.2)) == drift.judge(
+        known, sample(500, 1, moved=0.2)
+    )
+    made = [
+        drift.to_bytes(drift.reference(sample(200, 0), NAMES, settings(resamples=200)))
+        for _ in range(2)
+    ]
     assert made[0] == made[1]
 
 
@@ -158,17 +195,29 @@ def test_a_verdict_survives_json(known: drift.Reference) -> None:
     assert Verdict.of(json.loads(json.dumps(verdict.facts()))) == verdict
 
 
-@pytest.mark.parametrize(("pattern", "needed", "decided"), [("110", 2, True), ("100", 2, False), ("", 1, False), ("001", 1, True)])
+@pytest.mark.parametrize(
+    ("pattern", "needed", "decided"),
+    [("110", 2, True), ("100", 2, False), ("", 1, False), ("001", 1, True)],
+)
 def test_as_many_windows_as_asked_for_decide(pattern: str, needed: int, *, decided: bool) -> None:
     assert drift.decide([Verdict(one == "1", [], 0) for one in pattern], needed) == decided
 
 
 @pytest.mark.parametrize(
     ("sizes", "n", "neighbours"),
-    [([200, 700, 2447], 100, [0]), ([200, 700, 2447], 200, [0]), ([200, 700, 2447], 300, [0, 1]), ([200, 700, 2447], 700, [1]),
-     ([200, 700, 2447], 9000, [2]), ([50], 50, [0]), ([50], 80, [0])],
-)  # fmt: skip
-def test_calibrated_sizes_on_both_sides_stand_for_a_window(sizes: list[int], n: int, neighbours: list[int]) -> None:
+    [
+        ([200, 700, 2447], 100, [0]),
+        ([200, 700, 2447], 200, [0]),
+        ([200, 700, 2447], 300, [0, 1]),
+        ([200, 700, 2447], 700, [1]),
+        ([200, 700, 2447], 9000, [2]),
+        ([50], 50, [0]),
+        ([50], 80, [0]),
+    ],
+)
+def test_calibrated_sizes_on_both_sides_stand_for_a_window(
+    sizes: list[int], n: int, neighbours: list[int]
+) -> None:
     assert drift._neighbours(np.array(sizes), n) == neighbours
 
 
@@ -183,6 +232,11 @@ def test_clean_counts_are_calm_against_the_rounded_reference(known: drift.Refere
     for seed in range(1, 21):
         window = sample(500, seed)
         grades = np.nan_to_num(window.features["grade"], nan=0.0)
-        whole = replace(known, features={"grade": np.sort(np.nan_to_num(known.features["grade"], nan=0.0)) + 0.4})
-        found = drift.counted({"grade": np.bincount(grades.astype(int))}, np.bincount(window.classes["prediction"]))  # type: ignore[arg-type]
+        whole = replace(
+            known,
+            features={"grade": np.sort(np.nan_to_num(known.features["grade"], nan=0.0)) + 0.4},
+        )
+        found = drift.counted(
+            {"grade": np.bincount(grades.astype(int))}, np.bincount(window.classes["prediction"])
+        )  # type: ignore[arg-type]
         assert not drift.judge(drift.rounded(whole, ["grade"]), found).fired

@@ -26,8 +26,13 @@ def test_a_shift_moves_the_centre_and_nothing_else() -> None:
         assert other[name][0] == pytest.approx(one[name][0])
 
 
-@pytest.mark.parametrize(("spots", "slant"), [([(1, 4), (4, 4), (7, 4)], 0), ([(1, 1), (4, 4), (7, 7)], 1), ([(2, 6), (4, 4), (6, 2)], -1)])
-def test_slant_is_sideways_pixels_per_pixel_of_height(spots: list[tuple[int, int]], slant: float) -> None:
+@pytest.mark.parametrize(
+    ("spots", "slant"),
+    [([(1, 4), (4, 4), (7, 4)], 0), ([(1, 1), (4, 4), (7, 7)], 1), ([(2, 6), (4, 4), (6, 2)], -1)],
+)
+def test_slant_is_sideways_pixels_per_pixel_of_height(
+    spots: list[tuple[int, int]], slant: float
+) -> None:
     assert looks(image(*spots))["slant"][0] == pytest.approx(slant, abs=1e-5)
 
 

@@ -10,12 +10,22 @@ from scipy import stats
 from duli.retraining import shift
 
 COUNTS = hnp.arrays(np.int64, st.integers(2, 12), elements=st.integers(0, 500))
-VALUES = hnp.arrays(np.float64, st.integers(1, 60), elements=st.one_of(st.floats(-1e6, 1e6), st.sampled_from([0.0, 1.0, np.nan, np.inf])))
-KNOWN = hnp.arrays(np.float64, st.integers(4, 30), elements=st.one_of(st.floats(-1e6, 1e6), st.sampled_from([0.0, 1.0])))
+VALUES = hnp.arrays(
+    np.float64,
+    st.integers(1, 60),
+    elements=st.one_of(st.floats(-1e6, 1e6), st.sampled_from([0.0, 1.0, np.nan, np.inf])),
+)
+KNOWN = hnp.arrays(
+    np.float64,
+    st.integers(4, 30),
+    elements=st.one_of(st.floats(-1e6, 1e6), st.sampled_from([0.0, 1.0])),
+)
 
 
 @given(COUNTS.filter(np.any), st.integers(1, 3))
-def test_psi_is_at_least_0_symmetrical_and_0_for_the_same_histogram(counts: np.ndarray, by: int) -> None:
+def test_psi_is_at_least_0_symmetrical_and_0_for_the_same_histogram(
+    counts: np.ndarray, by: int
+) -> None:
     other = np.roll(counts, by)
     assert shift.psi(counts, other)[0] >= 0
     assert shift.psi(counts, other)[0] == pytest.approx(shift.psi(other, counts)[0])
@@ -24,7 +34,10 @@ def test_psi_is_at_least_0_symmetrical_and_0_for_the_same_histogram(counts: np.n
 
 def test_psi_by_hand() -> None:
     p, q = np.array([30.5, 70.5]) / 101, np.array([50.5, 50.5]) / 101
-    assert shift.psi(np.array([30, 70, 0]), np.array([50, 50, 0])) == (pytest.approx(((q - p) * np.log(q / p)).sum()), 1)
+    assert shift.psi(np.array([30, 70, 0]), np.array([50, 50, 0])) == (
+        pytest.approx(((q - p) * np.log(q / p)).sum()),
+        1,
+    )
 
 
 @given(COUNTS.filter(np.any), st.integers(1, 5))
@@ -38,16 +51,22 @@ def test_chi_square_is_that_of_scipy(counts: np.ndarray, factor: int) -> None:
     theirs = stats.chi2_contingency(np.array([counts[held], other[held]]), correction=False)
     assert statistic == pytest.approx(theirs.statistic, abs=1e-9)
     assert freedom == theirs.dof
-    assert shift.chance("chi-square", statistic, 0.0, freedom) == pytest.approx(theirs.pvalue, abs=1e-12)
+    assert shift.chance("chi-square", statistic, 0.0, freedom) == pytest.approx(
+        theirs.pvalue, abs=1e-12
+    )
 
 
 @given(KNOWN, KNOWN)
-def test_ks_is_symmetrical_at_most_1_0_for_the_same_values_and_that_of_scipy(one: np.ndarray, other: np.ndarray) -> None:
+def test_ks_is_symmetrical_at_most_1_0_for_the_same_values_and_that_of_scipy(
+    one: np.ndarray, other: np.ndarray
+) -> None:
     distance = shift.ks(one, other)
     assert 0 <= distance <= 1
     assert distance == shift.ks(other, one)
     assert shift.ks(one, one) == 0
-    assert distance == pytest.approx(stats.ks_2samp(one, other, method="asymp").statistic, abs=1e-12)
+    assert distance == pytest.approx(
+        stats.ks_2samp(one, other, method="asymp").statistic, abs=1e-12
+    )
     assert shift.ks(np.append(one, np.nan), other) == distance
 
 
@@ -89,7 +108,9 @@ def test_the_spread_of_the_classifier_is_what_chance_makes() -> None:
 
 @pytest.mark.parametrize("test", ["ks", "psi", "chi-square", "classifier"])
 @given(probability=st.floats(1e-6, 0.3), size=st.integers(20, 5000), freedom=st.integers(1, 20))
-def test_a_threshold_is_where_the_probability_is(test: str, probability: float, size: int, freedom: int) -> None:
+def test_a_threshold_is_where_the_probability_is(
+    test: str, probability: float, size: int, freedom: int
+) -> None:
     statistic = shift.critical(test, probability, size, freedom)
     assert shift.chance(test, statistic, size, freedom) == pytest.approx(probability, rel=1e-6)
 
@@ -101,7 +122,14 @@ def test_probabilities_are_about_uniform_where_nothing_moved(test: str) -> None:
     for _ in range(300):
         one, other = generator.normal(size=2000), generator.normal(size=500)
         ends = shift.edges(one)
-        bins = [np.bincount(shift.binned(values, ends), minlength=len(ends) + 2) for values in (one, other)]
-        statistic, freedom = {"ks": (shift.ks(one, other), 1), "psi": shift.psi(*bins), "chi-square": shift.chi_square(*bins)}[test]
+        bins = [
+            np.bincount(shift.binned(values, ends), minlength=len(ends) + 2)
+            for values in (one, other)
+        ]
+        statistic, freedom = {
+            "ks": (shift.ks(one, other), 1),
+            "psi": shift.psi(*bins),
+            "chi-square": shift.chi_square(*bins),
+        }[test]
         found.append(shift.chance(test, statistic, 400, freedom))
     assert stats.kstest(found, "uniform").statistic < 0.12

@@ -50,7 +50,9 @@ def test_a_request_without_a_log_is_not_named(package: Path) -> None:
         assert "x-request-id" not in one.ask("GET", "/ping", x_request_id="one")[2]
 
 
-def test_answers_go_on_where_the_log_cannot(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_answers_go_on_where_the_log_cannot(
+    package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = io.StringIO()
     file.close()
     with serving(package=package, log=AccessLog(file)) as one:

@@ -1,4 +1,6 @@
-"""Two shares counted on different examples: the interval of their difference, and how often it is wrong."""
+"""Two shares counted on different examples: the interval of their difference, and how often it is
+wrong.
+"""
 
 import numpy as np
 import pytest
@@ -8,7 +10,18 @@ from duli.serving.accord import difference, limits
 
 
 @pytest.mark.parametrize(
-    ("right", "n"), [(0, 1), (1, 1), (29, 30), (19, 20), (0, 500), (500, 500), (50, 100), (9955, 10_000), (60_000, 120_000)]
+    ("right", "n"),
+    [
+        (0, 1),
+        (1, 1),
+        (29, 30),
+        (19, 20),
+        (0, 500),
+        (500, 500),
+        (50, 100),
+        (9955, 10_000),
+        (60_000, 120_000),
+    ],
 )
 def test_the_limits_of_a_share_are_exact(right: int, n: int) -> None:
     exact = binomtest(right, n).proportion_ci(0.95, "exact")
@@ -37,7 +50,9 @@ def test_a_difference_is_one_only_beyond_chance(right: int, n: int, verdict: str
 
 @pytest.mark.parametrize("n", [2, 10, 30, 167, 1000])
 @pytest.mark.parametrize("share", [0.7, 0.95, 0.9955])
-def test_a_model_that_is_as_good_is_called_worse_in_one_of_forty_at_most(n: int, share: float) -> None:
+def test_a_model_that_is_as_good_is_called_worse_in_one_of_forty_at_most(
+    n: int, share: float
+) -> None:
     card = 10_000
     counts = np.arange(n + 1)
     worse = [difference(int(right), n, round(share * card), card)[1] < 0 for right in counts]

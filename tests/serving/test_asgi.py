@@ -109,13 +109,17 @@ def environment(package: Path, **variables: str) -> dict[str, str]:
 
 
 @contextmanager
-def kept(name: str, package: Path, log: Path, **variables: str) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+def kept(
+    name: str, package: Path, log: Path, **variables: str
+) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
     """The server `name` as a process that answers, and its port; `log` gets what it prints."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [str(SCRIPTS / name), *COMMANDS[name], "--port", str(port)]
     with log.open("wb") as file:
-        started = subprocess.Popen(command, env=environment(package, **variables), stdout=file, stderr=subprocess.STDOUT)
+        started = subprocess.Popen(
+            command, env=environment(package, **variables), stdout=file, stderr=subprocess.STDOUT
+        )
     try:
         until = time.monotonic() + 60
         while not answers(port):
@@ -139,7 +143,9 @@ def answers(port: int) -> bool:
         return False
 
 
-def ask(port: int, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
+def ask(
+    port: int, method: str, path: str, body: bytes | None, headers: dict[str, str]
+) -> tuple[int, bytes, dict[str, str]]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request(method, path, body, headers)
@@ -164,7 +170,9 @@ class Running:
 
 
 @pytest.fixture(scope="module", params=list(COMMANDS))
-def server(request: pytest.FixtureRequest, package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def server(
+    request: pytest.FixtureRequest, package: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp(request.param)
     variables = {
         "DULI_MAX_BODY": str(MAX_BODY),
@@ -177,12 +185,19 @@ def server(request: pytest.FixtureRequest, package: Path, tmp_path_factory: pyte
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(REQUESTS))
-def test_it_answers_as_the_built_in_server_does(server: Running, built_in: Served, name: str) -> None:
+def test_it_answers_as_the_built_in_server_does(
+    server: Running, built_in: Served, name: str
+) -> None:
     expected, found = ask(built_in.port, *REQUESTS[name]), ask(server.port, *REQUESTS[name])
     assert found[:2] == expected[:2]
-    facts = [{key: value for key, value in one[2].items() if key in COMPARED} for one in (expected, found)]
+    facts = [
+        {key: value for key, value in one[2].items() if key in COMPARED}
+        for one in (expected, found)
+    ]
     assert facts[0] == facts[1]
-    assert found[2].get("inference-header-content-length") == expected[2].get("inference-header-content-length")
+    assert found[2].get("inference-header-content-length") == expected[2].get(
+        "inference-header-content-length"
+    )
 
 
 @pytest.mark.slow
@@ -202,7 +217,9 @@ def test_a_body_without_a_length_is_bounded_too(server: Running) -> None:
 def test_a_client_that_goes_costs_nobody_an_answer(server: Running) -> None:
     for end in (b"", b"{"):
         with socket.create_connection(("127.0.0.1", server.port)) as one:
-            one.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n" + end)
+            one.sendall(
+                b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n" + end
+            )
     assert ask(server.port, *REQUESTS["lists"])[0] == 200
     assert "Traceback" not in server.log
 
@@ -219,7 +236,9 @@ def test_metrics_are_of_all_processes(server: Running) -> None:
         return sum(
             one.value
             for one in samples
-            if one.name == "http_requests_total" and one.labels["route"] == "/v2" and one.labels["status"] == "200"
+            if one.name == "http_requests_total"
+            and one.labels["route"] == "/v2"
+            and one.labels["status"] == "200"
         )
 
     before = answered()
@@ -232,7 +251,10 @@ def test_metrics_are_of_all_processes(server: Running) -> None:
 @pytest.mark.slow
 def test_the_log_has_a_line_a_request(server: Running) -> None:
     names = {"x-request-id": f"{server.name}.4/2"}
-    assert ask(server.port, "POST", "/predict", LISTS, {**JSON, **names})[2]["x-request-id"] == names["x-request-id"]
+    assert (
+        ask(server.port, "POST", "/predict", LISTS, {**JSON, **names})[2]["x-request-id"]
+        == names["x-request-id"]
+    )
     insane = {"x-request-id": "x" * 129}
     made = ask(server.port, "GET", "/ping", None, insane)[2]["x-request-id"]
     assert len(made) == 32
@@ -247,7 +269,9 @@ def test_the_log_has_a_line_a_request(server: Running) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(COMMANDS))
-def test_a_request_that_has_begun_is_answered_after_sigterm(name: str, package: Path, tmp_path: Path) -> None:
+def test_a_request_that_has_begun_is_answered_after_sigterm(
+    name: str, package: Path, tmp_path: Path
+) -> None:
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     head += b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(LISTS)
     with kept(name, package, tmp_path / "log") as (started, port):
@@ -368,7 +392,9 @@ def test_each_event_loop_has_its_own(package: Path) -> None:
     assert [asyncio.run(once()) for _ in range(2)] == [200, 200]
 
 
-def test_a_client_that_sends_no_body_is_not_waited_for(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_sends_no_body_is_not_waited_for(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(asgi, "BODY_SECONDS", 0.05)
 
     async def play(entry: Entry) -> None:
@@ -390,7 +416,9 @@ def test_a_client_that_sends_no_body_is_not_waited_for(package: Path, monkeypatc
         ({"headers": [(b"host", b"localhost"), (b"content-length", b"-1")]}, 413),
     ],
 )
-def test_heads_that_are_refused_before_the_body_is_read(package: Path, changes: dict[str, Any], status: int) -> None:
+def test_heads_that_are_refused_before_the_body_is_read(
+    package: Path, changes: dict[str, Any], status: int
+) -> None:
     async def play(entry: Entry) -> None:
         assert (await Client().ask(entry, scope(**changes)))[0] == status
 
@@ -435,7 +463,9 @@ def test_nothing_is_loaded_or_answered_unless_all_is_as_released(
         ("DULI_METRICS_DIR", "/no/such"),
     ],
 )
-def test_a_wrong_environment_is_said_at_the_start(package: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+def test_a_wrong_environment_is_said_at_the_start(
+    package: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
     monkeypatch.setenv(variable, value)
 
     async def play(entry: Entry) -> None:

@@ -96,7 +96,10 @@ def test_lists_in_lists_are_no_images(depth: int) -> None:
         ([[True] * 12], "holds a truth value among its pixels"),
         ([[None] * 12], "holds a null among its pixels"),
         ([["1"] * 12], "holds a string among its pixels"),
-        ([[[1] * 3] * 4], r"has the shape \[1, 4, 3\]; give \[n, 1, 3, 4\] or \[n, 3, 4\] or \[n, 12\]"),
+        (
+            [[[1] * 3] * 4],
+            r"has the shape \[1, 4, 3\]; give \[n, 1, 3, 4\] or \[n, 3, 4\] or \[n, 12\]",
+        ),
         ([[1] * 12] * (MAX_INPUTS + 1), "holds 257 images; give 1 to 256"),
     ],
 )
@@ -106,8 +109,16 @@ def test_images_that_are_refused(images: Any, message: str) -> None:
 
 
 def question(**changes: Any) -> bytes:
-    tensor = {"name": "images", "shape": [2, 1, 3, 4], "datatype": "UINT8", "data": PIXELS.ravel().tolist(), **changes.pop("tensor", {})}
-    return json.dumps({"inputs": [{key: value for key, value in tensor.items() if value is not None}], **changes}).encode()
+    tensor = {
+        "name": "images",
+        "shape": [2, 1, 3, 4],
+        "datatype": "UINT8",
+        "data": PIXELS.ravel().tolist(),
+        **changes.pop("tensor", {}),
+    }
+    return json.dumps(
+        {"inputs": [{key: value for key, value in tensor.items() if value is not None}], **changes}
+    ).encode()
 
 
 @pytest.mark.parametrize(
@@ -118,17 +129,33 @@ def question(**changes: Any) -> bytes:
         (question(tensor={"datatype": "FP32"}), None, "datatype UINT8"),
         (question(tensor={"shape": "x"}), None, "needs a shape"),
         (question(tensor={"shape": []}), None, "has the shape"),
-        (question(tensor={"shape": [2**63] * 9_999, "data": PIXELS.tolist()}), None, "needs a shape"),
-        (question(tensor={"shape": [2**63] * 4, "data": PIXELS.tolist()}), None, "holds 24 numbers"),
+        (
+            question(tensor={"shape": [2**63] * 9_999, "data": PIXELS.tolist()}),
+            None,
+            "needs a shape",
+        ),
+        (
+            question(tensor={"shape": [2**63] * 4, "data": PIXELS.tolist()}),
+            None,
+            "holds 24 numbers",
+        ),
         (question(tensor={"shape": [2, 1, 4, 3]}), None, "has the shape"),
         (question(tensor={"shape": [3, 1, 3, 4]}), None, "holds 24 numbers"),
         (question(tensor={"data": None}), None, "has no data"),
-        (question(tensor={"data": PIXELS.tolist(), "shape": [1, 1, 3, 4]}), None, "holds 24 numbers"),
+        (
+            question(tensor={"data": PIXELS.tolist(), "shape": [1, 1, 3, 4]}),
+            None,
+            "holds 24 numbers",
+        ),
         (question(id=5), None, "the id is no string"),
         (question(parameters=[]), None, "parameters is no object"),
         (question(outputs=[{"name": "logits"}]), None, "has the outputs"),
         (question(outputs=[]), None, "one or two outputs"),
-        (question(outputs=[{"name": "label", "parameters": {"classification": 2}}]), None, "classification"),
+        (
+            question(outputs=[{"name": "label", "parameters": {"classification": 2}}]),
+            None,
+            "classification",
+        ),
         (
             question(tensor={"data": None, "parameters": {"binary_data_size": 24}}),
             None,

@@ -51,13 +51,28 @@ def test_a_label_names_the_class_it_is_written_as_or_the_only_one_it_can_mean(
         ("1e999999999", ["1", "2"], "is no class"),
     ],
 )
-def test_a_label_that_could_be_two_classes_or_none_is_refused(wrong: str, classes: list[str], message: str) -> None:
+def test_a_label_that_could_be_two_classes_or_none_is_refused(
+    wrong: str, classes: list[str], message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         indices([wrong], classes)
 
 
 def test_every_class_names_itself() -> None:
-    classes = ["0012", "12", "12.0", "1.2e1", "True", "true", "NA", "na", "caf\u00e9", "a b", "-", "1"]
+    classes = [
+        "0012",
+        "12",
+        "12.0",
+        "1.2e1",
+        "True",
+        "true",
+        "NA",
+        "na",
+        "caf\u00e9",
+        "a b",
+        "-",
+        "1",
+    ]
     assert indices(classes, classes).tolist() == [*range(len(classes))]
     assert [label(name) for name in classes] == classes
 
@@ -79,7 +94,9 @@ def test_every_class_names_itself() -> None:
 )
 def test_what_a_cell_says(cell: str, value: float | None) -> None:
     said = number(cell)
-    assert said == value or (said is not None and value is not None and math.isnan(said) and math.isnan(value))
+    assert said == value or (
+        said is not None and value is not None and math.isnan(said) and math.isnan(value)
+    )
 
 
 def test_a_comma_is_the_decimal_point_only_where_it_parts_no_columns() -> None:
@@ -95,7 +112,12 @@ def test_fields_are_read_whole_while_others_read_too() -> None:
     before = csv.field_size_limit()
     content = b"text,label\n" + b"x" * 300_000 + b",pos\n"
     found: list[int] = []
-    threads = [threading.Thread(target=lambda: found.append(len(records(content, lambda header: [0])[0][1][0]))) for _ in range(8)]
+    threads = [
+        threading.Thread(
+            target=lambda: found.append(len(records(content, lambda header: [0])[0][1][0]))
+        )
+        for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

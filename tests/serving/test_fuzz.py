@@ -1,4 +1,6 @@
-"""Requests made wrong: never an answer of 5xx, never a wait, and good requests among them stay answered."""
+"""Requests made wrong: never an answer of 5xx, never a wait, and good requests among them stay
+answered.
+"""
 
 import json
 import random
@@ -13,7 +15,8 @@ from tests.serving.served import Served, serving
 
 pytestmark = pytest.mark.slow
 IMAGES = tiny.images(2)
-SLOWEST = 0.5  # seconds of processor time for a request of a few hundred bytes, the client's and the server's
+# seconds of processor time for a request of a few hundred bytes, the client's and the server's
+SLOWEST = 0.5
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +26,24 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def test_mutated_requests(served: Served) -> None:
-    tensor = {"name": "images", "shape": [2, 1, 3, 4], "datatype": "UINT8", "parameters": {"binary_data_size": 24}}
+    tensor = {
+        "name": "images",
+        "shape": [2, 1, 3, 4],
+        "datatype": "UINT8",
+        "parameters": {"binary_data_size": 24},
+    }
     part = json.dumps({"inputs": [tensor]}).encode()
     good = [
-        request("/predict", json.dumps({"images": IMAGES.tolist()}).encode(), {"Content-Type": "application/json"}),
-        request("/v2/models/bright-row/infer", part + IMAGES.tobytes(), {"Inference-Header-Content-Length": str(len(part))}),
+        request(
+            "/predict",
+            json.dumps({"images": IMAGES.tolist()}).encode(),
+            {"Content-Type": "application/json"},
+        ),
+        request(
+            "/v2/models/bright-row/infer",
+            part + IMAGES.tobytes(),
+            {"Inference-Header-Content-Length": str(len(part))},
+        ),
     ]
     expected = [once(served.port, one) for one in good]
     assert {status for status, _ in expected} == {"200"}

@@ -1,4 +1,6 @@
-"""Files are read exactly or refused in one line; nothing a stranger writes into a file makes a traceback or takes memory."""
+"""Files are read exactly or refused in one line; nothing a stranger writes into a file makes a
+traceback or takes memory.
+"""
 
 import gzip
 import io
@@ -34,11 +36,17 @@ def npy_header(header: str, body: bytes = b"") -> bytes:
 
 
 def idx(array: Any, kind: int = 0x08) -> bytes:
-    return bytes([0, 0, kind, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+    return (
+        bytes([0, 0, kind, array.ndim])
+        + struct.pack(f">{array.ndim}I", *array.shape)
+        + array.tobytes()
+    )
 
 
 def png(pixels: Any, filters: Any = 0, **header: int) -> bytes:
-    """Encodes with the given filter for each row: our own encoder, because Pillow chooses filters as it likes."""
+    """Encodes with the given filter for each row: our own encoder, because Pillow chooses filters
+    as it likes.
+    """
     height, width = pixels.shape[:2]
     step = pixels.shape[2] if pixels.ndim == 3 else 1
     rows = pixels.reshape(height, -1).astype(int)
@@ -52,13 +60,28 @@ def png(pixels: Any, filters: Any = 0, **header: int) -> bytes:
         paeth = np.choose(distances.argmin(axis=0), [left, up, corner])
         base = [np.zeros_like(row), left, up, (left + up) // 2, paeth][kind] if kind < 5 else row
         raw += bytes([kind]) + ((row - base) % 256).astype(np.uint8).tobytes()
-    values = {"width": width, "height": height, "depth": 8, "colour": 0 if step == 1 else 2, "compression": 0, "filter": 0, "interlace": 0}
-    return wrap([(b"IHDR", struct.pack(">IIBBBBB", *(values | header).values())), (b"IDAT", zlib.compress(raw)), (b"IEND", b"")])
+    values = {
+        "width": width,
+        "height": height,
+        "depth": 8,
+        "colour": 0 if step == 1 else 2,
+        "compression": 0,
+        "filter": 0,
+        "interlace": 0,
+    }
+    return wrap(
+        [
+            (b"IHDR", struct.pack(">IIBBBBB", *(values | header).values())),
+            (b"IDAT", zlib.compress(raw)),
+            (b"IEND", b""),
+        ]
+    )
 
 
 def wrap(chunks: list[tuple[bytes, bytes]]) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
     )
 
 
@@ -104,12 +127,15 @@ def test_all_versions_of_npy(version: tuple[int, int]) -> None:
 def test_png_filters(filters: Any, channels: int) -> None:
     pixels = np.random.default_rng(2).integers(0, 256, (28, 20, channels), dtype=np.uint8)
     content = png(pixels[..., 0] if channels == 1 else pixels, filters)
-    assert (np.asarray(Image.open(io.BytesIO(content))).reshape(28, 20, channels) == pixels).all()  # the encoder is right
+    # the encoder is right
+    assert (np.asarray(Image.open(io.BytesIO(content))).reshape(28, 20, channels) == pixels).all()
     assert (read(content, (channels, 28, 20))[0].transpose(1, 2, 0) == pixels).all()
 
 
 def test_png_of_pillow_and_its_grey() -> None:
-    colours = Image.fromarray(np.random.default_rng(3).integers(0, 256, (28, 28, 3), dtype=np.uint8))
+    colours = Image.fromarray(
+        np.random.default_rng(3).integers(0, 256, (28, 28, 3), dtype=np.uint8)
+    )
     assert (read(saved(colours))[0, 0] == np.asarray(colours.convert("L"))).all()
     smooth = Image.linear_gradient("L").resize((28, 28))
     assert (read(saved(smooth, optimize=True))[0, 0] == np.asarray(smooth)).all()
@@ -125,7 +151,11 @@ def jpeg(image: "Image.Image") -> bytes:
 @pytest.mark.parametrize(("mode", "shape"), [("L", (1, 28, 28)), ("RGB", (3, 28, 28))])
 def test_jpeg_is_what_pillow_reads(mode: str, shape: tuple[int, int, int]) -> None:
     content = jpeg(Image.linear_gradient("L").resize((28, 28)).convert(mode))
-    expected = np.asarray(Image.open(io.BytesIO(content)).convert(mode)).reshape(28, 28, shape[0]).transpose(2, 0, 1)
+    expected = (
+        np.asarray(Image.open(io.BytesIO(content)).convert(mode))
+        .reshape(28, 28, shape[0])
+        .transpose(2, 0, 1)
+    )
     assert (read(content, shape)[0] == expected).all()
 
 
@@ -154,11 +184,17 @@ BAD = {
     "gz cut off": (gzip.compress(idx(PIXELS))[:-200], r"truncated \.gz"),
     "gz of nothing": (b"\x1f\x8b", r"truncated \.gz"),
     "gz with a wrong checksum": (gzip.compress(idx(PIXELS))[:-8] + bytes(8), r"damaged \.gz"),
-    "gz with damaged data": (gzip.compress(idx(PIXELS))[:200] + bytes(200), r"damaged \.gz|truncated"),
+    "gz with damaged data": (
+        gzip.compress(idx(PIXELS))[:200] + bytes(200),
+        r"damaged \.gz|truncated",
+    ),
     "gz within gz": (gzip.compress(gzip.compress(idx(PIXELS))), "of no known kind"),
     "idx of labels": (idx(np.zeros(9, np.uint8)), "a file of labels"),
     "idx of floats": (idx(np.zeros((1, 28, 28), ">f4"), 0x0D), "type 0x0d instead of 0x08"),
-    "idx with a huge header": (b"\0\0\x08\x03" + b"\xff" * 12 + bytes(784), "is truncated: the header claims"),
+    "idx with a huge header": (
+        b"\0\0\x08\x03" + b"\xff" * 12 + bytes(784),
+        "is truncated: the header claims",
+    ),
     "idx cut off": (idx(PIXELS)[:-1], "is truncated"),
     "idx cut off in the header": (idx(PIXELS)[:9], "ends within its header"),
     "idx of two bytes": (b"\0\0", "no IDX file"),
@@ -170,35 +206,73 @@ BAD = {
     "npy of complex": (npy(PIXELS.astype(np.complex64)), "of another kind"),
     "npy of text": (npy(np.array(["a"])), "of another kind"),
     "npy of records": (npy(np.zeros(3, [("a", "u1"), ("b", "f4")])), "of another kind"),
-    "npy of objects": (npy(np.array([PIXELS, None], object), allow_pickle=True), "pickle.*never opened"),
-    "npy of records of objects": (npy(np.zeros(3, [("a", "O")]), allow_pickle=True), "pickle.*never opened"),
+    "npy of objects": (
+        npy(np.array([PIXELS, None], object), allow_pickle=True),
+        "pickle.*never opened",
+    ),
+    "npy of records of objects": (
+        npy(np.zeros(3, [("a", "O")]), allow_pickle=True),
+        "pickle.*never opened",
+    ),
     "npy cut off": (npy(PIXELS)[:-1], "is truncated"),
     "npy cut off in the header": (npy(PIXELS)[:50], "header makes no sense"),
     "npy of six bytes": (b"\x93NUMPY", "header makes no sense"),
-    "npy that claims much": (npy_header("{'descr':'|u1','fortran_order':False,'shape':(4000000000,28,28)}"), "is truncated"),
-    "npy that claims digits": (npy_header("{'descr':'|u1','fortran_order':False,'shape':(1" + "0" * 4000 + ",9)}"), "makes no sense"),
-    "npy of many dimensions": (npy_header("{'descr':'|u1','fortran_order':False,'shape':(1,1,1,1,784)}", bytes(784)), "makes no sense"),
-    "npy of a negative size": (npy_header("{'descr':'|u1','fortran_order':False,'shape':(-1,-784)}", bytes(784)), "makes no sense"),
-    "npy with true as a size": (npy_header("{'descr':'|u1','fortran_order':False,'shape':(True,28,28)}", bytes(784)), "makes no sense"),
+    "npy that claims much": (
+        npy_header("{'descr':'|u1','fortran_order':False,'shape':(4000000000,28,28)}"),
+        "is truncated",
+    ),
+    "npy that claims digits": (
+        npy_header("{'descr':'|u1','fortran_order':False,'shape':(1" + "0" * 4000 + ",9)}"),
+        "makes no sense",
+    ),
+    "npy of many dimensions": (
+        npy_header("{'descr':'|u1','fortran_order':False,'shape':(1,1,1,1,784)}", bytes(784)),
+        "makes no sense",
+    ),
+    "npy of a negative size": (
+        npy_header("{'descr':'|u1','fortran_order':False,'shape':(-1,-784)}", bytes(784)),
+        "makes no sense",
+    ),
+    "npy with true as a size": (
+        npy_header("{'descr':'|u1','fortran_order':False,'shape':(True,28,28)}", bytes(784)),
+        "makes no sense",
+    ),
     "npy with code": (npy_header("__import__('os').system('false')"), "makes no sense"),
     "npy nested deep": (npy_header("(" * 9000), "makes no sense"),
     "npy with a padded header": (
-        npy_header("{'descr':'|u1','fortran_order':False,'shape':(1,28,28)}" + " " * 20_000, bytes(784)),
+        npy_header(
+            "{'descr':'|u1','fortran_order':False,'shape':(1,28,28)}" + " " * 20_000, bytes(784)
+        ),
         "makes no sense",
     ),
-    "npy with a long header": (b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**31) + b" " * 20_000, "makes no sense"),
+    "npy with a long header": (
+        b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**31) + b" " * 20_000,
+        "makes no sense",
+    ),
     "png bomb": (png(IMAGE, width=30_000, height=30_000), "more than 50,000,000 pixels"),
-    "png of 99 million pixels": (png(IMAGE, width=11_000, height=9_000), "11,000 x 9,000 pixels, more than 50,000,000"),
+    "png of 99 million pixels": (
+        png(IMAGE, width=11_000, height=9_000),
+        "11,000 x 9,000 pixels, more than 50,000,000",
+    ),
     "png of one long line": (png(IMAGE, width=40_000, height=1), "a side of more than 32,767"),
     "png of too few pixels": (png_of(zlib.compress(bytes(9))), "damaged PNG"),
     "png without pixels": (wrap([(b"IHDR", HEADER), (b"IEND", b"")]), "damaged PNG"),
     "png of damaged pixels": (png_of(b"\xff" * 99), "damaged PNG"),
     "png without header": (wrap([(b"IDAT", b""), (b"IEND", b"")]), "header is not where"),
-    "png of two headers": (wrap([(b"IHDR", HEADER), (b"IHDR", HEADER), (b"IEND", b"")]), "header is not where"),
-    "png with a short header": (wrap([(b"IHDR", HEADER[:9]), (b"IEND", b"")]), "no picture|cannot be read"),
+    "png of two headers": (
+        wrap([(b"IHDR", HEADER), (b"IHDR", HEADER), (b"IEND", b"")]),
+        "header is not where",
+    ),
+    "png with a short header": (
+        wrap([(b"IHDR", HEADER[:9]), (b"IEND", b"")]),
+        "no picture|cannot be read",
+    ),
     "png cut off": (png(IMAGE)[:-20], "truncated PNG"),
     "png of eight bytes": (png(IMAGE)[:8], "truncated PNG"),
-    "png with a wrong checksum": (png(IMAGE)[:60] + b"!" + png(IMAGE)[61:], "checksum does not match"),
+    "png with a wrong checksum": (
+        png(IMAGE)[:60] + b"!" + png(IMAGE)[61:],
+        "checksum does not match",
+    ),
     "png of an unknown filter": (png(IMAGE, 5), "damaged PNG"),
 }
 
@@ -212,7 +286,9 @@ def test_bad_files_are_refused_in_one_line(name: str) -> None:
     assert len(str(refusal.value)) < 300
 
 
-def test_notes_beside_pictures_are_no_examples_and_text_called_a_picture_is_a_mistake(tmp_path: Path) -> None:
+def test_notes_beside_pictures_are_no_examples_and_text_called_a_picture_is_a_mistake(
+    tmp_path: Path,
+) -> None:
     for name, error in (("notes.txt", NoExampleError), ("a.PNG", InputError)):
         (tmp_path / name).write_text("hello")
         with pytest.raises(InputError, match="of no known kind") as refusal:
@@ -238,20 +314,34 @@ def test_bombs_cost_no_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     for name in ("bomb.gz", "large"):
         with pytest.raises(InputError, match="more than 1 MiB; split it"):
             load(str(tmp_path / name), SHAPE)
-    assert not load(str(tmp_path / "bomb.png"), SHAPE).any()  # of what follows its pixels nothing is unpacked
+    # of what follows its pixels nothing is unpacked
+    assert not load(str(tmp_path / "bomb.png"), SHAPE).any()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * 2**20
 
 
-VALID = [npy(PIXELS), idx(PIXELS), png(IMAGE, 4), gzip.compress(idx(PIXELS)), saved(Image.fromarray(IMAGE)), jpeg(Image.fromarray(IMAGE))]
+VALID = [
+    npy(PIXELS),
+    idx(PIXELS),
+    png(IMAGE, 4),
+    gzip.compress(idx(PIXELS)),
+    saved(Image.fromarray(IMAGE)),
+    jpeg(Image.fromarray(IMAGE)),
+]
 VALID += [saved(Image.fromarray(IMAGE), format=name) for name in ("GIF", "BMP", "TIFF", "WEBP")]
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from(VALID), st.lists(st.tuples(st.integers(0, 150), st.integers(0, 255)), max_size=4), st.integers(0, 900))
+@given(
+    st.sampled_from(VALID),
+    st.lists(st.tuples(st.integers(0, 150), st.integers(0, 255)), max_size=4),
+    st.integers(0, 900),
+)
 @example(VALID[0], [], 0)
-def test_mutated_files_are_read_or_refused(content: bytes, changes: list[tuple[int, int]], cut: int) -> None:
+def test_mutated_files_are_read_or_refused(
+    content: bytes, changes: list[tuple[int, int]], cut: int
+) -> None:
     changed = bytearray(content)
     for position, value in changes:
         changed[position % len(changed)] = value

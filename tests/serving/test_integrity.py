@@ -1,4 +1,6 @@
-"""The package refuses itself when any file is not as released, and uses the bytes it has checked."""
+"""The package refuses itself when any file is not as released, and uses the bytes it has
+checked.
+"""
 
 import json
 import shutil
@@ -95,16 +97,33 @@ def _no_cache(package: Path) -> None:
         (_nested, "extra/errors.py is not listed"),
         (_strange_cache, "evil.cpython-311.pyc is not listed"),
         (_no_cache, "errors.so is not listed"),
-        (lambda package: [(package / f"evil{index}").write_text("") for index in range(9)], "and 6 more"),
+        (
+            lambda package: [(package / f"evil{index}").write_text("") for index in range(9)],
+            "and 6 more",
+        ),
         (lambda package: (package / "manifest.json").unlink(), "has no manifest.json"),
         (lambda package: (package / "manifest.json").write_text("{"), "manifest.json is damaged"),
-        (lambda package: (package / "manifest.json").write_text("[" * 100_000), "manifest.json is damaged"),
-        (lambda package: (package / "manifest.json").write_text('{"files": {}}'), "manifest.json is damaged"),
-        (lambda package: (package / "manifest.json").write_text('{"files": {"model.onnx": 1}}'), "manifest.json is damaged"),
-        (lambda package: (package / "manifest.json").write_bytes(b"\xff"), "manifest.json is damaged"),
+        (
+            lambda package: (package / "manifest.json").write_text("[" * 100_000),
+            "manifest.json is damaged",
+        ),
+        (
+            lambda package: (package / "manifest.json").write_text('{"files": {}}'),
+            "manifest.json is damaged",
+        ),
+        (
+            lambda package: (package / "manifest.json").write_text('{"files": {"model.onnx": 1}}'),
+            "manifest.json is damaged",
+        ),
+        (
+            lambda package: (package / "manifest.json").write_bytes(b"\xff"),
+            "manifest.json is damaged",
+        ),
     ],
 )
-def test_damage_is_refused_and_named(package: Path, damage: Callable[[Path], object], message: str) -> None:
+def test_damage_is_refused_and_named(
+    package: Path, damage: Callable[[Path], object], message: str
+) -> None:
     damage(package)
     with pytest.raises(IntegrityError, match=message) as refusal:
         verify(package)

@@ -1,4 +1,6 @@
-"""Labelled images are read in three forms, and whatever does not fit together is refused in one line."""
+"""Labelled images are read in three forms, and whatever does not fit together is refused in one
+line.
+"""
 
 import io
 import struct
@@ -23,7 +25,11 @@ IMAGES, LABELS = tiny.images(N)[:, 0], np.arange(N) % 3
 
 
 def idx(array: Any) -> bytes:
-    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.astype(np.uint8).tobytes()
+    return (
+        bytes([0, 0, 8, array.ndim])
+        + struct.pack(f">{array.ndim}I", *array.shape)
+        + array.astype(np.uint8).tobytes()
+    )
 
 
 def folders() -> list[str]:
@@ -46,14 +52,22 @@ def npz(**changes: Any) -> list[str]:
 
 
 def keras() -> list[str]:
-    np.savez_compressed("mnist.npz", x_train=IMAGES[:1], y_train=LABELS[:1], x_test=IMAGES, y_test=LABELS.astype(">i4"))
+    np.savez_compressed(
+        "mnist.npz",
+        x_train=IMAGES[:1],
+        y_train=LABELS[:1],
+        x_test=IMAGES,
+        y_test=LABELS.astype(">i4"),
+    )
     return ["mnist.npz"]
 
 
 @pytest.mark.parametrize("form", [pair, npz, keras, folders])
 def test_every_form(line: Path, form: Callable[[], list[str]]) -> None:
     found = load(form(), tiny.SHAPE, tiny.CLASSES)
-    order = np.lexsort((np.arange(N), [sorted(tiny.CLASSES).index(tiny.CLASSES[label]) for label in LABELS]))
+    order = np.lexsort(
+        (np.arange(N), [sorted(tiny.CLASSES).index(tiny.CLASSES[label]) for label in LABELS])
+    )
     expected = (IMAGES[order], LABELS[order]) if form is folders else (IMAGES, LABELS)
     assert (found.inputs.reshape(expected[0].shape) == expected[0]).all()
     assert (found.labels == expected[1]).all()
@@ -83,7 +97,9 @@ def test_the_digest_is_that_of_the_card(line: Path) -> None:
         (lambda: [str(Path("empty").mkdir() or "empty")], "has no subfolders"),
     ],
 )
-def test_what_does_not_fit_is_refused(line: Path, sources: Callable[[], list[str]], message: str) -> None:
+def test_what_does_not_fit_is_refused(
+    line: Path, sources: Callable[[], list[str]], message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         load(sources(), tiny.SHAPE, tiny.CLASSES)
 
@@ -91,7 +107,10 @@ def test_what_does_not_fit_is_refused(line: Path, sources: Callable[[], list[str
 def test_folders_that_are_no_classes(line: Path) -> None:
     folders()
     Path("data/left").mkdir()
-    with pytest.raises(InputError, match="has the subfolder 'left', which is no class; the classes are top, middle, bottom"):
+    with pytest.raises(
+        InputError,
+        match="has the subfolder 'left', which is no class; the classes are top, middle, bottom",
+    ):
         load(["data"], tiny.SHAPE, tiny.CLASSES)
     Path("split").mkdir()
     Path("data").rename("split/test")
@@ -99,14 +118,26 @@ def test_folders_that_are_no_classes(line: Path) -> None:
         load(["split"], tiny.SHAPE, tiny.CLASSES)
 
 
-def test_what_training_leaves_out_is_left_out_and_counted_and_a_damaged_file_is_skipped(line: Path) -> None:
+def test_what_training_leaves_out_is_left_out_and_counted_and_a_damaged_file_is_skipped(
+    line: Path,
+) -> None:
     """The folder of somebody's Mac, with a class whose name is spelled in two ways."""
     nfd = "cafe\u0301"
     for name in ("up", nfd):
         Path("data", name, "more").mkdir(parents=True)
         for index, image in enumerate(IMAGES):
-            Image.fromarray(image).convert("P" if index == 0 else "L").save(f"data/{name}/more/{index}.png")
-    for path in ("__MACOSX/up/._0.png", ".git/x", "Thumbs.db", "up/Thumbs.db", f"{nfd}/desktop.ini", "up/.DS_Store", "up/notes.txt"):
+            Image.fromarray(image).convert("P" if index == 0 else "L").save(
+                f"data/{name}/more/{index}.png"
+            )
+    for path in (
+        "__MACOSX/up/._0.png",
+        ".git/x",
+        "Thumbs.db",
+        "up/Thumbs.db",
+        f"{nfd}/desktop.ini",
+        "up/.DS_Store",
+        "up/notes.txt",
+    ):
         Path("data", path).parent.mkdir(parents=True, exist_ok=True)
         Path("data", path).write_text("x")
     Image.new("L", (4, 3), 9).save("data/up/blank.png")
@@ -125,7 +156,9 @@ def test_what_training_leaves_out_is_left_out_and_counted_and_a_damaged_file_is_
     for said in found.skipped:
         Path(said.partition(":")[0]).unlink()
     trained = pictures(Path("data"), None)
-    assert sorted(trained.examples["content"].to_pylist()) == sorted(image.tobytes() for image in found.inputs)
+    assert sorted(trained.examples["content"].to_pylist()) == sorted(
+        image.tobytes() for image in found.inputs
+    )
     assert trained.classes == ["caf\u00e9", "up"]
 
 
@@ -136,7 +169,10 @@ def test_zips_that_hold_something_else(line: Path, names: tuple[str, ...]) -> No
         for name in names:
             archive.writestr(name, b"no array")
     Path("data.npz").write_bytes(buffer.getvalue())
-    with pytest.raises(InputError, match=r"has no arrays images and labels or x_test and y_test|does not hold arrays"):
+    with pytest.raises(
+        InputError,
+        match=r"has no arrays images and labels or x_test and y_test|does not hold arrays",
+    ):
         load(["data.npz"], tiny.SHAPE, tiny.CLASSES)
     Path("data.npz").write_bytes(buffer.getvalue()[:-30])
     with pytest.raises(InputError, match=r"is no \.npz file"):
@@ -160,7 +196,9 @@ def test_npz_files_that_are_damaged(line: Path) -> None:
         unnamed.getvalue(),
     ):
         Path("data.npz").write_bytes(damaged)
-        with pytest.raises(InputError, match=r"^data\.npz: (is no \.npz file, or a damaged one|has no arrays)"):
+        with pytest.raises(
+            InputError, match=r"^data\.npz: (is no \.npz file, or a damaged one|has no arrays)"
+        ):
             load(["data.npz"], tiny.SHAPE, tiny.CLASSES)
 
 
@@ -171,5 +209,7 @@ def test_labels_of_a_type_that_does_not_exist(line: Path) -> None:
     with zipfile.ZipFile("data.npz", "w") as archive:
         for name, content in contents.items():
             archive.writestr(name, content.replace(b"<i8", b"xi8"))
-    with pytest.raises(InputError, match=r"^data\.npz: the array of labels is not one row of whole numbers"):
+    with pytest.raises(
+        InputError, match=r"^data\.npz: the array of labels is not one row of whole numbers"
+    ):
         load(["data.npz"], tiny.SHAPE, tiny.CLASSES)

@@ -73,9 +73,14 @@ def test_the_time_for_a_byte_does_not_grow(name: str) -> None:
 
 @pytest.mark.parametrize("name", adversary.PIECES)
 def test_nor_does_it_where_bytes_come_one_by_one(name: str) -> None:
-    """The least that a loop of one byte costs is much; a head of 16 kB is the most that is read so."""
+    """The least that a loop of one byte costs is much; a head of 16 kB is the most that is
+    read so.
+    """
     body, pieces = adversary.PIECES[name]
-    few, many = (adversary.spent(lambda content: adversary.http(content, pieces), body(size), 3) for size in (1000, 15_000))
+    few, many = (
+        adversary.spent(lambda content: adversary.http(content, pieces), body(size), 3)
+        for size in (1000, 15_000)
+    )
     assert many < 4 * 15 * few
 
 
@@ -93,5 +98,7 @@ def test_what_is_made_up_at_random_is_read_as_fast() -> None:
             )
             body = start + unit * (2**15 // len(unit)) + end
             taken = adversary.spent(case.read, body) / len(body) * 1e6
-            slowest[name, unit] = taken if taken < SLOWEST else adversary.spent(case.read, body, 3) / len(body) * 1e6
+            slowest[name, unit] = (
+                taken if taken < SLOWEST else adversary.spent(case.read, body, 3) / len(body) * 1e6
+            )
     assert not {key: value for key, value in slowest.items() if value > SLOWEST}

@@ -1,4 +1,6 @@
-"""The page of a release in a real browser: it draws, reads pictures, asks and answers, by mouse, touch and keyboard."""
+"""The page of a release in a real browser: it draws, reads pictures, asks and answers, by mouse,
+touch and keyboard.
+"""
 
 import io
 import re
@@ -31,8 +33,18 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def rows(folder: Path, framing: str) -> Path:
     """The package of that model, for pictures on dark ground."""
-    size, pictures = {"channels": 1, "height": 28, "width": 28}, {"ground": "dark", "framing": framing}
-    return tiny.package(folder / "bright_row", tiny.model(size=(28, 28)), classes=ROWS, input=size, pictures=pictures, title="Rows & more")
+    size, pictures = (
+        {"channels": 1, "height": 28, "width": 28},
+        {"ground": "dark", "framing": framing},
+    )
+    return tiny.package(
+        folder / "bright_row",
+        tiny.model(size=(28, 28)),
+        classes=ROWS,
+        input=size,
+        pictures=pictures,
+        title="Rows & more",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +63,19 @@ def page(opened: "Page", served: Served) -> "Iterator[Page]":
 
 @contextmanager
 def behaving(opened: "Page", port: int) -> "Iterator[Page]":
-    """The page of a server once it is ready; raises `AssertionError` if it breaks its own policy or asks anybody else."""
+    """The page of a server once it is ready; raises `AssertionError` if it breaks its own policy or
+    asks anybody else.
+    """
     own = (f"http://127.0.0.1:{port}/", "data:", "blob:")
     wrong: list[str] = []
     listeners: dict[Any, Any] = {
-        "console": lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None,
+        "console": lambda message: (
+            wrong.append(message.text) if message.type in ("error", "warning") else None
+        ),
         "pageerror": lambda error: wrong.append(str(error)),
-        "request": lambda request: None if request.url.startswith(own) else wrong.append(request.url),
+        "request": lambda request: (
+            None if request.url.startswith(own) else wrong.append(request.url)
+        ),
     }
     for event, listener in listeners.items():
         opened.on(event, listener)
@@ -84,14 +102,17 @@ def draw(page: "Page", *points: tuple[float, float]) -> None:
 def answered(page: "Page") -> str:
     from playwright.sync_api import expect
 
-    expect(page.locator("#label")).not_to_have_text("–")  # and no script in a string, which the page's policy forbids
+    # and no script in a string, which the page's policy forbids
+    expect(page.locator("#label")).not_to_have_text("–")
     expect(page.locator("#answer")).to_have_attribute("aria-busy", "false")
     return page.inner_text("#label")
 
 
 def seen(page: "Page") -> Any:
     """The grey picture that the page shows as what the model sees."""
-    values = page.evaluate("[...document.querySelector('#seen').getContext('2d').getImageData(0, 0, 28, 28).data]")
+    values = page.evaluate(
+        "[...document.querySelector('#seen').getContext('2d').getImageData(0, 0, 28, 28).data]"
+    )
     return np.array(values).reshape(28, 28, 4)[..., 0]
 
 
@@ -113,10 +134,14 @@ def test_a_stroke_is_centred_and_answered(page: "Page") -> None:
 
 def test_the_page_says_what_the_release_is(page: "Page") -> None:
     assert page.title() == "Rows & more"
-    assert "On 60 test images it has never seen it answers 100.00 % right (95 % interval 98.77 % to 100.00 %)" in page.inner_text(
-        "#headline"
+    assert (
+        "On 60 test images it has never seen it answers 100.00 % right (95 % interval 98.77 % to"
+        " 100.00 %)" in page.inner_text("#headline")
     )
-    assert re.search(r"Verified when the server started: all \d+ files are as released; UNSIGNED", page.inner_text("#integrity"))
+    assert re.search(
+        r"Verified when the server started: all \d+ files are as released; UNSIGNED",
+        page.inner_text("#integrity"),
+    )
     assert page.get_by_role("link", name="Model card").get_attribute("href") == "card"
 
 
@@ -153,8 +178,17 @@ def test_by_touch(page: "Page") -> None:
     box = page.locator("#pad").bounding_box()
     assert box
     session = page.context.new_cdp_session(page)
-    for kind, share in (("touchStart", 0.2), ("touchMove", 0.4), ("touchMove", 0.8), ("touchEnd", None)):
-        points = [] if share is None else [{"x": box["x"] + share * box["width"], "y": box["y"] + box["height"] / 2}]
+    for kind, share in (
+        ("touchStart", 0.2),
+        ("touchMove", 0.4),
+        ("touchMove", 0.8),
+        ("touchEnd", None),
+    ):
+        points = (
+            []
+            if share is None
+            else [{"x": box["x"] + share * box["width"], "y": box["y"] + box["height"] / 2}]
+        )
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     assert answered(page) in ("row 13", "row 14")
     assert page.evaluate("scrollY") == 0
@@ -167,7 +201,9 @@ def png(pixels: Any) -> bytes:
 
 
 def choose(page: "Page", content: bytes, name: str = "picture.png") -> None:
-    page.locator("#file").set_input_files({"name": name, "mimeType": "image/png", "buffer": content})
+    page.locator("#file").set_input_files(
+        {"name": name, "mimeType": "image/png", "buffer": content}
+    )
 
 
 def test_a_picture_of_the_models_size_is_sent_as_it_is(page: "Page") -> None:
@@ -208,7 +244,9 @@ def another(opened: "Page") -> "Iterator[Callable[..., Page]]":
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
-def test_nothing_sticks_out(served: Served, another: "Callable[..., Page]", width: int, scheme: Any) -> None:
+def test_nothing_sticks_out(
+    served: Served, another: "Callable[..., Page]", width: int, scheme: Any
+) -> None:
     page = another(viewport={"width": width, "height": 800}, color_scheme=scheme)
     page.goto(f"http://127.0.0.1:{served.port}/")
     page.wait_for_selector("body[data-ready]")
@@ -229,7 +267,9 @@ def test_other_models_get_pictures_alone(tmp_path: Path, another: "Callable[...,
         assert answered(page) == "middle"
 
 
-def test_a_photograph_on_light_ground_is_turned_and_kept_whole(tmp_path: Path, another: "Callable[..., Page]") -> None:
+def test_a_photograph_on_light_ground_is_turned_and_kept_whole(
+    tmp_path: Path, another: "Callable[..., Page]"
+) -> None:
     with serving(package=rows(tmp_path, framing="whole")) as one:
         page = another()
         page.goto(f"http://127.0.0.1:{one.port}/")
@@ -249,7 +289,9 @@ def test_a_photograph_on_light_ground_is_turned_and_kept_whole(tmp_path: Path, a
         assert picture[20:].max() < 20
 
 
-def test_a_text_is_asked_while_it_is_written(tmp_path: Path, another: "Callable[..., Page]") -> None:
+def test_a_text_is_asked_while_it_is_written(
+    tmp_path: Path, another: "Callable[..., Page]"
+) -> None:
     """On a phone, by touch and keyboard."""
     with (
         serving(package=tinytext.package(tmp_path / "bright_row")) as one,
@@ -263,7 +305,9 @@ def test_a_text_is_asked_while_it_is_written(tmp_path: Path, another: "Callable[
         page.get_by_label("A text").fill("好 好 <b>")
         expect(page.locator("#label")).to_have_text("good")
         share = float(page.locator("#bars li.best .share").inner_text().removesuffix(" %"))
-        assert f"{share:.1f} % sure: below 90 %, the model would rather abstain" in page.inner_text("#sure")
+        assert f"{share:.1f} % sure: below 90 %, the model would rather abstain" in page.inner_text(
+            "#sure"
+        )
         page.get_by_role("button", name="Clear").tap()
         assert page.inner_text("#sure") == "Nothing asked yet."
         assert page.evaluate("document.activeElement.id") == "text"

@@ -1,4 +1,6 @@
-"""Training, command, server and page read a picture alike: turned, on white, of 8 bits, of the model's size and ground."""
+"""Training, command, server and page read a picture alike: turned, on white, of 8 bits, of the
+model's size and ground.
+"""
 
 import contextlib
 import io
@@ -56,7 +58,9 @@ def image(mode: str, size: tuple[int, int] = (28, 28), seed: int = 0) -> Image.I
         return Image.frombytes(mode, size, values[..., :3].tobytes())
     made = Image.fromarray(values, "RGBA")
     return (
-        made.convert("L").convert(mode) if mode in ("I", "F") else made.convert({"La": "LA", "RGBa": "RGBA"}.get(mode, mode)).convert(mode)
+        made.convert("L").convert(mode)
+        if mode in ("I", "F")
+        else made.convert({"La": "LA", "RGBa": "RGBA"}.get(mode, mode)).convert(mode)
     )
 
 
@@ -72,7 +76,9 @@ def turned(orientation: int) -> Image.Exif:
     return exif
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.sampled_from(MODES),
     st.sampled_from(FORMATS),
@@ -125,9 +131,16 @@ def test_an_exif_that_lies_turns_nothing(order: str) -> None:
     pixels = image("L", (28, 28))
     mark = b"II*\0" if order == "<" else b"MM\0*"
     good = mark + struct.pack(f"{order}IHHHIHH", 8, 1, ORIENTATION, 3, 1, 3, 0)
-    assert (decode(saved(pixels, exif=b"Exif\0\0" + good), (1, 28, 28))[0, 0] == np.asarray(pixels)[::-1, ::-1]).all()
+    assert (
+        decode(saved(pixels, exif=b"Exif\0\0" + good), (1, 28, 28))[0, 0]
+        == np.asarray(pixels)[::-1, ::-1]
+    ).all()
     far = mark + struct.pack(f"{order}IH", 2**31, 9)
-    huge = mark + struct.pack(f"{order}IH", 8, 65535) + struct.pack(f"{order}HHII", 0x9286, 7, 2**31, 8) * 9
+    huge = (
+        mark
+        + struct.pack(f"{order}IH", 8, 65535)
+        + struct.pack(f"{order}HHII", 0x9286, 7, 2**31, 8) * 9
+    )
     for exif in (b"", b"nonsense", good[:-6], far, huge):
         content = wrap(
             [
@@ -155,7 +168,9 @@ def test_what_is_transparent_is_laid_on_white() -> None:
         saved(colours),
         saved(colours, "WEBP", lossless=True),
         saved(Image.fromarray(np.where(alpha, grey, 7).astype(np.uint8)), transparency=7),
-        saved(Image.fromarray(np.where(alpha, 50, 7).astype(np.uint8)).convert("P"), transparency=7),
+        saved(
+            Image.fromarray(np.where(alpha, 50, 7).astype(np.uint8)).convert("P"), transparency=7
+        ),
         saved(Image.fromarray(np.where(alpha, 50 << 8, 7).astype(np.uint16)), transparency=7),
     ):
         assert (decode(content, (1, 28, 28))[0, 0] == expected).all()
@@ -209,12 +224,16 @@ def test_the_ground_of_the_data_set_is_taken_of_other_pictures() -> None:
         assert (decode(saved(Image.fromarray(own)), shape, DARK)[0, 0] == own).all()
     assert (decode(saved(Image.fromarray(255 - pixels)), shape, DARK)[0, 0] == pixels).all()
     paper = np.where(pixels > 200, 20, 180).astype(np.uint8)
-    assert (decode(saved(Image.fromarray(paper)), shape, DARK)[0, 0] == np.where(pixels > 200, 160, 0)).all()
+    assert (
+        decode(saved(Image.fromarray(paper)), shape, DARK)[0, 0] == np.where(pixels > 200, 160, 0)
+    ).all()
     light = Rules(ground="light")
     assert (decode(saved(Image.fromarray(pixels)), shape, light)[0, 0] == 255 - pixels).all()
     assert (decode(saved(Image.fromarray(255 - pixels)), shape, light)[0, 0] == 255 - pixels).all()
     colour = np.full((28, 28, 3), (250, 10, 250), np.uint8)  # of colours there is no negative
-    assert (decode(saved(Image.fromarray(colour)), (3, 28, 28), DARK)[0].transpose(1, 2, 0) == colour).all()
+    assert (
+        decode(saved(Image.fromarray(colour)), (3, 28, 28), DARK)[0].transpose(1, 2, 0) == colour
+    ).all()
     array = io.BytesIO()
     np.save(array, 255 - pixels[None])
     assert (decode(array.getvalue(), shape, DARK) == 255 - pixels).all()  # pixels are what they are
@@ -238,7 +257,9 @@ def test_a_drawing_is_centred_as_the_digits_were(size: tuple[int, int]) -> None:
 def test_a_whole_picture_is_framed_by_its_ground() -> None:
     wide = np.full((100, 200), 250, np.uint8)
     wide[40:60] = 10
-    found = decode(saved(Image.fromarray(wide)), (1, 28, 28), Rules(ground="dark", framing="whole"))[0, 0]
+    found = decode(
+        saved(Image.fromarray(wide)), (1, 28, 28), Rules(ground="dark", framing="whole")
+    )[0, 0]
     assert found[:11].max() < 20
     assert found[13:15].min() > 200
     assert found[17:].max() < 20
@@ -246,7 +267,9 @@ def test_a_whole_picture_is_framed_by_its_ground() -> None:
 
 def _many(chunk: bytes) -> Callable[[int], bytes]:
     pixels = zlib.compress(bytes(28 * 29))
-    return lambda size: png_of(pixels)[:33] + wrap([(chunk, b"")])[8:] * (size // 12) + png_of(pixels)[33:]
+    return lambda size: (
+        png_of(pixels)[:33] + wrap([(chunk, b"")])[8:] * (size // 12) + png_of(pixels)[33:]
+    )
 
 
 def _segments(segment: bytes) -> Callable[[int], bytes]:

@@ -1,4 +1,6 @@
-"""Predictions are right whatever the batch, and what is not an image of the model is refused with a remedy."""
+"""Predictions are right whatever the batch, and what is not an image of the model is refused with a
+remedy.
+"""
 
 import math
 from pathlib import Path
@@ -48,7 +50,11 @@ def test_shape_and_memory_order_do_not_matter(predictor: Predictor) -> None:
 
 
 def test_large_logits_do_not_overflow(tmp_path: Path) -> None:
-    probabilities = Predictor(tiny.package(tmp_path / "bright_row", tiny.model(scale=1e6))).predict(tiny.images(3)).probabilities
+    probabilities = (
+        Predictor(tiny.package(tmp_path / "bright_row", tiny.model(scale=1e6)))
+        .predict(tiny.images(3))
+        .probabilities
+    )
     assert np.isfinite(probabilities).all()
 
 
@@ -65,7 +71,10 @@ def test_large_logits_do_not_overflow(tmp_path: Path) -> None:
         (None, "NoneType"),
         (tiny.images(1)[0, 0], r"one image without a batch: give images\[None\]"),
         (tiny.images(2).transpose(0, 2, 3, 1), r"transpose\(0, 3, 1, 2\)"),
-        (tiny.images(2).transpose(0, 1, 3, 2), r"\[2, 1, 4, 3\], the model takes \[n, 1, 3, 4\] or \[n, 3, 4\]; resize"),
+        (
+            tiny.images(2).transpose(0, 1, 3, 2),
+            r"\[2, 1, 4, 3\], the model takes \[n, 1, 3, 4\] or \[n, 3, 4\]; resize",
+        ),
         (np.zeros((2, 3, 3, 4), np.uint8), "the model takes"),
         (np.zeros((2, 1, 1, 3, 4), np.uint8), "the model takes"),
         (np.uint8(3), "uint8; give a numpy array"),
@@ -73,7 +82,9 @@ def test_large_logits_do_not_overflow(tmp_path: Path) -> None:
         (np.zeros((0, 3, 4), np.uint8), "no image in it"),
     ],
 )
-def test_anything_else_is_refused_with_a_remedy(predictor: Predictor, images: Any, message: str) -> None:
+def test_anything_else_is_refused_with_a_remedy(
+    predictor: Predictor, images: Any, message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         predictor.predict(images)
 
@@ -93,7 +104,9 @@ def test_an_answer_that_is_no_number_is_no_answer(tmp_path: Path) -> None:
         predictor.predict(tiny.images(1))
 
 
-def test_the_bytes_that_were_checked_are_the_ones_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bytes_that_were_checked_are_the_ones_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     package = tiny.package(tmp_path / "bright_row")
 
     def verified_then_changed(folder: Path) -> dict[str, bytes]:

@@ -16,9 +16,16 @@ GROUPS = {
     "v2": ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "250000 100000\n"}, 3),
     "half": ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/cpu.max": "50000 100000\n"}, 1),
     "unlimited": ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "max 100000\n"}, 0),
-    "more than there are": ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "6400000 100000\n"}, 0),
+    "more than there are": (
+        {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "6400000 100000\n"},
+        0,
+    ),
     "nested": (
-        {"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/cpu.max": "100000 50000\n", "sys/fs/cgroup/a/b/cpu.max": "max 100000\n"},
+        {
+            "proc/self/cgroup": "0::/a/b\n",
+            "sys/fs/cgroup/a/cpu.max": "100000 50000\n",
+            "sys/fs/cgroup/a/b/cpu.max": "max 100000\n",
+        },
         2,
     ),
     "v1": (
@@ -41,7 +48,9 @@ GROUPS = {
 
 
 @pytest.mark.parametrize("name", GROUPS)
-def test_threads_follow_the_quota_of_a_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_threads_follow_the_quota_of_a_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     files, cores = GROUPS[name]
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
     root = tree(tmp_path, files)
@@ -50,11 +59,15 @@ def test_threads_follow_the_quota_of_a_container(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize(("asked", "taken"), [(0, 2), (5, 5)])
-def test_the_predictor_takes_as_many_unless_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: int, taken: int) -> None:
+def test_the_predictor_takes_as_many_unless_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: int, taken: int
+) -> None:
     made: list[int] = []
     real = onnxruntime.InferenceSession
 
-    def session(content: bytes, options: onnxruntime.SessionOptions, providers: list[str]) -> object:
+    def session(
+        content: bytes, options: onnxruntime.SessionOptions, providers: list[str]
+    ) -> object:
         made.append(options.intra_op_num_threads)
         return real(content, options, providers)
 

@@ -1,4 +1,6 @@
-"""Bytes, time and connections are bounded before anything is parsed, and what was taken in is answered."""
+"""Bytes, time and connections are bounded before anything is parsed, and what was taken in is
+answered.
+"""
 
 import re
 import socket
@@ -50,7 +52,9 @@ def port() -> Iterator[int]:
 
 
 def test_requests_sent_at_once_are_answered_in_order(port: int) -> None:
-    sent = b"".join(b"GET /%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % number for number in range(200))
+    sent = b"".join(
+        b"GET /%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % number for number in range(200)
+    )
     answers = told(port, sent)
     positions = [answers.index(b"GET /%d " % number) for number in range(200)]
     assert positions == sorted(positions)
@@ -59,10 +63,18 @@ def test_requests_sent_at_once_are_answered_in_order(port: int) -> None:
 
 def test_bodies_in_pieces_and_in_chunks(port: int) -> None:
     with client(port) as one:
-        for piece in (b"POST /x HTTP/1.1\r\nHo", b"st: localhost\r\nContent-Length: 6\r", b"\n\r\nabc", b"def"):
+        for piece in (
+            b"POST /x HTTP/1.1\r\nHo",
+            b"st: localhost\r\nContent-Length: 6\r",
+            b"\n\r\nabc",
+            b"def",
+        ):
             one.sendall(piece)
         assert one.recv(999).endswith(b"POST /x abcdef")
-        one.sendall(b"POST /y HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+        one.sendall(
+            b"POST /y HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding:"
+            b" chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+        )
         assert one.recv(999).endswith(b"POST /y abcde")
 
 
@@ -82,14 +94,19 @@ def test_nor_does_one_that_is_refused(port: int) -> None:
 
 def test_a_client_that_waits_for_100_gets_it(port: int) -> None:
     with client(port) as one:
-        one.sendall(b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        one.sendall(
+            b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect:"
+            b" 100-continue\r\n\r\n"
+        )
         assert one.recv(99) == b"HTTP/1.1 100 Continue\r\n\r\n"
         one.sendall(b"ok")
         assert one.recv(999).endswith(b"POST /x ok")
 
 
 def test_an_offer_to_upgrade_is_ignored(port: int) -> None:
-    upgrade = b"GET /first HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    upgrade = (
+        b"GET /first HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    )
     answers = told(port, upgrade + GET)
     assert answers.count(b"HTTP/1.1 200 OK") == 2
 
@@ -101,12 +118,20 @@ def test_a_thousand_offers_at_once_are_ignored_too(port: int) -> None:
 
 @pytest.mark.parametrize(
     ("length", "body"),
-    [(b"Content-Length: 5", b"a\r\nbc"), (b"Transfer-Encoding: chunked", b"5\r\na\r\nbc\r\n0\r\n\r\n")],
+    [
+        (b"Content-Length: 5", b"a\r\nbc"),
+        (b"Transfer-Encoding: chunked", b"5\r\na\r\nbc\r\n0\r\n\r\n"),
+    ],
 )
 @pytest.mark.parametrize("pieces", [False, True])
-def test_a_body_that_comes_with_an_offer_to_upgrade_is_read(port: int, length: bytes, body: bytes, pieces: bool) -> None:
+def test_a_body_that_comes_with_an_offer_to_upgrade_is_read(
+    port: int, length: bytes, body: bytes, pieces: bool
+) -> None:
     """So does Java's client send every first request of a connection."""
-    head = b"POST /first?x HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n" + length + b"\r\n\r\n"
+    head = (
+        b"POST /first?x HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade,"
+        b" HTTP2-Settings\r\nUpgrade: h2c\r\n" + length + b"\r\n\r\n"
+    )
     with client(port) as one:
         for piece in (head[:-1], head[-1:], body[:3], body[3:]) if pieces else (head + body,):
             one.sendall(piece)
@@ -128,17 +153,52 @@ def test_a_body_that_comes_with_an_offer_to_upgrade_is_read(port: int, length: b
         (b"GET /x HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", b"400"),
         (b"GET /x HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n", b"421"),
         (b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\n\r\n", b"413"),
-        (b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + b"9" * 30 + b"\r\n\r\n", b"4"),
-        (b"POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3ea\r\n" + b"a" * 1002 + b"\r\n", b"413"),
-        (b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\na", b"415"),
-        (b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", b"400"),
-        (b"POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", b"400"),
-        (b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na", b"400"),
+        (
+            b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + b"9" * 30 + b"\r\n\r\n",
+            b"4",
+        ),
+        (
+            b"POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3ea\r\n"
+            + b"a" * 1002
+            + b"\r\n",
+            b"413",
+        ),
+        (
+            (
+                b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length:"
+                b" 1\r\n\r\na"
+            ),
+            b"415",
+        ),
+        (
+            (
+                b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding:"
+                b" chunked\r\n\r\n"
+            ),
+            b"400",
+        ),
+        (
+            (
+                b"POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding:"
+                b" chunked\r\nContent-Length: 1\r\n\r\n"
+            ),
+            b"400",
+        ),
+        (
+            (
+                b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length:"
+                b" 1\r\n\r\na"
+            ),
+            b"400",
+        ),
         (b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1, 1\r\n\r\na", b"400"),
         (b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: +1\r\n\r\na", b"400"),
         (b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length : 1\r\n\r\na", b"400"),
         (b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length:\r\n 1\r\n\r\na", b"400"),
-        (CHUNKED.replace(b"chunked", b"chunked\r\nTransfer-Encoding: chunked") + b"0\r\n\r\n", b"400"),
+        (
+            CHUNKED.replace(b"chunked", b"chunked\r\nTransfer-Encoding: chunked") + b"0\r\n\r\n",
+            b"400",
+        ),
         (CHUNKED.replace(b"chunked", b"xchunked") + b"0\r\n\r\n", b"501"),
         (CHUNKED.replace(b"chunked", b"chunked, identity") + b"0\r\n\r\n", b"400"),
         (CHUNKED.replace(b"chunked", b"gzip, chunked") + b"0\r\n\r\n", b"501"),
@@ -147,7 +207,13 @@ def test_a_body_that_comes_with_an_offer_to_upgrade_is_read(port: int, length: b
         (CHUNKED + b"0x1\r\na\r\n0\r\n\r\n", b"400"),
         (CHUNKED + b"1\r\nab\r\n0\r\n\r\n", b"400"),
         (b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n", b"405"),
-        (b"CONNECT x:1 HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\nConnection: Upgrade\r\nContent-Length: 9\r\n\r\nGET / HTT", b"405"),
+        (
+            (
+                b"CONNECT x:1 HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\nConnection:"
+                b" Upgrade\r\nContent-Length: 9\r\n\r\nGET / HTT"
+            ),
+            b"405",
+        ),
         (b"GET /x\r\n\r\n", b"400"),
         (b"GET /x HTTP/2.0\r\nHost: localhost\r\n\r\n", b"400"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"400"),
@@ -205,7 +271,12 @@ def wait(condition: object, seconds: float = 10) -> None:
 
 @pytest.mark.parametrize(
     "sent",
-    [b"", b"GET /x HT", b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc", GET],
+    [
+        b"",
+        b"GET /x HT",
+        b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc",
+        GET,
+    ],
     ids=["silent", "half a head", "half a body", "idle"],
 )
 def test_slow_clients_are_closed(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +320,11 @@ def test_a_client_that_does_not_read_is_closed(monkeypatch: pytest.MonkeyPatch) 
 def test_more_connections_than_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where all are at work, there is no room."""
     held: list[Reply] = []
-    with serving(lambda _, reply: held.append(reply), max_connections=2) as one, client(one.port) as first, client(one.port) as second:
+    with (
+        serving(lambda _, reply: held.append(reply), max_connections=2) as one,
+        client(one.port) as first,
+        client(one.port) as second,
+    ):
         first.sendall(GET)
         second.sendall(GET)
         wait(lambda: len(held) == 2)
@@ -280,11 +355,17 @@ def test_idle_connections_make_room_the_oldest_first() -> None:
 
 def test_clients_that_send_half_a_request_make_room_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "ARRIVAL_SECONDS", -1.0)  # a clock of whole milliseconds
-    with serving(echo, max_connections=2) as one, client(one.port) as first, client(one.port) as second:
+    with (
+        serving(echo, max_connections=2) as one,
+        client(one.port) as first,
+        client(one.port) as second,
+    ):
         for two, sent in ((first, CHUNKED), (second, GET[:9])):
             two.sendall(sent)
             wait(lambda: any(connection.state != "idle" for connection in one.service.connections))
-        wait(lambda: {connection.state for connection in one.service.connections} == {"head", "body"})
+        wait(
+            lambda: {connection.state for connection in one.service.connections} == {"head", "body"}
+        )
         assert told(one.port, GET).startswith(b"HTTP/1.1 200")
         assert first.recv(9) == b""
 
@@ -304,7 +385,10 @@ def test_trailers_are_no_headers() -> None:
         seen.append(request.headers)
         reply(Response(200, b""))
 
-    trailers = b"Content-Type: text/csv\r\nX-Request-Id: 1\r\nInference-Header-Content-Length: 1\r\nHost: x\r\n\r\n"
+    trailers = (
+        b"Content-Type: text/csv\r\nX-Request-Id: 1\r\nInference-Header-Content-Length: 1\r\nHost:"
+        b" x\r\n\r\n"
+    )
     with serving(handle) as one:
         told(one.port, CHUNKED + b"0\r\n" + trailers)
     assert seen == [{b"host": b"localhost", b"transfer-encoding": b"chunked"}]
@@ -322,7 +406,16 @@ def test_trailers_are_no_headers() -> None:
         b"0\r\n" + b"X" * 30_000,
         b"0;" + b"x" * 30_000,
     ],
-    ids=["extension", "extensions", "short extensions", "zeros", "trailers", "trailer", "name of a trailer", "last extension"],
+    ids=[
+        "extension",
+        "extensions",
+        "short extensions",
+        "zeros",
+        "trailers",
+        "trailer",
+        "name of a trailer",
+        "last extension",
+    ],
 )
 @pytest.mark.parametrize("pieces", [300_000, 1000])
 def test_what_stands_around_chunks_is_bounded(around: bytes, pieces: int) -> None:
@@ -344,7 +437,10 @@ def test_what_stands_around_chunks_is_bounded(around: bytes, pieces: int) -> Non
 @pytest.mark.parametrize("chunk", [1, 7, 300])
 def test_small_chunks_are_no_reason_to_refuse(chunk: int) -> None:
     content = bytes(range(256)) * 200
-    pieces = b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in (content[at : at + chunk] for at in range(0, len(content), chunk)))
+    pieces = b"".join(
+        b"%x\r\n%b\r\n" % (len(one), one)
+        for one in (content[at : at + chunk] for at in range(0, len(content), chunk))
+    )
     with serving(echo) as one:
         assert told(one.port, CHUNKED + pieces + b"0\r\n\r\n").endswith(b"POST /x " + content)
 
@@ -368,7 +464,10 @@ def test_http_1_0_closes_unless_it_is_asked_not_to(port: int, host: bytes) -> No
 
 def test_an_offer_of_http_1_0_stays_http_1_0(port: int) -> None:
     """It gets no 100 Continue, which it would not understand, and may keep its connection."""
-    head = b"POST /x HTTP/1.0\r\nConnection: Upgrade, keep-alive\r\nUpgrade: h2c\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+    head = (
+        b"POST /x HTTP/1.0\r\nConnection: Upgrade, keep-alive\r\nUpgrade: h2c\r\nExpect:"
+        b" 100-continue\r\nContent-Length: 2\r\n\r\n"
+    )
     with client(port) as one:
         for _ in range(2):
             one.sendall(head + b"ab")
@@ -391,7 +490,9 @@ def test_an_offer_of_http_1_0_stays_http_1_0(port: int) -> None:
 )
 def test_a_whole_address_is_served_by_its_own_host(port: int, target: bytes, path: bytes) -> None:
     for host in (b"localhost", b"evil.example"):  # RFC 9112, 3.2.2: the field is ignored
-        assert told(port, b"GET %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (target, host)).endswith(b"GET %b " % path)
+        assert told(port, b"GET %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (target, host)).endswith(
+            b"GET %b " % path
+        )
 
 
 def test_every_answer_has_its_date(port: int) -> None:
@@ -403,7 +504,9 @@ def test_every_answer_has_its_date(port: int) -> None:
 
 
 def test_nothing_is_read_behind_a_request_that_closes(port: int) -> None:
-    answer = told(port, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + GET + b"nonsense")
+    answer = told(
+        port, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + GET + b"nonsense"
+    )
     assert answer.count(b"HTTP/1.1 ") == 1
     assert answer.endswith(b"GET /x ")
 
@@ -421,7 +524,9 @@ def test_a_head_behind_a_body_is_bounded_too(port: int) -> None:
 
 def test_who_waits_for_100_behind_another_request_gets_it_in_turn() -> None:
     held: list[Reply] = []
-    expecting = b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    expecting = (
+        b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    )
     with serving(lambda _, reply: held.append(reply)) as one, client(one.port) as two:
         two.sendall(GET + expecting)
         wait(lambda: len(held) == 1)
@@ -451,7 +556,9 @@ def test_a_fault_of_ours_costs_one_answer(capfd: pytest.CaptureFixture[str]) -> 
 
 
 def test_stopping_answers_what_was_begun() -> None:
-    """A request at work, one that is half sent, and an idle connection, when the server is told to stop."""
+    """A request at work, one that is half sent, and an idle connection, when the server is told to
+    stop.
+    """
     held: list[Reply] = []
     idle = b"GET /idle HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -469,12 +576,19 @@ def test_stopping_answers_what_was_begun() -> None:
             one.service.loop.call_soon_threadsafe(reply, Response(200, b"fine"))
 
     with serving(handle) as one:
-        working, half, resting = (socket.create_connection(("127.0.0.1", one.port), timeout=10) for _ in range(3))
+        working, half, resting = (
+            socket.create_connection(("127.0.0.1", one.port), timeout=10) for _ in range(3)
+        )
         resting.sendall(idle)
         assert resting.recv(999).endswith(b"idle")
         working.sendall(GET)
         half.sendall(GET[:-2])
-        wait(lambda: len(held) == 1 and any(connection.state == "head" for connection in one.service.connections))
+        wait(
+            lambda: (
+                len(held) == 1
+                and any(connection.state == "head" for connection in one.service.connections)
+            )
+        )
         freeing = threading.Thread(target=free)
         freeing.start()
     freeing.join(10)

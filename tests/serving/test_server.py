@@ -1,4 +1,6 @@
-"""The addresses of a server: what each answers, to a browser, a program, MLflow's clients and Triton's own."""
+"""The addresses of a server: what each answers, to a browser, a program, MLflow's clients and
+Triton's own.
+"""
 
 import io
 import json
@@ -48,29 +50,48 @@ def npy(images: Any) -> bytes:
 
 @pytest.mark.parametrize(
     "body",
-    [{"images": IMAGES.tolist()}, {"images": IMAGES[:, 0].tolist()}, {"images": IMAGES.reshape(4, -1).tolist(), "abstain": False}],
+    [
+        {"images": IMAGES.tolist()},
+        {"images": IMAGES[:, 0].tolist()},
+        {"images": IMAGES.reshape(4, -1).tolist(), "abstain": False},
+    ],
 )
 def test_predict_takes_lists(served: Served, body: Any) -> None:
     status, answer, _ = served.ask("POST", "/predict", body)
     assert (status, labels(answer)) == (200, ["top", "middle", "bottom", "top"])
     for one in answer["predictions"]:
-        assert one["probability"] == one["probabilities"][one["label"]] == max(one["probabilities"].values())
+        assert (
+            one["probability"]
+            == one["probabilities"][one["label"]]
+            == max(one["probabilities"].values())
+        )
         assert abs(sum(one["probabilities"].values()) - 1) < 1e-5
 
 
 def test_predict_answers_as_the_predictor_does(served: Served, package: Path) -> None:
     _, answer, _ = served.ask("POST", "/predict", {"images": IMAGES.tolist()})
     expected = Predictor(package).predict(IMAGES).probabilities
-    assert np.abs(np.array([list(one["probabilities"].values()) for one in answer["predictions"]]) - expected).max() < 1e-6
+    assert (
+        np.abs(
+            np.array([list(one["probabilities"].values()) for one in answer["predictions"]])
+            - expected
+        ).max()
+        < 1e-6
+    )
 
 
 def test_predict_takes_one_image_and_files(served: Served) -> None:
     assert labels(served.ask("POST", "/predict", {"image": IMAGES[1, 0].tolist()})[1]) == ["middle"]
-    assert labels(served.ask("POST", "/predict", npy(IMAGES), content_type="application/x-npy")[1])[2] == "bottom"
+    assert (
+        labels(served.ask("POST", "/predict", npy(IMAGES), content_type="application/x-npy")[1])[2]
+        == "bottom"
+    )
     buffer = io.BytesIO()
     Image.fromarray(IMAGES[2, 0]).save(buffer, "PNG")
     for kind in ("image/png", "application/octet-stream"):
-        assert labels(served.ask("POST", "/predict", buffer.getvalue(), content_type=kind)[1]) == ["bottom"]
+        assert labels(served.ask("POST", "/predict", buffer.getvalue(), content_type=kind)[1]) == [
+            "bottom"
+        ]
 
 
 def test_the_page_is_told_what_the_model_sees_of_a_picture(served: Served) -> None:
@@ -92,7 +113,10 @@ def test_a_label_is_withheld_when_asked_for(served: Served) -> None:
     unsure = {"image": np.full((3, 4), 7).tolist()}
     _, answer, _ = served.ask("POST", "/predict", unsure)
     assert (labels(answer), answer["predictions"][0]["abstains"]) == (["top"], True)
-    for path, body in (("/predict?abstain=true", unsure), ("/predict", {**unsure, "abstain": True})):
+    for path, body in (
+        ("/predict?abstain=true", unsure),
+        ("/predict", {**unsure, "abstain": True}),
+    ):
         _, answer, _ = served.ask("POST", path, body)
         assert (labels(answer), answer["predictions"][0]["abstains"]) == ([None], True)
     sure = {"image": (np.eye(3, 4, dtype=int) * 0 + np.array([[255], [0], [0]])).tolist()}
@@ -121,21 +145,53 @@ def test_invocations_as_mlflow_is_asked(served: Served, body: Any) -> None:
         ("/predict", b"x", "text/plain", 415, "Content-Type is not read"),
         ("/invocations", b"x", "text/csv", 415, "Content-Type is not read"),
         ("/predict", b"x", "image/png", 400, "the body: is of no known kind"),
-        ("/predict", npy(np.zeros((2, 5, 5), np.uint8)), "application/x-npy", 400, "the model takes"),
-        ("/predict", npy(np.zeros((257, 3, 4), np.uint8)), "application/x-npy", 400, "send 256 at once"),
-        ("/predict", b"{}", "application/json", 400, "give the images under one of the keys images, image"),
-        ("/predict", b'{"images": [], "image": []}', "application/json", 400, "under one of the keys"),
+        (
+            "/predict",
+            npy(np.zeros((2, 5, 5), np.uint8)),
+            "application/x-npy",
+            400,
+            "the model takes",
+        ),
+        (
+            "/predict",
+            npy(np.zeros((257, 3, 4), np.uint8)),
+            "application/x-npy",
+            400,
+            "send 256 at once",
+        ),
+        (
+            "/predict",
+            b"{}",
+            "application/json",
+            400,
+            "give the images under one of the keys images, image",
+        ),
+        (
+            "/predict",
+            b'{"images": [], "image": []}',
+            "application/json",
+            400,
+            "under one of the keys",
+        ),
         ("/predict", b'{"image": [[1]]}', "application/json", 400, "has the shape"),
         ("/predict?abstain=perhaps", b'{"image": [[1]]}', "application/json", 400, "abstain=true"),
         ("/predict", b'{"image": [[1]], "abstain": 1}', "application/json", 400, "true or false"),
         ("/invocations", b'{"dataframe_records": []}', "application/json", 400, "dataframe_split"),
         ("/v2/models/bright-row/infer", b"{}", "application/json", 400, "exactly one input"),
         ("/v2/models/other/infer", b"{}", "application/json", 404, "the model is bright-row"),
-        ("/v2/repository/models/bright-row/unload", b"{}", "application/json", 404, "nothing at this address"),
+        (
+            "/v2/repository/models/bright-row/unload",
+            b"{}",
+            "application/json",
+            404,
+            "nothing at this address",
+        ),
         ("/metrics", b"{}", "application/json", 405, "takes GET alone"),
     ],
 )
-def test_refusals_say_what_to_do(served: Served, path: str, body: bytes, kind: str, status: int, message: str) -> None:
+def test_refusals_say_what_to_do(
+    served: Served, path: str, body: bytes, kind: str, status: int, message: str
+) -> None:
     found, answer, _ = served.ask("POST", path, body, content_type=kind)
     assert found == status
     assert message in answer["error"]
@@ -160,7 +216,12 @@ def test_what_is_asked_of_the_server_as_a_whole(served: Served) -> None:
 def test_the_release_tells_of_itself(served: Served) -> None:
     assert served.ask("GET", "/card")[1] == b"# A card\n"
     about = served.ask("GET", "/about")[1]
-    assert (about["accuracy"]["n"], about["threshold"], about["kind"], about["pictures"]) == (60, 0.9, "image", {})
+    assert (about["accuracy"]["n"], about["threshold"], about["kind"], about["pictures"]) == (
+        60,
+        0.9,
+        "image",
+        {},
+    )
     assert about["integrity"].endswith("files are as released; UNSIGNED")
     assert served.ask("GET", "/ping")[0] == served.ask("HEAD", "/health")[0] == 200
 
@@ -181,7 +242,9 @@ def test_metrics_count(package: Path) -> None:
     assert samples["http_requests_total", ("route", "/predict"), ("status", "200")] == 3
     assert samples["http_requests_total", ("route", "/predict"), ("status", "400")] == 1
     assert samples["http_request_duration_seconds_count", ("route", "/predict")] == 4
-    assert samples["http_request_duration_seconds_bucket", ("le", "+Inf"), ("route", "/predict")] == 4
+    assert (
+        samples["http_request_duration_seconds_bucket", ("le", "+Inf"), ("route", "/predict")] == 4
+    )
     assert samples[("model_batch_images_sum",)] == 12
     assert samples["model_info", ("name", "bright-row"), ("version", "1.2.0rc1")] == 1
 
@@ -194,15 +257,23 @@ def test_openapi_is_valid_and_complete(served: Served) -> None:
     assert document["openapi"] == "3.1.0"
     for path, operations in document["paths"].items():
         for method in operations:
-            assert served.ask(method.upper(), path, b"" if method == "post" else None)[0] in (200, 400, 415)
+            assert served.ask(method.upper(), path, b"" if method == "post" else None)[0] in (
+                200,
+                400,
+                415,
+            )
     schemas = {"components": document["components"]}
     for name, schema in document["components"]["schemas"].items():
         Draft202012Validator.check_schema(schema)
         del name
     answer = served.ask("POST", "/predict", {"images": IMAGES.tolist()})[1]
     Draft202012Validator({"$ref": "#/components/schemas/Predictions", **schemas}).validate(answer)
-    Draft202012Validator({"$ref": "#/components/schemas/Images", **schemas}).validate(IMAGES.tolist())
-    assert not Draft202012Validator({"$ref": "#/components/schemas/Images", **schemas}).is_valid([[256] * 12])
+    Draft202012Validator({"$ref": "#/components/schemas/Images", **schemas}).validate(
+        IMAGES.tolist()
+    )
+    assert not Draft202012Validator({"$ref": "#/components/schemas/Images", **schemas}).is_valid(
+        [[256] * 12]
+    )
 
 
 @pytest.mark.slow
@@ -219,27 +290,46 @@ def test_tritons_own_client(served: Served, package: Path) -> None:
         assert client.is_model_ready("bright-row", "1.2.0rc1")
         assert not client.is_model_ready("other")
         assert client.get_server_metadata()["extensions"] == ["binary_tensor_data"]
-        assert client.get_model_metadata("bright-row")["inputs"] == [{"name": "images", "datatype": "UINT8", "shape": [-1, 1, 3, 4]}]
+        assert client.get_model_metadata("bright-row")["inputs"] == [
+            {"name": "images", "datatype": "UINT8", "shape": [-1, 1, 3, 4]}
+        ]
         expected = Predictor(package).predict(IMAGES)
         for sent in (True, False):
             tensor = triton.InferInput("images", list(IMAGES.shape), "UINT8")
             tensor.set_data_from_numpy(IMAGES, binary_data=sent)
             for outputs in (
                 None,
-                [triton.InferRequestedOutput(name, binary_data=binary) for name in ("label", "probabilities") for binary in (True,)],
-                [triton.InferRequestedOutput(name, binary_data=False) for name in ("label", "probabilities")],
+                [
+                    triton.InferRequestedOutput(name, binary_data=binary)
+                    for name in ("label", "probabilities")
+                    for binary in (True,)
+                ],
+                [
+                    triton.InferRequestedOutput(name, binary_data=False)
+                    for name in ("label", "probabilities")
+                ],
             ):
                 result = client.infer("bright-row", [tensor], outputs=outputs, request_id="a-1")
                 assert result.get_response()["id"] == "a-1"
-                found = [label.decode() if isinstance(label, bytes) else label for label in result.as_numpy("label")]
+                found = [
+                    label.decode() if isinstance(label, bytes) else label
+                    for label in result.as_numpy("label")
+                ]
                 assert found == expected.labels
-                assert np.abs(result.as_numpy("probabilities") - expected.probabilities).max() < 1e-6
+                assert (
+                    np.abs(result.as_numpy("probabilities") - expected.probabilities).max() < 1e-6
+                )
         unsure = np.full((1, *tiny.SHAPE), 7, np.uint8)
         tensor = triton.InferInput("images", list(unsure.shape), "UINT8")
         tensor.set_data_from_numpy(unsure)
-        assert client.infer("bright-row", [tensor], parameters={"abstain": True}).as_numpy("label").tolist() == [b""]
+        assert client.infer("bright-row", [tensor], parameters={"abstain": True}).as_numpy(
+            "label"
+        ).tolist() == [b""]
         with pytest.raises(triton.InferenceServerException, match="correct its name"):
-            client.infer("bright-row", [triton.InferInput("x", [1, 1, 3, 4], "UINT8").set_data_from_numpy(unsure)])
+            client.infer(
+                "bright-row",
+                [triton.InferInput("x", [1, 1, 3, 4], "UINT8").set_data_from_numpy(unsure)],
+            )
         client.close()
 
 
@@ -279,11 +369,15 @@ def test_requests_that_come_together_go_together(loop: Loop) -> None:
         batcher.submit(image[None], answers.append)
     loop.run()
     assert calls == [3]
-    assert [answer.tolist() for answer in answers] == [[image[0, 0, :2].tolist()] for image in IMAGES[:3]]
+    assert [answer.tolist() for answer in answers] == [
+        [image[0, 0, :2].tolist()] for image in IMAGES[:3]
+    ]
     batcher.stop()
 
 
-def test_a_batch_takes_no_longer_than_its_bound(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_takes_no_longer_than_its_bound(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls: list[int] = []
     batcher = Batcher(lambda images: np.zeros((len(images), 2), np.float32), calls.append)
     batcher._seconds = batching.LATENCY_SECONDS / 2
@@ -372,7 +466,9 @@ def test_one_that_waits_too_long_is_given_up(loop: Loop) -> None:
 
 
 def test_long_calls_leave_the_loop_free(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the thread is at the model, the server goes on answering, and refuses before it parses."""
+    """While the thread is at the model, the server goes on answering, and refuses before it
+    parses.
+    """
     monkeypatch.setattr(batching, "INLINE_SECONDS", 0)
     monkeypatch.setattr(server, "REFUSAL_SECONDS", 0.01)
     release = threading.Event()
@@ -401,7 +497,9 @@ def test_long_calls_leave_the_loop_free(package: Path, monkeypatch: pytest.Monke
             assert one.ask("GET", "/ping")[0] == 200
         batcher._seconds = 0.9
         for path in ("/predict", "/invocations", "/v2/models/bright-row/infer"):
-            status, answer, headers = one.ask("POST", path, b"no JSON", content_type="application/json")
+            status, answer, headers = one.ask(
+                "POST", path, b"no JSON", content_type="application/json"
+            )
             assert (status, headers["retry-after"]) == (503, "8")  # 8 examples of 0.9 s
             assert "try again in 8 seconds" in answer["error"]
         release.set()
@@ -411,12 +509,23 @@ def test_long_calls_leave_the_loop_free(package: Path, monkeypatch: pytest.Monke
 
 
 def test_a_model_that_fails_is_a_500(tmp_path: Path) -> None:
-    with serving(package=tiny.package(tmp_path / "bright_row", tiny.model(scale=float("nan")))) as one:
+    with serving(
+        package=tiny.package(tmp_path / "bright_row", tiny.model(scale=float("nan")))
+    ) as one:
         for path, body in (
             ("/predict", {"images": IMAGES.tolist()}),
             (
                 "/v2/models/bright-row/infer",
-                {"inputs": [{"name": "images", "datatype": "UINT8", "shape": [4, 12], "data": IMAGES.ravel().tolist()}]},
+                {
+                    "inputs": [
+                        {
+                            "name": "images",
+                            "datatype": "UINT8",
+                            "shape": [4, 12],
+                            "data": IMAGES.ravel().tolist(),
+                        }
+                    ]
+                },
             ),
         ):
             status, answer, _ = one.ask("POST", path, body)
@@ -426,7 +535,9 @@ def test_a_model_that_fails_is_a_500(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_with_0_after_the_last_answer(package: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_it_with_0_after_the_last_answer(
+    package: Path, number: signal.Signals
+) -> None:
     body = json.dumps({"images": IMAGES.tolist()}).encode()
     with process(package) as (started, port):
         connections = [HTTPConnection("127.0.0.1", port, timeout=10) for _ in range(8)]
@@ -454,7 +565,14 @@ def test_a_port_that_is_taken_and_a_damaged_package(package: Path, tmp_path: Pat
 
     def serve(folder: Path, port: int) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "bright_row", "serve", "--port", str(port)]
-        return subprocess.run(command, env={"PYTHONPATH": str(folder.parent)}, capture_output=True, text=True, check=False, timeout=30)
+        return subprocess.run(
+            command,
+            env={"PYTHONPATH": str(folder.parent)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ended = serve(package, taken.getsockname()[1])

@@ -55,14 +55,18 @@ def test_every_byte_of_the_folder_counts(release: tuple[Path, Path, Path]) -> No
 
 
 def _same(one: bytes, other: bytes) -> bool:
-    """Whether two signatures say the same: the file has parts, such as a media type, that nothing rests on."""
+    """Whether two signatures say the same: the file has parts, such as a media type, that nothing
+    rests on.
+    """
     try:
         return bool(json.loads(one)["dsseEnvelope"] == json.loads(other)["dsseEnvelope"])
     except (ValueError, KeyError):
         return False
 
 
-def test_files_added_missing_renamed_and_linked(release: tuple[Path, Path, Path], tmp_path: Path) -> None:
+def test_files_added_missing_renamed_and_linked(
+    release: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
     _, folder, _ = release
     card = folder / "MODEL_CARD.md"
     (folder / ".gitignore").touch()
@@ -78,7 +82,9 @@ def test_files_added_missing_renamed_and_linked(release: tuple[Path, Path, Path]
         check(*release)
 
 
-def test_another_package_than_the_signed_one(release: tuple[Path, Path, Path], tmp_path: Path) -> None:
+def test_another_package_than_the_signed_one(
+    release: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
     other = tiny.package(tmp_path / "other/bright_row", tiny.model(scale=-0.1))
     with pytest.raises(IntegrityError, match="what is installed here is not the wheel in"):
         check(other, *release[1:])
@@ -91,7 +97,10 @@ def test_another_key(release: tuple[Path, Path, Path], tmp_path: Path) -> None:
         check(*release[:2], stranger)
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"\xff", b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello", b"\xff", b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"],
+)
 def test_what_is_no_key(release: tuple[Path, Path, Path], content: bytes) -> None:
     release[2].write_bytes(content)
     with pytest.raises(InputError, match="is no public key on P-256"):
@@ -109,7 +118,15 @@ def test_what_is_missing(release: tuple[Path, Path, Path], tmp_path: Path) -> No
         check(*release)
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[" * 100_000, b'{"dsseEnvelope": {"payload": "x", "payloadType": 5, "signatures": []}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b"[" * 100_000,
+        b'{"dsseEnvelope": {"payload": "x", "payloadType": 5, "signatures": []}}',
+    ],
+)
 def test_what_is_no_signature(release: tuple[Path, Path, Path], content: bytes) -> None:
     (release[1] / "model.sig").write_bytes(content)
     with pytest.raises(IntegrityError, match="is damaged, or no signature"):
@@ -117,14 +134,19 @@ def test_what_is_no_signature(release: tuple[Path, Path, Path], content: bytes) 
 
 
 def test_the_command_verifies_with_the_key(
-    release: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    release: tuple[Path, Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     package, folder, key = release
     monkeypatch.setattr(command, "FOLDER", package)
     arguments = ["--release", str(folder), "--key", str(key)]
     assert command.main(["verify", *arguments]) == 0
     fingerprint = keys.fingerprint(key.read_bytes())
-    assert f"signed by the key with the fingerprint {fingerprint}, and installed from the wheel that it signed" in capsys.readouterr().out
+    assert (
+        f"signed by the key with the fingerprint {fingerprint}, and installed from the wheel that"
+        " it signed" in capsys.readouterr().out
+    )
     (folder / "MODEL_CARD.md").write_text("forged")
     for name in ("verify", "serve"):
         assert command.main([name, *arguments]) == 3

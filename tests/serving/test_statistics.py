@@ -1,4 +1,6 @@
-"""A server counts what its inputs look like where it is asked to, keeps no input, and loses no count."""
+"""A server counts what its inputs look like where it is asked to, keeps no input, and loses no
+count.
+"""
 
 import json
 import signal
@@ -30,8 +32,16 @@ def test_counts_are_those_of_the_images_and_answers(package: Path, tmp_path: Pat
         assert np.array_equal(found.probabilities, Predictor(package).predict(images).probabilities)
     facts = json.loads(path.read_text())
     flat = images.reshape(50, -1)
-    for name, values in (("mean", flat.mean(axis=1)), ("std", flat.std(axis=1)), ("min", flat.min(axis=1)), ("max", flat.max(axis=1))):
-        assert facts["features"][name] == np.bincount(np.floor(values + 1e-9).astype(int), minlength=256).tolist(), name
+    for name, values in (
+        ("mean", flat.mean(axis=1)),
+        ("std", flat.std(axis=1)),
+        ("min", flat.min(axis=1)),
+        ("max", flat.max(axis=1)),
+    ):
+        assert (
+            facts["features"][name]
+            == np.bincount(np.floor(values + 1e-9).astype(int), minlength=256).tolist()
+        ), name
     assert facts["predictions"] == [17, 17, 16]
     assert facts["classes"] == tiny.CLASSES
     assert facts["format"] == incoming.FORMAT == statistics.FORMAT
@@ -49,7 +59,10 @@ def test_a_server_goes_on_counting(package: Path, tmp_path: Path) -> None:
 
 def test_threads_lose_no_count(package: Path) -> None:
     model, images = Counting(package, 1), tiny.images(3)
-    threads = [threading.Thread(target=lambda: [model.predict(images) for _ in range(50)]) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: [model.predict(images) for _ in range(50)])
+        for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -57,7 +70,9 @@ def test_threads_lose_no_count(package: Path) -> None:
     assert model.predictions.sum() == model.features["mean"].sum() == 600
 
 
-def test_it_is_written_while_it_runs(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_written_while_it_runs(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(statistics, "EVERY", 0.001)
     model, path, written = Counting(package), tmp_path / "counts.json", threading.Event()
     plain = model._write
@@ -83,7 +98,10 @@ def test_another_file_is_left_alone(package: Path, tmp_path: Path, text: str) ->
 
 
 def test_a_folder_that_is_not_there_is_told_at_once(package: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be written"), Counting(package).kept(tmp_path / "nowhere/counts.json"):
+    with (
+        pytest.raises(InputError, match="cannot be written"),
+        Counting(package).kept(tmp_path / "nowhere/counts.json"),
+    ):
         pass
 
 
@@ -95,7 +113,12 @@ def test_the_command_counts_until_it_is_ended(package: Path, tmp_path: Path) -> 
     with process(package, "--statistics", str(path)) as (started, port):
         assert sum(json.loads(path.read_text())["predictions"]) == 0
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        connection.request("POST", "/predict", json.dumps({"images": tiny.images(5)[:, 0].tolist()}), {"content-type": "application/json"})
+        connection.request(
+            "POST",
+            "/predict",
+            json.dumps({"images": tiny.images(5)[:, 0].tolist()}),
+            {"content-type": "application/json"},
+        )
         assert connection.getresponse().status == 200
         connection.close()
         started.send_signal(signal.SIGTERM)

@@ -1,4 +1,6 @@
-"""A release for texts: the same tokens as in training, every way of asking, and what is refused in one line."""
+"""A release for texts: the same tokens as in training, every way of asking, and what is refused in
+one line.
+"""
 
 import gzip
 import json
@@ -39,20 +41,33 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(package=tinytext.package(tmp_path_factory.mktemp("installed") / "bright_row")) as one:
+    with serving(
+        package=tinytext.package(tmp_path_factory.mktemp("installed") / "bright_row")
+    ) as one:
         yield one
 
 
 def alphabet() -> Any:
     """Characters that the tokenizer knows, and any others."""
-    return st.one_of(st.sampled_from("".join(tinytext.SENTENCES) + "ＡＢ好坏ﷺ\u0301\u200d\n\t "), st.characters(exclude_categories=["Cs"]))
+    return st.one_of(
+        st.sampled_from("".join(tinytext.SENTENCES) + "ＡＢ好坏ﷺ\u0301\u200d\n\t "),
+        st.characters(exclude_categories=["Cs"]),
+    )
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.text(alphabet(), max_size=40) | st.sampled_from(["[PAD]", "[UNK] [CLS]", "İ", "\x00"]), min_size=1, max_size=8))
+@given(
+    st.lists(
+        st.text(alphabet(), max_size=40) | st.sampled_from(["[PAD]", "[UNK] [CLS]", "İ", "\x00"]),
+        min_size=1,
+        max_size=8,
+    )
+)
 def test_the_tokens_are_those_of_training(texts: list[str]) -> None:
     prepared = text.Kind(**tinytext.size(), tokenizer=tinytext.rules().decode())
-    expected = prepared.arrays(pa.chunked_array([pa.array([one.encode() for one in texts], pa.binary())]))
+    expected = prepared.arrays(
+        pa.chunked_array([pa.array([one.encode() for one in texts], pa.binary())])
+    )
     found = KIND.encode(texts)
     assert found.dtype == expected.dtype
     assert (found == expected[:, : found.shape[1]]).all()
@@ -68,7 +83,10 @@ def test_batches_hold_texts_of_like_length(monkeypatch: pytest.MonkeyPatch) -> N
     for rows, tokens in parts:
         alone = [KIND.encode([texts[row]])[0] for row in rows]
         assert tokens.shape[1] == max(len(one) for one in alone)
-        assert all((row[: len(one)] == one).all() and not row[len(one) :].any() for row, one in zip(tokens, alone, strict=True))
+        assert all(
+            (row[: len(one)] == one).all() and not row[len(one) :].any()
+            for row, one in zip(tokens, alone, strict=True)
+        )
     assert [len(rows) for rows, _ in parts] == [3, 3, 3, 1, 3, 3, 1]
 
 
@@ -99,10 +117,15 @@ def test_what_is_no_list_of_texts(package: Path, texts: Any, message: str) -> No
 
 
 def answers(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, int, str]]:
-    return [(one["file"], one["text"], one["label"]) for one in map(json.loads, capsys.readouterr().out.splitlines())]
+    return [
+        (one["file"], one["text"], one["label"])
+        for one in map(json.loads, capsys.readouterr().out.splitlines())
+    ]
 
 
-def test_predict_reads_texts_from_everywhere(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_reads_texts_from_everywhere(
+    package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     Path("a.txt").write_bytes("\ufeff好\r\n坏，“坏”\u2028坏".encode())
     Path("b.jsonl").write_text('{"id": 1, "text": "好\\n好"}\n{"text": "坏"}\n')
     Path("c.csv.gz").write_bytes(gzip.compress('id,text\n1,"好,\n""好"""\n2,坏\n'.encode()))
@@ -113,14 +136,21 @@ def test_predict_reads_texts_from_everywhere(package: Path, capsys: pytest.Captu
     assert answers(capsys) == [("--text", 0, "good"), ("--text", 1, "bad")]
     assert command.main(["predict", "--abstain", "--text", "酒"]) == 0
     heading, row = capsys.readouterr().out.splitlines()
-    assert (heading.split(), row.split()) == (["file", "text", "answer", "probability"], ["--text", "0", "-", "0.5000"])
+    assert (heading.split(), row.split()) == (
+        ["file", "text", "answer", "probability"],
+        ["--text", "0", "-", "0.5000"],
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.txt", b"", "is empty"),
-        ("a.txt", "好".encode("gbk"), "is not UTF-8 (byte 0xba at 0); convert it, from GBK or GB18030 with iconv"),
+        (
+            "a.txt",
+            "好".encode("gbk"),
+            "is not UTF-8 (byte 0xba at 0); convert it, from GBK or GB18030 with iconv",
+        ),
         ("a.txt", "好".encode("utf-16"), "is UTF-16; save it as UTF-8"),
         ("a.txt", b"a\0b", "holds a NUL byte (at 1)"),
         ("a.txt", b"a\n \nb\n", "line 2: the text is empty"),
@@ -137,7 +167,9 @@ def test_predict_reads_texts_from_everywhere(package: Path, capsys: pytest.Captu
         ("a.csv", b"text\n", "has no text in it"),
     ],
 )
-def test_files_that_are_refused(package: Path, name: str, content: bytes, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_are_refused(
+    package: Path, name: str, content: bytes, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     Path(name).write_bytes(content)
     assert command.main(["predict", name]) == 2
     out, error = capsys.readouterr()
@@ -147,10 +179,15 @@ def test_files_that_are_refused(package: Path, name: str, content: bytes, messag
 
 def test_nothing_to_predict(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["predict"]) == 2
-    assert capsys.readouterr().err == "bright-row: name a FILE, - for standard input, or give --text TEXT\n"
+    assert (
+        capsys.readouterr().err
+        == "bright-row: name a FILE, - for standard input, or give --text TEXT\n"
+    )
 
 
-def test_statistics_are_counted_of_images_alone(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_statistics_are_counted_of_images_alone(
+    package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert not (package / "statistics.py").exists()
     with pytest.raises(SystemExit):
         command.main(["serve", "--statistics", "counts.json"])
@@ -160,16 +197,27 @@ def test_statistics_are_counted_of_images_alone(package: Path, capsys: pytest.Ca
     assert not Path("counts.json").exists()
 
 
-def test_evaluate_recomputes_the_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluate_recomputes_the_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     texts = tinytext.texts(60)
-    table = pa.table({"content": [one.encode() for one in texts], "label": [index % 2 for index in range(60)]})
+    table = pa.table(
+        {"content": [one.encode() for one in texts], "label": [index % 2 for index in range(60)]}
+    )
     package = tinytext.package(tmp_path / "bright_row", test_digest=summary.digest(table))
     monkeypatch.setattr(command, "FOLDER", package)
     monkeypatch.chdir(tmp_path)
-    Path("data.csv").write_text("label,text\n" + "".join(f"{tinytext.CLASSES[index % 2]},{one}\n" for index, one in enumerate(texts)))
+    Path("data.csv").write_text(
+        "label,text\n"
+        + "".join(f"{tinytext.CLASSES[index % 2]},{one}\n" for index, one in enumerate(texts))
+    )
     assert command.main(["evaluate", "data.csv"]) == 0
     assert "these are the card's own test texts: it MATCHES" in capsys.readouterr().out
-    Path("data.jsonl").write_text("".join(json.dumps({"text": one, "label": index % 2}) + "\n" for index, one in enumerate(texts)))
+    Path("data.jsonl").write_text(
+        "".join(
+            json.dumps({"text": one, "label": index % 2}) + "\n" for index, one in enumerate(texts)
+        )
+    )
     assert command.main(["evaluate", "data.jsonl"]) == 0
     assert "60 of 60 right: 100.00%" in capsys.readouterr().out
     for content, message in (
@@ -185,11 +233,18 @@ def test_evaluate_reads_a_file_as_duli_new_reads_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     columns = {"label": "mood", "text": "review"}
-    monkeypatch.setattr(command, "FOLDER", tinytext.package(tmp_path / "bright_row", columns=columns))
+    monkeypatch.setattr(
+        command, "FOLDER", tinytext.package(tmp_path / "bright_row", columns=columns)
+    )
     monkeypatch.chdir(tmp_path)
     texts = [*tinytext.texts(60), "x" * 200_000]
-    rows = "".join(f"{index}\t{one}\t {tinytext.CLASSES[index % 2].upper()}\n" for index, one in enumerate(texts))
-    Path("data.tsv").write_text("id\treview\tmood\n" + rows + "61\t好\t\n62\t  \tgood\n", encoding="utf-8")
+    rows = "".join(
+        f"{index}\t{one}\t {tinytext.CLASSES[index % 2].upper()}\n"
+        for index, one in enumerate(texts)
+    )
+    Path("data.tsv").write_text(
+        "id\treview\tmood\n" + rows + "61\t好\t\n62\t  \tgood\n", encoding="utf-8"
+    )
     assert command.main(["evaluate", "data.tsv"]) == 0
     out = capsys.readouterr().out
     assert "of 61 right" in out
@@ -199,11 +254,16 @@ def test_evaluate_reads_a_file_as_duli_new_reads_it(
     assert "line 64: the text is empty" in capsys.readouterr().err
 
 
-def test_labels_of_json_are_taken_as_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_of_json_are_taken_as_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     package = tinytext.package(tmp_path / "bright_row", classes=["3.10", "3.1", "true"])
     kind = Predictor(package).kind
     Path(tmp_path / "a.jsonl").write_text(
-        "".join(f'{{"text": "好", "label": {one}}}\n' for one in ("3.10", "3.1", '"3.10"', "true", "null", '"TRUE"', '""'))
+        "".join(
+            f'{{"text": "好", "label": {one}}}\n'
+            for one in ("3.10", "3.1", '"3.10"', "true", "null", '"TRUE"', '""')
+        )
     )
     read = kind.labelled([str(tmp_path / "a.jsonl")], ["3.10", "3.1", "true"])
     assert read.labels.tolist() == [0, 1, 0, 2, 2]
@@ -223,9 +283,15 @@ def labels(answer: Any) -> list[str]:
         ("/invocations", {"inputs": {"texts": TEXTS}}),
         ("/invocations", {"instances": TEXTS}),
         ("/invocations", {"instances": [{"text": one} for one in TEXTS]}),
-        ("/invocations", {"dataframe_split": {"columns": ["id", "text"], "data": [[1, one] for one in TEXTS]}}),
+        (
+            "/invocations",
+            {"dataframe_split": {"columns": ["id", "text"], "data": [[1, one] for one in TEXTS]}},
+        ),
         ("/invocations", {"dataframe_split": {"data": [[one] for one in TEXTS]}}),
-        ("/invocations", {"dataframe_records": [{"text": one} for one in TEXTS], "params": {"abstain": False}}),
+        (
+            "/invocations",
+            {"dataframe_records": [{"text": one} for one in TEXTS], "params": {"abstain": False}},
+        ),
     ],
 )
 def test_the_server_takes_texts_in_every_form(served: Served, path: str, body: Any) -> None:
@@ -235,32 +301,75 @@ def test_the_server_takes_texts_in_every_form(served: Served, path: str, body: A
 
 def test_one_text_and_one_that_is_unsure(served: Served) -> None:
     assert labels(served.ask("POST", "/predict", {"text": "好"})[1]) == ["good"]
-    assert labels(served.ask("POST", "/predict", "坏\n坏".encode(), content_type="text/plain; charset=utf-8")[1]) == ["bad"]
+    assert labels(
+        served.ask("POST", "/predict", "坏\n坏".encode(), content_type="text/plain; charset=utf-8")[
+            1
+        ]
+    ) == ["bad"]
     assert labels(served.ask("POST", "/predict", {"text": "酒", "abstain": True})[1]) == [None]
-    assert labels(served.ask("POST", "/invocations", {"inputs": ["酒"], "params": {"abstain": True}})[1]) == [None]
+    assert labels(
+        served.ask("POST", "/invocations", {"inputs": ["酒"], "params": {"abstain": True}})[1]
+    ) == [None]
 
 
 @pytest.mark.parametrize(
     ("path", "body", "kind", "message"),
     [
         ("/predict", b"{}", "application/json", "give the texts under one of the keys texts, text"),
-        ("/predict", b'{"texts": "a"}', "application/json", "texts is a string; give a list of strings"),
+        (
+            "/predict",
+            b'{"texts": "a"}',
+            "application/json",
+            "texts is a string; give a list of strings",
+        ),
         ("/predict", b'{"texts": []}', "application/json", "texts holds 0 texts; give 1 to 256"),
-        ("/predict", json.dumps({"texts": ["a"] * 257}).encode(), "application/json", "texts holds 257 texts"),
+        (
+            "/predict",
+            json.dumps({"texts": ["a"] * 257}).encode(),
+            "application/json",
+            "texts holds 257 texts",
+        ),
         ("/predict", b'{"texts": ["a", 1]}', "application/json", "texts: a text is a number"),
         ("/predict", b'{"text": " "}', "application/json", "text: a text is empty"),
         ("/predict", b'{"text": "\\ud83d"}', "application/json", "half a character"),
         ("/predict", b'{"text": NaN}', "application/json", "NaN, which is no number; send texts"),
-        ("/predict", json.dumps({"text": "a" * 10_001}).encode(), "application/json", "a text has 10,001 characters"),
-        ("/predict", b'{"text": ' + b"[" * 2000 + b"]" * 2000 + b"}", "application/json", "nested too deeply"),
+        (
+            "/predict",
+            json.dumps({"text": "a" * 10_001}).encode(),
+            "application/json",
+            "a text has 10,001 characters",
+        ),
+        (
+            "/predict",
+            b'{"text": ' + b"[" * 2000 + b"]" * 2000 + b"}",
+            "application/json",
+            "nested too deeply",
+        ),
         ("/predict", b"\xff", "text/plain", "the body: is not UTF-8"),
         ("/predict", b"", "text/plain", "the body: is empty"),
-        ("/invocations", b'{"dataframe_split": {"columns": ["review"], "data": [["a"]]}}', "application/json", "with a column text"),
-        ("/invocations", b'{"dataframe_split": {"columns": ["text"], "data": [["a", 1]]}}', "application/json", "each of its 1 columns"),
-        ("/invocations", b'{"dataframe_records": [{"review": "a"}]}', "application/json", "a text is a null"),
+        (
+            "/invocations",
+            b'{"dataframe_split": {"columns": ["review"], "data": [["a"]]}}',
+            "application/json",
+            "with a column text",
+        ),
+        (
+            "/invocations",
+            b'{"dataframe_split": {"columns": ["text"], "data": [["a", 1]]}}',
+            "application/json",
+            "each of its 1 columns",
+        ),
+        (
+            "/invocations",
+            b'{"dataframe_records": [{"review": "a"}]}',
+            "application/json",
+            "a text is a null",
+        ),
     ],
 )
-def test_requests_that_are_refused(served: Served, path: str, body: bytes, kind: str, message: str) -> None:
+def test_requests_that_are_refused(
+    served: Served, path: str, body: bytes, kind: str, message: str
+) -> None:
     status, answer, _ = served.ask("POST", path, body, content_type=kind)
     assert status == 400
     assert message in answer["error"]
@@ -284,10 +393,17 @@ def packed(texts: list[str]) -> bytes:
     ],
 )
 def test_binary_tensors_that_are_refused(served: Served, tensor: bytes, message: str) -> None:
-    said = {"name": "texts", "shape": [5], "datatype": "BYTES", "parameters": {"binary_data_size": len(tensor)}}
+    said = {
+        "name": "texts",
+        "shape": [5],
+        "datatype": "BYTES",
+        "parameters": {"binary_data_size": len(tensor)},
+    }
     part = json.dumps({"inputs": [said]}).encode()
     address = "/v2/models/bright-row/infer"
-    status, answer, _ = served.ask("POST", address, part + tensor, inference_header_content_length=str(len(part)))
+    status, answer, _ = served.ask(
+        "POST", address, part + tensor, inference_header_content_length=str(len(part))
+    )
     assert status == 400
     assert message in answer["error"]
 
@@ -303,7 +419,9 @@ def test_binary_tensors_that_are_refused(served: Served, tensor: bytes, message:
         ({"data": [[1], *TEXTS[1:]]}, "data: a text is a number"),
     ],
 )
-def test_json_tensors_that_are_refused(served: Served, change: dict[str, Any], message: str) -> None:
+def test_json_tensors_that_are_refused(
+    served: Served, change: dict[str, Any], message: str
+) -> None:
     tensor = {"name": "texts", "shape": [5], "datatype": "BYTES", "data": TEXTS, **change}
     status, answer, _ = served.ask("POST", "/v2/models/bright-row/infer", {"inputs": [tensor]})
     assert status == 400
@@ -327,11 +445,16 @@ def test_tritons_own_client(served: Served) -> None:
         import tritonclient.http as triton
 
         client = triton.InferenceServerClient(f"127.0.0.1:{served.port}")
-        assert client.get_model_metadata("bright-row")["inputs"] == [{"name": "texts", "datatype": "BYTES", "shape": [-1]}]
+        assert client.get_model_metadata("bright-row")["inputs"] == [
+            {"name": "texts", "datatype": "BYTES", "shape": [-1]}
+        ]
         for shape in ([5], [5, 1]):
             for sent in (True, False):
                 tensor = triton.InferInput("texts", shape, "BYTES")
-                tensor.set_data_from_numpy(np.array([one.encode() for one in TEXTS], object).reshape(shape), binary_data=sent)
+                tensor.set_data_from_numpy(
+                    np.array([one.encode() for one in TEXTS], object).reshape(shape),
+                    binary_data=sent,
+                )
                 result = client.infer("bright-row", [tensor])
                 assert [label.decode() for label in result.as_numpy("label")] == EXPECTED
         client.close()
@@ -378,7 +501,9 @@ def test_a_text_is_as_long_as_what_tokens_are_made_of() -> None:
     """2 MB of ligatures are 12 million characters, which kept the server for 9 seconds."""
     longest = LIGATURE * (kind_text.MAX_CHARACTERS // 18)
     assert KIND.asked(json.dumps({"text": longest}).encode()).inputs == [longest]
-    with pytest.raises(InputError, match="has 10,008 characters once its ligatures are written out"):
+    with pytest.raises(
+        InputError, match="has 10,008 characters once its ligatures are written out"
+    ):
         KIND.asked(json.dumps({"text": longest + LIGATURE}).encode())
     assert KIND.asked(json.dumps({"text": "好" * kind_text.MAX_CHARACTERS}).encode()).inputs
 

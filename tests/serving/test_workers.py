@@ -44,7 +44,9 @@ def environment(package: Path) -> dict[str, str]:
 
 
 @contextmanager
-def two(package: Path, *, balanced: bool = True) -> Iterator[tuple["subprocess.Popen[str]", int, list[int]]]:
+def two(
+    package: Path, *, balanced: bool = True
+) -> Iterator[tuple["subprocess.Popen[str]", int, list[int]]]:
     """A server of two processes, its port, and the processes."""
     started = subprocess.Popen(
         command("--port", "0", balanced=balanced),
@@ -157,7 +159,8 @@ def test_what_is_wrong_is_said_once(package: Path, tmp_path: Path) -> None:
     told = serve(package, "--port", "0", "--statistics", str(tmp_path / "counts.json"))
     assert (told.returncode, told.stderr.count("\n")) == (2, 1)
     assert "--statistics" in told.stderr
-    broken = tiny.package(tmp_path / "bright_row", b"no model")  # as released, and yet it does not load
+    # as released, and yet it does not load
+    broken = tiny.package(tmp_path / "bright_row", b"no model")
     told = serve(broken, "--port", "0")
     assert told.returncode == 1
     assert told.stderr.count("Traceback") == 1

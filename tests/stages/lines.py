@@ -10,7 +10,9 @@ from tests.closure import ROOT
 
 
 def make_line(folder: Path, mnist: Path, **knobs: Any) -> Path:
-    """Writes params.yaml into `folder`; `data__local=...` turns data.local. Bounds suit a subset of a few hundred digits."""
+    """Writes params.yaml into `folder`; `data__local=...` turns data.local. Bounds suit a subset of
+    a few hundred digits.
+    """
     yaml = YAML()
     params = yaml.load((ROOT / "params.yaml").read_text())
     params["data"]["local"] = str(mnist)

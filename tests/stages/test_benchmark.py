@@ -1,4 +1,6 @@
-"""benchmark on small graphs whose costs are known: what is measured, what ships, what is written."""
+"""benchmark on small graphs whose costs are known: what is measured, what ships, what is
+written.
+"""
 
 import csv
 import json
@@ -28,12 +30,28 @@ GRAPHS = {
     "int8_dynamic": multiplying(900, 900, 900, 10, shape=SHAPE),  # dear, and larger than fp32
     "narrow_int8": multiplying(10, shape=SHAPE),  # the cheapest, and refused
 }
-REFUSED = {"narrow_int8": "narrow_int8 lost 40 and won 2 of 100 validation examples: more than the allowed 0.20 points"}
+REFUSED = {
+    "narrow_int8": (
+        "narrow_int8 lost 40 and won 2 of 100 validation examples: more than the allowed 0.20"
+        " points"
+    )
+}
 
 
 def variant(name: str) -> dict[str, Any]:
-    drop = {"value": 0.01, "low": -0.02, "high": 0.04} if name not in REFUSED else {"value": 38.0, "low": 25.1, "high": 47.2}
-    compared = {"paired": {"n": 100, "drop_points": drop}, "worst_class": {"class": "8", "drop_points": drop}} if name != "fp32" else {}
+    drop = (
+        {"value": 0.01, "low": -0.02, "high": 0.04}
+        if name not in REFUSED
+        else {"value": 38.0, "low": 25.1, "high": 47.2}
+    )
+    compared = (
+        {
+            "paired": {"n": 100, "drop_points": drop},
+            "worst_class": {"class": "8", "drop_points": drop},
+        }
+        if name != "fp32"
+        else {}
+    )
     return {
         **compared,
         "file": f"variants/{name}.onnx",
@@ -48,17 +66,34 @@ def variant(name: str) -> dict[str, Any]:
 @pytest.fixture
 def made(line: Path) -> Path:
     """A line up to quantize; the validation split has fewer examples than the largest batch."""
-    (line / "params.yaml").write_text("benchmark: {seconds: 0.5, batches: [1, 8, 64], slo_ms: 1000, max_spread: 0.1, tie: 0.05}\n")
+    (line / "params.yaml").write_text(
+        "benchmark: {seconds: 0.5, batches: [1, 8, 64], slo_ms: 1000, max_spread: 0.1, tie: 0.05}\n"
+    )
     content = np.random.default_rng(0).integers(0, 256, (5, int(np.prod(SHAPE))), np.uint8)
     (line / "data/prepared").mkdir(parents=True)
-    rows = pa.table({"label": pa.array(range(5), pa.int16()), "content": pa.array([row.tobytes() for row in content], pa.binary())})
+    rows = pa.table(
+        {
+            "label": pa.array(range(5), pa.int16()),
+            "content": pa.array([row.tobytes() for row in content], pa.binary()),
+        }
+    )
     pq.write_table(rows, line / "data/prepared/validation.parquet", write_page_checksum=True)
     sides = dict(zip(("channels", "height", "width"), SHAPE, strict=True))
     described = {"kind": "image", "input": sides, "normalisation": {"mean": 0.5, "std": 0.25}}
     files.write_json("data/prepared/preprocessing.json", {**described, "rules": {}})
-    settings = {"widths": [16], "activation": "relu", "initialisation": "default", "normalisation": "none", "dropout": 0.0}
+    settings = {
+        "widths": [16],
+        "activation": "relu",
+        "initialisation": "default",
+        "normalisation": "none",
+        "dropout": 0.0,
+    }
     with torch.random.fork_rng():
-        weights = save(mlp.build(mlp.Settings.model_validate_json(json.dumps(settings)), **sides, classes=10).state_dict())
+        weights = save(
+            mlp.build(
+                mlp.Settings.model_validate_json(json.dumps(settings)), **sides, classes=10
+            ).state_dict()
+        )
     files.write_bytes("models/model.safetensors", weights)
     description = {
         "architecture": {"name": "mlp", "settings": settings},
@@ -86,18 +121,27 @@ def report(name: str) -> Any:
 
 
 @pytest.mark.slow
-def test_the_cheapest_within_bounds_ships_and_everything_was_measured(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_cheapest_within_bounds_ships_and_everything_was_measured(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     benchmark.main()
     facts = report("benchmark")
     assert facts["shipped"] == "int8"
-    assert facts["reason"].endswith(f"refused: narrow_int8 ({REFUSED['narrow_int8'].removeprefix('narrow_int8 ')})")
+    assert facts["reason"].endswith(
+        f"refused: narrow_int8 ({REFUSED['narrow_int8'].removeprefix('narrow_int8 ')})"
+    )
     choice = report("choice")
-    assert choice == {"variant": "int8", **{key: variant("int8")[key] for key in ("file", "bytes", "sha256")}}, "nothing timed in it"
+    assert choice == {
+        "variant": "int8",
+        **{key: variant("int8")[key] for key in ("file", "bytes", "sha256")},
+    }, "nothing timed in it"
 
     variants = facts["variants"]
     assert variants.keys() == GRAPHS.keys(), "refused ones too"
     assert (
-        variants["int8_dynamic"]["latency_ms"]["value"] > variants["fp32"]["latency_ms"]["value"] > variants["int8"]["latency_ms"]["value"]
+        variants["int8_dynamic"]["latency_ms"]["value"]
+        > variants["fp32"]["latency_ms"]["value"]
+        > variants["int8"]["latency_ms"]["value"]
     )
     assert variants["fp32"]["cost_ratio"] == 1
     assert variants["int8_dynamic"]["cost_ratio"] > 1 > variants["int8"]["cost_ratio"]
@@ -106,11 +150,15 @@ def test_the_cheapest_within_bounds_ships_and_everything_was_measured(made: Path
         assert {(row["batch"], row["threads"]) for row in one["runs"]} == {
             (batch, threads) for batch in (1, 8, 64) for threads in {1, cores}
         }
-        assert all(row["p50_ms"] <= row["p95_ms"] <= row["p99_ms"] and row["n"] >= 3 for row in one["runs"])
+        assert all(
+            row["p50_ms"] <= row["p95_ms"] <= row["p99_ms"] and row["n"] >= 3 for row in one["runs"]
+        )
         assert one["machine_throughput"]["batch"] == variants["fp32"]["throughput"]["batch"]
         assert one["machine_throughput"]["threads"] == cores
         assert one["peak_mb"]["value"] > one["peak_mb"]["model_mb"] > 0
-    assert [row["batch"] for row in facts["torch_eager"]["runs"]] == [row["batch"] for row in facts["torch_eager"]["channels_last_runs"]]
+    assert [row["batch"] for row in facts["torch_eager"]["runs"]] == [
+        row["batch"] for row in facts["torch_eager"]["channels_last_runs"]
+    ]
     shipped = variants["int8"]["throughput"]
     (eager,) = (row for row in facts["torch_eager"]["runs"] if row["batch"] == shipped["batch"])
     assert facts["speedup"] == pytest.approx(shipped["value"] / eager["per_second"])
@@ -118,18 +166,27 @@ def test_the_cheapest_within_bounds_ships_and_everything_was_measured(made: Path
 
     said = capsys.readouterr().out.splitlines()
     assert json.loads(said[-1])["shipped"] == "int8"
-    assert [line.removeprefix("noisy: ") for line in said if line.startswith("noisy: ")] == facts["noise"]
+    assert [line.removeprefix("noisy: ") for line in said if line.startswith("noisy: ")] == facts[
+        "noise"
+    ]
     assert facts["reason"] in said
     rows = list(csv.DictReader(Path("reports/pareto.csv").read_text().splitlines()))
-    assert {row["variant"]: row["within_bounds"] for row in rows} == {name: str(name not in REFUSED) for name in GRAPHS}
+    assert {row["variant"]: row["within_bounds"] for row in rows} == {
+        name: str(name not in REFUSED) for name in GRAPHS
+    }
     assert [row["variant"] for row in rows if row["shipped"] == "True"] == ["int8"]
 
-    page, known = Page(Path("reports/benchmark.html").read_text()), {"benchmark": facts, "quantization": report("quantization")}
+    page, known = (
+        Page(Path("reports/benchmark.html").read_text()),
+        {"benchmark": facts, "quantization": report("quantization")},
+    )
     assert [text for text in page.strays if re.search(r"\d", text.replace("95\xa0%", ""))] == []
     assert len(page.figures) > 200
     for key, value, text in page.figures:
         assert lookup(known, key) == pytest.approx(value, rel=1e-12), key
-        assert as_number(text) == pytest.approx(value, rel=0.006, abs=0.006 if "%" in text else 1e-12), key
+        assert as_number(text) == pytest.approx(
+            value, rel=0.006, abs=0.006 if "%" in text else 1e-12
+        ), key
     assert page.links == []
 
 
@@ -137,7 +194,10 @@ def test_the_cheapest_within_bounds_ships_and_everything_was_measured(made: Path
 def test_fp32_ships_where_the_others_are_refused(made: Path) -> None:
     quantization = report("quantization")
     for name in ("int8", "int8_dynamic"):
-        quantization["variants"][name] |= {"within_bounds": False, "reason": f"{name} lost too much"}
+        quantization["variants"][name] |= {
+            "within_bounds": False,
+            "reason": f"{name} lost too much",
+        }
     files.write_json("reports/quantization.json", quantization)
     benchmark.main()
     assert report("choice")["variant"] == "fp32"

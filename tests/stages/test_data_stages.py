@@ -41,15 +41,25 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def raw(line: Path) -> list[str]:
-    return sorted(path.name for path in (line / "data/raw").iterdir()) if (line / "data/raw").exists() else []
+    return (
+        sorted(path.name for path in (line / "data/raw").iterdir())
+        if (line / "data/raw").exists()
+        else []
+    )
 
 
-def test_fetch_verifies_and_asks_nobody_again(line: Path, own: Path, alone: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fetch_verifies_and_asks_nobody_again(
+    line: Path, own: Path, alone: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_line(line, own)
     fetch.main()
     assert raw(line) == sorted([*mnist.FILES, "dataset.json"])
     described = files.read_json(line / "data/raw/dataset.json")
-    assert (described["licence"], described["terms"]["spdx"], described["sources"]) == (mnist.LICENCE, "CC-BY-SA-3.0", [])
+    assert (described["licence"], described["terms"]["spdx"], described["sources"]) == (
+        mnist.LICENCE,
+        "CC-BY-SA-3.0",
+        [],
+    )
     shutil.rmtree(own)
     fetch.main()
     assert "already there" in capsys.readouterr().out
@@ -81,12 +91,17 @@ def test_fetch_removes_what_another_data_set_left(line: Path, own: Path, alone: 
     [
         (lambda path: path.write_bytes(path.read_bytes()[:-7]), "truncated: 10,001 of 10,008"),
         (lambda path: path.write_bytes(path.read_bytes() + b"x"), "longer than the pinned 10,008"),
-        (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"\x00"), "has other bytes than pinned"),
+        (
+            lambda path: path.write_bytes(path.read_bytes()[:-1] + b"\x00"),
+            "has other bytes than pinned",
+        ),
         (lambda path: path.write_bytes(b""), "truncated: 0 of"),
         (lambda path: path.unlink(), f"neither {LABELS} nor {LABELS}.gz"),
     ],
 )
-def test_fetch_refuses_other_bytes_and_leaves_none(line: Path, own: Path, alone: None, damage: object, said: str) -> None:
+def test_fetch_refuses_other_bytes_and_leaves_none(
+    line: Path, own: Path, alone: None, damage: object, said: str
+) -> None:
     damage(own / LABELS)  # type: ignore[operator]
     make_line(line, own)
     with pytest.raises(DataError, match=said) as caught:
@@ -133,9 +148,13 @@ def test_fetch_replaces_a_damaged_file_of_its_own(line: Path, own: Path, alone: 
     assert target.read_bytes() == (own / LABELS).read_bytes()
 
 
-def test_fetch_goes_on_to_the_next_source(line: Path, own: Path, mnist_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_goes_on_to_the_next_source(
+    line: Path, own: Path, mnist_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (own / LABELS).unlink()
-    monkeypatch.setattr(mnist, "PUBLIC_SOURCES", (mnist.Folder(line / "nowhere"), mnist.Folder(mnist_folder)))
+    monkeypatch.setattr(
+        mnist, "PUBLIC_SOURCES", (mnist.Folder(line / "nowhere"), mnist.Folder(mnist_folder))
+    )
     make_line(line, own)
     fetch.main()
     assert LABELS in raw(line)
@@ -153,11 +172,18 @@ def test_prepare_keeps_every_example_somewhere(line: Path, mnist_folder: Path) -
     assert sum(table.num_rows for table in tables.values()) == 1200
     assert tables["test"].num_rows == stats["splits"]["test"]["examples"] == 600  # type: ignore[index]
     assert set(tables["train"]["split"].to_pylist()) == {"train"}
-    seen = [sha for name in ("train", "validation", "test") for sha in tables[name]["sha256"].to_pylist()]
+    seen = [
+        sha
+        for name in ("train", "validation", "test")
+        for sha in tables[name]["sha256"].to_pylist()
+    ]
     assert len(seen) == len(set(seen))
     described = json.loads((line / "data/prepared/preprocessing.json").read_text())
     assert abs(described["normalisation"]["mean"] - 0.13) < 0.01
-    assert (described["kind"], described["input"]) == ("image", {"channels": 1, "height": 28, "width": 28})
+    assert (described["kind"], described["input"]) == (
+        "image",
+        {"channels": 1, "height": 28, "width": 28},
+    )
 
 
 def test_prepare_gives_the_same_bytes_however_it_is_batched(line: Path, mnist_folder: Path) -> None:
@@ -187,7 +213,10 @@ def test_validate_writes_a_page_that_opens_offline(line: Path, mnist_folder: Pat
     assert not [word for word in ("http://", "https://", "<script src", "@import") if word in page]
     first = (line / "reports/validation.json").read_bytes(), page
     validate.main()
-    assert ((line / "reports/validation.json").read_bytes(), (line / "reports/validation.html").read_text()) == first
+    assert (
+        (line / "reports/validation.json").read_bytes(),
+        (line / "reports/validation.html").read_text(),
+    ) == first
 
 
 def test_validate_stops_the_line_and_says_why(line: Path, mnist_folder: Path) -> None:
@@ -199,7 +228,9 @@ def test_validate_stops_the_line_and_says_why(line: Path, mnist_folder: Path) ->
 
 def test_validate_sees_a_leak_that_prepare_let_through(line: Path, mnist_folder: Path) -> None:
     prepared(make_line(line, mnist_folder))
-    train, test = (pq.read_table(line / f"data/prepared/{name}.parquet") for name in ("train", "test"))
+    train, test = (
+        pq.read_table(line / f"data/prepared/{name}.parquet") for name in ("train", "test")
+    )
     digests = [test["sha256"][0].as_py(), *train["sha256"].to_pylist()[1:]]
     column = train.schema.get_field_index("sha256")
     leaked = train.set_column(column, train.schema.field(column), [digests])
@@ -222,50 +253,82 @@ def test_validate_stops_a_test_split_that_is_not_like_train(
     change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
     statistic: str,
 ) -> None:
-    """With no bounds of its own, as `duli new` leaves them: train is what the others have to be like."""
+    """With no bounds of its own, as `duli new` leaves them: train is what the others have to be
+    like.
+    """
     real = mnist.examples
 
     def examples(folder: Path, rows: int) -> Iterator[pa.RecordBatch]:
         for batch in real(folder, rows):
             if batch["split"][0].as_py() == "test":
-                contents = [change(np.frombuffer(one, np.uint8)).tobytes() for one in batch["content"].to_pylist()]
-                batch = batch.set_column(batch.schema.get_field_index("content"), "content", pa.array(contents))
+                contents = [
+                    change(np.frombuffer(one, np.uint8)).tobytes()
+                    for one in batch["content"].to_pylist()
+                ]
+                batch = batch.set_column(
+                    batch.schema.get_field_index("content"), "content", pa.array(contents)
+                )
             yield batch
 
     monkeypatch.setattr(mnist, "examples", examples)
     prepared(make_line(line, mnist_folder, validate__statistics={}))
-    with pytest.raises(GateError, match=rf"test\.{statistic} mean to be like that of train: \S+; expected \S+ to \S+ \(train") as raised:
+    with pytest.raises(
+        GateError,
+        match=rf"test\.{statistic} mean to be like that of train: \S+; expected \S+ to \S+ \(train",
+    ) as raised:
         validate.main()
     assert "validation." not in str(raised.value).replace("reports/validation.html", "")
     assert "shift: {ignore: [" in str(raised.value)
-    make_line(line, mnist_folder, validate__statistics={}, validate__shift={"ignore": ["mean", "std"]})
+    make_line(
+        line, mnist_folder, validate__statistics={}, validate__shift={"ignore": ["mean", "std"]}
+    )
     validate.main()
 
 
-def test_validate_names_classes_without_an_example(line: Path, mnist_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_validate_names_classes_without_an_example(
+    line: Path, mnist_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_line(line, mnist_folder, validate__class_share={"min": 0, "max": 0.2})
     prepared(line)
     stats = files.read_json(line / "data/prepared/stats.json")
     rows = pq.read_table(line / "data/prepared/validation.parquet")
-    files.write_json(line / "data/prepared/stats.json", {**stats, "splits": _without(stats["splits"], "validation", 7)})
-    pq.write_table(rows.filter(pc.not_equal(rows["label"], 7)), line / "data/prepared/validation.parquet")
+    files.write_json(
+        line / "data/prepared/stats.json",
+        {**stats, "splits": _without(stats["splits"], "validation", 7)},
+    )
+    pq.write_table(
+        rows.filter(pc.not_equal(rows["label"], 7)), line / "data/prepared/validation.parquet"
+    )
     validate.main()
     assert files.read_json(line / "reports/validation.json")["absent"] == {"validation": ["7"]}
     assert "no example in validation of 7" in capsys.readouterr().out
 
 
 def _without(splits: dict[str, Any], split: str, label: int) -> dict[str, Any]:
-    counts = [0 if index == label else count for index, count in enumerate(splits[split]["per_class"])]
+    counts = [
+        0 if index == label else count for index, count in enumerate(splits[split]["per_class"])
+    ]
     return {**splits, split: {**splits[split], "per_class": counts}}
 
 
-def test_validate_stops_a_feature_that_is_in_other_units_in_one_split(line: Path, mnist_folder: Path) -> None:
-    bounds = {"validate__statistics": {}, "validate__min_examples": 100, "validate__class_share": {"min": 0.3, "max": 0.7}}
+def test_validate_stops_a_feature_that_is_in_other_units_in_one_split(
+    line: Path, mnist_folder: Path
+) -> None:
+    bounds = {
+        "validate__statistics": {},
+        "validate__min_examples": 100,
+        "validate__class_share": {"min": 0.3, "max": 0.7},
+    }
     make_line(line, mnist_folder, **bounds)
     rows = np.random.default_rng(0).normal(20, 5, (600, 3)).astype("<f4")
     rows[400:, 1] *= 2.54
-    _prepared_table(line, rows, ["in" if index < 400 else "out" for index in range(600)], test=range(400, 600))
-    with pytest.raises(GateError, match=r"test\.features means to be like those of train: width \S+, not \S+ to \S+ \(train") as raised:
+    _prepared_table(
+        line, rows, ["in" if index < 400 else "out" for index in range(600)], test=range(400, 600)
+    )
+    with pytest.raises(
+        GateError,
+        match=r"test\.features means to be like those of train: width \S+, not \S+ to \S+ \(train",
+    ) as raised:
         validate.main()
     assert "height" not in str(raised.value)
     make_line(line, mnist_folder, **bounds, validate__shift={"ignore": ["width"]})
@@ -290,7 +353,16 @@ def _prepared_table(line: Path, rows: NDArray[np.float32], ids: list[str], test:
         pq.write_table(pa.Table.from_batches([part]), line / f"data/prepared/{split}.parquet")
         splits[split] = summary.SplitSummary(2)
         splits[split].add(part)
-    stats = {"title": "Boxes", "classes": ["a", "b"], "kind": "table", "input": kind.input, "columns": [], "quarantined": {}}
+    stats = {
+        "title": "Boxes",
+        "classes": ["a", "b"],
+        "kind": "table",
+        "input": kind.input,
+        "columns": [],
+        "quarantined": {},
+    }
     names = ["height", "width", "depth"]
     facts = {split: splits[split].facts() for split in ("train", "validation", "test")}
-    files.write_json(line / "data/prepared/stats.json", {**stats, "features": names, "splits": facts})
+    files.write_json(
+        line / "data/prepared/stats.json", {**stats, "features": names, "splits": facts}
+    )

@@ -18,7 +18,13 @@ from tests.closure import ROOT
 
 def stages(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    return subprocess.run([sys.executable, "-m", "stages", *arguments], cwd=folder, capture_output=True, text=True, env=env)
+    return subprocess.run(
+        [sys.executable, "-m", "stages", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=env,
+    )
 
 
 @pytest.fixture
@@ -87,14 +93,23 @@ def test_a_library_of_another_copy_is_refused(line: Path, tmp_path: Path) -> Non
 def test_a_stage_dies_with_the_process_that_started_it(tmp_path: Path, shell: str) -> None:
     """As when `dvc repro` is killed, which starts a stage's command through the user's shell."""
     with Repo(str(ROOT)) as repo:
-        (command,) = {stage.cmd.removesuffix(f"-m stages {stage.name}") for stage in repo.stage.collect("dvc.yaml")}
+        (command,) = {
+            stage.cmd.removesuffix(f"-m stages {stage.name}")
+            for stage in repo.stage.collect("dvc.yaml")
+        }
     stage_code = "m._die_with_parent(); print(os.getpid(), flush=True); time.sleep(60)"
     (tmp_path / "stage.py").write_text(f"import os, time, stages.__main__ as m; {stage_code}")
     starter = f"import subprocess; subprocess.run([{shell!r}, '-c', {command + 'stage.py'!r}])"
-    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": ""}
+    env = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": "",
+    }
     (tmp_path / "duli").symlink_to(ROOT / "duli")
     (tmp_path / "stages").symlink_to(ROOT / "stages")
-    parent = subprocess.Popen([sys.executable, "-c", starter], cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", starter], cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True
+    )
     with parent:
         assert parent.stdout is not None
         stage = int(parent.stdout.readline())

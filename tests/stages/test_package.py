@@ -25,7 +25,8 @@ from tests.closure import ROOT
 from tests.packaging import pairs, tiny, tinytable, tinytext
 
 WHEEL = "bright_row-1.2.0rc1-py3-none-any.whl"
-PAPERS = {"MODEL_CARD.md", "MODEL_CARD.html", "data_licences.json"}  # the same inside the wheel and beside it
+# the same inside the wheel and beside it
+PAPERS = {"MODEL_CARD.md", "MODEL_CARD.html", "data_licences.json"}
 LOOSE = {"model.onnx", "labels.txt", "inference.json", "kserve.json", "requirements.lock"} | {
     f"triton/bright-row/{name}" for name in ("config.pbtxt", "labels.txt", "1/model.onnx")
 }
@@ -38,7 +39,11 @@ TIMES = ("2026-11-30T12:00:00Z", "2026-12-01T08:30:00Z")
 
 def released() -> dict[str, bytes]:
     """What lies in dist/, by path."""
-    return {str(path.relative_to("dist")): path.read_bytes() for path in Path("dist").rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to("dist")): path.read_bytes()
+        for path in Path("dist").rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.fixture
@@ -53,12 +58,16 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unpacks the wheel beside this Python instead of installing it, which takes a second; the slow tests install."""
+    """Unpacks the wheel beside this Python instead of installing it, which takes a second; the slow
+    tests install.
+    """
     monkeypatch.setattr(environment, "install", tiny.unpack)
 
 
 def refused(temporary: Path, kind: type[Exception], message: str) -> None:
-    """Running the stage is refused with `message`, and leaves neither a release nor temporary files."""
+    """Running the stage is refused with `message`, and leaves neither a release nor temporary
+    files.
+    """
     Path("dist").mkdir(exist_ok=True)
     Path("dist/earlier.whl").write_text("an earlier release")
     with pytest.raises(kind, match=message):
@@ -89,14 +98,22 @@ def test_a_release(temporary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert manifest["files"] == {name: sha256(file) for name, file in packed.items()}
     for paper in PAPERS:
         assert packed[f"bright_row/{paper}"] == Path("dist", paper).read_bytes()
-    assert manifest["beside"] == {name: sha256(Path("dist", name)) for name in RELEASED - {"manifest.json", *DATED}}
+    assert manifest["beside"] == {
+        name: sha256(Path("dist", name)) for name in RELEASED - {"manifest.json", *DATED}
+    }
     assert packed["bright_row/model.onnx"] == tiny.model()
     described = email.message_from_bytes(packed["bright_row-1.2.0rc1.dist-info/METADATA"])
     assert described.get_all("Provides-Extra") == sorted(package.EXTRAS)
     asked = [Requirement(text) for text in described.get_all("Requires-Dist") or []]
     assert {one.name for one in asked if one.marker is None} == set(kinds.KINDS["image"].runtime)
-    libraries = {one["name"]: one.get("scope") for one in json.loads(packed["bright_row/sbom.cdx.json"])["components"] if "purl" in one}
-    assert {one.name for one in asked if one.marker} <= {name for name, scope in libraries.items() if scope == "optional"}
+    libraries = {
+        one["name"]: one.get("scope")
+        for one in json.loads(packed["bright_row/sbom.cdx.json"])["components"]
+        if "purl" in one
+    }
+    assert {one.name for one in asked if one.marker} <= {
+        name for name, scope in libraries.items() if scope == "optional"
+    }
     about = json.loads(packed["bright_row/release.json"])
     assert (about["classes"], about["model"]["variant"]) == (tiny.CLASSES, "int8")
     assert about["temperature"] == 0.5
@@ -110,7 +127,9 @@ def test_a_release(temporary: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("unpacked")
 @pytest.mark.parametrize("kind", [tinytext, tinytable])
-def test_a_release_of_another_kind(temporary: Path, capsys: pytest.CaptureFixture[str], kind: Any) -> None:
+def test_a_release_of_another_kind(
+    temporary: Path, capsys: pytest.CaptureFixture[str], kind: Any
+) -> None:
     facts = kind.write_line(Path())
     package.main()
     name = facts["stats"]["kind"]
@@ -146,7 +165,9 @@ def test_a_text_release_carries_its_tokenizer(temporary: Path) -> None:
 
 
 @pytest.mark.usefixtures("unpacked")
-def test_the_same_inputs_give_the_same_release(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_inputs_give_the_same_release(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = []
     for folder in ("one", "an/other"):
         Path(folder).mkdir(parents=True)
@@ -164,7 +185,10 @@ def test_provenance_names_what_was_released_and_what_it_was_made_from(temporary:
     Path("dvc.lock").write_text("stages: {}\n")
     package.main()
     packed = wheel.Wheel(WHEEL, Path("dist", WHEEL).read_bytes()).contents()
-    inside, beside = json.loads(packed["bright_row/provenance.intoto.json"]), json.loads(Path("dist/provenance.intoto.json").read_text())
+    inside, beside = (
+        json.loads(packed["bright_row/provenance.intoto.json"]),
+        json.loads(Path("dist/provenance.intoto.json").read_text()),
+    )
     subjects = {one["name"]: one["digest"]["sha256"] for one in inside["subject"]}
     own = {"manifest.json", "provenance.intoto.json"}
     assert subjects == {
@@ -175,7 +199,10 @@ def test_provenance_names_what_was_released_and_what_it_was_made_from(temporary:
     assert {one["name"]: one["digest"]["sha256"] for one in beside["subject"]} == {
         name: sha256(Path("dist", name)) for name in RELEASED - {"provenance.intoto.json"}
     }
-    made_from = [statement["predicate"]["buildDefinition"]["resolvedDependencies"] for statement in (inside, beside)]
+    made_from = [
+        statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+        for statement in (inside, beside)
+    ]
     for found in made_from:
         digests = {one["name"]: one["digest"].get("sha256") for one in found}
         for path in ("reports/evaluation.json", "data/prepared/stats.json", "reports/choice.json"):
@@ -193,7 +220,10 @@ def test_a_commit_changes_what_names_it_beside_the_wheel_and_nothing_else(
 ) -> None:
     tiny.write_line(Path())
     made = []
-    for found in (commit.Commit("f" * 40, dirty=True, time=TIMES[0]), sha and commit.Commit(sha, dirty=False, time=TIMES[1])):
+    for found in (
+        commit.Commit("f" * 40, dirty=True, time=TIMES[0]),
+        sha and commit.Commit(sha, dirty=False, time=TIMES[1]),
+    ):
         monkeypatch.setattr(commit, "of", lambda _, found=found: found)
         package.main()
         made.append(released())
@@ -225,12 +255,19 @@ def test_the_page_needs_nothing_else(temporary: Path) -> None:
 
 @pytest.mark.usefixtures("unpacked")
 def test_a_poisoned_model_is_refused(temporary: Path) -> None:
-    """Other bytes than the ones that were measured, and measured ones with another accuracy than the card's."""
+    """Other bytes than the ones that were measured, and measured ones with another accuracy than
+    the card's.
+    """
     tiny.write_line(Path())
     Path("models/variants/int8.onnx").write_bytes(tiny.model(scale=-0.1))
     refused(temporary, DataError, "int8.onnx does not have the SHA-256")
     tiny.write_line(Path(), content=tiny.model(scale=-0.1))
-    refused(temporary, GateError, r"gets 0 of 60 test images right \(0.0000%\), but its card says 100.0000% of 60; nothing was released")
+    refused(
+        temporary,
+        GateError,
+        r"gets 0 of 60 test images right \(0.0000%\), but its card says 100.0000% of 60; nothing"
+        r" was released",
+    )
 
 
 @pytest.mark.usefixtures("unpacked")
@@ -271,7 +308,9 @@ def test_a_model_that_does_not_run_is_refused(temporary: Path) -> None:
         ("stats", ["splits", "test", "examples"], 59, "evaluation.json has another n"),
     ],
 )
-def test_evidence_of_different_runs_is_refused(temporary: Path, file: str, keys: list[str], value: Any, message: str) -> None:
+def test_evidence_of_different_runs_is_refused(
+    temporary: Path, file: str, keys: list[str], value: Any, message: str
+) -> None:
     facts = tiny.write_line(Path())
     inner = facts[file]
     for key in keys[:-1]:
@@ -288,7 +327,9 @@ def test_a_shorter_test_split_than_the_card_counts_is_refused(temporary: Path) -
     facts["evaluation"]["n"] = 60
     facts["stats"]["splits"]["test"]["examples"] = 60
     tiny.rewrite(Path(), facts)
-    refused(temporary, GateError, r"30 of 30 test images right .* but its card says 50\.0000% of 60")
+    refused(
+        temporary, GateError, r"30 of 30 test images right .* but its card says 50\.0000% of 60"
+    )
 
 
 def test_missing_answers_are_refused(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,11 +349,15 @@ def test_what_is_missing_is_named(temporary: Path) -> None:
     Path("reports/quantization.json").unlink()
     refused(temporary, DataError, "reports/quantization.json is missing; run `dvc repro`")
     tiny.write_line(Path())
-    Path("params.yaml").write_text(json.dumps({"root": ".", "release": {**tiny.RELEASE, "version": "one"}}))
+    Path("params.yaml").write_text(
+        json.dumps({"root": ".", "release": {**tiny.RELEASE, "version": "one"}})
+    )
     refused(temporary, ParamsError, "release.version = 'one'")
 
 
-def test_an_error_while_installing_leaves_nothing(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_while_installing_leaves_nothing(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tiny.write_line(Path())
 
     def install(folder: Path, path: Path, _: dict[str, str]) -> None:
@@ -324,7 +369,9 @@ def test_an_error_while_installing_leaves_nothing(temporary: Path, monkeypatch: 
 
 
 @pytest.mark.usefixtures("unpacked")
-def test_an_error_while_writing_leaves_nothing(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_while_writing_leaves_nothing(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tiny.write_line(Path())
 
     write = package.files.write_bytes
@@ -348,7 +395,9 @@ def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("unpacked")
-def test_a_signed_release(temporary: Path, private: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_signed_release(
+    temporary: Path, private: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     tiny.write_line(Path(), sign=True)
     package.main()
     fingerprint = keys.fingerprint(keys.public_of(private))
@@ -361,7 +410,10 @@ def test_a_signed_release(temporary: Path, private: Path, capsys: pytest.Capture
     assert manifest["signed"] is True
     assert manifest["signer"] == signing.signer(keys.public_of(private))
     packed = wheel.Wheel(WHEEL, Path("dist", WHEEL).read_bytes()).contents()
-    assert json.loads(packed["bright_row/release.json"])["signature"] == {"file": "model.sig", **manifest["signer"]}
+    assert json.loads(packed["bright_row/release.json"])["signature"] == {
+        "file": "model.sig",
+        **manifest["signer"],
+    }
     assert packed["bright_row/MODEL_CARD.md"] == Path("dist/MODEL_CARD.md").read_bytes()
     assert f"fingerprint `{fingerprint}`" in Path("dist/MODEL_CARD.md").read_text()
 
@@ -375,7 +427,9 @@ def test_a_signed_release(temporary: Path, private: Path, capsys: pytest.Capture
 
 
 @pytest.mark.usefixtures("unpacked")
-def test_signing_changes_nothing_but_the_signature_from_run_to_run(temporary: Path, private: Path) -> None:
+def test_signing_changes_nothing_but_the_signature_from_run_to_run(
+    temporary: Path, private: Path
+) -> None:
     tiny.write_line(Path(), sign=True)
     made = []
     for _ in range(2):
@@ -386,24 +440,38 @@ def test_signing_changes_nothing_but_the_signature_from_run_to_run(temporary: Pa
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("unpacked")
-def test_customers_verify_it_with_the_command_on_the_card(temporary: Path, private: Path, tmp_path: Path) -> None:
+def test_customers_verify_it_with_the_command_on_the_card(
+    temporary: Path, private: Path, tmp_path: Path
+) -> None:
     """With model-signing alone, in a folder that holds what they were given and nothing of Duli."""
     tiny.write_line(Path(), sign=True)
     package.main()
     customer = tmp_path / "customer"
     shutil.copytree("dist", customer / "dist")
     shutil.copy(keys.beside(private), customer / "signing.pub")
-    (line,) = (line for line in Path("dist/MODEL_CARD.md").read_text().splitlines() if line.startswith("    model_signing "))
+    (line,) = (
+        line
+        for line in Path("dist/MODEL_CARD.md").read_text().splitlines()
+        if line.startswith("    model_signing ")
+    )
     command = [sys.executable, "-m", *line.split()]
 
     def run() -> tuple[int, str]:
         environment = {"PATH": os.environ["PATH"], "HOME": str(customer)}
-        done = subprocess.run(command, cwd=customer, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=customer, env=environment, capture_output=True, text=True, check=False
+        )
         return done.returncode, done.stdout + done.stderr
 
     assert run() == (0, "Verification succeeded\n")
     (customer / "dist/.gitignore").touch()
-    assert run() == (1, "Verification failed with error: Signature mismatch: [\"Extra files found in model 'dist': .gitignore\"]\n")
+    assert run() == (
+        1,
+        (
+            'Verification failed with error: Signature mismatch: ["Extra files found in model'
+            " 'dist': .gitignore\"]\n"
+        ),
+    )
     (customer / "dist/.gitignore").unlink()
     pairs.pair(customer)
     code, told = run()
@@ -420,7 +488,9 @@ def test_no_key_is_told_before_anything_is_done(temporary: Path, private: Path) 
 
 
 @pytest.mark.usefixtures("unpacked")
-def test_dist_that_is_not_what_was_signed_is_no_release(temporary: Path, private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dist_that_is_not_what_was_signed_is_no_release(
+    temporary: Path, private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Somebody else writes to dist/ while the release is put there."""
     tiny.write_line(Path(), sign=True)
     write = package.files.write_bytes
@@ -435,7 +505,9 @@ def test_dist_that_is_not_what_was_signed_is_no_release(temporary: Path, private
 
 
 @pytest.mark.usefixtures("unpacked")
-def test_a_key_that_goes_away_meanwhile_leaves_nothing(temporary: Path, private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_goes_away_meanwhile_leaves_nothing(
+    temporary: Path, private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tiny.write_line(Path(), sign=True)
     closure = environment.closure
 
@@ -448,7 +520,9 @@ def test_a_key_that_goes_away_meanwhile_leaves_nothing(temporary: Path, private:
 
 
 @pytest.mark.usefixtures("unpacked")
-def test_another_key_meanwhile_leaves_nothing(temporary: Path, private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_key_meanwhile_leaves_nothing(
+    temporary: Path, private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The card names one key, the signature would be by the other."""
     tiny.write_line(Path(), sign=True)
     closure = environment.closure
@@ -463,7 +537,9 @@ def test_another_key_meanwhile_leaves_nothing(temporary: Path, private: Path, mo
 
 @pytest.mark.slow
 def test_the_wheel_in_a_bare_environment(temporary: Path) -> None:
-    """Installed as a customer would: it predicts, verifies, and refuses itself once a byte is changed."""
+    """Installed as a customer would: it predicts, verifies, and refuses itself once a byte is
+    changed.
+    """
     tiny.write_line(Path(), n=5000, right=5000)
     package.main()
     environment.install(
@@ -474,25 +550,41 @@ def test_the_wheel_in_a_bare_environment(temporary: Path) -> None:
     program = Path("venv/bin/bright-row").absolute()
 
     def run(*arguments: str, feed: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
-        variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}  # writes bytecode caches, too
-        return subprocess.run([program, *arguments], cwd="/", env=variables, input=feed, capture_output=True, check=False)
+        # writes bytecode caches, too
+        variables = {
+            name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
+        }
+        return subprocess.run(
+            [program, *arguments],
+            cwd="/",
+            env=variables,
+            input=feed,
+            capture_output=True,
+            check=False,
+        )
 
     buffer = io.BytesIO()
     np.save(buffer, tiny.images(7))
     for _ in range(2):  # the second time with the bytecode caches of the first
         answered = run("predict", "--json", "-", feed=buffer.getvalue())
         assert answered.stderr == b""
-        assert [json.loads(line)["label"] for line in answered.stdout.splitlines()] == [tiny.CLASSES[index % 3] for index in range(7)]
+        assert [json.loads(line)["label"] for line in answered.stdout.splitlines()] == [
+            tiny.CLASSES[index % 3] for index in range(7)
+        ]
         assert b"UNSIGNED" in run("verify").stdout
     assert run("info").stdout == Path("dist/MODEL_CARD.md").read_bytes()
-    with subprocess.Popen([program, "serve", "--port", "0"], cwd="/", stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        [program, "serve", "--port", "0"], cwd="/", stdout=subprocess.PIPE, text=True
+    ) as server:
         assert server.stdout is not None
         address = server.stdout.readline().split()[4]
         with urllib.request.urlopen(f"{address}/v2/models/bright-row/ready", timeout=10) as ready:
             assert ready.status == 200
         server.terminate()
         assert server.wait(20) == 0
-    duli = subprocess.run(["venv/bin/python", "-I", "-c", "import duli"], capture_output=True, check=False)
+    duli = subprocess.run(
+        ["venv/bin/python", "-I", "-c", "import duli"], capture_output=True, check=False
+    )
     assert b"No module named 'duli'" in duli.stderr
 
     (installed,) = Path("venv").glob("lib/*/site-packages/bright_row/model.onnx")
@@ -509,9 +601,15 @@ def test_a_text_wheel_in_a_bare_environment(temporary: Path) -> None:
     """With the libraries that it declares, and nothing more."""
     tinytext.write_line(Path(), n=500)
     package.main()
-    environment.install(Path("venv").absolute(), Path("dist", WHEEL).absolute(), environment.closure(*kinds.KINDS["text"].runtime))
+    environment.install(
+        Path("venv").absolute(),
+        Path("dist", WHEEL).absolute(),
+        environment.closure(*kinds.KINDS["text"].runtime),
+    )
     program = Path("venv/bin/bright-row").absolute()
-    answered = subprocess.run([program, "predict", "--json", "--text", "好"], cwd="/", capture_output=True, check=True)
+    answered = subprocess.run(
+        [program, "predict", "--json", "--text", "好"], cwd="/", capture_output=True, check=True
+    )
     assert json.loads(answered.stdout)["label"] == "good"
     assert answered.stderr == b""
 

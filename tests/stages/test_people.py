@@ -1,4 +1,6 @@
-"""A data set that says of whom its examples come, and one whose examples are no pictures, through the real stages up to evaluate."""
+"""A data set that says of whom its examples come, and one whose examples are no pictures, through
+the real stages up to evaluate.
+"""
 
 import csv
 import importlib.util
@@ -60,37 +62,74 @@ def run() -> dict[str, Any]:
         stage.main()
     # As the stage benchmark would choose, whose times are not needed here.
     shipped = json.loads(Path("reports/quantization.json").read_text())["variants"]["int8"]
-    files.write_json("reports/choice.json", {"variant": "int8", **{key: shipped[key] for key in ("file", "bytes", "sha256")}})
+    files.write_json(
+        "reports/choice.json",
+        {"variant": "int8", **{key: shipped[key] for key in ("file", "bytes", "sha256")}},
+    )
     evaluate.main()
     return dict(json.loads(Path("reports/evaluation.json").read_text()))
 
 
-def test_sensitive_slices_are_marked_come_first_and_intersect(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sensitive_slices_are_marked_come_first_and_intersect(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     facts = run()
-    assert json.loads((made / "data/prepared/stats.json").read_text())["sensitive"] == ["sex", "age"]
+    assert json.loads((made / "data/prepared/stats.json").read_text())["sensitive"] == [
+        "sex",
+        "age",
+    ]
     found = facts["slices"]
-    assert list(found) == ["sex", "age", "sex_x_age", "class", "brightness", "thickness", "contrast", "site"]
-    assert [name for name, one in found.items() if "sensitive" in one] == ["sex", "age", "sex_x_age"]
-    assert facts["skipped"] == {"slices": {"note": "there are 600 values; more than 50 are names, not groups"}}
+    assert list(found) == [
+        "sex",
+        "age",
+        "sex_x_age",
+        "class",
+        "brightness",
+        "thickness",
+        "contrast",
+        "site",
+    ]
+    assert [name for name, one in found.items() if "sensitive" in one] == [
+        "sex",
+        "age",
+        "sex_x_age",
+    ]
+    assert facts["skipped"] == {
+        "slices": {"note": "there are 600 values; more than 50 are names, not groups"}
+    }
 
     # Against the examples themselves: women of the upper third of ages are answered worse.
-    test, predictions = pq.read_table("data/prepared/test.parquet"), pq.read_table("reports/predictions.parquet")
-    right = np.array(predictions[facts["variant"]].to_pylist()).argmax(axis=1) == np.array(predictions["label"])
+    test, predictions = (
+        pq.read_table("data/prepared/test.parquet"),
+        pq.read_table("reports/predictions.parquet"),
+    )
+    right = np.array(predictions[facts["variant"]].to_pylist()).argmax(axis=1) == np.array(
+        predictions["label"]
+    )
     age, sex = test["age"].to_numpy(), np.array(test["sex"].to_pylist())
     worst = found["sex_x_age"]["worst"]
     low, high = map(float, re.findall(r"[\d.]+", worst["group"]))
     inside = (sex == "f") & (age >= low) & (age <= high)
     assert worst["group"].startswith("f, ")
     assert high == age[~np.isnan(age)].max()
-    assert (worst["value"], worst["n"]) == (pytest.approx(right[inside].mean(), abs=1e-12), inside.sum())
+    assert (worst["value"], worst["n"]) == (
+        pytest.approx(right[inside].mean(), abs=1e-12),
+        inside.sum(),
+    )
     assert worst["high"] < found["sex"]["worst"]["low"]  # which neither property shows by itself
     assert {row["n"] for row in found["age"]["not_judged"]} == {int(np.isnan(age).sum())}
     assert {row["group"] for row in found["age"]["not_judged"]} == {"(missing)"}
     assert "evaluation.slices.sex_x_age.worst.low" in gates.measures({"evaluation": facts})
 
     page = (made / "reports/evaluation.html").read_text()
-    assert re.findall(r"<h3>By ([\w ]+?)( <span class=\"badge flag\">Sensitive</span>)?</h3>", page) == [
-        (name.replace("_", " "), ' <span class="badge flag">Sensitive</span>' if "sensitive" in one else "") for name, one in found.items()
+    assert re.findall(
+        r"<h3>By ([\w ]+?)( <span class=\"badge flag\">Sensitive</span>)?</h3>", page
+    ) == [
+        (
+            name.replace("_", " "),
+            ' <span class="badge flag">Sensitive</span>' if "sensitive" in one else "",
+        )
+        for name, one in found.items()
     ]
     assert "by note, <cite>there are 600 values" in page
     assert "weakest by sex_x_age: f, " in capsys.readouterr().out
@@ -104,9 +143,10 @@ def test_measures_of_pictures_are_left_out_where_there_are_none_and_the_report_s
     reason = "the model takes 2 channels; a picture has 1 or 3"
     assert facts["robustness"] == {}
     assert facts["accuracy"]["value"] > 0.5
-    assert {name: facts["skipped"][name] for name in ("looks", "corruptions", "pgd", "saliency", "gallery")} == dict.fromkeys(
-        ("looks", "corruptions", "pgd", "saliency", "gallery"), reason
-    )
+    assert {
+        name: facts["skipped"][name]
+        for name in ("looks", "corruptions", "pgd", "saliency", "gallery")
+    } == dict.fromkeys(("looks", "corruptions", "pgd", "saliency", "gallery"), reason)
     assert "brightness" not in facts["slices"]
     with Path("reports/robustness.csv").open() as file:
         assert list(csv.reader(file)) == [list(evaluate.HEADS["robustness"])]
@@ -117,10 +157,18 @@ def test_measures_of_pictures_are_left_out_where_there_are_none_and_the_report_s
     assert f"left out: pgd: {reason}" in capsys.readouterr().out
 
 
-def test_a_column_may_not_take_the_name_of_a_computed_slice(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(people, "COLUMNS", people.COLUMNS.set(2, people.COLUMNS.field(2).with_name("brightness")))
+def test_a_column_may_not_take_the_name_of_a_computed_slice(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(
-        people, "examples", lambda folder, rows: (part.rename_columns({"site": "brightness"}) for part in EXAMPLES(folder, rows))
+        people, "COLUMNS", people.COLUMNS.set(2, people.COLUMNS.field(2).with_name("brightness"))
+    )
+    monkeypatch.setattr(
+        people,
+        "examples",
+        lambda folder, rows: (
+            part.rename_columns({"site": "brightness"}) for part in EXAMPLES(folder, rows)
+        ),
     )
     with pytest.raises(DataError, match="two slices are called 'brightness'"):
         run()
@@ -130,8 +178,12 @@ def test_a_column_may_not_take_the_name_of_a_computed_slice(made: Path, monkeypa
 EXAMPLES = people.examples
 
 
-def test_a_declared_column_that_the_examples_lack_stops_prepare(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(people, "COLUMNS", people.COLUMNS.append(people.COLUMNS.field(1).with_name("income")))
+def test_a_declared_column_that_the_examples_lack_stops_prepare(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        people, "COLUMNS", people.COLUMNS.append(people.COLUMNS.field(1).with_name("income"))
+    )
     fetch.main()
     with pytest.raises(DataError, match="declares the column 'income'"):
         prepare.main()

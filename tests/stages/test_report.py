@@ -1,4 +1,6 @@
-"""The report from made-up measurements: what it computes, what it says, what it refuses, and that no number is its own."""
+"""The report from made-up measurements: what it computes, what it says, what it refuses, and that
+no number is its own.
+"""
 
 import csv
 import json
@@ -65,7 +67,14 @@ def speed(value: float, threads: int) -> dict[str, float]:
 def variant(size: int, latency: float, throughput: float) -> dict[str, Any]:
     return {
         "bytes": size,
-        "latency_ms": {"value": latency, "p95": 1.3 * latency, "p99": 2 * latency, "spread": 0.1, "n": 2000, "threads": 1},
+        "latency_ms": {
+            "value": latency,
+            "p95": 1.3 * latency,
+            "p99": 2 * latency,
+            "spread": 0.1,
+            "n": 2000,
+            "threads": 1,
+        },
         "throughput": speed(throughput, 1),
         "machine_throughput": speed(1.9 * throughput, 2),
     }
@@ -76,34 +85,63 @@ def measurements() -> dict[str, Any]:
     return {
         "reports/train.json": {"parameters": 120_000, "validation_accuracy": score(0.994, 5000)},
         "reports/evaluation.json": {
-            "test_digest": "3f" * 32, "n": 10_000, "accuracy": score(0.9941), "confidence_threshold": 0.9,
-            "macro_f1": 0.9942, "log_loss": 0.061, "coverage": score(0.9871), "accuracy_of_accepted": score(0.9984, 9871),
-            "paired": {"n": 10_000, "lost": 5, "won": 3, "drop_points": {"value": 0.02, "low": -0.03, "high": 0.07}},
+            "test_digest": "3f" * 32,
+            "n": 10_000,
+            "accuracy": score(0.9941),
+            "confidence_threshold": 0.9,
+            "macro_f1": 0.9942,
+            "log_loss": 0.061,
+            "coverage": score(0.9871),
+            "accuracy_of_accepted": score(0.9984, 9871),
+            "paired": {
+                "n": 10_000,
+                "lost": 5,
+                "won": 3,
+                "drop_points": {"value": 0.02, "low": -0.03, "high": 0.07},
+            },
         },
         "reports/quantization.json": {
             "variants": {"fp32": {"bytes": 480_000}, "int8": {"bytes": 131_000}},
         },
         "reports/benchmark.json": {
-            "shipped": "int8", "slo_ms": 10.0, "variants": {"fp32": variant(480_000, 0.61, 3100.0), "int8": variant(131_000, 0.34, 7200.0)},
-            "hardware": {"cpu": "Model 8488C", "cores": 2, "flags": ["avx2"], "memory_gib": 16.0}, "versions": {"onnxruntime": "1.32.0"},
+            "shipped": "int8",
+            "slo_ms": 10.0,
+            "variants": {
+                "fp32": variant(480_000, 0.61, 3100.0),
+                "int8": variant(131_000, 0.34, 7200.0),
+            },
+            "hardware": {"cpu": "Model 8488C", "cores": 2, "flags": ["avx2"], "memory_gib": 16.0},
+            "versions": {"onnxruntime": "1.32.0"},
         },
         "reports/validation.json": {"success": True},
         "reports/resources/train.json": {"stage": "train", "seconds": 41.7, "device": "cpu"},
         "dist/manifest.json": {
-            "name": "digits", "version": "0.1.0", "signed": False, "model": {"variant": "int8", "sha256": "bb" * 32},
-            "wheel": {"file": "digits-0.1.0-py3-none-any.whl", "bytes": 151_234, "sha256": "cc" * 32},
+            "name": "digits",
+            "version": "0.1.0",
+            "signed": False,
+            "model": {"variant": "int8", "sha256": "bb" * 32},
+            "wheel": {
+                "file": "digits-0.1.0-py3-none-any.whl",
+                "bytes": 151_234,
+                "sha256": "cc" * 32,
+            },
         },
         "champion.json": {"champion": None},
-    }  # fmt: skip
+    }
 
 
 def predictions(path: Path) -> None:
-    """Answers of both files to 10,000 examples: 9,871 are as sure as the threshold, and 16 of these are wrong, as measured above."""
+    """Answers of both files to 10,000 examples: 9,871 are as sure as the threshold, and 16 of these
+    are wrong, as measured above.
+    """
     sure, wrong = np.full(10_000, 0.95), np.zeros(10_000, bool)
     sure[9871:], wrong[:16], wrong[9871:9914] = 0.6, True, True
     columns = np.stack([sure, 1 - sure], axis=1).astype(np.float32)
     answers = pa.FixedSizeListArray.from_arrays(pa.array(columns.ravel()), 2)
-    pq.write_table(pa.table({"label": pa.array(wrong.astype(np.int16)), "fp32": answers, "int8": answers}), path)
+    pq.write_table(
+        pa.table({"label": pa.array(wrong.astype(np.int16)), "fp32": answers, "int8": answers}),
+        path,
+    )
 
 
 class Line:
@@ -156,7 +194,9 @@ class Line:
 
 @pytest.fixture(scope="module")
 def drawn() -> Callable[..., str]:
-    """Draws each chart once: that takes half of the stage's time, and most releases of these tests show the same charts."""
+    """Draws each chart once: that takes half of the stage's time, and most releases of these tests
+    show the same charts.
+    """
     real, kept = vl_convert.vegalite_to_svg, {}
 
     def svg(spec: dict[str, Any], **settings: Any) -> str:
@@ -195,7 +235,9 @@ def with_champion(release: Line) -> None:
     measures = {"business.accuracy.value": 0.993, "business.gross_margin.value": 0.4}
     place = {"model_version": 3, "release": "a" * 64, "run_id": "b" * 32, "test_digest": "c" * 64}
     content = {"model_sha256": "d" * 64, "wheel_sha256": "e" * 64, "signer": None}
-    release.files["champion.json"] = {"champion": {"name": "digits", "version": "0.0.9", **place, **content, "measures": measures}}
+    release.files["champion.json"] = {
+        "champion": {"name": "digits", "version": "0.0.9", **place, **content, "measures": measures}
+    }
 
 
 def signed_on_a_gpu(release: Line) -> None:
@@ -209,12 +251,22 @@ def in_yuan(release: Line) -> None:
 
 def without_customers(release: Line) -> None:
     text = (release.folder / "market/segments.csv").read_text()
-    changed = re.sub(r"(\.reach),[\d.,]+,share,,assumed,triangular", r"\1,0,0,0,share,,assumed,point", text)
+    changed = re.sub(
+        r"(\.reach),[\d.,]+,share,,assumed,triangular", r"\1,0,0,0,share,,assumed,point", text
+    )
     assert changed != text
     (release.folder / "market/segments.csv").write_text(changed)
 
 
-CASES = [without_customers, abstaining, held, missing_gate, never_paying, with_champion, signed_on_a_gpu]
+CASES = [
+    without_customers,
+    abstaining,
+    held,
+    missing_gate,
+    never_paying,
+    with_champion,
+    signed_on_a_gpu,
+]
 
 
 def test_the_unit_cost_is_the_sum_of_its_parts_computed_by_hand(release: Line) -> None:
@@ -231,20 +283,31 @@ def test_the_unit_cost_is_the_sum_of_its_parts_computed_by_hand(release: Line) -
     assert found["cost_usd_per_million"] == pytest.approx(expected)
     assert found["unit_cost_usd_per_million"]["value"] == pytest.approx(sum(expected.values()))
     assert found["gross_margin"]["value"] == pytest.approx((1200 - sum(expected.values())) / 1200)
-    assert found["assumed_share_of_cost"] == pytest.approx(1 - expected["review"] / sum(expected.values()))
+    assert found["assumed_share_of_cost"] == pytest.approx(
+        1 - expected["review"] / sum(expected.values())
+    )
     assert found["training_usd"] == pytest.approx(41.7 / 3600 * 0.08925)
 
 
 def test_throughput_goes_by_the_threads_of_the_rented_machine(release: Line) -> None:
     release.set("reports/benchmark.json", "variants.int8.machine_throughput.threads", 8)
-    throughput = next(entry for entry in release.run().business["register"] if entry["input"] == "throughput")
+    throughput = next(
+        entry for entry in release.run().business["register"] if entry["input"] == "throughput"
+    )
     assert throughput["value"] == pytest.approx(7200 * 1.9 / 4)
-    assert (throughput["low"], throughput["high"]) == (pytest.approx(0.96 * throughput["value"]), pytest.approx(1.04 * throughput["value"]))
+    assert (throughput["low"], throughput["high"]) == (
+        pytest.approx(0.96 * throughput["value"]),
+        pytest.approx(1.04 * throughput["value"]),
+    )
 
 
-def test_a_release_passes_its_gates_and_is_loudly_unsigned(release: Line, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_release_passes_its_gates_and_is_loudly_unsigned(
+    release: Line, capsys: pytest.CaptureFixture[str]
+) -> None:
     page = release.run().page
-    assert files.read_json("reports/gates.json")["verdict"] == release.business["verdict"] == "release"
+    assert (
+        files.read_json("reports/gates.json")["verdict"] == release.business["verdict"] == "release"
+    )
     assert "This release is not signed." in page
     assert "They are no demand for this model" in page.split("Scorecard")[0]
     assert "not signed" in (release.folder / "reports/report.md").read_text()
@@ -287,7 +350,11 @@ def test_a_price_that_never_pays_has_no_volume_but_a_reason(release: Line) -> No
 
 def test_the_champion_stands_beside_its_challenger(release: Line) -> None:
     with_champion(release)
-    assert release.run().business["beside_champion"][0] == {"measure": "business.accuracy.value", "this": 0.9941, "champion": 0.993}
+    assert release.run().business["beside_champion"][0] == {
+        "measure": "business.accuracy.value",
+        "this": 0.9941,
+        "champion": 0.993,
+    }
     assert "0.0.9" in release.page
     for page in (release.page, release.chinese):
         shown = {key: as_number(text) for key, _, text in Page(page.split("<svg")[0]).figures}
@@ -313,7 +380,14 @@ def test_anything_but_true_is_unsigned(release: Line, signed: object) -> None:
 @pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes(line: Path) -> None:
     release = Line(line)  # whose charts are drawn each time
-    names = ("business.json", "assumptions.csv", "gates.json", "report.html", "report.zh.html", "report.md")
+    names = (
+        "business.json",
+        "assumptions.csv",
+        "gates.json",
+        "report.html",
+        "report.zh.html",
+        "report.md",
+    )
 
     def written() -> list[bytes]:
         reports = release.run().folder / "reports"
@@ -331,7 +405,8 @@ def test_a_changed_price_changes_the_margin(release: Line) -> None:
 class Page(HTMLParser):
     """Collects the numbers of a page: those that name their key, and the digits that do not."""
 
-    QUOTED = ("abbr", "code", "cite", "time", "style", "svg", "title")  # names, versions, digests, quotes and days are no figures
+    # names, versions, digests, quotes and days are no figures
+    QUOTED = ("abbr", "code", "cite", "time", "style", "svg", "title")
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -344,7 +419,11 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         values = dict(attributes)
-        self.links += [str(values[name]) for name in ("href", "src", "srcset", "action", "xlink:href") if name in values]
+        self.links += [
+            str(values[name])
+            for name in ("href", "src", "srcset", "action", "xlink:href")
+            if name in values
+        ]
         if tag in self.QUOTED:
             self.open.append(tag)
         if tag == "data":
@@ -365,7 +444,14 @@ class Page(HTMLParser):
 
 def as_number(text: str) -> float:
     """The number a reader sees; 'under 1 %' counts as half a percent."""
-    for vague, number in (("under 1 %", "0.5%"), ("低于 1%", "0.5%"), ("over 99 %", "99.5%"), ("高于 99%", "99.5%"), ("−", "-"), (",", "")):
+    for vague, number in (
+        ("under 1 %", "0.5%"),
+        ("低于 1%", "0.5%"),
+        ("over 99 %", "99.5%"),
+        ("高于 99%", "99.5%"),
+        ("−", "-"),
+        (",", ""),
+    ):
         text = text.replace(vague, number)
     units = {"%": 0.01, "kB": 1e3, "MB": 1e6, "million": 1e6, "billion": 1e9, "万": 1e4, "亿": 1e8}
     number, unit = re.fullmatch(r"(\S*?) ?([^\d\s]*)", text).groups()  # type: ignore[union-attr]
@@ -378,13 +464,18 @@ def test_every_number_of_both_pages_is_a_key_of_the_json(release: Line, case: An
         case(release)
     english, chinese, business = Page(release.run().page), Page(release.chinese), release.business
     assert english.strays == chinese.strays == []
-    assert sorted(key for key, _, _ in english.figures) == sorted(key for key, _, _ in chinese.figures)
+    assert sorted(key for key, _, _ in english.figures) == sorted(
+        key for key, _, _ in chinese.figures
+    )
     assert len(english.figures) > 300
     rate = business["currency_per_usd"]["value"]
     for key, value, text in [*english.figures, *chinese.figures]:
         assert lookup(business, key) == pytest.approx(value, rel=1e-12), key
         shown = as_number(text)
-        assert any(shown == pytest.approx(factor * value, rel=0.006, abs=0.006 if "%" in text else 1e-12) for factor in {1.0, rate}), (
+        assert any(
+            shown == pytest.approx(factor * value, rel=0.006, abs=0.006 if "%" in text else 1e-12)
+            for factor in {1.0, rate}
+        ), (
             key,
             text,
         )
@@ -402,10 +493,15 @@ def test_where_no_number_stands_the_reason_does(release: Line, case: Any) -> Non
     assert '<span lang="en">' not in release.chinese  # a reason that has no Chinese counterpart
 
 
-def test_the_chinese_page_tells_every_note_in_chinese_and_says_so_where_nobody_translated_it(release: Line) -> None:
+def test_the_chinese_page_tells_every_note_in_chinese_and_says_so_where_nobody_translated_it(
+    release: Line,
+) -> None:
     assert 'lang="en"' not in release.run().chinese
     release.price("assumptions.csv", "按一人处理一刻钟计，含全部成本", "")
-    assert '<cite lang="en">A quarter of an hour of a person, all costs included</cite>' in release.run().chinese
+    assert (
+        '<cite lang="en">A quarter of an hour of a person, all costs included</cite>'
+        in release.run().chinese
+    )
 
 
 def test_nobody_is_named_to_sell_to_where_no_customer_can_be_won(release: Line) -> None:
@@ -417,8 +513,8 @@ def test_nobody_is_named_to_sell_to_where_no_customer_can_be_won(release: Line) 
 
 def test_bounds_risks_and_gates_stand_with_their_units(release: Line) -> None:
     release.params = (
-        PARAMS
-        + "    fast: {measure: business.latency_ms.p95, max: 10}\n    cost: {measure: business.unit_cost_usd_per_million, max: 900}\n"
+        PARAMS + "    fast: {measure: business.latency_ms.p95, max: 10}\n    cost: {measure:"
+        " business.unit_cost_usd_per_million, max: 900}\n"
     )
     page = re.sub(r"<(?!/?(?:tr|td))[^>]*>", "", release.run().page)
     assert "p95  ≤ 10 ms" in page
@@ -437,7 +533,10 @@ def test_the_file_that_ships_is_marked_among_those_that_could(release: Line) -> 
 
 def test_an_end_of_a_range_that_is_missing_is_not_called_a_missing_number(release: Line) -> None:
     page = release.run().page
-    assert "“Break-even of the machines” has no number at one end of its range: the price does not cover" in page
+    assert (
+        "“Break-even of the machines” has no number at one end of its range: the price does not"
+        " cover" in page
+    )
     assert "No number for “Payback, months”" in page
     assert "No number for “Break-even of the machines”" not in page
 
@@ -450,23 +549,45 @@ def test_a_missing_number_is_never_a_nought(release: Line) -> None:
     assert '<span class="none" data-key="break_even.subscribers">无</span>' in release.chinese
 
 
-def test_the_first_page_answers_what_it_costs_at_what_price_it_pays_and_what_matters_most(release: Line) -> None:
+def test_the_first_page_answers_what_it_costs_at_what_price_it_pays_and_what_matters_most(
+    release: Line,
+) -> None:
     page = release.run().page.split("Scorecard")[0]
     keys = [key for key, _, _ in Page(page).figures]
     assert {
-        "unit_cost_usd_per_million.value", "break_even_price_with_team_usd_per_million.value", "investment.npv_usd.p10",
-        "investment.npv_positive_probability", "investment.npv_variance_from_assumed",
-    } <= set(keys)  # fmt: skip
-    assumed = {entry["input"] for entry in release.business["register"] if entry["kind"] == "assumed"}
-    ranked = [place for place, row in enumerate(release.business["sobol"]) if row["input"] in assumed]
-    assert [key for key in keys if key.startswith("sobol.")] == [f"sobol.{place}.total" for place in ranked[:3]]
+        "unit_cost_usd_per_million.value",
+        "break_even_price_with_team_usd_per_million.value",
+        "investment.npv_usd.p10",
+        "investment.npv_positive_probability",
+        "investment.npv_variance_from_assumed",
+    } <= set(keys)
+    assumed = {
+        entry["input"] for entry in release.business["register"] if entry["kind"] == "assumed"
+    }
+    ranked = [
+        place for place, row in enumerate(release.business["sobol"]) if row["input"] in assumed
+    ]
+    assert [key for key in keys if key.startswith("sobol.")] == [
+        f"sobol.{place}.total" for place in ranked[:3]
+    ]
 
 
 def test_both_pages_say_which_language_they_are_and_the_same_charts(release: Line) -> None:
     assert '<html lang="en">' in release.run().page
     assert '<html lang="zh-CN">' in release.chinese
     assert release.page.count("<svg") == release.chinese.count("<svg") == 12
-    for term in ("单位成本", "毛利率", "盈亏平衡", "订阅制", "一次性购买", "增值服务", "净现值", "内部收益率", "敏感性", "假设登记表"):
+    for term in (
+        "单位成本",
+        "毛利率",
+        "盈亏平衡",
+        "订阅制",
+        "一次性购买",
+        "增值服务",
+        "净现值",
+        "内部收益率",
+        "敏感性",
+        "假设登记表",
+    ):
         assert term in release.chinese, term
 
 
@@ -474,7 +595,8 @@ def test_amounts_are_in_the_currency_of_the_plan(release: Line) -> None:
     before = release.run().business
     in_yuan(release)
     after = release.run().business
-    assert after["unit_cost_usd_per_million"] == before["unit_cost_usd_per_million"]  # the JSON stays in USD
+    # the JSON stays in USD
+    assert after["unit_cost_usd_per_million"] == before["unit_cost_usd_per_million"]
     shown = {key: text for key, _, text in Page(release.page).figures}
     cost = before["unit_cost_usd_per_million"]["value"] * after["currency_per_usd"]["value"]
     assert shown["unit_cost_usd_per_million.value"] == wording.money(cost)
@@ -485,9 +607,18 @@ def test_amounts_are_in_the_currency_of_the_plan(release: Line) -> None:
 def test_every_number_in_the_charts_is_in_the_json(release: Line) -> None:
     business = release.run().business
     waterfall, positions = re.findall(r"<svg.*?</svg>", release.page, re.DOTALL)[:2]
-    costs = [*business["cost_usd_per_million"].values(), business["unit_cost_usd_per_million"]["value"], business["price_usd_per_million"]]
+    costs = [
+        *business["cost_usd_per_million"].values(),
+        business["unit_cost_usd_per_million"]["value"],
+        business["price_usd_per_million"],
+    ]
     assert labels(waterfall, "role-mark") == [wording.money(amount) for amount in costs]
-    prices = sorted([business["price_usd_per_million"], *(service["usd_per_million"] for service in business["services"])])
+    prices = sorted(
+        [
+            business["price_usd_per_million"],
+            *(service["usd_per_million"] for service in business["services"]),
+        ]
+    )
     assert labels(positions, "role-mark") == [wording.money(price) for price in prices]
 
 
@@ -499,7 +630,9 @@ def test_the_page_asks_nobody_for_anything(release: Line) -> None:
 
 
 def test_text_of_the_facts_cannot_become_markup(release: Line) -> None:
-    release.price("services.csv", "Mistral OCR 4: complete guide", "<script>alert(1)</script> | [x](y)")
+    release.price(
+        "services.csv", "Mistral OCR 4: complete guide", "<script>alert(1)</script> | [x](y)"
+    )
     assert "<script" not in release.run().page
     assert "&lt;script&gt;" in release.page
 
@@ -516,19 +649,27 @@ def test_the_assumptions_are_a_table_of_every_input_and_every_fact_once(release:
         rows = list(csv.DictReader(file))
     names = [row["id"] for row in rows]
     assert len(set(names)) == len(names)
-    facts = market.read({path.name: path.read_bytes() for path in (release.folder / "market").glob("*.csv")})
+    facts = market.read(
+        {path.name: path.read_bytes() for path in (release.folder / "market").glob("*.csv")}
+    )
     assert {*facts.rows, *(entry["id"] for entry in business["register"])} == set(names)
     by_id = {row["id"]: row for row in rows}
     for entry in business["register"]:
-        assert [float(by_id[entry["id"]][end]) for end in ("value", "low", "high")] == [entry[end] for end in ("value", "low", "high")]
+        assert [float(by_id[entry["id"]][end]) for end in ("value", "low", "high")] == [
+            entry[end] for end in ("value", "low", "high")
+        ]
     assert "conflicting" in by_id["size.ocr.2024.by_imarc"]["flags"]
     assert all(row["source"] or row["kind"] == "assumed" for row in rows)
 
 
 def test_rules_rest_on_numbers_of_this_run_and_the_market(release: Line) -> None:
-    """Each side of a rule is looked up once more in the files, so a rule cannot argue with a number that nobody measured."""
+    """Each side of a rule is looked up once more in the files, so a rule cannot argue with a number
+    that nobody measured.
+    """
     business = release.run().business
-    files_of_run = {name: release.files[f"reports/{name}.json"] for name in report.REPORTS} | {"business": business}
+    files_of_run = {name: release.files[f"reports/{name}.json"] for name in report.REPORTS} | {
+        "business": business
+    }
     numbers = gates.measures({**files_of_run, "manifest": release.files["dist/manifest.json"]})
     for rule in business["strategy"]:
         for side in ("left", "right"):
@@ -540,20 +681,25 @@ def test_rules_rest_on_numbers_of_this_run_and_the_market(release: Line) -> None
 
 def test_risks_are_low_high_or_not_measured_by_this_run(release: Line) -> None:
     release.set("reports/evaluation.json", "calibration_error", score(0.2))
-    release.set("reports/evaluation.json", "slices", {"class": {"ratio": 0.9}, "brightness": {"ratio": 0.7}})
+    release.set(
+        "reports/evaluation.json", "slices", {"class": {"ratio": 0.9}, "brightness": {"ratio": 0.7}}
+    )
     risks = {row["risk"]: row for row in release.run().business["risks"]}
     assert (risks["false_sureness"]["level"], risks["false_sureness"]["value"]) == ("high", 0.2)
     assert (risks["weaker_for_some"]["level"], risks["weaker_for_some"]["value"]) == ("high", 0.7)
     assert risks["forged_release"]["level"] == "high"
     assert risks["training_energy"]["level"] == "low"
-    assert risks["spoilt_input"]["level"] == "not measured"  # these made-up reports have no robustness
+    # these made-up reports have no robustness
+    assert risks["spoilt_input"]["level"] == "not measured"
     assert "evaluation.robustness.mean.value" in risks["spoilt_input"]["reason"]
 
 
 def test_answers_of_the_shipped_file_have_to_be_there(release: Line) -> None:
     release.files["reports/benchmark.json"]["variants"]["int4"] = variant(60_000, 0.2, 9000.0)
     release.set("reports/benchmark.json", "shipped", "int4")
-    with pytest.raises(DataError, match=r"predictions\.parquet holds no answers of 'int4'.*--force evaluate"):
+    with pytest.raises(
+        DataError, match=r"predictions\.parquet holds no answers of 'int4'.*--force evaluate"
+    ):
         release.run()
 
 
@@ -561,14 +707,27 @@ def test_stale_facts_are_flagged_at_the_day_of_the_params(release: Line) -> None
     release.params = PARAMS.replace("2026-11-24", "2027-11-24")
     release.run()
     assert "Stale" in release.page
-    assert "stale" in next(entry for entry in release.business["services"] if entry["id"] == "service.amazon_rekognition")["flags"]
+    assert (
+        "stale"
+        in next(
+            entry
+            for entry in release.business["services"]
+            if entry["id"] == "service.amazon_rekognition"
+        )["flags"]
+    )
 
 
 def test_lists_hold_what_is_no_metric(release: Line) -> None:
-    """`dvc metrics` and MLflow take numbers and leave lists out, so texts and the register must not stand outside lists."""
+    """`dvc metrics` and MLflow take numbers and leave lists out, so texts and the register must not
+    stand outside lists.
+    """
 
     def leaves(value: Any) -> list[Any]:
-        return [leaf for inner in value.values() for leaf in leaves(inner)] if isinstance(value, dict) else [value]
+        return (
+            [leaf for inner in value.values() for leaf in leaves(inner)]
+            if isinstance(value, dict)
+            else [value]
+        )
 
     found = release.run().business
     assert [leaf for leaf in leaves(found) if isinstance(leaf, str)] == ["release"]
@@ -577,19 +736,56 @@ def test_lists_hold_what_is_no_metric(release: Line) -> None:
 @pytest.mark.parametrize(
     ("path", "key", "value", "said"),
     [
-        ("reports/benchmark.json", "variants.int8.machine_throughput.value", None, "repeat `dvc repro --force benchmark`"),
-        ("reports/benchmark.json", "variants.int8.machine_throughput.value", 0, "throughput_per_second is 0"),
-        ("reports/benchmark.json", "variants.fp32.machine_throughput.value", 0, "variants.fp32.machine_throughput is 0"),
-        ("reports/benchmark.json", "hardware.memory_gib", None, "no finite number at hardware.memory_gib"),
-        ("reports/benchmark.json", "variants.int8.latency_ms.p95", float("nan"), "benchmark.json is not JSON (NaN is no finite number)"),
+        (
+            "reports/benchmark.json",
+            "variants.int8.machine_throughput.value",
+            None,
+            "repeat `dvc repro --force benchmark`",
+        ),
+        (
+            "reports/benchmark.json",
+            "variants.int8.machine_throughput.value",
+            0,
+            "throughput_per_second is 0",
+        ),
+        (
+            "reports/benchmark.json",
+            "variants.fp32.machine_throughput.value",
+            0,
+            "variants.fp32.machine_throughput is 0",
+        ),
+        (
+            "reports/benchmark.json",
+            "hardware.memory_gib",
+            None,
+            "no finite number at hardware.memory_gib",
+        ),
+        (
+            "reports/benchmark.json",
+            "variants.int8.latency_ms.p95",
+            float("nan"),
+            "benchmark.json is not JSON (NaN is no finite number)",
+        ),
         ("reports/benchmark.json", "shipped", "int4", "no finite number"),
-        ("reports/evaluation.json", "coverage.value", float("inf"), "evaluation.json is not JSON (Infinity is no finite number)"),
+        (
+            "reports/evaluation.json",
+            "coverage.value",
+            float("inf"),
+            "evaluation.json is not JSON (Infinity is no finite number)",
+        ),
         ("reports/evaluation.json", "accuracy", None, "repeat `dvc repro --force evaluate`"),
         ("dist/manifest.json", "wheel.bytes", "many", "repeat `dvc repro --force package`"),
-        ("champion.json", "champion", {"name": "digits"}, "champion.json: champion.version: Field required; restore it from git"),
+        (
+            "champion.json",
+            "champion",
+            {"name": "digits"},
+            "champion.json: champion.version: Field required; restore it from git",
+        ),
     ],
 )
-def test_a_measurement_that_is_missing_or_no_number_stops_the_report(release: Line, path: str, key: str, value: Any, said: str) -> None:
+def test_a_measurement_that_is_missing_or_no_number_stops_the_report(
+    release: Line, path: str, key: str, value: Any, said: str
+) -> None:
     release.set(path, key, value)
     with pytest.raises(DataError) as error:
         release.run()
@@ -600,20 +796,47 @@ def test_a_measurement_that_is_missing_or_no_number_stops_the_report(release: Li
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [
-        ("services.csv", "https://cloud.google.com/vision/pricing", "", "line 2, column source_url"),
+        (
+            "services.csv",
+            "https://cloud.google.com/vision/pricing",
+            "",
+            "line 2, column source_url",
+        ),
         ("assumptions.csv", "error.per_item", "error.each", "no row 'error.per_item'"),
-        ("assumptions.csv", "5,2,15,per ticket,USD", "5,2,15,per ticket,CNY", "is in CNY, the unit cost in USD; convert it"),
+        (
+            "assumptions.csv",
+            "5,2,15,per ticket,USD",
+            "5,2,15,per ticket,CNY",
+            "is in CNY, the unit cost in USD; convert it",
+        ),
         ("assumptions.csv", "fx.cny_per_usd", "fx.cny", "no row 'fx.cny_per_usd'"),
         ("services.csv", "service.", "api.", "no row 'service.*'"),
-        ("compute.csv", "compute.aws_c7i_large.vcpu", "compute.aws.vcpu", "no row 'compute.aws_c7i_large.vcpu'"),
-        ("segments.csv", "segment.education.win", "segment.education.won", "no row 'segment.education.win'"),
+        (
+            "compute.csv",
+            "compute.aws_c7i_large.vcpu",
+            "compute.aws.vcpu",
+            "no row 'compute.aws_c7i_large.vcpu'",
+        ),
+        (
+            "segments.csv",
+            "segment.education.win",
+            "segment.education.won",
+            "no row 'segment.education.win'",
+        ),
         ("size.csv", "size.ocr.", "size.text.", "no row 'size.ocr.*'"),
         ("risks.csv", "risk.idle_machines", "risk.idle", "no row 'risk.idle_machines'"),
         ("energy.csv", "carbon.usa", "carbon.us", "no row 'carbon.usa' (g per kWh)"),
-        ("compute.csv", "0.08925,0.08925,0.1197,per hour", "0.08925,0.08925,0.1197,per item", "needed is 'per hour'"),
+        (
+            "compute.csv",
+            "0.08925,0.08925,0.1197,per hour",
+            "0.08925,0.08925,0.1197,per item",
+            "needed is 'per hour'",
+        ),
     ],
 )
-def test_market_facts_that_do_not_serve_stop_the_report(release: Line, file: str, old: str, new: str, said: str) -> None:
+def test_market_facts_that_do_not_serve_stop_the_report(
+    release: Line, file: str, old: str, new: str, said: str
+) -> None:
     release.price(file, old, new)
     with pytest.raises(DataError) as error:
         release.run()

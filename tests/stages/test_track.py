@@ -50,7 +50,11 @@ def test_the_release_is_logged_and_named(made: Path, capsys: pytest.CaptureFixtu
     first = _run(made)
     assert track.gather(made, {}).tags["duli.training_run"] == "abc"
     assert set(first) == {"release", "experiment", "run_id", "registered_model", "version"}
-    assert (first["experiment"], first["registered_model"], first["version"]) == ("digits", "digits", 1)
+    assert (first["experiment"], first["registered_model"], first["version"]) == (
+        "digits",
+        "digits",
+        1,
+    )
     assert "is run" in capsys.readouterr().out
     track.main()
     assert _run(made) == first
@@ -72,7 +76,13 @@ def test_identity_is_the_result_not_params_sidecars_or_the_clock(made: Path) -> 
     (made / "params.yaml").write_text("root: .\ntrain: {learning_rate: 0.2}\n")
     (made / "reports/resources/train.json").write_text('{"seconds": 99.0, "mlflow_run_id": null}')
     assert track.gather(made, {}).digest == first
-    for name in ("reports/evaluation.json", "reports/per_class.csv", "dist/MODEL_CARD.md", "models/history.csv", "reports/assumptions.csv"):
+    for name in (
+        "reports/evaluation.json",
+        "reports/per_class.csv",
+        "dist/MODEL_CARD.md",
+        "models/history.csv",
+        "reports/assumptions.csv",
+    ):
         with (made / name).open("a") as file:
             file.write(" ")
         changed = track.gather(made, {}).digest
@@ -81,14 +91,22 @@ def test_identity_is_the_result_not_params_sidecars_or_the_clock(made: Path) -> 
     (made / "dist/digits.whl").write_bytes(b"wheel")
     first, before = track.gather(made, {}).digest, first
     assert first != before
-    for name in ("dist/model.sig", "dist/provenance.intoto.json"):  # a random number, and the commit
+    # a random number, and the commit
+    for name in ("dist/model.sig", "dist/provenance.intoto.json"):
         (made / name).write_text("1")
         assert track.gather(made, {}).digest == first
     assert made / "dist/provenance.intoto.json" in track.gather(made, {}).artifacts["dist"]
 
 
 @pytest.mark.parametrize(
-    "name", ["reports/business.json", "dist/manifest.json", "models/history.csv", "reports/report.html", "reports/resources/train.json"]
+    "name",
+    [
+        "reports/business.json",
+        "dist/manifest.json",
+        "models/history.csv",
+        "reports/report.html",
+        "reports/resources/train.json",
+    ],
 )
 def test_a_missing_file_is_named(made: Path, name: str) -> None:
     (made / name).unlink()
@@ -105,7 +123,10 @@ def test_another_model_than_the_packed_one_is_refused(made: Path) -> None:
 def test_params_are_those_the_files_were_made_with(made: Path) -> None:
     assert track.gather(made, {}).params["train"]["learning_rate"] == 0.1
     (made / "dvc.lock").write_text(LOCK)
-    assert track.gather(made, {}).params == {"prepare.limit": 100, "train": {"learning_rate": 0.3, "layers": [4]}}
+    assert track.gather(made, {}).params == {
+        "prepare.limit": 100,
+        "train": {"learning_rate": 0.3, "layers": [4]},
+    }
 
 
 def test_the_hash_of_dvc_lock_leaves_this_stage_out(made: Path) -> None:
@@ -117,7 +138,9 @@ def test_the_hash_of_dvc_lock_leaves_this_stage_out(made: Path) -> None:
     assert track.gather(made, {}).tags["duli.dvc_lock"] != tag
 
 
-def test_which_stages_ran_and_which_were_cached(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_which_stages_ran_and_which_were_cached(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (made / "dvc.lock").write_text(LOCK)
     monkeypatch.setattr(track, "_caller", lambda: 1.5)
     assert "duli.stages_ran" not in track.gather(made, {}).tags
@@ -127,7 +150,9 @@ def test_which_stages_ran_and_which_were_cached(made: Path, monkeypatch: pytest.
 
 
 def test_the_caller_is_what_started_the_shell() -> None:
-    ask = f"{shlex.quote(sys.executable)} -c 'from stages import track; print(track._caller())'; true"
+    ask = (
+        f"{shlex.quote(sys.executable)} -c 'from stages import track; print(track._caller())'; true"
+    )
     relay = f"""
 import os, subprocess, time
 from duli.tracking import process
@@ -135,7 +160,9 @@ time.sleep(0.3)
 print(process.started(os.getpid()), flush=True)
 subprocess.run(["sh", "-c", {ask!r}])
 """
-    done = subprocess.run([sys.executable, "-c", relay], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", relay], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     started, caller = map(float, done.stdout.split())
     assert abs(started - caller) < 0.05
     own = process.started(process.os.getpid())
@@ -146,7 +173,9 @@ subprocess.run(["sh", "-c", {ask!r}])
 def test_the_commit_and_whether_more_than_dvc_lock_changed(made: Path) -> None:
     def git(*arguments: str) -> str:
         identity = ("-c", "user.name=a", "-c", "user.email=a@b")
-        return subprocess.run(["git", *identity, *arguments], cwd=made, check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(
+            ["git", *identity, *arguments], cwd=made, check=True, capture_output=True, text=True
+        ).stdout.strip()
 
     assert "mlflow.source.git.commit" not in track._commit(made, {})
     git("init", "-q")
@@ -157,6 +186,9 @@ def test_the_commit_and_whether_more_than_dvc_lock_changed(made: Path) -> None:
     git("commit", "-qm", "first")
     (made / "pipelines/other/dvc.lock").write_text("2")
     (made / "dvc.lock").write_text("2")
-    assert track._commit(made / "pipelines", {}) == {"mlflow.source.git.commit": git("rev-parse", "HEAD"), "duli.git_dirty": "false"}
+    assert track._commit(made / "pipelines", {}) == {
+        "mlflow.source.git.commit": git("rev-parse", "HEAD"),
+        "duli.git_dirty": "false",
+    }
     (made / "code.py").write_text("2")
     assert track._commit(made / "pipelines", {})["duli.git_dirty"] == "true"

@@ -1,4 +1,6 @@
-"""The stage on a small piece of real MNIST: what it leaves behind, twice the same bytes, and what it refuses."""
+"""The stage on a small piece of real MNIST: what it leaves behind, twice the same bytes, and what
+it refuses.
+"""
 
 import csv
 import json
@@ -74,7 +76,14 @@ class Recorder:
 
     runs: list["Recorder"] = []  # noqa: RUF012
 
-    def __init__(self, store: object, experiment: str, name: str, params: dict[str, str], tags: dict[str, str]) -> None:
+    def __init__(
+        self,
+        store: object,
+        experiment: str,
+        name: str,
+        params: dict[str, str],
+        tags: dict[str, str],
+    ) -> None:
         self.experiment, self.name, self.params, self.tags = experiment, name, params, tags
         self.points: list[tuple[int, dict[str, float]]] = []
         self.failed = False
@@ -100,8 +109,15 @@ def prepared(line: Path, mnist_folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(train, "LiveRun", Recorder)
     monkeypatch.setattr(Recorder, "runs", [])
-    images = np.fromfile(mnist_folder / "train-images-idx3-ubyte", np.uint8, offset=16, count=784 * sum(ROWS.values())).reshape(-1, 784)
-    labels = np.fromfile(mnist_folder / "train-labels-idx1-ubyte", np.uint8, offset=8, count=sum(ROWS.values()))
+    images = np.fromfile(
+        mnist_folder / "train-images-idx3-ubyte",
+        np.uint8,
+        offset=16,
+        count=784 * sum(ROWS.values()),
+    ).reshape(-1, 784)
+    labels = np.fromfile(
+        mnist_folder / "train-labels-idx1-ubyte", np.uint8, offset=8, count=sum(ROWS.values())
+    )
     (line / "params.yaml").write_text(PARAMS)
     (line / "data/prepared").mkdir(parents=True)
     start = 0
@@ -109,9 +125,17 @@ def prepared(line: Path, mnist_folder: Path, monkeypatch: pytest.MonkeyPatch) ->
         write(split, images[start : start + rows], labels[start : start + rows])
         start += rows
     stats = {"dataset": "mnist", "classes": list("0123456789")}
-    described = {"kind": "image", "input": SIZE, "normalisation": {"mean": 0.13, "std": 0.31}, "rules": {}}
+    described = {
+        "kind": "image",
+        "input": SIZE,
+        "normalisation": {"mean": 0.13, "std": 0.31},
+        "rules": {},
+    }
     files.write_json("data/prepared/preprocessing.json", described)
-    files.write_json("data/prepared/stats.json", {**stats, "splits": {split: {"digest": digest} for split, digest in DIGESTS.items()}})
+    files.write_json(
+        "data/prepared/stats.json",
+        {**stats, "splits": {split: {"digest": digest} for split, digest in DIGESTS.items()}},
+    )
     files.write_json("reports/validation.json", {"success": True, "digests": DIGESTS})
     threads = torch.get_num_threads()
     yield line
@@ -120,13 +144,22 @@ def prepared(line: Path, mnist_folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def write(split: str, images: np.ndarray, labels: np.ndarray) -> None:
     contents = pa.array([image.tobytes() for image in images], pa.binary())
-    table = pa.table({"id": [str(row) for row in range(len(images))], "label": pa.array(labels, pa.int16()), "content": contents})
+    table = pa.table(
+        {
+            "id": [str(row) for row in range(len(images))],
+            "label": pa.array(labels, pa.int16()),
+            "content": contents,
+        }
+    )
     pq.write_table(table, f"data/prepared/{split}.parquet", row_group_size=500)
 
 
 def test_what_it_leaves_explains_itself(prepared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     facts = train.main()
-    first = {file: files.sha256(prepared / file) for file in ("models/model.safetensors", "models/model.json", "models/history.csv")}
+    first = {
+        file: files.sha256(prepared / file)
+        for file in ("models/model.safetensors", "models/model.json", "models/history.csv")
+    }
     torch.set_num_threads(2)
     train.main()
     assert facts == {"device": "cpu", "processes": 1, "mlflow_run_id": "run-1"}
@@ -137,11 +170,21 @@ def test_what_it_leaves_explains_itself(prepared: Path, capsys: pytest.CaptureFi
     report = json.loads((prepared / "reports/train.json").read_text())
     weights = files.verified("models/model.safetensors", description["weights"]["sha256"])
     model = restore(description, weights)
-    assert sum(weight.numel() for weight in model.parameters()) == description["weights"]["parameters"] == report["parameters"]
-    assert description["data"] == {"dataset": "mnist", "train_digest": "digest of train", "validation_digest": "digest of validation"}
+    assert (
+        sum(weight.numel() for weight in model.parameters())
+        == description["weights"]["parameters"]
+        == report["parameters"]
+    )
+    assert description["data"] == {
+        "dataset": "mnist",
+        "train_digest": "digest of train",
+        "validation_digest": "digest of validation",
+    }
     assert description["train"]["augmentation"]["shift"] == 1
     assert description["precision"] == "float32"
-    assert description["architecture"]["source_sha256"] == files.sha256(Path(train.__file__).parents[1] / "duli/models/fastconv.py")
+    assert description["architecture"]["source_sha256"] == files.sha256(
+        Path(train.__file__).parents[1] / "duli/models/fastconv.py"
+    )
 
     accuracy = report["validation_accuracy"]
     assert 0.85 < accuracy["low"] < accuracy["value"] < accuracy["high"]
@@ -151,11 +194,17 @@ def test_what_it_leaves_explains_itself(prepared: Path, capsys: pytest.CaptureFi
     assert correct == round(accuracy["value"] * accuracy["n"])
     rows = list(csv.DictReader((prepared / "models/history.csv").read_text().splitlines()))
     assert float(rows[-1]["validation_accuracy"]) == accuracy["value"]
-    assert (int(rows[-1]["step"]), int(rows[-1]["epoch"])) == (report["steps"], report["epochs"]) == (32 + 16 + 16, 3)
+    assert (
+        (int(rows[-1]["step"]), int(rows[-1]["epoch"]))
+        == (report["steps"], report["epochs"])
+        == (32 + 16 + 16, 3)
+    )
     assert all(float(value) >= 0 for row in rows for value in row.values())
 
 
-@pytest.mark.parametrize(("dataset", "experiment"), [("mnist", "mnist-training"), ("own", "some-opinions-training")])
+@pytest.mark.parametrize(
+    ("dataset", "experiment"), [("mnist", "mnist-training"), ("own", "some-opinions-training")]
+)
 def test_trainings_on_own_data_are_named_after_these(dataset: str, experiment: str) -> None:
     assert train._experiment({"dataset": dataset, "title": "Some opinions"}) == experiment
 
@@ -182,7 +231,14 @@ def nothing_made(line: Path) -> bool:
 
 @pytest.mark.parametrize(
     "verdict",
-    [{"success": False}, {"success": "true"}, {"success": 1}, {"success": None}, {"digests": None}, {"digests": {"train": "another"}}],
+    [
+        {"success": False},
+        {"success": "true"},
+        {"success": 1},
+        {"success": None},
+        {"digests": None},
+        {"digests": {"train": "another"}},
+    ],
 )
 def test_data_that_did_not_pass_are_not_trained_on(prepared: Path, verdict: dict[str, Any]) -> None:
     files.write_json("reports/validation.json", {"success": True, "digests": DIGESTS, **verdict})
@@ -206,7 +262,9 @@ def test_data_that_did_not_pass_are_not_trained_on(prepared: Path, verdict: dict
         ),
     ],
 )
-def test_params_that_cannot_work_are_refused(prepared: Path, old: str, new: str, kind: type[DuliError], complaint: str) -> None:
+def test_params_that_cannot_work_are_refused(
+    prepared: Path, old: str, new: str, kind: type[DuliError], complaint: str
+) -> None:
     assert old in PARAMS
     (prepared / "params.yaml").write_text(PARAMS.replace(old, new))
     with pytest.raises(kind) as caught:
@@ -235,7 +293,9 @@ def test_damaged_data_are_refused(prepared: Path) -> None:
     assert nothing_made(prepared)
 
 
-def test_a_lost_network_leaves_nothing_and_fails_its_run(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_network_leaves_nothing_and_fails_its_run(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def lost(images: torch.Tensor, *_: object) -> torch.Tensor:
         return images * float("nan")
 
@@ -260,7 +320,12 @@ class Stopped(BaseException):
 def outputs(line: Path) -> dict[str, str]:
     return {
         name: files.sha256(line / name)
-        for name in ("models/model.safetensors", "models/history.csv", "models/model.json", "reports/train.json")
+        for name in (
+            "models/model.safetensors",
+            "models/history.csv",
+            "models/model.json",
+            "reports/train.json",
+        )
     }
 
 
@@ -270,10 +335,13 @@ def test_a_stopped_training_goes_on_to_the_same_bytes(
 ) -> None:
     train.main()
     whole = outputs(prepared)
-    (prepared / "params.yaml").write_text(PARAMS.replace("{steps: null, minutes: 1}", "{steps: 10, minutes: null}"))
+    (prepared / "params.yaml").write_text(
+        PARAMS.replace("{steps: null, minutes: 1}", "{steps: 10, minutes: null}")
+    )
     train.main()
     model = files.read_json("models/model.json")
-    whole["models/model.json"] = files.sha256(prepared / "models/model.json")  # it names the cadence; all else is the same
+    # it names the cadence; all else is the same
+    whole["models/model.json"] = files.sha256(prepared / "models/model.json")
     assert outputs(prepared) == whole
     assert not list((prepared / ".checkpoints").glob("*"))
     for name in whole:
@@ -300,7 +368,10 @@ def test_a_stopped_training_goes_on_to_the_same_bytes(
 
     kept.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     train.main()
-    assert "the checkpoint is damaged (its bytes do not have their digest); starting anew" in capsys.readouterr().err
+    assert (
+        "the checkpoint is damaged (its bytes do not have their digest); starting anew"
+        in capsys.readouterr().err
+    )
     assert outputs(prepared) == whole
 
     kept.write_bytes(content)
@@ -315,11 +386,16 @@ TRANSFER = "transfer: {init_from: null, sha256: null, frozen: 0, unfreeze: 0.0, 
 
 def starting_from(place: str, sha256: str | None, frozen: int = 0) -> None:
     pin = f'"{sha256}"' if sha256 else "null"
-    section = f"transfer: {{init_from: {place}, sha256: {pin}, frozen: {frozen}, unfreeze: 0.0, layer_decay: 1.0}}"
+    section = (
+        f"transfer: {{init_from: {place}, sha256: {pin}, frozen: {frozen}, unfreeze: 0.0,"
+        " layer_decay: 1.0}"
+    )
     Path("params.yaml").write_text(PARAMS.replace(TRANSFER, section))
 
 
-def test_it_starts_from_another_line_and_says_what_it_took(prepared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_starts_from_another_line_and_says_what_it_took(
+    prepared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     train.main()
     weights = Path("models/model.safetensors").read_bytes()
     digest = files.sha256(weights)
@@ -331,7 +407,9 @@ def test_it_starts_from_another_line_and_says_what_it_took(prepared: Path, capsy
     with pytest.raises(ParamsError, match=f'add `sha256: "{digest}"` below it'):
         train.main()
     starting_from("other", "0" * 64)
-    with pytest.raises(DataError, match=rf"other now has SHA-256 {digest}, train.transfer.sha256 pins 00000000"):
+    with pytest.raises(
+        DataError, match=rf"other now has SHA-256 {digest}, train.transfer.sha256 pins 00000000"
+    ):
         train.main()
 
     starting_from("other", digest, frozen=1)
@@ -345,14 +423,22 @@ def test_it_starts_from_another_line_and_says_what_it_took(prepared: Path, capsy
     assert files.read_json("models/model.json")["transfer"]["new"] == []
 
     # As many classes, but others: the head is of no use.
-    files.write_json(other / "models/model.json", {**files.read_json("models/model.json"), "classes": [*"abcdefghij"]})
+    files.write_json(
+        other / "models/model.json",
+        {**files.read_json("models/model.json"), "classes": [*"abcdefghij"]},
+    )
     train.main()
-    assert re.search(r"starts from other: 18 tensors, new: \d+\.weight, \d+\.bias", capsys.readouterr().out)
+    assert re.search(
+        r"starts from other: 18 tensors, new: \d+\.weight, \d+\.bias", capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [(None, r"there is no weights\.safetensors; name a safetensors file"), (b"no tensors", r"weights\.safetensors is no safetensors file")],
+    [
+        (None, r"there is no weights\.safetensors; name a safetensors file"),
+        (b"no tensors", r"weights\.safetensors is no safetensors file"),
+    ],
 )
 def test_what_are_no_weights_is_told(prepared: Path, content: bytes | None, complaint: str) -> None:
     if content is not None:
@@ -369,8 +455,21 @@ def nothing_made_of(line: Path, names: dict[str, str]) -> bool:
 
 def stage(line: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """The stage as `dvc repro` starts it, with two processes."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "PET_NPROC_PER_NODE": "2", "DVC_ROOT": str(line), **environment}
-    return subprocess.run([sys.executable, "-m", "stages", "train"], cwd=line, env=env, capture_output=True, text=True, timeout=300)
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PET_NPROC_PER_NODE": "2",
+        "DVC_ROOT": str(line),
+        **environment,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "stages", "train"],
+        cwd=line,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
 
 
 @pytest.mark.slow
@@ -387,12 +486,19 @@ def test_two_processes_write_once_and_a_failure_is_one_clear_line(
     assert ", 2 processes" in done.stdout
     assert files.read_json("reports/resources/train.json")["processes"] == 2
     assert [path.name for path in (prepared / "reports/resources").iterdir()] == ["train.json"]
-    assert sorted(path.name for path in (prepared / "models").iterdir()) == ["history.csv", "model.json", "model.safetensors"]
+    assert sorted(path.name for path in (prepared / "models").iterdir()) == [
+        "history.csv",
+        "model.json",
+        "model.safetensors",
+    ]
     assert "processes" not in files.read_json("models/model.json")
 
     make_line(prepared, mnist_folder, train__epochs=1, train__precision="float32", train__batch=1)
     done = stage(prepared)
     assert done.returncode == 2
-    assert "train: error: 2 processes for a batch of 1 examples; raise train.batch, or start fewer" in done.stderr
+    assert (
+        "train: error: 2 processes for a batch of 1 examples; raise train.batch, or start fewer"
+        in done.stderr
+    )
     assert done.stderr.splitlines()[-1].startswith("train: error: the process of rank ")
     assert "Traceback" not in done.stderr

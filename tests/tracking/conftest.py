@@ -13,12 +13,16 @@ from tests.shared import once
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with MLflow's tables and nothing in them; one, though several test modules import this fixture."""
+    """A database with MLflow's tables and nothing in them; one, though several test modules import
+    this fixture.
+    """
 
     def located(root: Path) -> Store:
         return stores.locate({"DVC_ROOT": str(root)}, Path())
 
-    database = located(once(tmp_path_factory, "migrated", lambda root: located(root).client())).database
+    database = located(
+        once(tmp_path_factory, "migrated", lambda root: located(root).client())
+    ).database
     assert database is not None
     return database
 
@@ -47,4 +51,6 @@ def store(tmp_path: Path, fresh: Callable[[Path], Store]) -> Store:
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """The store on a server that does not run."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    return stores.locate({"DVC_ROOT": str(tmp_path), "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}, Path())
+    return stores.locate(
+        {"DVC_ROOT": str(tmp_path), "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}, Path()
+    )

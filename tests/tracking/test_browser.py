@@ -1,4 +1,6 @@
-"""MLflow's pages as a person sees them: two releases side by side at a glance, the model with its card, and who is champion."""
+"""MLflow's pages as a person sees them: two releases side by side at a glance, the model with its
+card, and who is champion.
+"""
 
 import re
 from collections.abc import Callable, Iterator
@@ -24,15 +26,21 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 # MLflow opens a chat beside its pages on the first visit.
-WITHOUT_ASSISTANT = "if (window === top) localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
-NOT_THERE = "/ajax-api/2.0/mlflow/users/current"  # MLflow's pages ask for it, and its server has it only with logins
+WITHOUT_ASSISTANT = (
+    "if (window === top) localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1',"
+    " 'true')"
+)
+# MLflow's pages ask for it, and its server has it only with logins
+NOT_THERE = "/ajax-api/2.0/mlflow/users/current"
 MODEL = view.MODELS.replace("models?", "models/digits?")
 VERSION = view.MODELS.replace("models?", "models/digits/versions/1?")
 
 
 @dataclass(frozen=True)
 class Served:
-    """A server with two releases of different models, the newer first; the older is champion, the newer is held."""
+    """A server with two releases of different models, the newer first; the older is champion, the
+    newer is held.
+    """
 
     address: str
     releases: tuple[Logged, Logged]
@@ -44,7 +52,9 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def mlflow(tmp_path_factory: pytest.TempPathFactory, fresh: Callable[[Path], Store]) -> Iterator[Served]:
+def mlflow(
+    tmp_path_factory: pytest.TempPathFactory, fresh: Callable[[Path], Store]
+) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("browser")
     store = fresh(folder)
     client = store.client()
@@ -71,11 +81,22 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory, fresh: Callable[[Path], Sto
 
 @pytest.fixture
 def page(mlflow: Served) -> "Iterator[Page]":
-    """A page of the server, wide enough for all columns; no request may leave this machine, and nothing may fail in the page."""
+    """A page of the server, wide enough for all columns; no request may leave this machine, and
+    nothing may fail in the page.
+    """
     with browser.page(1920, 1600, base_url=mlflow.address) as shown:
         strangers, failed = [], []
-        shown.on("request", lambda request: None if _here(request.url) else strangers.append(request.url))
-        shown.on("response", lambda answer: failed.append(answer.url) if answer.status >= 400 and NOT_THERE not in answer.url else None)
+        shown.on(
+            "request", lambda request: None if _here(request.url) else strangers.append(request.url)
+        )
+        shown.on(
+            "response",
+            lambda answer: (
+                failed.append(answer.url)
+                if answer.status >= 400 and NOT_THERE not in answer.url
+                else None
+            ),
+        )
         shown.on("pageerror", lambda error: failed.append(str(error)))
         shown.add_init_script(WITHOUT_ASSISTANT)
         yield shown
@@ -87,7 +108,9 @@ def _here(url: str) -> bool:
     return urlsplit(url).scheme in ("data", "blob") or urlsplit(url).hostname == "127.0.0.1"
 
 
-def test_the_table_of_releases_has_the_verdict_and_the_headline_as_columns(page: "Page", mlflow: Served) -> None:
+def test_the_table_of_releases_has_the_verdict_and_the_headline_as_columns(
+    page: "Page", mlflow: Served
+) -> None:
     page.goto(view.table(mlflow.experiment))
     for title in ("duli.verdict", *MEASURES):
         page.get_by_role("columnheader", name=title, exact=True).first.wait_for()
@@ -103,12 +126,16 @@ def _cells(page: "Page", column: str, texts: list[str]) -> None:
     expect(page.locator(f"[role=gridcell][col-id='{column}']")).to_have_text(texts)
 
 
-def test_the_charts_show_trade_offs_what_differs_and_the_training(page: "Page", mlflow: Served) -> None:
+def test_the_charts_show_trade_offs_what_differs_and_the_training(
+    page: "Page", mlflow: Served
+) -> None:
     page.goto(view.charts(mlflow.experiment))
     for title in ("unit_cost_usd_per_million vs. accuracy", "latency_ms vs. accuracy"):
         page.get_by_text(title).first.wait_for()
     params = page.get_by_role("row")
-    params.filter(has_text="train.learning_rate").filter(has_text=re.compile(r"0\.1.*0\.2|0\.2.*0\.1")).first.wait_for()
+    params.filter(has_text="train.learning_rate").filter(
+        has_text=re.compile(r"0\.1.*0\.2|0\.2.*0\.1")
+    ).first.wait_for()
     assert params.filter(has_text="train.layers").count() == 0
 
 
@@ -122,9 +149,12 @@ def test_two_releases_compare_at_a_glance(page: "Page", mlflow: Served) -> None:
     expect(_row(page, "train.layers")).to_have_count(0)
     expect(_row(page, "duli.verdict").get_by_role("cell")).to_have_text(["hold", "release"])
     metrics = _compared(page)
-    assert list(metrics)[: len(MEASURES)] == sorted(MEASURES)  # before the other numbers, of which there are hundreds
+    # before the other numbers, of which there are hundreds
+    assert list(metrics)[: len(MEASURES)] == sorted(MEASURES)
     for name in MEASURES:
-        assert metrics[name] == pytest.approx([numbers[name] for numbers in mlflow.headlines], rel=1e-3), name
+        assert metrics[name] == pytest.approx(
+            [numbers[name] for numbers in mlflow.headlines], rel=1e-3
+        ), name
 
 
 def _row(page: "Page", name: str) -> "Locator":
@@ -132,13 +162,18 @@ def _row(page: "Page", name: str) -> "Locator":
 
 
 def _compared(page: "Page") -> dict[str, list[float]]:
-    """The metrics of the compare page: names in one list, values in another beside it, and only the rows that are in sight are drawn."""
-    names = page.locator(".ReactVirtualized__Grid").filter(has=page.get_by_text("accuracy", exact=True))
+    """The metrics of the compare page: names in one list, values in another beside it, and only the
+    rows that are in sight are drawn.
+    """
+    names = page.locator(".ReactVirtualized__Grid").filter(
+        has=page.get_by_text("accuracy", exact=True)
+    )
     names.wait_for()
     return {name: [float(value) for value in values] for name, *values in page.evaluate(READ_ALL)}
 
 
-# Scrolls through the values, half a screen at a time, and gives the texts of each row; both lists place a row at the same height.
+# Scrolls through the values, half a screen at a time, and gives the texts of each row; both lists
+# place a row at the same height.
 READ_ALL = """async () => {
   const lists = [...document.querySelectorAll('.ReactVirtualized__Grid')], values = lists.at(-1), rows = new Map();
   for (let top = 0; top < values.scrollHeight; top += values.clientHeight / 2) {
@@ -157,7 +192,9 @@ READ_ALL = """async () => {
 }"""
 
 
-def test_a_run_says_first_how_good_it_is_and_holds_its_pages_and_tables(page: "Page", mlflow: Served) -> None:
+def test_a_run_says_first_how_good_it_is_and_holds_its_pages_and_tables(
+    page: "Page", mlflow: Served
+) -> None:
     newer, older = mlflow.releases
     page.goto(view.run(mlflow.experiment, newer.run_id))
     page.get_by_text("Hold: accuracy 98.12 %").wait_for()
@@ -182,7 +219,9 @@ def test_the_models_page_shows_versions_verdicts_and_who_is_champion(page: "Page
         page.get_by_text(text).first.wait_for()
 
 
-def test_a_version_shows_its_card_its_headline_and_its_aliases(page: "Page", mlflow: Served) -> None:
+def test_a_version_shows_its_card_its_headline_and_its_aliases(
+    page: "Page", mlflow: Served
+) -> None:
     page.goto(VERSION)
     page.get_by_role("heading", name="Version 1").wait_for()
     page.get_by_text(re.compile(r"^@\s*champion$")).first.wait_for()

@@ -7,7 +7,9 @@ from duli.tracking import flat
 
 
 def test_params_have_dotted_names_and_lists_are_json() -> None:
-    assert flat.params({"train": {"lr": 0.1, "layers": [1, "é"]}, "train.lr": 0.1, "note": "plain", "none": None}) == {
+    assert flat.params(
+        {"train": {"lr": 0.1, "layers": [1, "é"]}, "train.lr": 0.1, "note": "plain", "none": None}
+    ) == {
         "train.lr": "0.1",
         "train.layers": '[1, "é"]',
         "note": "plain",
@@ -30,8 +32,15 @@ def test_what_mlflow_has_no_room_for_is_cut_visibly_and_stays_distinct() -> None
 
 
 def test_metrics_are_the_numbers_of_the_reports() -> None:
-    reports = {"evaluation": {"accuracy": {"value": 0.9, "n": 10}, "note": "text", "rows": [1, 2]}, "validation": {"success": True}}
-    assert flat.metrics(reports) == {"evaluation.accuracy.value": 0.9, "evaluation.accuracy.n": 10.0, "validation.success": 1.0}
+    reports = {
+        "evaluation": {"accuracy": {"value": 0.9, "n": 10}, "note": "text", "rows": [1, 2]},
+        "validation": {"success": True},
+    }
+    assert flat.metrics(reports) == {
+        "evaluation.accuracy.value": 0.9,
+        "evaluation.accuracy.n": 10.0,
+        "validation.success": 1.0,
+    }
 
 
 @pytest.mark.parametrize("poison", [math.nan, math.inf, -math.inf])
@@ -43,8 +52,15 @@ def test_a_number_that_is_not_finite_is_refused(poison: float) -> None:
 
 
 def test_curves_have_steps_and_leave_out_empty_cells() -> None:
-    rows = [{"step": "1", "loss": "0.5", "accuracy": ""}, {"step": "2", "loss": "0.25", "accuracy": "0.9"}]
-    assert flat.curves(rows) == [("curves/loss", 0.5, 1), ("curves/loss", 0.25, 2), ("curves/accuracy", 0.9, 2)]
+    rows = [
+        {"step": "1", "loss": "0.5", "accuracy": ""},
+        {"step": "2", "loss": "0.25", "accuracy": "0.9"},
+    ]
+    assert flat.curves(rows) == [
+        ("curves/loss", 0.5, 1),
+        ("curves/loss", 0.25, 2),
+        ("curves/accuracy", 0.9, 2),
+    ]
     with pytest.raises(DataError, match="line 3: 'loss' is 'x' at step '2'"):
         flat.curves([{"step": "1", "loss": "0.5"}, {"step": "2", "loss": "x"}])
     with pytest.raises(DataError, match="step None"):

@@ -9,8 +9,18 @@ from duli.tracking.headline import MEASURES, headline
 
 SHARE = {"value": 0.99, "low": 0.98, "high": 0.995, "n": 1000}
 REPORTS: dict[str, Any] = {
-    "evaluation": {"accuracy": SHARE, "macro_f1": 0.97, "log_loss": 0.0312349999, "coverage": SHARE},
-    "benchmark": {"shipped": "int8", "variants": {"int8": {"bytes": 1500, "latency_ms": {"value": 0.2}, "throughput": {"value": 9000.0}}}},
+    "evaluation": {
+        "accuracy": SHARE,
+        "macro_f1": 0.97,
+        "log_loss": 0.0312349999,
+        "coverage": SHARE,
+    },
+    "benchmark": {
+        "shipped": "int8",
+        "variants": {
+            "int8": {"bytes": 1500, "latency_ms": {"value": 0.2}, "throughput": {"value": 9000.0}}
+        },
+    },
     "business": {"unit_cost_usd_per_million": {"value": 14.0}, "gross_margin": {"value": 0.6}},
     "train": {"parameters": 11689512},
     "resources": {"train": {"seconds": 40.0}},

@@ -1,4 +1,6 @@
-"""What people and accidents do to a store: `track` puts it right in one go, whatever came before."""
+"""What people and accidents do to a store: `track` puts it right in one go, whatever came
+before.
+"""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -81,7 +83,9 @@ LINKS: list[Callable[[Store], Any]] = [
     lambda store: store.client().delete_run(_run(store)),
     lambda store: store.client().delete_model_version("digits", _version(store).version),
     lambda store: store.client().delete_logged_model(_version(store).tags[registry.MODEL]),
-    lambda store: store.client().delete_model_version_tag("digits", _version(store).version, registry.SHA256),
+    lambda store: store.client().delete_model_version_tag(
+        "digits", _version(store).version, registry.SHA256
+    ),
 ]
 REST: list[Callable[[Store], Any]] = [
     lambda store: store.client().delete_registered_model("digits"),
@@ -96,7 +100,9 @@ REST: list[Callable[[Store], Any]] = [
 
 
 def pairs(n: int) -> Iterator[int]:
-    """Numbers below n in which every ordered pair stands side by side: a walk over each edge of the complete graph once."""
+    """Numbers below n in which every ordered pair stands side by side: a walk over each edge of the
+    complete graph once.
+    """
     for low in range(n):
         yield low
         for high in range(low + 1, n):
@@ -109,13 +115,17 @@ def test_every_pair_is_in_the_walk() -> None:
     assert len(set(pairwise(walk))) == len(LINKS) ** 2
 
 
-def test_one_track_heals_what_was_done_to_the_store_after_any_other_damage(store: Store, made: Release, tmp_path: Path) -> None:
+def test_one_track_heals_what_was_done_to_the_store_after_any_other_damage(
+    store: Store, made: Release, tmp_path: Path
+) -> None:
     release.log(store, made)
     damages = [*(LINKS[number] for number in pairs(len(LINKS))), *REST]
     for step, damage in enumerate(damages):
         damage(store)
         logged = release.log(store, made)
-        entry = next(entry for entry in releases.listing(store, "digits") if entry.release == made.digest)
+        entry = next(
+            entry for entry in releases.listing(store, "digits") if entry.release == made.digest
+        )
         assert (entry.run_id, entry.model_version) == (logged.run_id, logged.version), step
         assert entry.aliases == ("challenger",), step
         assert releases.model_sha256(store, entry) == sha256(made.model), step

@@ -26,8 +26,14 @@ def wheel_of(package: Path, wheel: Path) -> Path:
         for path in sorted(package.iterdir()):
             if path.is_file():
                 archive.write(path, f"{package.name}/{path.name}")
-        required = "Requires-Dist: numpy<3,>=2\nRequires-Dist: onnxruntime<2,>=1\nRequires-Dist: pillow; extra == 'jpeg'\n"
-        archive.writestr(f"{package.name}-1.dist-info/METADATA", f"Metadata-Version: 2.4\nName: {package.name}\n{required}\nText\n")
+        required = (
+            "Requires-Dist: numpy<3,>=2\nRequires-Dist: onnxruntime<2,>=1\nRequires-Dist: pillow;"
+            " extra == 'jpeg'\n"
+        )
+        archive.writestr(
+            f"{package.name}-1.dist-info/METADATA",
+            f"Metadata-Version: 2.4\nName: {package.name}\n{required}\nText\n",
+        )
     return wheel
 
 
@@ -35,7 +41,11 @@ def registered(package: Path, folder: Path) -> Any:
     """The model as MLflow loads it, after it was written as `track` writes it."""
     import mlflow.pyfunc
 
-    content = saved.Content(package / "model.onnx", "# A card\n", saved.package(wheel_of(package, folder.with_suffix(".whl"))))
+    content = saved.Content(
+        package / "model.onnx",
+        "# A card\n",
+        saved.package(wheel_of(package, folder.with_suffix(".whl"))),
+    )
     logged: Any = SimpleNamespace(artifact_location=str(folder), model_id="m-1")
     saved.write(content, folder, logged, "0" * 32)
     return mlflow.pyfunc.load_model(str(folder))
@@ -89,15 +99,33 @@ NAMED = [dict(zip(FEATURES, row, strict=True)) for row in ROWS]
         ("image", {"instances": [{"images": image.tolist()} for image in IMAGES]}),
         ("image", {"dataframe_split": {"columns": list(range(12)), "data": FLAT.tolist()}}),
         ("image", {"dataframe_split": {"data": FLAT.astype(float).tolist()}}),
-        ("image", {"dataframe_split": {"columns": ["images"], "data": [[image.tolist()] for image in IMAGES]}}),
+        (
+            "image",
+            {
+                "dataframe_split": {
+                    "columns": ["images"],
+                    "data": [[image.tolist()] for image in IMAGES],
+                }
+            },
+        ),
         ("image", {"dataframe_records": [{"images": image.tolist()} for image in IMAGES]}),
-        ("image", {"dataframe_records": [{str(n): float(pixel) for n, pixel in enumerate(row)} for row in FLAT]}),
+        (
+            "image",
+            {
+                "dataframe_records": [
+                    {str(n): float(pixel) for n, pixel in enumerate(row)} for row in FLAT
+                ]
+            },
+        ),
         ("image", {"inputs": IMAGES.tolist(), "params": {"abstain": True}}),
         ("table", {"inputs": ROWS}),
         ("table", {"inputs": {name: [row[name] for row in NAMED] for name in FEATURES}}),
         ("table", {"instances": ROWS}),
         ("table", {"instances": NAMED}),
-        ("table", {"dataframe_split": {"columns": FEATURES[::-1], "data": [row[::-1] for row in ROWS]}}),
+        (
+            "table",
+            {"dataframe_split": {"columns": FEATURES[::-1], "data": [row[::-1] for row in ROWS]}},
+        ),
         ("table", {"dataframe_split": {"data": ROWS}}),
         ("table", {"dataframe_records": NAMED, "params": {"abstain": True}}),
         ("text", {"inputs": TEXTS}),
@@ -107,7 +135,9 @@ NAMED = [dict(zip(FEATURES, row, strict=True)) for row in ROWS]
         ("text", {"dataframe_records": [{"text": text} for text in TEXTS]}),
     ],
 )
-def test_what_both_answer_is_the_same(both: Callable[[str], tuple[Any, Served]], kind: str, body: dict[str, Any]) -> None:
+def test_what_both_answer_is_the_same(
+    both: Callable[[str], tuple[Any, Served]], kind: str, body: dict[str, Any]
+) -> None:
     model, served = both(kind)
     status, answer, _ = served.ask("POST", "/invocations", body)
     assert (status, answer) == asked(model, json.dumps(body).encode())
@@ -138,7 +168,9 @@ def test_what_both_answer_is_the_same(both: Callable[[str], tuple[Any, Served]],
         ("text", b'{"dataframe_split": {"columns": ["review"], "data": [["a"]]}}'),
     ],
 )
-def test_what_both_refuse(both: Callable[[str], tuple[Any, Served]], kind: str, body: bytes) -> None:
+def test_what_both_refuse(
+    both: Callable[[str], tuple[Any, Served]], kind: str, body: bytes
+) -> None:
     model, served = both(kind)
     assert served.ask("POST", "/invocations", body, content_type="application/json")[0] == 400
     assert asked(model, body)[0] == 400
@@ -152,22 +184,36 @@ def test_rows_as_csv(both: Callable[[str], tuple[Any, Served]]) -> None:
     assert status == 200
 
 
-def test_python_gives_it_arrays_of_any_length_and_data_frames(both: Callable[[str], tuple[Any, Served]]) -> None:
+def test_python_gives_it_arrays_of_any_length_and_data_frames(
+    both: Callable[[str], tuple[Any, Served]],
+) -> None:
     import pandas as pd
 
     images, _ = both("image")
     many = np.concatenate([IMAGES] * 100)
     labels = [answer["label"] for answer in images.predict(many)]
     assert labels == ["top", "middle", "bottom", "top"] * 100
-    assert [answer["label"] for answer in images.predict({"images": many.astype(np.int64)})] == labels
+    assert [
+        answer["label"] for answer in images.predict({"images": many.astype(np.int64)})
+    ] == labels
     rows, _ = both("table")
     frame = pd.DataFrame([ROWS[0]] * 300, columns=FEATURES)
     assert rows.predict(frame) == rows.predict(frame.iloc[:1]) * 300
 
 
-def test_the_registered_release_brings_its_code_and_no_pickle(both: Callable[[str], tuple[Any, Served]]) -> None:
+def test_the_registered_release_brings_its_code_and_no_pickle(
+    both: Callable[[str], tuple[Any, Served]],
+) -> None:
     model, _ = both("image")
     flavour = model.metadata.flavors["python_function"]
-    assert (flavour["loader_module"], set(model.metadata.flavors)) == ("tiny_image.pyfunc", {"onnx", "python_function"})
+    assert (flavour["loader_module"], set(model.metadata.flavors)) == (
+        "tiny_image.pyfunc",
+        {"onnx", "python_function"},
+    )
     assert model.metadata.signature.inputs is None  # MLflow would cast to what it says, 0.5 to 0
-    assert set(model.metadata.signature.outputs.input_names()) == {"label", "probability", "abstains", "probabilities"}
+    assert set(model.metadata.signature.outputs.input_names()) == {
+        "label",
+        "probability",
+        "abstains",
+        "probabilities",
+    }

@@ -46,11 +46,15 @@ def test_curves_params_and_tags_arrive(store: Store) -> None:
     assert logged.data.params == params
     assert logged.data.tags["kind"] == "training"
     history = store.client().get_metric_history(logged.info.run_id, "loss")
-    assert sorted((point.step, point.value) for point in history) == [(step, 1 / (step + 1)) for step in range(1200)]
+    assert sorted((point.step, point.value) for point in history) == [
+        (step, 1 / (step + 1)) for step in range(1200)
+    ]
 
 
 @pytest.mark.parametrize(
-    ("error", "status"), [(ValueError(), "FAILED"), (KeyboardInterrupt(), "KILLED"), (SystemExit(), "KILLED")], ids=str
+    ("error", "status"),
+    [(ValueError(), "FAILED"), (KeyboardInterrupt(), "KILLED"), (SystemExit(), "KILLED")],
+    ids=str,
 )
 def test_how_the_training_ended(store: Store, error: BaseException, status: str) -> None:
     run = LiveRun(store, "digits", "x", {}, {})
@@ -59,7 +63,9 @@ def test_how_the_training_ended(store: Store, error: BaseException, status: str)
     assert _run(store, run.close()).info.status == status
 
 
-def test_what_is_not_finite_is_left_out_and_counted(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_finite_is_left_out_and_counted(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     with LiveRun(store, "digits", "x", {}, {}) as run:
         run.log(1, {"loss": math.nan, "rate": math.inf, "accuracy": 0.5})
     assert _run(store, run.close()).data.metrics == {"accuracy": 0.5}
@@ -74,7 +80,8 @@ def test_a_server_that_is_down_costs_the_training_nothing(
     run = LiveRun(nowhere, "digits", "x", {}, {})
     for step in range(1000):
         run.log(step, {"loss": 1.0})
-    assert time.thread_time() - cpu < 0.5  # of this thread alone: other work on the machine must not count
+    # of this thread alone: other work on the machine must not count
+    assert time.thread_time() - cpu < 0.5
     assert run.close() is None
     assert time.perf_counter() - started < 3
     assert capsys.readouterr().err.count("\n") == 1
@@ -82,7 +89,9 @@ def test_a_server_that_is_down_costs_the_training_nothing(
     assert not run._thread.is_alive()
 
 
-def test_nothing_is_lost_while_the_server_is_away(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_lost_while_the_server_is_away(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mlflow import MlflowClient
 
     calls = {"create_run": 0, "log_batch": 0, "set_terminated": 0}
@@ -112,7 +121,9 @@ def test_nothing_is_lost_while_the_server_is_away(store: Store, monkeypatch: pyt
 
 def test_the_run_of_a_killed_training_is_ended_by_the_next_start(store: Store) -> None:
     root = str(store.lock.parents[1])
-    with subprocess.Popen([sys.executable, "-c", TRAINING, root], cwd=ROOT, stdout=subprocess.PIPE, text=True) as training:
+    with subprocess.Popen(
+        [sys.executable, "-c", TRAINING, root], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as training:
         assert training.stdout is not None
         run_id = training.stdout.readline().strip()
         client = store.client()
@@ -128,6 +139,8 @@ def test_runs_of_other_machines_and_of_unknown_origin_are_left_alone(store: Stor
     client = store.client()
     experiment_id = store.experiment(client, "digits")
     _, _, namespace, _, start = process.identity().split()
-    client.create_run(experiment_id, tags={live.PROCESS: f"elsewhere another-boot {namespace} 999999 {start}"})
+    client.create_run(
+        experiment_id, tags={live.PROCESS: f"elsewhere another-boot {namespace} 999999 {start}"}
+    )
     client.create_run(experiment_id)
     assert live.heal(client, experiment_id) == []

@@ -14,5 +14,14 @@ def test_the_first_line_tells_releases_apart_and_every_measure_has_its_unit() ->
 
 
 def test_a_release_that_is_held_says_why() -> None:
-    lines = note("0.1.0-abc", HEADLINE, {"verdict": "hold", "reasons": ["too slow", "too dear"]}).splitlines()
-    assert lines[:6] == ["Hold: accuracy 99.57 %", "", "`0.1.0-abc` is held:", "", "- too slow", "- too dear"]
+    lines = note(
+        "0.1.0-abc", HEADLINE, {"verdict": "hold", "reasons": ["too slow", "too dear"]}
+    ).splitlines()
+    assert lines[:6] == [
+        "Hold: accuracy 99.57 %",
+        "",
+        "`0.1.0-abc` is held:",
+        "",
+        "- too slow",
+        "- too dear",
+    ]

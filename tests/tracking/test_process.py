@@ -14,12 +14,15 @@ def child() -> Iterator["subprocess.Popen[bytes]"]:
         sleeper.kill()
 
 
-def test_a_process_is_gone_once_it_is_killed_even_before_anybody_waits_for_it(child: "subprocess.Popen[bytes]") -> None:
+def test_a_process_is_gone_once_it_is_killed_even_before_anybody_waits_for_it(
+    child: "subprocess.Popen[bytes]",
+) -> None:
     name = process.identity(child.pid)
     assert not process.is_gone(name)
     child.kill()
     end = time.monotonic() + 5
-    while not process.is_gone(name) and time.monotonic() < end:  # the kernel takes a moment; a zombie counts as gone
+    # the kernel takes a moment; a zombie counts as gone
+    while not process.is_gone(name) and time.monotonic() < end:
         time.sleep(0.01)
     assert process.is_gone(name)
 
@@ -36,7 +39,12 @@ def test_a_process_of_an_earlier_boot_of_this_machine_is_gone() -> None:
 
 def test_what_cannot_be_seen_from_here_is_not_judged() -> None:
     host, boot, namespace, _, start = process.identity().split()
-    for name in ("", "nonsense", f"{host} {boot} pid:[1] 999999 {start}", f"other another-boot {namespace} 999999 {start}"):
+    for name in (
+        "",
+        "nonsense",
+        f"{host} {boot} pid:[1] 999999 {start}",
+        f"other another-boot {namespace} 999999 {start}",
+    ):
         assert not process.is_gone(name)
 
 

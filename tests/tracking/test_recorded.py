@@ -1,4 +1,6 @@
-"""Files that dvc.lock was not written for are named; the hashes are DVC's own, which tests/test_line.py shows."""
+"""Files that dvc.lock was not written for are named; the hashes are DVC's own, which
+tests/test_line.py shows.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -41,18 +43,24 @@ def test_nothing_is_named_while_all_is_as_it_was(tmp_path: Path, stages: dict[st
         ("code.py", []),
     ],
 )
-def test_another_byte_is_named_with_its_stages(tmp_path: Path, stages: dict[str, Any], name: str, found: list[tuple[str, str]]) -> None:
+def test_another_byte_is_named_with_its_stages(
+    tmp_path: Path, stages: dict[str, Any], name: str, found: list[tuple[str, str]]
+) -> None:
     (tmp_path / name).write_text("other")
     assert recorded.changed(stages, tmp_path) == found
     assert recorded.code_changed(stages, tmp_path) == (name == "code.py")
 
 
-def test_what_is_missing_is_left_to_those_who_need_it(tmp_path: Path, stages: dict[str, Any]) -> None:
+def test_what_is_missing_is_left_to_those_who_need_it(
+    tmp_path: Path, stages: dict[str, Any]
+) -> None:
     (tmp_path / "a.json").unlink()
     assert recorded.changed(stages, tmp_path) == []
 
 
-def test_a_result_that_a_later_stage_read_in_another_form_is_named(tmp_path: Path, stages: dict[str, Any]) -> None:
+def test_a_result_that_a_later_stage_read_in_another_form_is_named(
+    tmp_path: Path, stages: dict[str, Any]
+) -> None:
     """`dvc repro` of the first stage alone: its output is right, and the second has not seen it."""
     (tmp_path / "a.json").write_text("newer")
     stages["first"]["outs"][0]["md5"] = recorded.md5(tmp_path / "a.json")

@@ -64,7 +64,9 @@ def _runs(store: Store) -> list[Any]:
 
 
 def _versions(store: Store) -> list[int]:
-    return sorted(int(version.version) for version in store.client().search_model_versions("name = 'digits'"))
+    return sorted(
+        int(version.version) for version in store.client().search_model_versions("name = 'digits'")
+    )
 
 
 def _complete(store: Store, made: Release, logged: Logged) -> None:
@@ -74,10 +76,22 @@ def _complete(store: Store, made: Release, logged: Logged) -> None:
     assert run.info.run_id == logged.run_id
     assert run.info.status == "FINISHED"
     assert run.data.tags[release.RELEASE] == made.digest
-    assert run.data.params == {"root": ".", "train.learning_rate": "0.1", "train.layers": "[1, 2]", "evaluate.note": "plain"}
+    assert run.data.params == {
+        "root": ".",
+        "train.learning_rate": "0.1",
+        "train.layers": "[1, 2]",
+        "evaluate.note": "plain",
+    }
     metrics = run.data.metrics
-    assert (metrics["accuracy"], metrics["train_seconds"], metrics["values/business.unit_cost_usd_per_million.value"]) == (0.99, 30.0, 12.5)
-    assert [(point.step, point.value) for point in client.get_metric_history(logged.run_id, view.CURVES[0])] == [(1, 0.5), (2, 0.25)]
+    assert (
+        metrics["accuracy"],
+        metrics["train_seconds"],
+        metrics["values/business.unit_cost_usd_per_million.value"],
+    ) == (0.99, 30.0, 12.5)
+    assert [
+        (point.step, point.value)
+        for point in client.get_metric_history(logged.run_id, view.CURVES[0])
+    ] == [(1, 0.5), (2, 0.25)]
     assert {entry.dataset.name: entry.tags[0].value for entry in run.inputs.dataset_inputs} == {
         "mnist.train": "training",
         "mnist.validation": "validation",
@@ -96,7 +110,8 @@ def _complete(store: Store, made: Release, logged: Logged) -> None:
         "reports",
         "weights",
     }
-    assert len(client.list_artifacts(logged.run_id, "reports")) == len(track.METRICS) + 2  # and the assumptions and predictions
+    # and the assumptions and predictions
+    assert len(client.list_artifacts(logged.run_id, "reports")) == len(track.METRICS) + 2
     assert _versions(store) == [logged.version]
     version = client.get_model_version_by_alias("digits", "challenger")
     assert version.description.startswith("Release: accuracy 99.00 %\n")
@@ -129,10 +144,15 @@ def test_the_second_time_finds_what_the_first_made_and_writes_next_to_nothing(
 
 def test_the_same_result_from_other_params_is_the_same_release(store: Store, made: Release) -> None:
     first = release.log(store, made)
-    assert release.log(store, replace(made, params={"train": {"learning_rate": 0.2}})).run_id == first.run_id
+    assert (
+        release.log(store, replace(made, params={"train": {"learning_rate": 0.2}})).run_id
+        == first.run_id
+    )
 
 
-def test_a_changed_price_is_a_new_run_of_the_same_version(store: Store, made: Release, tmp_path: Path) -> None:
+def test_a_changed_price_is_a_new_run_of_the_same_version(
+    store: Store, made: Release, tmp_path: Path
+) -> None:
     first = release.log(store, made)
     line.build(tmp_path / "line", cost=13.0)
     second = release.log(store, track.gather(tmp_path / "line", {}))
@@ -164,12 +184,17 @@ def test_a_version_says_which_release_has_it_now_and_keeps_what_people_wrote_abo
     assert version.tags[release.RELEASE] == dearer.digest
 
 
-def test_another_model_is_another_version_and_going_back_moves_the_alias(store: Store, made: Release, tmp_path: Path) -> None:
+def test_another_model_is_another_version_and_going_back_moves_the_alias(
+    store: Store, made: Release, tmp_path: Path
+) -> None:
     first = release.log(store, made)
     line.build(tmp_path / "other", bias=2.0, accuracy=0.98)
     second = release.log(store, track.gather(tmp_path / "other", {}))
     client = store.client()
-    assert (second.version, int(client.get_model_version_by_alias("digits", "challenger").version)) == (2, 2)
+    assert (
+        second.version,
+        int(client.get_model_version_by_alias("digits", "challenger").version),
+    ) == (2, 2)
     assert release.log(store, made).run_id == first.run_id
     assert int(client.get_model_version_by_alias("digits", "challenger").version) == 1
     assert len(_versions(store)) == 2
@@ -186,7 +211,9 @@ def test_killed_before_any_write_the_next_call_leaves_one_complete_release(
     _complete(store, made, release.log(store, made))
 
 
-def test_a_half_made_run_with_other_params_is_replaced(store: Store, made: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_half_made_run_with_other_params_is_replaced(
+    store: Store, made: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patched:
         _spy(patched, "log_inputs")
         with pytest.raises(Killed):
@@ -194,7 +221,9 @@ def test_a_half_made_run_with_other_params_is_replaced(store: Store, made: Relea
     _complete(store, made, release.log(store, made))
 
 
-def test_all_writes_are_known_to_the_test_above(store: Store, made: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_writes_are_known_to_the_test_above(
+    store: Store, made: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = _spy(monkeypatch)
     release.log(store, made)
     assert list(dict.fromkeys(calls)) == list(WRITES)
@@ -208,7 +237,9 @@ def test_four_at_once_make_one_release(store: Store, made: Release) -> None:
     _complete(store, made, logged[0])
 
 
-def test_two_machines_on_one_server_end_with_one_run(store: Store, made: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_machines_on_one_server_end_with_one_run(
+    store: Store, made: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mlflow import MlflowClient
 
     create = MlflowClient.create_run
@@ -217,7 +248,9 @@ def test_two_machines_on_one_server_end_with_one_run(store: Store, made: Release
     def meanwhile(client: Any, *arguments: Any) -> Any:
         if not others:
             others.append(Logged("", "", "", "", "", 0, created=True, registered=True))
-            others.append(release.log(replace(store, lock=store.lock.with_name("another machine's")), made))
+            others.append(
+                release.log(replace(store, lock=store.lock.with_name("another machine's")), made)
+            )
         return create(client, *arguments)
 
     monkeypatch.setattr(MlflowClient, "create_run", meanwhile)
@@ -226,7 +259,9 @@ def test_two_machines_on_one_server_end_with_one_run(store: Store, made: Release
     _complete(store, made, logged)
 
 
-def test_a_lost_database_is_made_again(store: Store, made: Release, fresh: Callable[[Path], Store], tmp_path: Path) -> None:
+def test_a_lost_database_is_made_again(
+    store: Store, made: Release, fresh: Callable[[Path], Store], tmp_path: Path
+) -> None:
     first = release.log(store, made)
     again = fresh(tmp_path / "new server")
     logged = release.log(again, made)
@@ -235,7 +270,9 @@ def test_a_lost_database_is_made_again(store: Store, made: Release, fresh: Calla
     _complete(again, made, logged)
 
 
-def test_a_lost_version_is_made_again_for_the_run_that_is_there(store: Store, made: Release) -> None:
+def test_a_lost_version_is_made_again_for_the_run_that_is_there(
+    store: Store, made: Release
+) -> None:
     first = release.log(store, made)
     store.client().delete_registered_model("digits")
     logged = release.log(store, made)
@@ -244,7 +281,9 @@ def test_a_lost_version_is_made_again_for_the_run_that_is_there(store: Store, ma
 
 
 @pytest.mark.parametrize("poison", [math.nan, math.inf])
-def test_a_number_that_is_not_finite_is_refused_before_anything_is_written(store: Store, made: Release, poison: float) -> None:
+def test_a_number_that_is_not_finite_is_refused_before_anything_is_written(
+    store: Store, made: Release, poison: float
+) -> None:
     poisoned = {**made.reports, "train": {**made.reports["train"], "loss": poison}}
     with pytest.raises(DataError, match=r"train\.loss is"):
         release.log(store, replace(made, reports=poisoned))
@@ -258,7 +297,9 @@ def test_a_server_that_is_down_is_one_line_with_the_fix(nowhere: Store, made: Re
     assert time.perf_counter() - started < 10
 
 
-def test_the_registered_model_is_the_released_one_and_predicts(store: Store, made: Release, mlflow_at: Callable[[Store], Any]) -> None:
+def test_the_registered_model_is_the_released_one_and_predicts(
+    store: Store, made: Release, mlflow_at: Callable[[Store], Any]
+) -> None:
     logged = release.log(store, made)
     mlflow = mlflow_at(store)
     model = mlflow.pyfunc.load_model("models:/digits@challenger")
@@ -275,28 +316,58 @@ def test_the_registered_model_is_the_released_one_and_predicts(store: Store, mad
     assert (folder / saved.CARD).read_text() == made.card
     described = mlflow.models.Model.load(str(folder))
     assert set(described.flavors) == {"onnx", "python_function"}
-    assert [(spec.name, spec.shape) for spec in described.signature.inputs] == [("images", (-1, 1, 1, 2))]
-    assert [(spec.name, spec.shape) for spec in described.signature.outputs] == [("logits", (-1, 3))]
+    assert [(spec.name, spec.shape) for spec in described.signature.inputs] == [
+        ("images", (-1, 1, 1, 2))
+    ]
+    assert [(spec.name, spec.shape) for spec in described.signature.outputs] == [
+        ("logits", (-1, 3))
+    ]
 
 
 @pytest.mark.slow
 def test_mlflow_serves_the_registered_release(store: Store, made: Release, tmp_path: Path) -> None:
-    """With the command that its customers type, the answers of the release's own server, floats included."""
+    """With the command that its customers type, the answers of the release's own server, floats
+    included.
+    """
     package = tiny.package(tmp_path / "bright_row", temperature=2.0)
-    release.log(store, replace(made, model=package / "model.onnx", wheel=wheel_of(package, tmp_path / "bright_row.whl")))
+    release.log(
+        store,
+        replace(
+            made, model=package / "model.onnx", wheel=wheel_of(package, tmp_path / "bright_row.whl")
+        ),
+    )
     port = ui._free_port(0)
-    command = ["mlflow", "models", "serve", "-m", "models:/digits@challenger", "--env-manager", "local", "-h", ui.HOST, "-p", str(port)]
+    command = [
+        "mlflow",
+        "models",
+        "serve",
+        "-m",
+        "models:/digits@challenger",
+        "--env-manager",
+        "local",
+        "-h",
+        ui.HOST,
+        "-p",
+        str(port),
+    ]
     environment = {
         **ui._environment(),
         "MLFLOW_TRACKING_URI": store.tracking_uri,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),  # where it looks for its own server
+        # where it looks for its own server
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     }
     images = tiny.images(3).astype(float).tolist()
     with tempfile.TemporaryFile("w+") as log, serving(package=package) as served:
-        server = subprocess.Popen(command, env=environment, start_new_session=True, stdout=log, stderr=log)
+        server = subprocess.Popen(
+            command, env=environment, start_new_session=True, stdout=log, stderr=log
+        )
         try:
             ui._wait(server, port, log)
-            for body in ({"inputs": {"images": images}}, {"instances": images}, {"inputs": [[[["a", "b"]]]]}):
+            for body in (
+                {"inputs": {"images": images}},
+                {"instances": images},
+                {"inputs": [[[["a", "b"]]]]},
+            ):
                 status, answer = _asked(port, body)
                 ours, said, _ = served.ask("POST", "/invocations", body)
                 assert status == ours
@@ -308,7 +379,9 @@ def test_mlflow_serves_the_registered_release(store: Store, made: Release, tmp_p
 def _asked(port: int, body: Any) -> tuple[int, Any]:
     connection = http.client.HTTPConnection(ui.HOST, port, timeout=30)
     with contextlib.closing(connection):
-        connection.request("POST", "/invocations", json.dumps(body), {"Content-Type": "application/json"})
+        connection.request(
+            "POST", "/invocations", json.dumps(body), {"Content-Type": "application/json"}
+        )
         response = connection.getresponse()
         return response.status, json.loads(response.read())
 
@@ -345,6 +418,14 @@ def _spy(monkeypatch: pytest.MonkeyPatch, kill: str | None = None) -> list[str]:
         return call
 
     for name in dir(MlflowClient):
-        if name.split("_")[0] in ("create", "log", "set", "finalize", "delete", "update", "restore"):
+        if name.split("_")[0] in (
+            "create",
+            "log",
+            "set",
+            "finalize",
+            "delete",
+            "update",
+            "restore",
+        ):
             monkeypatch.setattr(MlflowClient, name, spied(name))
     return calls

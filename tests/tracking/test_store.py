@@ -48,14 +48,18 @@ def test_the_repositorys_own_database_unless_told_otherwise(tmp_path: Path) -> N
 def test_a_queued_experiment_writes_to_the_repository_not_to_its_copy(tmp_path: Path) -> None:
     copy = tmp_path / ".dvc/tmp/exps/tmp123"
     (copy / ".dvc").mkdir(parents=True)
-    assert stores.locate({"DVC_ROOT": str(tmp_path)}, copy).database == tmp_path / "mlruns/mlflow.db"
+    assert (
+        stores.locate({"DVC_ROOT": str(tmp_path)}, copy).database == tmp_path / "mlruns/mlflow.db"
+    )
 
 
 def test_the_environment_names_another_store(tmp_path: Path) -> None:
     def located(uri: str) -> Store:
         return stores.locate({"DVC_ROOT": str(tmp_path), "MLFLOW_TRACKING_URI": uri}, Path("/"))
 
-    assert located("http://server:5000") == Store("http://server:5000", None, tmp_path / "mlruns/.lock")
+    assert located("http://server:5000") == Store(
+        "http://server:5000", None, tmp_path / "mlruns/.lock"
+    )
     assert located("sqlite:///mine/runs.db").database == tmp_path / "mine/runs.db"
     assert located("sqlite:////elsewhere/runs.db").artifact_root == "/elsewhere/artifacts"
     assert located("postgresql://host/runs").artifact_root == f"{tmp_path}/mlruns/artifacts"
@@ -73,13 +77,22 @@ def test_outside_a_repository(tmp_path: Path) -> None:
 
 
 def test_six_processes_open_a_new_database_at_once(tmp_path: Path) -> None:
-    quiet = {**os.environ, "MLFLOW_LOGGING_LEVEL": "WARNING"}  # it imports MLflow before Duli can say so
-    done = subprocess.run([sys.executable, "-c", SIX_AT_ONCE, str(tmp_path)], cwd=ROOT, env=quiet, capture_output=True, text=True)
+    # it imports MLflow before Duli can say so
+    quiet = {**os.environ, "MLFLOW_LOGGING_LEVEL": "WARNING"}
+    done = subprocess.run(
+        [sys.executable, "-c", SIX_AT_ONCE, str(tmp_path)],
+        cwd=ROOT,
+        env=quiet,
+        capture_output=True,
+        text=True,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(path.name for path in (tmp_path / "mlruns").iterdir()) == [".lock", "mlflow.db"]
 
 
-def test_a_creation_that_dies_leaves_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_creation_that_dies_leaves_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def die(database: str, _: str) -> None:
         Path(database.removeprefix("sqlite:///")).write_bytes(b"half")
         raise KeyboardInterrupt
@@ -99,7 +112,9 @@ def test_a_database_of_another_mlflow_is_refused_with_the_fix(store: Store) -> N
         store.client()
 
 
-def test_no_run_is_adopted_from_the_environment(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_run_is_adopted_from_the_environment(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_RUN_ID", "somebody's")
     store.client()
     assert "MLFLOW_RUN_ID" not in os.environ

@@ -22,7 +22,9 @@ ui.serve(store.locate({"DVC_ROOT": sys.argv[1]}, Path()), lambda text: print(tex
 
 
 @pytest.mark.slow
-def test_the_server_takes_a_free_port_says_what_to_open_takes_releases_and_ends_cleanly(store: Store, tmp_path: Path) -> None:
+def test_the_server_takes_a_free_port_says_what_to_open_takes_releases_and_ends_cleanly(
+    store: Store, tmp_path: Path
+) -> None:
     for cost in (12.0, 13.0):
         line.build(tmp_path / "line", cost=cost)
         release.log(store, track.gather(tmp_path / "line", {}))
@@ -40,7 +42,12 @@ def test_the_server_takes_a_free_port_says_what_to_open_takes_releases_and_ends_
                     break
             links = dict(entry.rsplit("  ", 1) for entry in said[1:-2])
             assert said[0].startswith(f"port {port} is taken; using ")
-            assert list(map(str.strip, links)) == ["digits: releases", "digits: charts", "digits: last two", "models"]
+            assert list(map(str.strip, links)) == [
+                "digits: releases",
+                "digits: charts",
+                "digits: last two",
+                "models",
+            ]
             server = said[1].split()[-1].split("/#/")[0]
             with urllib.request.urlopen(f"{server}/health") as answer:
                 assert answer.status == 200
@@ -48,8 +55,12 @@ def test_the_server_takes_a_free_port_says_what_to_open_takes_releases_and_ends_
             through = {"DVC_ROOT": str(tmp_path), "MLFLOW_TRACKING_URI": server}
             logged = track.record(tmp_path / "line", through)
             assert (logged.created, logged.registered, logged.version) == (True, True, 1)
-            assert track.record(tmp_path / "line", through) == replace(logged, created=False, registered=False)
-            assert track.record(tmp_path / "line", {"DVC_ROOT": str(tmp_path)}).run_id == logged.run_id
+            assert track.record(tmp_path / "line", through) == replace(
+                logged, created=False, registered=False
+            )
+            assert (
+                track.record(tmp_path / "line", {"DVC_ROOT": str(tmp_path)}).run_id == logged.run_id
+            )
             serving.terminate()  # raises the same KeyboardInterrupt as Ctrl-C
             assert serving.stdout.read().strip() == "stopped"
     assert serving.returncode == 0
@@ -58,4 +69,6 @@ def test_the_server_takes_a_free_port_says_what_to_open_takes_releases_and_ends_
 
 
 def test_without_a_release_there_is_a_page_too(store: Store) -> None:
-    assert ui.pages(store) == [("no release yet, `dvc repro` makes one", "/#/experiments?workflowType=machine_learning")]
+    assert ui.pages(store) == [
+        ("no release yet, `dvc repro` makes one", "/#/experiments?workflowType=machine_learning")
+    ]

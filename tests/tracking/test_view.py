@@ -14,17 +14,29 @@ def test_the_view_has_the_headline_as_columns_and_is_written_once(store: Store) 
     assert envelope["name"] == "digits: releases"
     assert isinstance(envelope["createdAt"], int)
     state = json.loads(envelope["state"])
-    assert state["selectedColumns"] == ["tags.`duli.verdict`", *(f"metrics.`{name}`" for name in MEASURES)]
-    assert {chart["xaxis"]["key"] for chart in state["compareRunCharts"] if chart["type"] == "SCATTER"} <= set(MEASURES)
-    assert {chart["metricSectionId"] for chart in state["compareRunCharts"]} == {part["uuid"] for part in state["compareRunSections"]}
+    assert state["selectedColumns"] == [
+        "tags.`duli.verdict`",
+        *(f"metrics.`{name}`" for name in MEASURES),
+    ]
+    assert {
+        chart["xaxis"]["key"] for chart in state["compareRunCharts"] if chart["type"] == "SCATTER"
+    } <= set(MEASURES)
+    assert {chart["metricSectionId"] for chart in state["compareRunCharts"]} == {
+        part["uuid"] for part in state["compareRunSections"]
+    }
     view.save(client, experiment_id, "digits", MEASURES)
     assert client.get_experiment(experiment_id).tags[view.TAG] == kept
 
 
 def test_links_name_the_view_and_both_runs() -> None:
-    assert view.table("7") == "/#/experiments/7/runs?viewStateShareKey=duli-releases&workflowType=machine_learning"
+    assert (
+        view.table("7")
+        == "/#/experiments/7/runs?viewStateShareKey=duli-releases&workflowType=machine_learning"
+    )
     assert view.charts("7").endswith("&compareRunsMode=CHART")
-    assert "runs=%5B%22a%22%2C%20%22b%22%5D&experiments=%5B%227%22%5D" in view.compare("7", ["a", "b"])
+    assert "runs=%5B%22a%22%2C%20%22b%22%5D&experiments=%5B%227%22%5D" in view.compare(
+        "7", ["a", "b"]
+    )
 
 
 def test_six_runs_in_a_row_have_six_colours() -> None:

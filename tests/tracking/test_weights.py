@@ -14,7 +14,9 @@ from tests.tracking import line
 WEIGHTS = b"the bytes of a safetensors file"
 
 
-def logged(store: Store, folder: Path, weights: bytes | None = WEIGHTS, bias: float = 1.0) -> release.Logged:
+def logged(
+    store: Store, folder: Path, weights: bytes | None = WEIGHTS, bias: float = 1.0
+) -> release.Logged:
     line.build(folder, bias=bias)
     if weights is not None:
         (folder / "models/model.safetensors").write_bytes(weights)
@@ -37,21 +39,35 @@ def test_a_version_gives_its_weights_by_number_and_by_alias(store: Store, tmp_pa
     assert of_version(store, f"models:/{name}@champion") == (WEIGHTS, ["a", "b"])
 
     for reference in (f"models:/{name}/3", f"models:/{name}@nobody", "models:/other/1"):
-        with pytest.raises(DataError, match=f"has no {reference}; `make ui` shows the models there are"):
+        with pytest.raises(
+            DataError, match=f"has no {reference}; `make ui` shows the models there are"
+        ):
             of_version(store, reference)
 
 
 def test_a_run_without_weights_is_said(store: Store, tmp_path: Path) -> None:
     name = logged(store, tmp_path / "line", None).registered_model
     with pytest.raises(
-        DataError, match=rf"the run of models:/{name}/1 holds no weights/model\.safetensors and model\.json, .* name another version"
+        DataError,
+        match=(
+            rf"the run of models:/{name}/1 holds no weights/model\.safetensors and model\.json, .*"
+            r" name another version"
+        ),
     ):
         of_version(store, f"models:/{name}/1")
 
 
 @pytest.mark.parametrize(
     "reference",
-    ["models:/", "models:/digits", "models:/digits/", "models:/digits/one", "models:/digits/1/2", "models:/digits@", "models:/a@b/1"],
+    [
+        "models:/",
+        "models:/digits",
+        "models:/digits/",
+        "models:/digits/one",
+        "models:/digits/1/2",
+        "models:/digits@",
+        "models:/a@b/1",
+    ],
 )
 def test_another_form_is_refused_before_anything_is_asked(nowhere: Store, reference: str) -> None:
     with pytest.raises(DataError, match=r"is none of models:/NAME/VERSION and models:/NAME@ALIAS"):

@@ -1,4 +1,6 @@
-"""One thread, as the recipe says: two that wait for each other take ten times as long on a busy machine."""
+"""One thread, as the recipe says: two that wait for each other take ten times as long on a busy
+machine.
+"""
 
 from collections.abc import Iterator
 

@@ -25,8 +25,22 @@ RECIPE = {
     "ema": None,
     "evaluations": 8,
     "early_stopping": None,
-    "augmentation": {"rotate": 5.0, "scale": 0.1, "shear": 0.1, "shift": 1.0, "elastic": 0.0, "flip": 0.0, "erase": 0.0},
-    "transfer": {"init_from": None, "sha256": None, "frozen": 0, "unfreeze": 0.0, "layer_decay": 1.0},
+    "augmentation": {
+        "rotate": 5.0,
+        "scale": 0.1,
+        "shear": 0.1,
+        "shift": 1.0,
+        "elastic": 0.0,
+        "flip": 0.0,
+        "erase": 0.0,
+    },
+    "transfer": {
+        "init_from": None,
+        "sha256": None,
+        "frozen": 0,
+        "unfreeze": 0.0,
+        "layer_decay": 1.0,
+    },
     "pretraining": None,
     "precision": "float32",
     "device": "cpu",
@@ -59,7 +73,12 @@ def network(seed: int = 0) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         settings = fastconv.Settings(
-            stem=8, blocks=((8,),), activation="relu", initialisation="default", normalisation="batch", dropout=0.0
+            stem=8,
+            blocks=((8,),),
+            activation="relu",
+            initialisation="default",
+            normalisation="batch",
+            dropout=0.0,
         )
         return fastconv.build(settings, channels=1, height=SIDE, width=SIDE, classes=CLASSES)
 

@@ -12,12 +12,30 @@ from torch.nn import functional
 from duli.training import augment
 from duli.training.params import Augmentation
 
-STILL = {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0, "flip": 0.0, "erase": 0.0}
-EVERYTHING = {"rotate": 20.0, "scale": 0.2, "shear": 0.2, "shift": 2.0, "elastic": 1.0, "flip": 0.5, "erase": 0.5}
+STILL = {
+    "rotate": 0.0,
+    "scale": 0.0,
+    "shear": 0.0,
+    "shift": 0.0,
+    "elastic": 0.0,
+    "flip": 0.0,
+    "erase": 0.0,
+}
+EVERYTHING = {
+    "rotate": 20.0,
+    "scale": 0.2,
+    "shear": 0.2,
+    "shift": 2.0,
+    "elastic": 1.0,
+    "flip": 0.5,
+    "erase": 0.5,
+}
 
 
 def changed(images: Tensor, seed: int = 0, **settings: float) -> Tensor:
-    return augment.changed(images, Augmentation(**{**STILL, **settings}), torch.Generator().manual_seed(seed))
+    return augment.changed(
+        images, Augmentation(**{**STILL, **settings}), torch.Generator().manual_seed(seed)
+    )
 
 
 def dots(n: int, height: int, width: int, row: int, column: int) -> Tensor:
@@ -30,7 +48,9 @@ def centres(images: Tensor) -> tuple[Tensor, Tensor]:
     """Row and column of the centre of mass of each image, in pixels."""
     mass = images.sum(dim=(1, 2, 3))
     rows, columns = torch.arange(images.shape[2]), torch.arange(images.shape[3])
-    return (images.sum(dim=(1, 3)) * rows).sum(1) / mass, (images.sum(dim=(1, 2)) * columns).sum(1) / mass
+    return (images.sum(dim=(1, 3)) * rows).sum(1) / mass, (images.sum(dim=(1, 2)) * columns).sum(
+        1
+    ) / mass
 
 
 def test_nothing_changes_without_settings() -> None:
@@ -100,7 +120,9 @@ def test_the_seed_decides() -> None:
 
 
 def field(n: int, height: int, width: int, **settings: float) -> Tensor:
-    """Where each pixel's content came from, relative to itself, in pixels [n, 2, height, width]; read from ramps as images."""
+    """Where each pixel's content came from, relative to itself, in pixels [n, 2, height, width];
+    read from ramps as images.
+    """
     rows = torch.arange(float(height)).view(1, 1, -1, 1).expand(n, 1, height, width)
     columns = torch.arange(float(width)).view(1, 1, 1, -1).expand(n, 1, height, width)
     ramps = torch.cat((columns, rows), dim=1)
@@ -109,11 +131,15 @@ def field(n: int, height: int, width: int, **settings: float) -> Tensor:
 
 @pytest.mark.parametrize(("height", "width"), [(40, 40), (32, 64)])
 @pytest.mark.parametrize("pixels", [0.5, 1.5])
-def test_elastic_displacements_have_the_given_deviation_and_no_drift(height: int, width: int, pixels: float) -> None:
-    inner = field(600, height, width, elastic=pixels)[:, :, 10:-10, 10:-10]  # near the border the ramp ends
+def test_elastic_displacements_have_the_given_deviation_and_no_drift(
+    height: int, width: int, pixels: float
+) -> None:
+    # near the border the ramp ends
+    inner = field(600, height, width, elastic=pixels)[:, :, 10:-10, 10:-10]
     for moved in inner.unbind(1):
         assert abs(moved.mean().item()) < 0.05 * pixels
-        # At the points of the grid the deviation is the setting; between them an interpolation is calmer.
+        # At the points of the grid the deviation is the setting; between them an interpolation is
+        # calmer.
         assert 0.6 * pixels < moved.std().item() < 1.05 * pixels
         assert moved.mean(dim=(1, 2)).std() > 0.1 * pixels  # each image its own
 
@@ -140,14 +166,25 @@ def test_without_flips_the_random_numbers_are_those_of_a_recipe_that_knows_none(
     images = torch.rand(5, 1, 12, 17, generator=torch.Generator().manual_seed(0)) * 255
     generator, expected = torch.Generator().manual_seed(3), torch.Generator().manual_seed(3)
     augment.changed(images, Augmentation(**{**EVERYTHING, "flip": 0.0, "erase": 0.0}), generator)
-    torch.rand(5, 5, generator=expected), torch.randn(5, 2, augment.CELLS, augment.CELLS, generator=expected)
+    (
+        torch.rand(5, 5, generator=expected),
+        torch.randn(5, 2, augment.CELLS, augment.CELLS, generator=expected),
+    )
     assert torch.equal(generator.get_state(), expected.get_state())
     # The flips are drawn after the rest, so that the other changes of an image stay what they were.
     moves = {**EVERYTHING, "elastic": 0.0, "erase": 0.0}
     flipped, plain = (
-        augment.changed(images, Augmentation(**{**moves, "flip": share}), torch.Generator().manual_seed(4)) for share in (1.0, 0.0)
+        augment.changed(
+            images, Augmentation(**{**moves, "flip": share}), torch.Generator().manual_seed(4)
+        )
+        for share in (1.0, 0.0)
     )
-    assert torch.equal(augment.changed(images.flip(3), Augmentation(**{**moves, "flip": 1.0}), torch.Generator().manual_seed(4)), plain)
+    assert torch.equal(
+        augment.changed(
+            images.flip(3), Augmentation(**{**moves, "flip": 1.0}), torch.Generator().manual_seed(4)
+        ),
+        plain,
+    )
     assert not torch.equal(flipped, plain)
 
 

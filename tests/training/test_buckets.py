@@ -1,4 +1,6 @@
-"""Texts of like length share a batch: every row once, little padding, an order that the seed decides."""
+"""Texts of like length share a batch: every row once, little padding, an order that the seed
+decides.
+"""
 
 import torch
 from hypothesis import given
@@ -15,7 +17,12 @@ def drawn(n: int, batch: int, seed: int = 0) -> Tensor:
 
 def long_and_short(n: int) -> Tensor:
     """As texts are: a few are many times as long as most; cut at 128."""
-    return (torch.randn(n, generator=torch.Generator().manual_seed(1)) + 3.4).exp().clamp(3, 128).long()
+    return (
+        (torch.randn(n, generator=torch.Generator().manual_seed(1)) + 3.4)
+        .exp()
+        .clamp(3, 128)
+        .long()
+    )
 
 
 def padding(rows: Tensor, lengths: Tensor) -> float:
@@ -50,7 +57,13 @@ def test_the_seed_decides_and_long_texts_come_at_any_time() -> None:
 def test_another_epoch_has_other_batches() -> None:
     lengths = long_and_short(6_400)
     generator = torch.Generator().manual_seed(0)
-    first, second = ({tuple(sorted(row)) for row in buckets.alike(drawn(6_400, 32, seed), lengths, generator).tolist()} for seed in (0, 1))
+    first, second = (
+        {
+            tuple(sorted(row))
+            for row in buckets.alike(drawn(6_400, 32, seed), lengths, generator).tolist()
+        }
+        for seed in (0, 1)
+    )
     assert not first & second
 
 

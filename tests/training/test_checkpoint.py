@@ -15,7 +15,13 @@ from duli.training import checkpoint, optim
 from duli.training.checkpoint import State, pack, unpack
 from tests.training.examples import network, recipe
 
-VALUES = {"step": 7, "history": [[1, 1, 0.123456789, 1e-05, 2.5, 9]], "none": None, "scaler": {"scale": 65536.0}, "text": "Grüße"}
+VALUES = {
+    "step": 7,
+    "history": [[1, 1, 0.123456789, 1e-05, 2.5, 9]],
+    "none": None,
+    "scaler": {"scale": 65536.0},
+    "text": "Grüße",
+}
 GENERATOR = torch.Generator().manual_seed(0)
 TENSORS = {
     "float32": torch.randn(3, 2, generator=GENERATOR),
@@ -28,15 +34,24 @@ TENSORS = {
 PACKED = pack(State(VALUES, TENSORS))
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | st.text(max_size=9),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
 
 def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(
-        one[name].dtype == value.dtype and one[name].shape == value.shape and torch.equal(one[name], value) for name, value in other.items()
+        one[name].dtype == value.dtype
+        and one[name].shape == value.shape
+        and torch.equal(one[name], value)
+        for name, value in other.items()
     )
 
 
@@ -55,7 +70,9 @@ def test_tensors_come_back_in_one_order() -> None:
 
 def test_memory_format_is_no_content() -> None:
     kernel = torch.randn(4, 3, 3, 3, generator=GENERATOR)
-    back = unpack(pack(State({}, {"kernel": kernel.to(memory_format=torch.channels_last)}))).tensors["kernel"]
+    back = unpack(
+        pack(State({}, {"kernel": kernel.to(memory_format=torch.channels_last)}))
+    ).tensors["kernel"]
     assert torch.equal(back, kernel)
     assert back.is_contiguous()
 
@@ -82,7 +99,9 @@ def test_what_never_was_a_checkpoint_is_noticed(content: bytes) -> None:
             unpack(damaged)
 
 
-@pytest.mark.parametrize("metadata", [None, {}, {"values": "{}"}, {"sha256": "0" * 64}, {"values": "[", "sha256": ""}])
+@pytest.mark.parametrize(
+    "metadata", [None, {}, {"values": "{}"}, {"sha256": "0" * 64}, {"values": "[", "sha256": ""}]
+)
 def test_safetensors_of_others_are_no_checkpoint(metadata: dict[str, str] | None) -> None:
     from safetensors.torch import save
 
@@ -133,6 +152,9 @@ def test_optimizers_go_on_with_their_own_state(name: str) -> None:
 
 def test_prefixes() -> None:
     named = {"a:b": torch.ones(1), "c": torch.zeros(1)}
-    put = {**checkpoint.prefixed("model", named), **checkpoint.prefixed("models", {"c": torch.ones(2)})}
+    put = {
+        **checkpoint.prefixed("model", named),
+        **checkpoint.prefixed("models", {"c": torch.ones(2)}),
+    }
     assert set(put) == {"model:a:b", "model:c", "models:c"}
     assert same(checkpoint.below("model", put), named)

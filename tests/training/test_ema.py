@@ -12,14 +12,22 @@ def drift(model: nn.Module, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for value in model.state_dict().values():
-            value += torch.rand(value.shape, generator=generator).to(value.dtype) if value.is_floating_point() else 1
+            value += (
+                torch.rand(value.shape, generator=generator).to(value.dtype)
+                if value.is_floating_point()
+                else 1
+            )
 
 
 @pytest.mark.parametrize("decay", [0.5, 0.9, 0.998])
 def test_it_is_the_recursion_of_a_plain_loop(decay: float) -> None:
     model = network()
     average = Average(model, decay)
-    wanted = {name: value.double() for name, value in model.state_dict().items() if value.is_floating_point()}
+    wanted = {
+        name: value.double()
+        for name, value in model.state_dict().items()
+        if value.is_floating_point()
+    }
     for step in range(1, 31):
         drift(model, step)
         average.update(step)
@@ -63,7 +71,9 @@ def test_keep_leaves_the_averages_for_good() -> None:
     count = model.state_dict()["1.num_batches_tracked"].clone()
     average.update(1)
     average.keep()
-    assert all(torch.equal(model.state_dict()[name], value) for name, value in average.tensors.items())
+    assert all(
+        torch.equal(model.state_dict()[name], value) for name, value in average.tensors.items()
+    )
     assert torch.equal(model.state_dict()["1.num_batches_tracked"], count)  # a count is no average
 
 

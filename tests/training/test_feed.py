@@ -1,4 +1,6 @@
-"""Examples come to the device as asked for: the same whether they were there already or travelled in shards."""
+"""Examples come to the device as asked for: the same whether they were there already or travelled
+in shards.
+"""
 
 import pytest
 import torch
@@ -18,10 +20,22 @@ def rows(batches: int, batch: int, n: int = 50) -> Tensor:
     return torch.randint(0, n, (batches, batch), generator=torch.Generator().manual_seed(0))
 
 
-@given(batches=st.integers(0, 9), batch=st.integers(1, 7), per_shard=st.integers(1, 70), world=st.integers(1, 7), rank=st.integers(0, 6))
-def test_streamed_is_resident_to_the_bit_wherever_the_shards_end(batches: int, batch: int, per_shard: int, world: int, rank: int) -> None:
+@given(
+    batches=st.integers(0, 9),
+    batch=st.integers(1, 7),
+    per_shard=st.integers(1, 70),
+    world=st.integers(1, 7),
+    rank=st.integers(0, 6),
+)
+def test_streamed_is_resident_to_the_bit_wherever_the_shards_end(
+    batches: int, batch: int, per_shard: int, world: int, rank: int
+) -> None:
     world = min(world, batch)
-    data, order, mine = examples(50), rows(batches, batch), World(min(rank, world - 1), world).slice(batch)
+    data, order, mine = (
+        examples(50),
+        rows(batches, batch),
+        World(min(rank, world - 1), world).slice(batch),
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(feed, "SHARD_BYTES", per_shard * SIDE * SIDE)
         streamed = list(feed.batches(data, order, mine, CPU, kept=False))
@@ -35,13 +49,26 @@ def test_streamed_is_resident_to_the_bit_wherever_the_shards_end(batches: int, b
 
 
 @pytest.mark.parametrize(
-    ("shard", "copies"), [(1, 6), (3 * SIDE * SIDE, 6), (2 * 3 * SIDE * SIDE, 3), (4 * 3 * SIDE * SIDE, 2), (1 << 30, 1)]
+    ("shard", "copies"),
+    [
+        (1, 6),
+        (3 * SIDE * SIDE, 6),
+        (2 * 3 * SIDE * SIDE, 3),
+        (4 * 3 * SIDE * SIDE, 2),
+        (1 << 30, 1),
+    ],
 )
-def test_so_many_batches_travel_at_once_as_a_shard_holds(monkeypatch: pytest.MonkeyPatch, shard: int, copies: int) -> None:
+def test_so_many_batches_travel_at_once_as_a_shard_holds(
+    monkeypatch: pytest.MonkeyPatch, shard: int, copies: int
+) -> None:
     monkeypatch.setattr(feed, "SHARD_BYTES", shard)
     gathered: list[int] = []
     inner = feed._shard
-    monkeypatch.setattr(feed, "_shard", lambda data, chosen, *rest: (gathered.append(len(chosen)), inner(data, chosen, *rest))[1])
+    monkeypatch.setattr(
+        feed,
+        "_shard",
+        lambda data, chosen, *rest: (gathered.append(len(chosen)), inner(data, chosen, *rest))[1],
+    )
     list(feed.batches(examples(50), rows(6, 3), ALL, CPU, kept=False))
     assert len(gathered) == copies
     assert sum(gathered) == 6

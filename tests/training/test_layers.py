@@ -15,7 +15,11 @@ def names(model: nn.Module) -> list[list[str]]:
 
 
 def test_a_normalisation_belongs_to_the_layer_before_it() -> None:
-    assert names(network()) == [["0.weight", "1.weight", "1.bias"], ["3.weight", "4.weight", "4.bias"], ["8.weight", "8.bias"]]
+    assert names(network()) == [
+        ["0.weight", "1.weight", "1.bias"],
+        ["3.weight", "4.weight", "4.bias"],
+        ["8.weight", "8.bias"],
+    ]
 
 
 def test_a_normalisation_of_the_input_is_a_layer() -> None:
@@ -26,7 +30,9 @@ def test_a_normalisation_of_the_input_is_a_layer() -> None:
 def test_nested_networks_have_every_weight_once_with_the_head_last() -> None:
     model = resnet18.build(resnet18.Settings(), channels=1, height=12, width=12, classes=3)
     stack = names(model)
-    assert sorted(name for layer in stack for name in layer) == sorted(name for name, _ in model.named_parameters())
+    assert sorted(name for layer in stack for name in layer) == sorted(
+        name for name, _ in model.named_parameters()
+    )
     assert stack[0] == ["conv1.weight", "bn1.weight", "bn1.bias"]
     assert stack[-1] == ["fc.weight", "fc.bias"]
 
@@ -37,12 +43,18 @@ def test_frozen_layers_keep_weights_and_statistics_and_the_others_learn(below: i
     model.train()
     layers.freeze(model, below)
     frozen = {id(weight) for layer in layers.layers(model)[:below] for weight in layer}
-    assert [id(weight) in frozen for weight in model.parameters()] == [not weight.requires_grad for weight in model.parameters()]
+    assert [id(weight) in frozen for weight in model.parameters()] == [
+        not weight.requires_grad for weight in model.parameters()
+    ]
     before = {name: value.clone() for name, value in model.state_dict().items()}
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    model(torch.randn(8, 1, 16, 16, generator=torch.Generator().manual_seed(0))).square().sum().backward()
+    model(
+        torch.randn(8, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    ).square().sum().backward()
     optimizer.step()
-    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    changed = {
+        name for name, value in model.state_dict().items() if not torch.equal(value, before[name])
+    }
     # Layer 0 is module 0 and its normalisation 1, layer 1 is 3 and 4, the head is 8.
     still = {0: (), 1: ("0.", "1."), 2: ("0.", "1.", "3.", "4.")}[below]
     assert changed == {name for name in before if not name.startswith(still or ("none",))}

@@ -24,7 +24,15 @@ from tests.closure import ROOT
 from tests.training.examples import CLASSES, SIDE, examples, network, recipe, weights
 
 PIXELS = Pixels(0.29, 0.2)
-STILL = {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0, "flip": 0.0, "erase": 0.0}
+STILL = {
+    "rotate": 0.0,
+    "scale": 0.0,
+    "shear": 0.0,
+    "shift": 0.0,
+    "elastic": 0.0,
+    "flip": 0.0,
+    "erase": 0.0,
+}
 
 
 def run(model: nn.Module, settings: Training, **changes: Any) -> list[Point]:
@@ -56,7 +64,9 @@ def test_learns(precision: torch.dtype) -> None:
 
 
 def test_a_teacher_is_followed_against_the_labels_and_stays_as_it_is() -> None:
-    """Of labels that are one class the network alone learns that class; with a teacher it learns the others too."""
+    """Of labels that are one class the network alone learns that class; with a teacher it learns
+    the others too.
+    """
     teacher, alone, taught = network(), network(), network()
     run(teacher, recipe())
     before = weights(teacher)
@@ -102,10 +112,14 @@ def test_history_covers_the_run(rows: int, epochs: int) -> None:
 
 def test_metrics_are_told_on_the_way() -> None:
     told: list[tuple[int, dict[str, float]]] = []
-    history = run(network(), recipe(), on_metrics=lambda step, metrics: told.append((step, metrics)))
+    history = run(
+        network(), recipe(), on_metrics=lambda step, metrics: told.append((step, metrics))
+    )
     losses = {step: metrics["train_loss"] for step, metrics in told if "train_loss" in metrics}
     assert list(losses) == [METRICS_EVERY, 2 * METRICS_EVERY]
-    accuracies = [metrics["validation_accuracy"] for _, metrics in told if "validation_accuracy" in metrics]
+    accuracies = [
+        metrics["validation_accuracy"] for _, metrics in told if "validation_accuracy" in metrics
+    ]
     assert accuracies == [point.validation_correct / 160 for point in history]
 
 
@@ -160,7 +174,10 @@ class Poisoned(nn.Module):
 @pytest.mark.parametrize("poison", [math.nan, math.inf])
 def test_a_loss_that_is_not_finite_stops_before_the_weights_change(poison: float) -> None:
     model = Poisoned(poison)
-    where = r"step 2 of 40 \(epoch 1, learning rate 0.00\d+, batch of 32 .* row \d+ of the train split\); lower"
+    where = (
+        r"step 2 of 40 \(epoch 1, learning rate 0.00\d+, batch of 32 .* row \d+ of the train"
+        r" split\); lower"
+    )
     with pytest.raises(GateError, match=where):
         run(model, recipe())
     assert model.calls == 2
@@ -182,7 +199,13 @@ def test_labels_outside_the_classes_are_refused(split: str, label: int) -> None:
     damaged.labels[5] = label
     model = network()
     before = weights(model)
-    with pytest.raises(DataError, match=rf"row 5 of the {split} split has label {label}, the 4 classes are 0 to 3 \(1 such rows\)"):
+    with pytest.raises(
+        DataError,
+        match=(
+            rf"row 5 of the {split} split has label {label}, the 4 classes are 0 to 3 \(1 such"
+            r" rows\)"
+        ),
+    ):
         run(model, recipe(), **{split: damaged})
     assert all(map(torch.equal, before, weights(model)))
 
@@ -229,16 +252,28 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-def kept_run(settings: Training, make: Callable[[], nn.Module] = dropping, **changes: Any) -> tuple[nn.Module, Result, list[bytes]]:
+def kept_run(
+    settings: Training, make: Callable[[], nn.Module] = dropping, **changes: Any
+) -> tuple[nn.Module, Result, list[bytes]]:
     model, kept = make(), list[bytes]()
-    precision = {"float16": torch.float16, "bfloat16": torch.bfloat16}.get(settings.precision, torch.float32)
-    validation = Examples(examples(60, seed=2).inputs, examples(60, seed=3).labels)  # labels of others: progress does not last
-    arguments = {"train": examples(ROWS, seed=1), "validation": validation, "precision": precision, **changes}
+    precision = {"float16": torch.float16, "bfloat16": torch.bfloat16}.get(
+        settings.precision, torch.float32
+    )
+    # labels of others: progress does not last
+    validation = Examples(examples(60, seed=2).inputs, examples(60, seed=3).labels)
+    arguments = {
+        "train": examples(ROWS, seed=1),
+        "validation": validation,
+        "precision": precision,
+        **changes,
+    }
     return model, whole_run(model, settings, on_checkpoint=kept.append, **arguments), kept
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_going_on_from_any_checkpoint_changes_no_bit(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+def test_going_on_from_any_checkpoint_changes_no_bit(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
     monkeypatch.setattr(feed, "SHARD_BYTES", 2 * 32 * SIDE * SIDE)  # two batches a shard
     settings = recipe(**{**SHORT, **WAYS[way]})
     model, result, kept = kept_run(settings)
@@ -249,7 +284,9 @@ def test_going_on_from_any_checkpoint_changes_no_bit(monkeypatch: pytest.MonkeyP
         again, repeated, rest = kept_run(settings, resume=state)
         assert repeated == result, state.values["step"]
         assert all(map(torch.equal, weights(model), weights(again))), state.values["step"]
-        assert [checkpoint.unpack(one).values for one in rest] == [checkpoint.unpack(one).values for one in kept[state.values["step"] :]]
+        assert [checkpoint.unpack(one).values for one in rest] == [
+            checkpoint.unpack(one).values for one in kept[state.values["step"] :]
+        ]
 
 
 def test_checkpoints_change_nothing() -> None:
@@ -260,14 +297,18 @@ def test_checkpoints_change_nothing() -> None:
 
 
 @pytest.mark.parametrize(("every", "steps"), [(2, [2, 4, 6, 8]), (3, [3, 6]), (9, []), (100, [])])
-def test_a_checkpoint_is_kept_every_so_many_steps_but_not_at_the_end(every: int, steps: list[int]) -> None:
+def test_a_checkpoint_is_kept_every_so_many_steps_but_not_at_the_end(
+    every: int, steps: list[int]
+) -> None:
     _, _, kept = kept_run(recipe(**{**SHORT, "checkpoint": {"steps": every, "minutes": None}}))
     assert [checkpoint.unpack(content).values["step"] for content in kept] == steps
 
 
 def test_a_checkpoint_is_kept_by_the_clock_too() -> None:
     for minutes, count in ((1e-9, 8), (60.0, 0)):
-        _, _, kept = kept_run(recipe(**{**SHORT, "checkpoint": {"steps": None, "minutes": minutes}}))
+        _, _, kept = kept_run(
+            recipe(**{**SHORT, "checkpoint": {"steps": None, "minutes": minutes}})
+        )
         assert len(kept) == count
 
 
@@ -307,7 +348,9 @@ def test_early_stopping_keeps_the_best_weights_and_ends_the_run() -> None:
         settings,
         train=examples(ROWS, seed=1),
         validation=validation,
-        on_metrics=lambda _, metrics: seen.append(weights(model)) if "validation_loss" in metrics else None,
+        on_metrics=lambda _, metrics: (
+            seen.append(weights(model)) if "validation_loss" in metrics else None
+        ),
     )
     losses = [point.validation_loss for point in result.history]
     best = losses.index(min(losses))
@@ -315,7 +358,10 @@ def test_early_stopping_keeps_the_best_weights_and_ends_the_run() -> None:
     assert result.kept == result.history[best]
     assert all(map(torch.equal, weights(model), seen[best]))
     assert not all(map(torch.equal, weights(model), seen[-1]))
-    assert evaluate(model, validation, PIXELS) == (result.kept.validation_loss, result.kept.validation_correct)
+    assert evaluate(model, validation, PIXELS) == (
+        result.kept.validation_loss,
+        result.kept.validation_correct,
+    )
 
 
 @pytest.mark.parametrize("stopping", [None, 50])
@@ -331,14 +377,25 @@ def bare(seed: int = 0) -> nn.Module:
     """Without batch normalisation, which sees the parts of a step one by one."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return nn.Sequential(nn.Conv2d(1, 6, 5, 2), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 36, CLASSES))
+        return nn.Sequential(
+            nn.Conv2d(1, 6, 5, 2), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 36, CLASSES)
+        )
 
 
 class Momenta:
     """SGD's momentum after the first step is the gradient of that step."""
 
     def __init__(self, **changes: Any) -> None:
-        settings = recipe(**{**SHORT, "optimizer": "sgd", "weight_decay": 0.0, "batch": 33, "learning_rate": 1e-3, **changes})
+        settings = recipe(
+            **{
+                **SHORT,
+                "optimizer": "sgd",
+                "weight_decay": 0.0,
+                "batch": 33,
+                "learning_rate": 1e-3,
+                **changes,
+            }
+        )
         _, self.result, kept = kept_run(settings, bare)
         tensors = checkpoint.below("optimizer", checkpoint.unpack(kept[0]).tensors)
         self.gradient = torch.cat([tensors[name].flatten() for name in sorted(tensors)])
@@ -366,7 +423,10 @@ class Sizes(nn.Module):
         return logits
 
 
-@pytest.mark.parametrize(("micro", "sizes"), [(None, [33]), (33, [33]), (32, [17, 16]), (10, [9, 8, 8, 8]), (1, [1] * 33)])
+@pytest.mark.parametrize(
+    ("micro", "sizes"),
+    [(None, [33]), (33, [33]), (32, [17, 16]), (10, [9, 8, 8, 8]), (1, [1] * 33)],
+)
 def test_no_part_is_larger_than_micro_batch(micro: int | None, sizes: list[int]) -> None:
     model = Sizes()
     whole_run(model, recipe(epochs=1, batch=33, micro_batch=micro), train=examples(33))
@@ -387,7 +447,8 @@ def test_long_gradients_are_shortened(monkeypatch: pytest.MonkeyPatch, name: str
     monkeypatch.setattr(nn.utils, "clip_grad_norm_", watched)
     kept_run(recipe(**{**SHORT, **WAYS[name]}, clip_norm=0.01))
     assert len(norms) == 9
-    finite = [norm for norm in norms if math.isfinite(norm)]  # float16 may skip its first steps, to find its scale
+    # float16 may skip its first steps, to find its scale
+    finite = [norm for norm in norms if math.isfinite(norm)]
     assert len(finite) >= 5
     assert finite == pytest.approx([0.01] * len(finite), rel=1e-3)
     whole, short = Momenta(), Momenta(clip_norm=0.01)
@@ -404,23 +465,48 @@ def test_a_weight_that_is_not_finite_is_never_kept() -> None:
 
     settings = recipe(**{**SHORT, "evaluations": 1000})
     with pytest.raises(
-        GateError, match=r"a weight is not finite after step 4; the checkpoint before it is kept: lower train.learning_rate"
+        GateError,
+        match=(
+            r"a weight is not finite after step 4; the checkpoint before it is kept: lower"
+            r" train.learning_rate"
+        ),
     ):
-        whole_run(model, settings, train=examples(ROWS, seed=1), on_metrics=told, on_checkpoint=kept.append)
+        whole_run(
+            model,
+            settings,
+            train=examples(ROWS, seed=1),
+            on_metrics=told,
+            on_checkpoint=kept.append,
+        )
     assert [checkpoint.unpack(content).values["step"] for content in kept] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("transfer", [{"frozen": 3}, {"frozen": 7}])
 def test_one_layer_has_to_learn(transfer: dict[str, int]) -> None:
     wanted = {**UNFREEZING, "unfreeze": 0.0, **transfer}
-    with pytest.raises(ParamsError, match=rf"train\.transfer.frozen = {transfer['frozen']}, but the network has 3 layers, and one has to"):
+    with pytest.raises(
+        ParamsError,
+        match=(
+            rf"train\.transfer.frozen = {transfer['frozen']}, but the network has 3 layers, and one"
+            r" has to"
+        ),
+    ):
         run(network(), recipe(transfer=wanted))
 
 
 def test_settings_that_do_not_go_together_are_refused() -> None:
-    with pytest.raises(ParamsError, match=r"40 processes for a batch of 32 examples; raise train.batch, or start fewer"):
+    with pytest.raises(
+        ParamsError,
+        match=r"40 processes for a batch of 32 examples; raise train.batch, or start fewer",
+    ):
         run(network(), recipe(), world=World(0, 40))
-    with pytest.raises(ParamsError, match=r"float16' scales gradients, which parallel: fsdp does not take; set precision: bfloat16"):
+    with pytest.raises(
+        ParamsError,
+        match=(
+            r"float16' scales gradients, which parallel: fsdp does not take; set precision:"
+            r" bfloat16"
+        ),
+    ):
         run(network(), recipe(parallel="fsdp"), world=World(0, 2), precision=torch.float16)
 
 
@@ -438,9 +524,18 @@ def test_frozen_layers_keep_their_bits_until_they_are_freed() -> None:
             seen[step] = [[value.detach().clone() for value in layer] for layer in stack]
 
     seen[0] = [[value.detach().clone() for value in layer] for layer in stack]
-    settings = recipe(epochs=1, batch=32, evaluations=1000, transfer={**UNFREEZING, "unfreeze": 0.8})
-    whole_run(model, settings, train=examples(320, seed=1), on_metrics=told)  # 10 steps: layer 1 is freed after 4, layer 0 after 8
-    moved = [[not all(map(torch.equal, seen[step][layer], seen[step - 1][layer])) for step in range(1, 11)] for layer in range(3)]
+    settings = recipe(
+        epochs=1, batch=32, evaluations=1000, transfer={**UNFREEZING, "unfreeze": 0.8}
+    )
+    # 10 steps: layer 1 is freed after 4, layer 0 after 8
+    whole_run(model, settings, train=examples(320, seed=1), on_metrics=told)
+    moved = [
+        [
+            not all(map(torch.equal, seen[step][layer], seen[step - 1][layer]))
+            for step in range(1, 11)
+        ]
+        for layer in range(3)
+    ]
     assert moved[2] == [True] * 10
     assert moved[1] == [False] * 4 + [True] * 6
     assert moved[0] == [False] * 8 + [True] * 2
@@ -450,7 +545,9 @@ def test_layers_that_are_never_freed_end_as_they_began() -> None:
     model = network()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     run(model, recipe(transfer={**UNFREEZING, "unfreeze": 0.0}))
-    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    changed = {
+        name for name, value in model.state_dict().items() if not torch.equal(value, before[name])
+    }
     assert changed == {"8.weight", "8.bias"}
 
 
@@ -473,15 +570,33 @@ class Full(nn.Module):
 
 
 @pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes")]
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"),
+    ],
 )
-def test_out_of_memory_says_what_would_fit(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_out_of_memory_says_what_would_fit(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     monkeypatch.setattr("duli.machine.available_bytes", lambda: 10**9)
-    where = r"out of memory at step 3 of 40 with 32 examples at once on cpu \(1\.0 GB free, 0\.0 MB an example in torch\.float32\); "
-    with pytest.raises(GateError, match=where + "about 16 would fit: set train.micro_batch to that, or let `duli plan`"):
+    where = (
+        r"out of memory at step 3 of 40 with 32 examples at once on cpu \(1\.0 GB free, 0\.0 MB an"
+        r" example in torch\.float32\); "
+    )
+    with pytest.raises(
+        GateError,
+        match=where + "about 16 would fit: set train.micro_batch to that, or let `duli plan`",
+    ):
         run(Full(error), recipe())
     monkeypatch.setattr("duli.machine.available_bytes", lambda: 100)
-    with pytest.raises(GateError, match="; not one would fit, or let `duli plan` say what a smaller network needs; the last checkpoint is"):
+    with pytest.raises(
+        GateError,
+        match=(
+            "; not one would fit, or let `duli plan` say what a smaller network needs; the last"
+            " checkpoint is"
+        ),
+    ):
         run(Full(error), recipe())
 
 
@@ -511,9 +626,16 @@ except Exception as error:
 @pytest.mark.slow
 def test_memory_that_really_ends(tmp_path: Any) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", STARVED], cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", STARVED],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
-    assert done.stdout.startswith("GateError out of memory at step 1 of 1 with 640 examples at once on cpu"), (done.stdout, done.stderr)
+    assert done.stdout.startswith(
+        "GateError out of memory at step 1 of 1 with 640 examples at once on cpu"
+    ), (done.stdout, done.stderr)
     assert "would fit" in done.stdout
 
 
@@ -523,6 +645,10 @@ def test_a_compiled_network_learns_the_same() -> None:
     model, result, _ = kept_run(settings, bare)
     compiled, its, kept = kept_run(settings.model_copy(update={"compile": True}), bare)
     assert compiled.state_dict().keys() == model.state_dict().keys()
-    assert [point.train_loss for point in its.history] == pytest.approx([point.train_loss for point in result.history], rel=1e-3)
-    again, _, _ = kept_run(settings.model_copy(update={"compile": True}), bare, resume=checkpoint.unpack(kept[3]))
+    assert [point.train_loss for point in its.history] == pytest.approx(
+        [point.train_loss for point in result.history], rel=1e-3
+    )
+    again, _, _ = kept_run(
+        settings.model_copy(update={"compile": True}), bare, resume=checkpoint.unpack(kept[3])
+    )
     assert all(map(torch.equal, weights(compiled), weights(again)))

@@ -21,11 +21,17 @@ def test_cross_entropy_is_that_of_the_smoothed_target(smoothing: float) -> None:
 
 
 def test_cross_entropy_by_hand() -> None:
-    # Two classes of equal logits: log 2 whatever the target. Logits 0 and log 3: probabilities 1/4 and 3/4.
+    # Two classes of equal logits: log 2 whatever the target. Logits 0 and log 3: probabilities 1/4
+    # and 3/4.
     logits, labels = torch.tensor([[1.0, 1.0], [0.0, math.log(3)]]), torch.tensor([0, 0])
-    assert losses.each(logits, labels, recipe(label_smoothing=0.0)).tolist() == pytest.approx([math.log(2), math.log(4)])
-    smoothed = 0.9 * math.log(4) + 0.1 * math.log(4 / 3)  # a smoothing of 0.2 leaves 0.9 for the class
-    assert losses.each(logits, labels, recipe(label_smoothing=0.2))[1].item() == pytest.approx(smoothed)
+    assert losses.each(logits, labels, recipe(label_smoothing=0.0)).tolist() == pytest.approx(
+        [math.log(2), math.log(4)]
+    )
+    # a smoothing of 0.2 leaves 0.9 for the class
+    smoothed = 0.9 * math.log(4) + 0.1 * math.log(4 / 3)
+    assert losses.each(logits, labels, recipe(label_smoothing=0.2))[1].item() == pytest.approx(
+        smoothed
+    )
 
 
 def test_mean_squared_error_is_torchs_without_smoothing() -> None:
@@ -37,7 +43,9 @@ def test_mean_squared_error_is_torchs_without_smoothing() -> None:
 def test_mean_squared_error_by_hand() -> None:
     settings = recipe(loss="mean_squared_error", label_smoothing=0.2)
     # Two classes, smoothing 0.2: the target is 0.9 and 0.1.
-    each = losses.each(torch.tensor([[0.9, 0.1], [1.9, 0.1], [0.0, 0.0]]), torch.tensor([0, 0, 1]), settings)
+    each = losses.each(
+        torch.tensor([[0.9, 0.1], [1.9, 0.1], [0.0, 0.0]]), torch.tensor([0, 0, 1]), settings
+    )
     assert each.tolist() == pytest.approx([0.0, 0.5, (0.81 + 0.01) / 2], abs=1e-6)
 
 

@@ -15,7 +15,14 @@ OPTIMIZERS = ["adam", "adamw", "sgd", "muon"]
 
 
 def transfer(**changes: object) -> dict[str, object]:
-    return {"init_from": None, "sha256": None, "frozen": 0, "unfreeze": 0.0, "layer_decay": 1.0, **changes}
+    return {
+        "init_from": None,
+        "sha256": None,
+        "frozen": 0,
+        "unfreeze": 0.0,
+        "layer_decay": 1.0,
+        **changes,
+    }
 
 
 def rates(steps: int, **changes: object) -> list[float]:
@@ -25,7 +32,9 @@ def rates(steps: int, **changes: object) -> list[float]:
     seen = []
     for done in range(steps):
         told = schedule.set(done)
-        assert {group["lr"] for optimizer in optimizers for group in optimizer.param_groups} == {told}
+        assert {group["lr"] for optimizer in optimizers for group in optimizer.param_groups} == {
+            told
+        }
         seen.append(told)
     return seen
 
@@ -54,11 +63,25 @@ def test_every_weight_moves_and_the_loss_falls(name: str) -> None:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_weight_belongs_to_one_optimizer(name: str) -> None:
     model = network()
-    optimizers = optim.build(model, recipe(optimizer=name, weight_decay=0.25, transfer=transfer(layer_decay=0.5)))
-    owned = [id(weight) for optimizer in optimizers for group in optimizer.param_groups for weight in group["params"]]
+    optimizers = optim.build(
+        model, recipe(optimizer=name, weight_decay=0.25, transfer=transfer(layer_decay=0.5))
+    )
+    owned = [
+        id(weight)
+        for optimizer in optimizers
+        for group in optimizer.param_groups
+        for weight in group["params"]
+    ]
     assert sorted(owned) == sorted(id(weight) for weight in model.parameters())
-    assert {group["weight_decay"] for optimizer in optimizers for group in optimizer.param_groups} == {0.25}
-    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD, "muon": torch.optim.AdamW}
+    assert {
+        group["weight_decay"] for optimizer in optimizers for group in optimizer.param_groups
+    } == {0.25}
+    kinds = {
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+        "sgd": torch.optim.SGD,
+        "muon": torch.optim.AdamW,
+    }
     assert type(optimizers[0]) is kinds[name]
 
 
@@ -68,7 +91,12 @@ def test_a_layer_learns_slower_than_the_one_above_it(name: str) -> None:
     settings = recipe(optimizer=name, learning_rate=0.08, transfer=transfer(layer_decay=0.5))
     optimizers = optim.build(model, settings)
     assert optim.Schedule(optimizers, settings, 10).set(3) == pytest.approx(0.08)  # the peak
-    rate = {id(weight): group["lr"] for optimizer in optimizers for group in optimizer.param_groups for weight in group["params"]}
+    rate = {
+        id(weight): group["lr"]
+        for optimizer in optimizers
+        for group in optimizer.param_groups
+        for weight in group["params"]
+    }
     stack = layers(model)
     assert len(stack) == 3
     for layer, wanted in zip(stack, (0.02, 0.04, 0.08), strict=True):
@@ -81,7 +109,14 @@ def test_layers_of_one_rate_are_one_group() -> None:
 
 
 def test_muon_moves_hidden_kernels_and_matrices_alone() -> None:
-    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(4, 6), nn.Linear(6, 2))
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.Conv2d(4, 4, 3),
+        nn.Flatten(),
+        nn.Linear(4, 6),
+        nn.Linear(6, 2),
+    )
     others, muon = optim.build(model, recipe(optimizer="muon"))
     assert isinstance(muon, optim.KernelMuon)
     assert isinstance(others, torch.optim.AdamW)
@@ -91,7 +126,9 @@ def test_muon_moves_hidden_kernels_and_matrices_alone() -> None:
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("shape", [(8, 3, 3, 3), (4, 16, 1, 1), (16, 1, 3, 3)])
-def test_muon_on_a_kernel_is_torchs_on_the_flattened_matrix(shape: tuple[int, ...], memory_format: torch.memory_format) -> None:
+def test_muon_on_a_kernel_is_torchs_on_the_flattened_matrix(
+    shape: tuple[int, ...], memory_format: torch.memory_format
+) -> None:
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(shape, generator=generator)
     kernel = nn.Parameter(start.clone().to(memory_format=memory_format))
@@ -100,10 +137,14 @@ def test_muon_on_a_kernel_is_torchs_on_the_flattened_matrix(shape: tuple[int, ..
     theirs = torch.optim.Muon([matrix], lr=0.02, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
     for _ in range(3):
         gradient = torch.randn(shape, generator=generator)
-        kernel.grad, matrix.grad = gradient.clone().to(memory_format=memory_format), gradient.flatten(1).clone()
+        kernel.grad, matrix.grad = (
+            gradient.clone().to(memory_format=memory_format),
+            gradient.flatten(1).clone(),
+        )
         ours.step()
         theirs.step()
-    # Newton-Schulz computes in bfloat16, and the columns stand in another order: hence 2 % of the way.
+    # Newton-Schulz computes in bfloat16, and the columns stand in another order: hence 2 % of the
+    # way.
     way = (matrix - start.flatten(1)).norm()
     assert (kernel.flatten(1) - matrix).norm() < 0.02 * way
     assert ours.state[kernel]["momentum_buffer"].shape == kernel.shape
@@ -136,7 +177,8 @@ RISE = [0.1, 0.55]  # a warm-up over 2 of 10 steps: from a tenth of the peak on
     [
         ("one_cycle", [1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8]),
         ("cosine", [(1 + math.cos(math.pi * step / 8)) / 2 for step in range(8)]),
-        ("step", [1, 1, 1, 0.1, 0.1, 0.1, 0.01, 0.01]),  # after half of the run, and after three quarters
+        # after half of the run, and after three quarters
+        ("step", [1, 1, 1, 0.1, 0.1, 0.1, 0.01, 0.01]),
         ("plateau", [1] * 8),
         ("constant", [1] * 8),
     ],
@@ -184,4 +226,7 @@ def test_the_plan_counts_the_tensors_an_optimizer_keeps(name: str) -> None:
     for optimizer in optimizers:
         optimizer.step()
     kept = next(optimizer.state[weight] for optimizer in optimizers if weight in optimizer.state)
-    assert sum(value.shape == weight.shape for value in kept.values() if isinstance(value, Tensor)) == optim.STATE_TENSORS[name]
+    assert (
+        sum(value.shape == weight.shape for value in kept.values() if isinstance(value, Tensor))
+        == optim.STATE_TENSORS[name]
+    )

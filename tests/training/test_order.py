@@ -36,11 +36,20 @@ def test_an_example_left_over_comes_next() -> None:
     assert left <= set(draw(losses, 2, hardest=0.1).flatten().tolist())
 
 
-@given(n=st.integers(1, 300), batch=st.integers(1, 64), epochs=st.integers(1, 4), hardest=st.floats(0.01, 1))
-def test_steps_are_counted_right_and_batches_are_full(n: int, batch: int, epochs: int, hardest: float) -> None:
+@given(
+    n=st.integers(1, 300),
+    batch=st.integers(1, 64),
+    epochs=st.integers(1, 4),
+    hardest=st.floats(0.01, 1),
+)
+def test_steps_are_counted_right_and_batches_are_full(
+    n: int, batch: int, epochs: int, hardest: float
+) -> None:
     changes = {"batch": batch, "epochs": epochs, "hardest": hardest}
     drawn = [draw(torch.zeros(n), epoch, **changes) for epoch in range(1, epochs + 1)]
-    assert [len(rows) for rows in drawn] == [order.batches(n, epoch, recipe(**changes)) for epoch in range(1, epochs + 1)]
+    assert [len(rows) for rows in drawn] == [
+        order.batches(n, epoch, recipe(**changes)) for epoch in range(1, epochs + 1)
+    ]
     assert sum(len(rows) for rows in drawn) == order.steps(n, recipe(**changes))
     assert all(len(rows) >= 1 for rows in drawn)
     assert {rows.shape[1] for rows in drawn} == {min(n, batch)}

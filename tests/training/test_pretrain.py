@@ -1,4 +1,6 @@
-"""Pretraining chooses tokens as BERT does, learns to guess them, repeats itself to the bit, and stops where the loss is lost."""
+"""Pretraining chooses tokens as BERT does, learns to guess them, repeats itself to the bit, and
+stops where the loss is lost.
+"""
 
 import pytest
 import torch
@@ -10,7 +12,14 @@ from duli.training.params import Pretraining
 from duli.training.pretrain import Epoch, choose, pretrain
 
 MASK, SPECIAL, VOCABULARY, LENGTH = 3, 4, 30, 12
-RECIPE = {"epochs": 6, "masked": 0.15, "batch": 32, "learning_rate": 0.01, "weight_decay": 0.01, "warm_up": 0.1}
+RECIPE = {
+    "epochs": 6,
+    "masked": 0.15,
+    "batch": 32,
+    "learning_rate": 0.01,
+    "weight_decay": 0.01,
+    "warm_up": 0.1,
+}
 
 
 def network() -> nn.Module:
@@ -21,7 +30,9 @@ def network() -> nn.Module:
 
 
 def texts(n: int = 640) -> Tensor:
-    """After [CLS], a text counts upwards from any token to the last and begins again; so each token tells all others."""
+    """After [CLS], a text counts upwards from any token to the last and begins again; so each token
+    tells all others.
+    """
     generator = torch.Generator().manual_seed(0)
     first = torch.randint(0, VOCABULARY - SPECIAL, (n, 1), generator=generator)
     counted = SPECIAL + (first + torch.arange(LENGTH - 1)) % (VOCABULARY - SPECIAL)
@@ -30,15 +41,34 @@ def texts(n: int = 640) -> Tensor:
     return tokens.masked_fill(torch.arange(LENGTH) >= lengths, 0)
 
 
-def run(model: nn.Module, tokens: Tensor, seed: int = 0, precision: torch.dtype = torch.float32, **changes: object) -> list[Epoch]:
+def run(
+    model: nn.Module,
+    tokens: Tensor,
+    seed: int = 0,
+    precision: torch.dtype = torch.float32,
+    **changes: object,
+) -> list[Epoch]:
     settings = Pretraining.model_validate({**RECIPE, **changes})
-    return pretrain(model, tokens, settings, mask=MASK, special=SPECIAL, seed=seed, device=torch.device("cpu"), precision=precision)
+    return pretrain(
+        model,
+        tokens,
+        settings,
+        mask=MASK,
+        special=SPECIAL,
+        seed=seed,
+        device=torch.device("cpu"),
+        precision=precision,
+    )
 
 
 def test_chooses_the_share_and_shows_it_as_bert_does() -> None:
-    tokens = torch.randint(SPECIAL, VOCABULARY, (2_000, 40), generator=torch.Generator().manual_seed(0))
+    tokens = torch.randint(
+        SPECIAL, VOCABULARY, (2_000, 40), generator=torch.Generator().manual_seed(0)
+    )
     tokens[:, 0], tokens[:, 30:] = 2, 0
-    shown, chosen = choose(tokens, 0.15, MASK, SPECIAL, VOCABULARY, torch.Generator().manual_seed(0))
+    shown, chosen = choose(
+        tokens, 0.15, MASK, SPECIAL, VOCABULARY, torch.Generator().manual_seed(0)
+    )
     assert set(chosen.sum(dim=1).tolist()) == {4}  # of 29, rounded
     assert not chosen[tokens < SPECIAL].any()
     assert torch.equal(shown[~chosen], tokens[~chosen])
@@ -65,7 +95,11 @@ def test_it_learns_to_guess() -> None:
     assert history[0].accuracy < 0.3
     assert history[-1].accuracy > 0.8
     assert history[-1].loss < 0.5 < history[0].loss
-    changed = {name.split(".")[0] for name, weight in model.named_parameters() if not torch.equal(weight, before[name])}
+    changed = {
+        name.split(".")[0]
+        for name, weight in model.named_parameters()
+        if not torch.equal(weight, before[name])
+    }
     assert changed == {"tokens", "positions", "normalise", "blocks", "last"}
 
 
@@ -100,6 +134,9 @@ def test_a_loss_that_is_not_finite_stops_before_it_changes_a_weight() -> None:
     with torch.no_grad():
         model.get_parameter("last.bias").fill_(torch.nan)
     before = model.get_parameter("positions.weight").clone()
-    with pytest.raises(GateError, match=r"loss of pretraining is nan at step 1 of 120; lower pretrain\.learning_rate"):
+    with pytest.raises(
+        GateError,
+        match=r"loss of pretraining is nan at step 1 of 120; lower pretrain\.learning_rate",
+    ):
         run(model, texts())
     assert torch.equal(model.get_parameter("positions.weight"), before)

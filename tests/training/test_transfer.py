@@ -1,4 +1,6 @@
-"""Weights of another network: taken whole, with a new head where the classes differ, or not at all."""
+"""Weights of another network: taken whole, with a new head where the classes differ, or not
+at all.
+"""
 
 from collections.abc import Callable
 
@@ -34,7 +36,9 @@ def test_the_same_classes_take_everything() -> None:
     model, other = net(0), net(1)
     loaded = transfer.load(model, copy(other))
     assert (loaded.loaded, loaded.new) == (list(model.state_dict()), [])
-    assert all(torch.equal(value, other.state_dict()[name]) for name, value in model.state_dict().items())
+    assert all(
+        torch.equal(value, other.state_dict()[name]) for name, value in model.state_dict().items()
+    )
 
 
 def test_other_classes_get_a_head_of_their_own() -> None:
@@ -57,7 +61,9 @@ def test_a_head_is_replaced_whole() -> None:
 
 def test_the_head_of_a_residual_network_is_found() -> None:
     sizes = {"channels": 1, "height": 12, "width": 12}
-    model, other = (resnet18.build(resnet18.Settings(), **sizes, classes=classes) for classes in (3, 5))
+    model, other = (
+        resnet18.build(resnet18.Settings(), **sizes, classes=classes) for classes in (3, 5)
+    )
     assert transfer.load(model, copy(other)).new == ["fc.weight", "fc.bias"]
 
 
@@ -68,19 +74,36 @@ def without(name: str) -> Callable[[dict[str, Tensor]], None]:
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
-        (without("0.weight"), r"1 tensors do not fit \(0\.weight is missing there and 8x1x5x5 here\)"),
+        (
+            without("0.weight"),
+            r"1 tensors do not fit \(0\.weight is missing there and 8x1x5x5 here\)",
+        ),
         (without("4.running_var"), r"4\.running_var is missing there and 8 here"),
-        (without("1.num_batches_tracked"), r"1\.num_batches_tracked is missing there and scalar here"),
-        (lambda tensors: tensors.update(other=torch.ones(2, 3)), r"other is 2x3 there and missing here"),
-        (lambda tensors: tensors.update(copy(net(1, wide=6))), r"6 tensors do not fit \(0\.weight is 6x1x5x5 there and 8x1x5x5 here; 1"),
+        (
+            without("1.num_batches_tracked"),
+            r"1\.num_batches_tracked is missing there and scalar here",
+        ),
+        (
+            lambda tensors: tensors.update(other=torch.ones(2, 3)),
+            r"other is 2x3 there and missing here",
+        ),
+        (
+            lambda tensors: tensors.update(copy(net(1, wide=6))),
+            r"6 tensors do not fit \(0\.weight is 6x1x5x5 there and 8x1x5x5 here; 1",
+        ),
         (lambda tensors: tensors.clear(), "tensors do not fit"),
     ],
 )
-def test_another_network_is_refused_and_nothing_changed(damage: Callable[[dict[str, Tensor]], None], complaint: str) -> None:
+def test_another_network_is_refused_and_nothing_changed(
+    damage: Callable[[dict[str, Tensor]], None], complaint: str
+) -> None:
     model, tensors = net(0), copy(net(1))
     before = copy(model)
     damage(tensors)
-    with pytest.raises(DataError, match=f"init_from holds another network: .*{complaint}.*; set the `model` section"):
+    with pytest.raises(
+        DataError,
+        match=f"init_from holds another network: .*{complaint}.*; set the `model` section",
+    ):
         transfer.load(model, tensors)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 

@@ -1,4 +1,6 @@
-"""One process of test_distributed: trains every job it is told, and leaves what became of it; runs alone as well."""
+"""One process of test_distributed: trains every job it is told, and leaves what became of it; runs
+alone as well.
+"""
 
 import json
 import os
@@ -18,18 +20,25 @@ from duli.training.distributed import World
 from duli.training.loop import fit
 from tests.training.examples import CLASSES, examples, network, recipe
 
-ALWAYS = {"evaluations": 1000, "checkpoint": {"steps": 1, "minutes": None}}  # evaluated after every step, so that its loss is told
+# evaluated after every step, so that its loss is told
+ALWAYS = {"evaluations": 1000, "checkpoint": {"steps": 1, "minutes": None}}
 ROWS = 132  # of which 33 make a step: more for one process than for the other
 
 
 class Blocks(nn.Module):
-    """A network of blocks, for what recomputes block by block. (A bias before a normalisation has no gradient but rounding.)"""
+    """A network of blocks, for what recomputes block by block. (A bias before a normalisation has
+    no gradient but rounding.)
+    """
 
     def __init__(self, dropout: float) -> None:
         super().__init__()
         self.stem, self.norm = nn.Conv2d(1, 6, 5, 2, bias=False), nn.BatchNorm2d(6)
         self.body = nn.Sequential(
-            nn.Conv2d(6, 6, 3, padding=1, bias=False), nn.BatchNorm2d(6), nn.ReLU(), nn.Dropout(dropout), nn.Flatten()
+            nn.Conv2d(6, 6, 3, padding=1, bias=False),
+            nn.BatchNorm2d(6),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Flatten(),
         )
         self.head = nn.Linear(6 * 36, CLASSES)
 
@@ -48,7 +57,9 @@ def bare() -> nn.Module:
     """Without batch normalisation, which sees the parts of a step one by one."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return nn.Sequential(nn.Conv2d(1, 6, 5, 2), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 36, CLASSES))
+        return nn.Sequential(
+            nn.Conv2d(1, 6, 5, 2), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 36, CLASSES)
+        )
 
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
@@ -60,7 +71,9 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 
 
 def train(job: dict[str, Any], world: World, folder: Path) -> None:
-    """One training; `folder` gets its weights after each step, its checkpoints and, from rank 0, its losses."""
+    """One training; `folder` gets its weights after each step, its checkpoints and, from rank 0,
+    its losses.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     model = NETWORKS[job.get("network", "plain")]()
     resume, from_file = None, folder / "resume.safetensors"
@@ -70,7 +83,11 @@ def train(job: dict[str, Any], world: World, folder: Path) -> None:
         resume = checkpoint.unpack(from_file.read_bytes())
 
     def told(step: int, metrics: dict[str, float]) -> None:
-        if "validation_loss" in metrics and step == job.get("kill_at") and world.rank == world.size - 1:
+        if (
+            "validation_loss" in metrics
+            and step == job.get("kill_at")
+            and world.rank == world.size - 1
+        ):
             marker = folder / "killed"
             if not marker.exists():
                 marker.write_text(str(step))
@@ -102,15 +119,26 @@ def train(job: dict[str, Any], world: World, folder: Path) -> None:
     tensors = checkpoint.weights(model)
     if world.writes:
         (folder / "history.json").write_text(json.dumps(result.history))
-    save_file({name: value.contiguous() for name, value in tensors.items()}, folder / f"weights-{world.rank}.safetensors")
+    save_file(
+        {name: value.contiguous() for name, value in tensors.items()},
+        folder / f"weights-{world.rank}.safetensors",
+    )
 
 
 def normalise(world: World, folder: Path) -> None:
-    """Batch normalisation of this process's share of the batch in inputs.safetensors, forward and backward."""
+    """Batch normalisation of this process's share of the batch in inputs.safetensors, forward and
+    backward.
+    """
     tensors = load_file(folder.parent / "inputs.safetensors")
     mine = world.slice(len(tensors["values"]))
     model = nn.Sequential(nn.BatchNorm2d(3))
-    model.load_state_dict({name.removeprefix("state:"): value for name, value in tensors.items() if name.startswith("state:")})
+    model.load_state_dict(
+        {
+            name.removeprefix("state:"): value
+            for name, value in tensors.items()
+            if name.startswith("state:")
+        }
+    )
     distributed._synchronise(model, torch.device("cpu"))
     assert type(model[0]) is not nn.BatchNorm2d
     values = tensors["values"][mine].clone().requires_grad_()
@@ -118,11 +146,18 @@ def normalise(world: World, folder: Path) -> None:
     output.backward(tensors["gradient"][mine])
     assert values.grad is not None
     left = {"output": output.detach(), "gradient": values.grad}
-    left |= {f"gradient:{name}": world.sum(weight.grad) for name, weight in model.named_parameters() if weight.grad is not None}
+    left |= {
+        f"gradient:{name}": world.sum(weight.grad)
+        for name, weight in model.named_parameters()
+        if weight.grad is not None
+    }
     left |= {f"state:{name}": value for name, value in model.state_dict().items()}
     left["evaluated"] = model.eval()(tensors["values"][mine]).detach()
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.contiguous() for name, value in left.items()}, folder / f"left-{world.rank}.safetensors")
+    save_file(
+        {name: value.contiguous() for name, value in left.items()},
+        folder / f"left-{world.rank}.safetensors",
+    )
 
 
 def main(folder: Path) -> None:

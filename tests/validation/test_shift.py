@@ -1,4 +1,6 @@
-"""A split that is not like train is named with its statistic; one that chance drew is let through, whatever its values are."""
+"""A split that is not like train is named with its statistic; one that chance drew is let through,
+whatever its values are.
+"""
 
 import numpy as np
 import pytest
@@ -23,7 +25,9 @@ def columns(n: int, seed: int) -> dict[str, np.ndarray]:
     }
 
 
-def outside(train: dict[str, np.ndarray], split: dict[str, np.ndarray], tolerance: float = TOLERANCE) -> set[str]:
+def outside(
+    train: dict[str, np.ndarray], split: dict[str, np.ndarray], tolerance: float = TOLERANCE
+) -> set[str]:
     return {one.name for one in shift.compare(train, split, tolerance) if not one.within}
 
 
@@ -67,7 +71,9 @@ def test_the_bounds_are_the_same_each_time_and_around_train() -> None:
 
 
 def test_many_statistics_are_one_outcome_that_names_the_worst() -> None:
-    train, split = ({str(index): np.full(100, start + index % 3) for index in range(8)} for start in (0.0, 9.0))
+    train, split = (
+        {str(index): np.full(100, start + index % 3) for index in range(8)} for start in (0.0, 9.0)
+    )
     found = shift.compare(train, split, TOLERANCE)
     outcome = shift.together("test", "features", found)
     assert (outcome.success, outcome.table, outcome.column) == (False, "test", "features")

@@ -41,7 +41,11 @@ def examples() -> pd.DataFrame:
 
 
 def failed(frame: pd.DataFrame, quarantined: int = 0) -> set[str]:
-    return {f"{o.table}.{o.column or 'rows'}" for o in suite.validate(frame, quarantined, EXPECTED, BOUNDS) if not o.success}
+    return {
+        f"{o.table}.{o.column or 'rows'}"
+        for o in suite.validate(frame, quarantined, EXPECTED, BOUNDS)
+        if not o.success
+    }
 
 
 def test_clean_data_passes(examples: pd.DataFrame) -> None:
@@ -55,7 +59,9 @@ def leak(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def put(column: str, value: object, rows: slice = slice(None)) -> Callable[[pd.DataFrame], pd.DataFrame]:
+def put(
+    column: str, value: object, rows: slice = slice(None)
+) -> Callable[[pd.DataFrame], pd.DataFrame]:
     def poison(frame: pd.DataFrame) -> pd.DataFrame:
         frame[column] = frame[column].astype(object)
         frame.loc[frame.index[rows], column] = value
@@ -76,7 +82,10 @@ def put(column: str, value: object, rows: slice = slice(None)) -> Callable[[pd.D
         (put("label", -100, slice(0, 1)), "examples.label"),
         (lambda frame: frame[frame["label"] != 2], "examples.label"),
         (put("split", "tset", slice(0, 1)), "examples.split"),
-        (lambda frame: frame[frame["split"] != "test"].assign(split=lambda f: f["split"]), "examples.split"),
+        (
+            lambda frame: frame[frame["split"] != "test"].assign(split=lambda f: f["split"]),
+            "examples.split",
+        ),
         (put("label", 0, slice(0, 80)), "classes.share"),
         (put("bytes", 3, slice(9, 10)), "examples.bytes"),
         (put("height", 3, slice(9, 10)), "examples.height"),
@@ -91,14 +100,18 @@ def put(column: str, value: object, rows: slice = slice(None)) -> Callable[[pd.D
         (lambda frame: frame.assign(extra=1), "examples.rows"),
     ],
 )
-def test_each_poison_is_refused(examples: pd.DataFrame, poison: Callable[[pd.DataFrame], pd.DataFrame], seen_by: str) -> None:
+def test_each_poison_is_refused(
+    examples: pd.DataFrame, poison: Callable[[pd.DataFrame], pd.DataFrame], seen_by: str
+) -> None:
     assert seen_by in failed(poison(examples))
 
 
 def test_a_column_that_the_data_set_adds_has_to_be_there(examples: pd.DataFrame) -> None:
     expected = suite.Expected(classes=3, bounds=EXPECTED.bounds, columns=("age",))
     for frame, there in ((examples.assign(age=None), True), (examples, False)):
-        assert all(outcome.success for outcome in suite.validate(frame, 0, expected, BOUNDS)) is there
+        assert (
+            all(outcome.success for outcome in suite.validate(frame, 0, expected, BOUNDS)) is there
+        )
 
 
 def test_too_much_quarantine_is_refused(examples: pd.DataFrame) -> None:
@@ -107,4 +120,6 @@ def test_too_much_quarantine_is_refused(examples: pd.DataFrame) -> None:
 
 
 def test_outcomes_are_the_same_each_time(examples: pd.DataFrame) -> None:
-    assert suite.validate(leak(examples), 0, EXPECTED, BOUNDS) == suite.validate(leak(examples), 0, EXPECTED, BOUNDS)
+    assert suite.validate(leak(examples), 0, EXPECTED, BOUNDS) == suite.validate(
+        leak(examples), 0, EXPECTED, BOUNDS
+    )
