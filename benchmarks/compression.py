@@ -28,14 +28,13 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.record import Results, result, run_parts
-from duli import files
+from duli.base import files, kinds
 from duli.benchmark import eager, speed
 from duli.compression import export, int8, saturation
-from duli.evaluation.compare import paired
-from duli.models._inputs import example, layouts, preprocessing
-from duli.models._restore import restore
-from duli.preparation import kinds
-from duli.preparation.parquet import examples
+from duli.kinds.image.learning.inputs import Pixels, example, layouts
+from duli.models.shared.restore import restore
+from duli.preparation.prepared.parquet import examples
+from duli.tasks.classification.comparing.paired import paired
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = 5
@@ -146,7 +145,7 @@ def same_bytes() -> Results:
     model, description = _model()
     images, labels = _split("train")
     rows = int8.draw(labels, 1024, 0)
-    before, blank = preprocessing(description), example(description, 2)
+    before, blank = Pixels(**description["normalisation"]), example(description["input"], 2)
     first, second = (
         [export.to_onnx(model, before.exported(), blank, before.name)] for _ in range(2)
     )
@@ -309,7 +308,7 @@ def _exact(content: bytes, images: Images) -> NDArray[np.float32]:
 def _contestants(images: Images) -> dict[str, Callable[[], Any]]:
     """A call of each: from the same raw bytes to logits."""
     model, description = _model()
-    calls = eager.calls(layouts(description, model))
+    calls = eager.calls(layouts(Pixels(**description["normalisation"]), model))
     calls |= {
         name: speed.call(speed.session(_variant(name), 1))
         for name in dict.fromkeys(("fp32", _report("choice")["variant"]))

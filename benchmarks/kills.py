@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.recipes import Data, build, load
 from benchmarks.record import result
-from duli import files
+from duli.base import files
 from duli.training import checkpoint
 from duli.training.checkpoint import State
 from duli.training.feed import Examples

@@ -13,18 +13,17 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from duli import files
-from duli.models._inputs import preprocessing
-from duli.models._params import ModelChoice
-from duli.params import Params
-from duli.preparation import kinds, tokenizer
-from duli.preparation.parquet import examples
+from duli.base import files, kinds, rooms
+from duli.base.params import Params
+from duli.kinds.text.learning.pretrain import pretrain
+from duli.kinds.text.reading import tokenizer
+from duli.models.shared.params import ModelChoice
+from duli.preparation.prepared.parquet import examples
 from duli.training import device as devices
 from duli.training import transfer
 from duli.training.feed import Examples
 from duli.training.loop import Point, Preprocessing, evaluate, fit
 from duli.training.params import Training
-from duli.training.pretrain import pretrain
 
 ROOT = Path(__file__).resolve().parents[1]
 Settings = Mapping[str, Any]  # dotted keys of params.yaml, as `dvc exp run -S` takes them
@@ -97,7 +96,15 @@ def load(line: Path = ROOT) -> Data:
     for split in ("train", "validation", "test"):
         inputs, labels = examples(prepared / f"{split}.parquet", kinds.prepared(described))
         splits.append(Examples(torch.from_numpy(inputs), torch.from_numpy(labels)))
-    return Data(*splits, preprocessing(described), stats["input"], len(stats["classes"]), line)
+    return Data(
+        *splits,
+        rooms.kind(described["kind"], "learning.inputs").Preprocessing(
+            **described["normalisation"]
+        ),
+        stats["input"],
+        len(stats["classes"]),
+        line,
+    )
 
 
 def changed(settings: Settings, line: Path = ROOT) -> tuple[ModelChoice, Training]:

@@ -25,14 +25,14 @@ from torch import nn
 
 from benchmarks.recipes import ROOT, Data, Settings, load, run
 from benchmarks.record import Results, result, run_parts
-from duli import files, machine
+from duli.base import files, machine
+from duli.base.params import Params
 from duli.compression import export, int8
 from duli.compression.params import Quantize
 from duli.evaluation.predict import onnx_logits
-from duli.models._restore import restore
-from duli.params import Params
+from duli.models.shared.restore import restore
+from duli.tasks.classification.learning.losses import SOFT, TEMPERATURE
 from duli.training.feed import Examples
-from duli.training.losses import SOFT, TEMPERATURE
 
 SEEDS = 3
 WORKERS = 2  # trainings at a time, one thread each

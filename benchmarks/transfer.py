@@ -16,7 +16,7 @@ from torch import Tensor
 
 from benchmarks.recipes import ROOT, Data, Settings, load, run
 from benchmarks.record import result, write
-from duli import files
+from duli.base import files
 from duli.training import checkpoint
 from duli.training.feed import Examples
 

@@ -12,21 +12,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from duli import files, machine
-from duli.errors import DataError
-from duli.evaluation import baseline, calibration, compare, coverage, metrics, slices
-from duli.evaluation.params import Evaluate
+from duli.base import files, kinds, machine, rooms
+from duli.base.errors import DataError
+from duli.base.kinds import Kind
+from duli.base.params import Params
 from duli.evaluation.predict import onnx_logits, softmax
-from duli.evaluation.slices import Groups
-from duli.models._restore import restore
-from duli.params import Params
-from duli.preparation import kinds
-from duli.preparation.kinds import Kind
-from duli.preparation.parquet import arrays, examples, opened
-from duli.reporting import charts_evaluation as charts
-from duli.reporting.pages import render
-from stages.kinds._judged import Facts, Labels, Model, Shown, Test
-from stages.kinds.kinds import JUDGES, Judge
+from duli.models.shared.restore import restore
+from duli.preparation.prepared.parquet import arrays, examples, opened
+from duli.reporting.shared.pages import render
+from duli.tasks.classification.comparing import paired as compare
+from duli.tasks.classification.judging import (
+    baseline,
+    calibration,
+    charts,
+    coverage,
+    metrics,
+    slices,
+)
+from duli.tasks.classification.judging.judged import Facts, Labels, Model, Shown, Test
+from duli.tasks.classification.judging.judges import Judge
+from duli.tasks.classification.judging.params import Evaluate
+from duli.tasks.classification.judging.slices import Groups
 
 MODELS = Path("models")
 PREPARED = Path("data/prepared")
@@ -49,7 +55,7 @@ def main() -> None:
     stats = files.read_json(PREPARED / "stats.json")
     kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
     test = _split("test", kind)
-    judge = JUDGES[kind.name]
+    judge: Judge = rooms.kind(kind.name, "judging.judge")
     skipped = dict(judge.skipped(model.description))
 
     probabilities, temperature, export = _probabilities(model, test)
@@ -338,7 +344,7 @@ def _page(model: Model, facts: Facts, tables: Facts, shown: Shown, title: str) -
             ranked=True,
         )
     return render(
-        "evaluation.html.j2",
+        "tasks/classification/judging/evaluation.html.j2",
         facts=facts,
         charts=drawn,
         pictures=shown.pictures,

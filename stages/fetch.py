@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from duli import files
-from duli.datasets._dataset import dataset as dataset_of
-from duli.datasets._params import Data
-from duli.datasets._sources import Chunks, Folder, SourceError
-from duli.errors import DataError, ParamsError
-from duli.params import Params
-from duli.progress import progress
+from duli.base import files
+from duli.base.errors import DataError, ParamsError
+from duli.base.params import Params
+from duli.base.progress import progress
+from duli.datasets.shared.dataset import dataset as dataset_of
+from duli.datasets.shared.params import Data
+from duli.datasets.shared.sources import Chunks, Folder, SourceError
 
 RAW = Path("data/raw")
 DESCRIPTION = "dataset.json"

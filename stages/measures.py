@@ -4,17 +4,17 @@ before anything trains.
 
 from itertools import product
 
+from duli.base.gates import Catalogue
+from duli.base.params import Params
 from duli.compression.params import Quantize
-from duli.evaluation.params import Evaluate
-from duli.gates import Catalogue
-from duli.params import Params
+from duli.tasks.classification.judging.params import Evaluate
 
 SHARE = ("value", "low", "high", "n")  # with its 95 % interval
 RANGE = ("value", "low", "high")
 SPEED = ("value", "spread", "n", "batch", "threads")
 LOADED = ("value", "spread", "n")
 LATENCY = ("value", "p95", "p99", "spread", "n", "threads")
-# As duli/evaluation/corruptions.py has them, which takes numpy to import.
+# As duli/kinds/image/judging/corruptions.py has them, which takes numpy to import.
 CORRUPTIONS = (
     *(
         "shot_noise",

@@ -10,14 +10,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from duli import files
-from duli.datasets._dataset import dataset as dataset_of
-from duli.errors import DataError
-from duli.params import Params
-from duli.preparation import clean, kinds, summary
-from duli.preparation.params import Prepare
-from duli.preparation.parquet import opened
-from duli.progress import progress
+from duli.base import files, kinds
+from duli.base.errors import DataError
+from duli.base.params import Params
+from duli.base.progress import progress
+from duli.datasets.shared.dataset import dataset as dataset_of
+from duli.preparation.cleaning import clean, summary
+from duli.preparation.cleaning.params import Prepare
+from duli.preparation.prepared.parquet import opened
 
 RAW = Path("data/raw")
 ACCEPTED = Path("data/accepted")  # windows of labelled examples that `duli retrain` took in

@@ -12,7 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from duli import files
+from duli.base import files, kinds, rooms
+from duli.base.errors import DataError, GateError
+from duli.base.intervals import proportion
+from duli.base.params import Params
+from duli.base.progress import progress
 from duli.compression import (
     aware,
     compare,
@@ -26,18 +30,13 @@ from duli.compression import (
 )
 from duli.compression.attempt import LeftOut, attempt, finite, sound
 from duli.compression.params import NETWORKS, TRAINED, Quantize, parts
-from duli.errors import DataError, GateError
-from duli.evaluation.compare import agreement, paired
 from duli.evaluation.predict import onnx_logits, torch_logits
-from duli.intervals import proportion
-from duli.models._inputs import Whole, example, preprocessing
-from duli.models._new import new
-from duli.models._params import ModelChoice
-from duli.models._restore import restore
-from duli.params import Params
-from duli.preparation import kinds
-from duli.preparation.parquet import examples
-from duli.progress import progress
+from duli.models.shared.inputs import Whole
+from duli.models.shared.new import new
+from duli.models.shared.params import ModelChoice
+from duli.models.shared.restore import restore
+from duli.preparation.prepared.parquet import examples
+from duli.tasks.classification.comparing.paired import agreement, paired
 from duli.training import device as devices
 from duli.training.feed import Examples
 from duli.training.loop import fit
@@ -108,8 +107,9 @@ class _Work:
             MODELS / self.description["weights"]["file"], self.description["weights"]["sha256"]
         )
         self.model = restore(self.description, weights)
-        self.preprocessing = preprocessing(self.description)
-        self.example = example(self.description, 2)
+        inputs = rooms.kind(self.description["kind"], "learning.inputs")
+        self.preprocessing = inputs.Preprocessing(**self.description["normalisation"])
+        self.example = inputs.example(self.description["input"], 2)
         kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
         self.train = examples(PREPARED / "train.parquet", kind)
         # The test split stays unread until the choice is made: it is there to judge it.

@@ -4,18 +4,19 @@ first stage runs.
 
 from pathlib import Path
 
+from duli.base import rooms
+from duli.base.errors import ParamsError
+from duli.base.gates import Gates, unknown
+from duli.base.params import Params, Section
 from duli.benchmark.params import Benchmark
 from duli.compression.params import Quantize
-from duli.datasets._params import Data
+from duli.datasets.shared.params import Data
 from duli.economics.params import Report
-from duli.errors import ParamsError
-from duli.evaluation.params import Evaluate
-from duli.gates import Gates, unknown
-from duli.models._params import ModelChoice
+from duli.models.shared.params import ModelChoice
 from duli.packaging.params import Release
-from duli.params import Params, Section
-from duli.preparation.params import Prepare
+from duli.preparation.cleaning.params import Prepare
 from duli.retraining.params import Retrain
+from duli.tasks.classification.judging.params import Evaluate
 from duli.tracking.params import Promotion
 from duli.training.params import Training
 from duli.validation.params import Validate
@@ -44,7 +45,13 @@ def check(path: Path) -> None:
     Raises `ParamsError` that lists all mistakes.
     """
     params = Params(path)
-    params.check(SECTIONS)
+    params.check(SECTIONS, {"kind": rooms.names("kinds"), "task": rooms.names("tasks")})
+    own = params.section("data", Data).own
+    if own and own.kind != params.values["kind"]:
+        raise ParamsError(
+            f"{path}: kind = '{params.values['kind']}', but data.own.kind = '{own.kind}'; write"
+            f" kind: {own.kind}"
+        )
     params.section("quantize.distilled.model", ModelChoice)
     gates = params.section("gates", Gates).require
     lacking = unknown(gates, catalogue(params))

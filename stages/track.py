@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from duli import files
-from duli.errors import DataError
+from duli.base import files
+from duli.base.errors import DataError
+from duli.base.params import Params
 from duli.packaging import commit
 from duli.packaging.manifest import OF_THE_COMMIT
 from duli.packaging.signing import SIGNATURE
-from duli.params import Params
-from duli.tracking import process, recorded, release, store
+from duli.tracking.client import process, store
+from duli.tracking.logged import recorded, release
 
 STATS = "data/prepared/stats.json"
 HISTORY = "models/history.csv"

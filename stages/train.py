@@ -15,26 +15,25 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
-from duli import files, machine
-from duli.errors import DataError, GateError, ParamsError
-from duli.intervals import proportion
-from duli.models._inputs import preprocessing
-from duli.models._new import new
-from duli.models._params import ModelChoice
-from duli.params import Params
-from duli.preparation import kinds, tokenizer
-from duli.preparation.parquet import examples
-from duli.tracking import flat
-from duli.tracking.live import LiveRun
-from duli.tracking.store import locate
-from duli.tracking.weights import of_version
+from duli.base import files, kinds, machine, rooms
+from duli.base.errors import DataError, GateError, ParamsError
+from duli.base.intervals import proportion
+from duli.base.params import Params
+from duli.kinds.text.learning.pretrain import pretrain
+from duli.kinds.text.reading import tokenizer
+from duli.models.shared.new import new
+from duli.models.shared.params import ModelChoice
+from duli.preparation.prepared.parquet import examples
+from duli.tracking.client import flat
+from duli.tracking.client.live import LiveRun
+from duli.tracking.client.store import locate
+from duli.tracking.client.weights import of_version
 from duli.training import checkpoint, distributed, transfer
 from duli.training import device as devices
 from duli.training.distributed import World
 from duli.training.feed import Examples
 from duli.training.loop import Point, fit
 from duli.training.params import CADENCE, Training, Transfer
-from duli.training.pretrain import pretrain
 
 PREPARED = Path("data/prepared")
 MODELS = Path("models")
@@ -63,6 +62,7 @@ def main() -> dict[str, object]:
 
     world, local_rank = distributed.join(os.environ)
     prepared = files.read_json(PREPARED / "preprocessing.json")
+    inputs = rooms.kind(prepared["kind"], "learning.inputs")
     torch.set_num_threads(settings.threads)
     train, validation = (
         _read(split, kinds.prepared(prepared)) for split in ("train", "validation")
@@ -117,7 +117,7 @@ def main() -> dict[str, object]:
             validation,
             settings,
             classes=len(stats["classes"]),
-            preprocessing=preprocessing(prepared),
+            preprocessing=inputs.Preprocessing(**prepared["normalisation"]),
             device=device,
             precision=precision,
             on_metrics=live.log if live else lambda step, metrics: None,

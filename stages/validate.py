@@ -5,12 +5,11 @@ it holds.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from duli import files
-from duli.errors import GateError
-from duli.params import Params
-from duli.preparation import kinds
-from duli.preparation.kinds import Kind
-from duli.reporting.pages import render
+from duli.base import files, kinds
+from duli.base.errors import GateError
+from duli.base.kinds import Kind
+from duli.base.params import Params
+from duli.reporting.shared.pages import render
 from duli.validation.params import Shift, Validate
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def main() -> None:
     files.write_text(
         "reports/validation.html",
         render(
-            "validation.html.j2",
+            "reporting/validation/validation.html.j2",
             dataset=stats["title"],
             success=not failed,
             expectations=facts["outcomes"],
@@ -156,7 +155,7 @@ def _features(split: str, kind: Kind, names: list[str]) -> "Columns":
     import numpy as np
     import pyarrow as pa
 
-    from duli.preparation.parquet import opened
+    from duli.preparation.prepared.parquet import opened
 
     parts = []
     with opened(PREPARED / f"{split}.parquet") as file:
@@ -183,7 +182,7 @@ def _examples() -> "pd.DataFrame":
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from duli.preparation.parquet import opened
+    from duli.preparation.prepared.parquet import opened
 
     tables = []
     for split in SPLITS:

@@ -21,9 +21,9 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from duli import gates
-from duli.params import Params
-from duli.tracking.store import Store
+from duli.base import gates
+from duli.base.params import Params
+from duli.tracking.client.store import Store
 from stages.__main__ import STAGES
 from stages.measures import catalogue
 from tests.closure import ROOT, path, reachable
@@ -360,7 +360,7 @@ def test_every_number_of_the_reports_can_be_gated_and_none_is_promised_in_vain(
 
 
 def test_comments_do_not_retrain(clone: Clone) -> None:
-    code = clone.folder / "duli/preparation/clean.py"
+    code = clone.folder / "duli/preparation/cleaning/clean.py"
     code.write_text(code.read_text() + "# a remark\n")
     assert clone.repro() == ["prepare", "track"]  # track notes which stages ran
     assert len(clone.runs("digits")) == 1

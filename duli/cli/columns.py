@@ -9,10 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from duli import machine
+from duli.base import machine
+from duli.base.errors import DataError
 from duli.cli import suspects
 from duli.cli.convert import FEWEST, Found, Wanted, readable, shown
-from duli.errors import DataError
 from duli.serving import columns as cells
 from duli.serving.errors import InputError
 
@@ -698,9 +698,10 @@ def _known(
     """
     import pyarrow as pa
 
-    from duli.evaluation.slices import MANY
-    from duli.preparation import clean, text
-    from duli.preparation import table as rows
+    from duli.kinds.table.reading import examples as rows
+    from duli.kinds.text.reading import examples as text
+    from duli.preparation.cleaning import clean
+    from duli.tasks.classification.judging.slices import MANY
 
     # the last is a slice of every line
     own = {*clean.RESERVED, *text.STATISTICS.names, *rows.STATISTICS.names, "class"}

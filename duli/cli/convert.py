@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 from duli.serving.sources import readable as readable  # noqa: PLC0414  # names as the wheel's
 
 if TYPE_CHECKING:

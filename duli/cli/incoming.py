@@ -18,17 +18,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from duli import files
-from duli.datasets._dataset import dataset
-from duli.errors import DataError
-from duli.evaluation import slices
-from duli.preparation import clean, kinds
-from duli.preparation.tokenizer import UNKNOWN
-from duli.progress import progress
-from duli.retraining import drift, looks, shift
+from duli.base import files, kinds
+from duli.base.errors import DataError
+from duli.base.progress import progress
+from duli.datasets.shared.dataset import dataset
+from duli.kinds.image.intake import looks
+from duli.kinds.text.reading.tokenizer import UNKNOWN
+from duli.preparation.cleaning import clean
+from duli.retraining import drift, shift
 from duli.retraining import network as networks
 from duli.retraining.drift_params import Drift
 from duli.retraining.network import Network
+from duli.tasks.classification.judging import slices
 
 INCOMING = Path("data/incoming")
 RAW = Path("data/raw")
@@ -121,7 +122,7 @@ class Window:
     @property
     def reasons(self) -> dict[str, int]:
         """How many were refused for which reason."""
-        from duli.preparation.summary import reasons
+        from duli.preparation.cleaning.summary import reasons
 
         return reasons(self.refused)
 
@@ -203,7 +204,7 @@ def reference(of: Line, network: Network, settings: Drift, key: str) -> drift.Re
         kept = REFERENCE.read_bytes()
         if kept[: len(key)] == key.encode():
             return drift.from_bytes(kept[len(key) :])
-    from duli.preparation.parquet import opened
+    from duli.preparation.prepared.parquet import opened
 
     with opened(of.folder / PREPARED / "validation.parquet") as file:
         rows = file.read()
@@ -424,8 +425,8 @@ def _before(key: str) -> dict[str, Facts]:
 
 def page(facts: Facts, title: str) -> str:
     """reports/drift.html: what moved, of the numbers of drift.json."""
-    from duli.reporting import charts_drift as charts
-    from duli.reporting.pages import render
+    from duli.reporting.drift import charts
+    from duli.reporting.shared.pages import render
 
     shown = [window for window in facts["windows"] if window["moved"]]
     drawn: Facts = {"features": {}, "classes": {}}
@@ -441,4 +442,4 @@ def page(facts: Facts, title: str) -> str:
                 if name in window["moved"]["classes"]
             ]
             drawn["classes"][name] = charts.classes(name, facts["classes"], of)
-    return render("drift.html.j2", facts=facts, charts=drawn, title=title)
+    return render("reporting/drift/drift.html.j2", facts=facts, charts=drawn, title=title)

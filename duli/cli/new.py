@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from duli import files
-from duli.errors import DataError, ParamsError
+from duli.base import files
+from duli.base.errors import DataError, ParamsError
+from duli.cli.lines import LINKS
 
 if TYPE_CHECKING:
     from duli.cli.convert import Found, Wanted
@@ -21,9 +22,13 @@ VALIDATION, TEST = 0.15, 0.2  # shares of data that were published in no split
 ACCEPTED = Path("data/accepted")
 # What DVC keeps for itself in a line, and no example of it.
 DVC_GITIGNORE = "/config.local\n/tmp\n/cache\n"
-DVCIGNORE = (
-    "# Says what the folder is for, and is no example.\n/data/accepted/README.md\n/.checkpoints/\n"
-)
+DVCIGNORE = """\
+__pycache__/
+*.pyc
+# Says what the folder is for, and is no example.
+/data/accepted/README.md
+/.checkpoints/
+"""
 OWN = "own"  # folder of the line that holds what was made of the data
 # Of the market facts, files that speak of what is sold; the others are about machines, wages and
 # the like.
@@ -97,6 +102,8 @@ def new(
         files.write_text(made / ".dvc/config", _dvc_config(folder))
         files.write_text(made / ".dvc/.gitignore", DVC_GITIGNORE)
         files.write_text(made / ".dvcignore", DVCIGNORE)
+        for code in LINKS:
+            (made / code).symlink_to(Path("../..") / code)
         _checked(made / "params.yaml")
         # Last: what is left of a process that was killed is no pipeline for DVC, which looks for
         # files of this name.
@@ -128,7 +135,6 @@ def _copied(name: str, place: Path) -> Any:
     def moved(path: str) -> str:
         return path if Path(path).is_absolute() else os.path.relpath(place / path, folder)
 
-    params["root"] = "../.."
     params["release"]["name"], params["release"]["version"] = name, "0.1.0"
     params["report"]["market"] = moved(params["report"]["market"])
     params["prepare"]["limit"] = None  # somebody's quick try of the other line
@@ -157,6 +163,7 @@ def _of_own(name: str, place: Path, wanted: "Wanted") -> tuple[Any, "Found"]:
     found = converted(place, wanted)
     params = _copied(name, CODE)
     title = name.replace("-", " ").capitalize()
+    params["kind"] = found.kind
     params["data"] |= {
         "dataset": "own",
         "local": OWN,

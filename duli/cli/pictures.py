@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import median_low
 from typing import TYPE_CHECKING, Any
 
-from duli import machine
+from duli.base import machine
+from duli.base.errors import DataError
+from duli.base.progress import progress
 from duli.cli.convert import Found, readable, shown
-from duli.errors import DataError
-from duli.progress import progress
 from duli.serving.errors import InputError
 from duli.serving.sources import content_of, files_below, is_system, left_out
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from duli import files, machine
+from duli.base import files, machine
 
 if TYPE_CHECKING:
-    from duli.params import Params
-    from duli.preparation.kinds import Kind
+    from duli.base.kinds import Kind
+    from duli.base.params import Params
     from duli.training.plan import Plan
 
 STATS = Path("data/prepared/stats.json")
@@ -26,10 +26,11 @@ def plan(gpu_memory: float) -> None:
     """
     import torch
 
-    from duli.models._inputs import example, network_sees
-    from duli.models._new import build
-    from duli.models._params import ModelChoice
-    from duli.params import Params
+    from duli.base import rooms
+    from duli.base.params import Params
+    from duli.models.shared.inputs import network_sees
+    from duli.models.shared.new import build
+    from duli.models.shared.params import ModelChoice
     from duli.training import device as devices
     from duli.training import distributed, feed, layers, optim
     from duli.training import plan as planning
@@ -38,7 +39,7 @@ def plan(gpu_memory: float) -> None:
     params = Params("params.yaml")
     choice, train = params.section("model", ModelChoice), params.section("train", Training)
     data = _data(params)
-    one = example({"kind": data.kind.name, "input": data.kind.input}, 1)
+    one = rooms.kind(data.kind.name, "learning.inputs").example(data.kind.input, 1)
     device = devices.choose(train.device)
     precision = devices.precision(train.precision, device)
     # shapes without content: a network of any size is there at once and takes no memory
@@ -158,10 +159,10 @@ class _Data(NamedTuple):
 
 
 def _data(params: "Params") -> _Data:
-    from duli.datasets._dataset import dataset
-    from duli.datasets._params import Data
-    from duli.preparation import kinds
-    from duli.preparation.params import Prepare
+    from duli.base import kinds
+    from duli.datasets.shared.dataset import dataset
+    from duli.datasets.shared.params import Data
+    from duli.preparation.cleaning.params import Prepare
 
     data = params.section("data", Data)
     name = data.dataset

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from duli import files
+from duli.base import files
+from duli.base.errors import EXIT_HELD, DataError, DuliError, GateError
 from duli.cli import commands
 from duli.cli.intake import ACCEPTED, INCOMING, QUARANTINED, Window, accept, look
 from duli.cli.registered import CHAMPION, MANIFEST, champions, remember_champion
 from duli.cli.trained_on import champions_line, first_named
-from duli.errors import EXIT_HELD, DataError, DuliError, GateError
 
 if TYPE_CHECKING:
     from duli.retraining.decision import New, Row, Verdict
@@ -60,7 +60,7 @@ def retrain(*, explain: bool, as_json: bool, force: str | None) -> None:
     Exit code 0: nothing to do; 3: proposed, the result may become the champion; 1: held, a gate or
     the paired test refuses it; 2: failed.
     """
-    from duli.params import Params
+    from duli.base.params import Params
     from duli.retraining import decision
     from duli.retraining.params import Retrain
 
@@ -210,7 +210,7 @@ def _judged() -> Outcome:
 def _log(rows: "Sequence[Row]", outcome: Outcome) -> None:
     """Keeps the table with the release run in MLflow."""
     from duli.retraining import decision
-    from duli.tracking import store
+    from duli.tracking.client import store
 
     found = store.locate(os.environ, Path())
     with found.answering():
@@ -473,7 +473,7 @@ def _alone() -> Iterator[None]:
     """Waits until no other retraining works in this repository; the kernel frees the lock of one
     that was killed.
     """
-    from duli.tracking.store import repository
+    from duli.tracking.client.store import repository
 
     path = repository(os.environ, Path()) / ".dvc/tmp/duli-retrain.lock"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from duli.datasets._sources import Folder, Source
-from duli.errors import DataError, ParamsError
+from duli.base.errors import DataError, ParamsError
+from duli.datasets.shared.sources import Folder, Source
 
 FILE = "examples.parquet"
 TYPES = {"number": pa.float32(), "text": pa.string()}  # of what else is known of an example

@@ -7,8 +7,8 @@ layer.
 
 from typing import TYPE_CHECKING
 
-from duli.errors import ParamsError
-from duli.models._layers import Common, Width, convolution, dropout, initialise, linear
+from duli.base.errors import ParamsError
+from duli.models.shared.layers import Common, Width, convolution, dropout, initialise, linear
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from duli.params import Section
+from duli.base.params import Section
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,7 +55,7 @@ def build(settings: Settings, *, length: int, vocabulary: int, classes: int) -> 
     gives the vectors of the tokens, [n, l, width], and `tokens` is their embedding: what
     pretraining works with.
     """
-    from duli.models._encoder import Encoder
+    from duli.models.shared.encoder import Encoder
 
     return Encoder(
         length=length,

@@ -11,8 +11,8 @@ github.com/KellerJordan/cifar10-airbench.
 
 from typing import TYPE_CHECKING, Literal
 
-from duli.errors import ParamsError
-from duli.models._layers import Common, Width, convolution, dropout, initialise
+from duli.base.errors import ParamsError
+from duli.models.shared.layers import Common, Width, convolution, dropout, initialise
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,7 +39,7 @@ def build(
     """
     from torch import nn
 
-    from duli.models._mirrored import Mirrored
+    from duli.models.shared.mirrored import Mirrored
 
     rows, columns = _after(height, settings), _after(width, settings)
     if min(rows, columns) < 1:

@@ -4,7 +4,7 @@
 
 from typing import TYPE_CHECKING
 
-from duli.models._layers import Common, Width, dropout, initialise, linear
+from duli.models.shared.layers import Common, Width, dropout, initialise, linear
 
 if TYPE_CHECKING:
     from torch import nn

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from duli.models._resnet import Settings, fitted
+from duli.models.shared.resnet import Settings, fitted
 
 if TYPE_CHECKING:
     from torch import nn

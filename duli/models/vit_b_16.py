@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from pydantic import Field
 
-from duli.errors import ParamsError
-from duli.params import Section
+from duli.base.errors import ParamsError
+from duli.base.params import Section
 
 if TYPE_CHECKING:
     from torch import nn

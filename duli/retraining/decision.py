@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from duli.intervals import proportion
+from duli.base.intervals import proportion
 from duli.retraining.params import Retrain
 
 CHAMPION = "champion.json"  # the report is set beside it; no model is made of it

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from duli.params import Section
+from duli.base.params import Section
 from duli.retraining.drift_params import Drift
 
 Count = Annotated[int, Field(ge=1)]

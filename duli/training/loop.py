@@ -11,21 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from duli import machine
-from duli.errors import DataError, GateError, ParamsError
-from duli.progress import progress
-from duli.training import (
-    augment,
-    buckets,
-    checkpoint,
-    distributed,
-    feed,
-    layers,
-    losses,
-    optim,
-    order,
-    transfer,
-)
+from duli.base import machine
+from duli.base.errors import DataError, GateError, ParamsError
+from duli.base.progress import progress
+from duli.kinds.image.learning import augment
+from duli.kinds.text.learning import buckets
+from duli.tasks.classification.learning import losses
+from duli.training import checkpoint, distributed, feed, layers, optim, order, transfer
 from duli.training.checkpoint import State
 from duli.training.device import free_bytes
 from duli.training.distributed import World

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 from duli.training.layers import modules
 from duli.training.params import Transfer
 

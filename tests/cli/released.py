@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from duli import files, gates
+from duli.base import files, gates
 from duli.evaluation.predict import onnx_logits, softmax
-from duli.preparation.summary import digest
-from duli.tracking import store as stores
+from duli.preparation.cleaning.summary import digest
+from duli.tracking.client import store as stores
 from stages import package, track
 from stages.track import ASSUMPTIONS, PAGES, TABLES
 from tests.packaging import tiny
@@ -73,7 +73,8 @@ class Line:
         (self.folder / "params.yaml").write_text(
             json.dumps(
                 {
-                    "root": ".",
+                    "kind": "image",
+                    "task": "classification",
                     "release": {**tiny.RELEASE, "sign": sign},
                     "promotion": promotion,
                     "gates": {"require": {"accuracy": self.gate}},

@@ -23,9 +23,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from duli.base.errors import DataError
 from duli.cli import suspects
 from duli.cli.convert import Found, Wanted, converted
-from duli.errors import DataError
 from duli.serving.columns import MISSING
 from duli.serving.errors import InputError
 from duli.serving.kind_table import Kind

@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from duli import files
+from duli.base import files
+from duli.base.errors import DataError
 from duli.cli import incoming
 from duli.compression.export import to_onnx
-from duli.errors import DataError
+from duli.kinds.image.learning.inputs import Pixels, example
+from duli.kinds.image.reading.examples import Kind
 from duli.models import mlp
-from duli.models._inputs import example, preprocessing
-from duli.preparation import clean
-from duli.preparation.image import Kind
+from duli.preparation.cleaning import clean
 from duli.retraining.drift import Verdict
 from duli.retraining.drift_params import Drift
 from tests.retraining.samples import settings
@@ -92,7 +92,9 @@ def exported() -> bytes:
         width=12,
         classes=3,
     )
-    return to_onnx(network, preprocessing(DESCRIBED), example(DESCRIBED, 2), "images")
+    return to_onnx(
+        network, Pixels(**DESCRIBED["normalisation"]), example(DESCRIBED["input"], 2), "images"
+    )
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from torch import nn
 
 from duli.compression import aware, int8
 from duli.evaluation.predict import onnx_logits, torch_logits
-from duli.models._inputs import Pixels
+from duli.kinds.image.learning.inputs import Pixels
 from duli.training.loop import fit
 from tests.exported import to_onnx, whole
 from tests.training.examples import CLASSES, SIDE, examples, network, recipe

@@ -11,8 +11,8 @@ from torch import nn
 from duli.compression import int8
 from duli.compression.int8 import METHODS
 from duli.compression.params import Calibration
-from duli.evaluation.compare import agreement
 from duli.evaluation.predict import onnx_logits, torch_logits
+from duli.tasks.classification.comparing.paired import agreement
 from tests.exported import to_onnx, whole
 
 MEAN, STD = 0.13, 0.31

@@ -11,8 +11,8 @@ from torch.nn.utils import prune
 
 from duli.compression import narrow, sparse
 from duli.compression.attempt import LeftOut
-from duli.models._inputs import Pixels
-from duli.models._params import architectures
+from duli.kinds.image.learning.inputs import Pixels
+from duli.models.shared.params import architectures
 from duli.training.loop import fit
 from tests.training.examples import CLASSES, SIDE, examples, network, recipe
 

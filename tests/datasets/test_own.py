@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from duli.base.errors import DataError, ParamsError
 from duli.datasets import own
-from duli.datasets._dataset import dataset
-from duli.datasets._params import Own
-from duli.errors import DataError, ParamsError
+from duli.datasets.shared.dataset import dataset
+from duli.datasets.shared.params import Own
 
 FACTS: dict[str, Any] = {
     "title": "Mine",

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from duli.evaluation.attack import pgd
 from duli.evaluation.predict import BATCH, Images, torch_logits
+from duli.kinds.image.judging.attack import pgd
 from tests.evaluation.bars import MEAN, STD, Labels, bars, trained
 from tests.exported import whole
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from duli import gates
-from duli.evaluation import baseline, compare
-from duli.intervals import proportion
+from duli.base import gates
+from duli.base.intervals import proportion
+from duli.tasks.classification.comparing import paired as compare
+from duli.tasks.classification.judging import baseline
 
 SIZES = (300, 100, 200)
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duli.evaluation import robustness
-from duli.evaluation.attack import pgd
-from duli.evaluation.corruptions import CORRUPTIONS, corrupted
+from duli.base.intervals import proportion
 from duli.evaluation.predict import Images, torch_logits
-from duli.intervals import proportion
+from duli.kinds.image.judging.attack import pgd
+from duli.kinds.image.judging.corruptions import CORRUPTIONS, corrupted
+from duli.tasks.classification.judging import robustness
 from tests.evaluation.bars import MEAN, STD, Labels, bars, trained
 from tests.exported import whole
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from duli.evaluation.predict import BATCH, torch_logits
-from duli.evaluation.saliency import integrated_gradients
+from duli.kinds.image.judging.saliency import integrated_gradients
 from tests.evaluation.bars import MEAN, STD, bars, trained
 from tests.exported import whole
 

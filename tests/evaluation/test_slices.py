@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duli.evaluation import slices
-from duli.evaluation.slices import Groups
+from duli.tasks.classification.judging import slices
+from duli.tasks.classification.judging.slices import Groups
 
 
 def bar(width: int, height: int = 40, channels: int = 1) -> np.ndarray:

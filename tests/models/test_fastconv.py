@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from duli import files
-from duli.errors import ParamsError
+from duli.base import files
+from duli.base.errors import ParamsError
 from duli.models import fastconv
-from duli.models._params import architectures
 from duli.models.fastconv import Settings
+from duli.models.shared.params import architectures
 from tests.closure import ROOT
 
 SMALL = Settings(stem=4, blocks=((4,), (8, 8)))

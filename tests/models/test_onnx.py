@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from duli.evaluation.compare import agreement
 from duli.evaluation.predict import onnx_logits, torch_logits
-from duli.models._params import architectures
+from duli.models.shared.params import architectures
+from duli.tasks.classification.comparing.paired import agreement
 from tests.exported import to_onnx, whole
 
 SMALL: dict[str, dict[str, Any]] = {

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 from duli.models import fastconv
-from duli.models._restore import restore
+from duli.models.shared.restore import restore
 
 SETTINGS = {"stem": 4, "blocks": [[4], [8]]}
 

@@ -9,7 +9,7 @@ import torch
 import torchvision
 from torch import nn
 
-from duli.errors import ParamsError
+from duli.base.errors import ParamsError
 from duli.models import resnet18, resnet50, vit_b_16
 
 RESNETS = {"resnet18": resnet18, "resnet50": resnet50}

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duli.errors import DataError
-from duli.preparation import clean, image, summary
+from duli.base.errors import DataError
+from duli.kinds.image.reading import examples as image
+from duli.preparation.cleaning import clean, summary
 
 RULES = clean.Rules(classes=3, kind=image.Kind(1, 2, 2), validation_share=0.3)
 

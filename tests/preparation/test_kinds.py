@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from duli.errors import DataError, ParamsError
-from duli.preparation import kinds
-from duli.preparation.params import Tokens
+from duli.base import kinds
+from duli.base.errors import DataError, ParamsError
+from duli.preparation.cleaning.params import Tokens
 
 TEXTS = ["屏幕很好, 我喜欢", "电池太差了", "ok ok", "很好很好", "不好"]
 

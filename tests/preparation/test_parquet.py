@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from duli.errors import DataError
-from duli.preparation import image
-from duli.preparation.parquet import arrays, examples
+from duli.base.errors import DataError
+from duli.kinds.image.reading import examples as image
+from duli.preparation.prepared.parquet import arrays, examples
 
 KIND = image.Kind(1, 2, 2)
 

@@ -12,7 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from duli.preparation import clean, image, kinds, table, text, twins
+from duli.base import kinds
+from duli.kinds.image.reading import examples as image
+from duli.kinds.table.reading import examples as table
+from duli.kinds.text.reading import examples as text
+from duli.preparation.cleaning import clean, twins
 from tests.preparation.test_clean import Row, batches
 
 SHARES = {"validation_share": 0.15, "test_share": 0.2}

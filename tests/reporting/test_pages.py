@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
-from duli.reporting.pages import lookup, render
+from duli.reporting.shared.pages import lookup, render
 
 HOLDS = {
     "name": "expect_rows",
@@ -32,7 +32,7 @@ def validation(**changes: Any) -> str:
         "quarantined": {"duplicate": 7, "unreadable": 0},
         "classes": ["even", "<odd>"],
     }
-    return render("validation.html.j2", **(values | changes))
+    return render("reporting/validation/validation.html.j2", **(values | changes))
 
 
 def test_the_validation_page_says_what_held() -> None:
@@ -75,7 +75,13 @@ def test_it_takes_outcomes_with_a_severity_and_without_table_or_classes() -> Non
 
 def test_a_missing_value_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="dataset"):
-        render("validation.html.j2", success=True, expectations=[], splits={}, quarantined={})
+        render(
+            "reporting/validation/validation.html.j2",
+            success=True,
+            expectations=[],
+            splits={},
+            quarantined={},
+        )
 
 
 def test_a_page_is_light_and_dark_fits_a_phone_and_a_sheet_and_needs_only_itself() -> None:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from duli.cli.pictures import pictures
-from duli.preparation import summary
+from duli.preparation.cleaning import summary
 from duli.serving.errors import InputError
 from duli.serving.labelled import load
 from tests.packaging import tiny

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from duli.base.errors import DataError
 from duli.cli.pictures import _pixels
-from duli.errors import DataError
 from duli.serving.errors import InputError
 from duli.serving.images import decode
 from duli.serving.pictures import Rules

@@ -15,10 +15,10 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from duli import files
-from duli.errors import DataError
+from duli.base import files
+from duli.base.errors import DataError
 from duli.models import mlp
-from duli.reporting.pages import lookup
+from duli.reporting.shared.pages import lookup
 from stages import benchmark
 from tests.benchmark.graphs import multiplying
 from tests.stages.test_report import Page, as_number

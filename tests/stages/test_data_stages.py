@@ -13,11 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from duli import files
+from duli.base import files
+from duli.base.errors import DataError, GateError, ParamsError
 from duli.datasets import mnist
-from duli.datasets._sources import Folder
-from duli.errors import DataError, GateError, ParamsError
-from duli.preparation import clean, summary, table
+from duli.datasets.shared.sources import Folder
+from duli.kinds.table.reading import examples as table
+from duli.preparation.cleaning import clean, summary
 from stages import fetch, prepare, validate
 from tests.stages.lines import make_line
 

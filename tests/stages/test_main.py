@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
-from duli import machine
+from duli.base import machine
 from stages import __main__ as main
 from stages.__main__ import STAGES
 from tests.closure import ROOT

@@ -18,21 +18,21 @@ from ruamel.yaml import YAML
 from safetensors.torch import save
 from sklearn.metrics import accuracy_score
 
-from duli import files, gates
+from duli.base import files, gates
+from duli.base.errors import DataError, GateError
+from duli.base.intervals import proportion
 from duli.compression import aware, export, int8, int8_dynamic
-from duli.errors import DataError, GateError
-from duli.evaluation import calibration
-from duli.evaluation.attack import pgd
-from duli.evaluation.corruptions import corrupted
 from duli.evaluation.predict import onnx_logits, torch_logits
-from duli.intervals import proportion
+from duli.kinds.image.judging import pictures
+from duli.kinds.image.judging.attack import pgd
+from duli.kinds.image.judging.corruptions import corrupted
+from duli.kinds.image.learning.inputs import Pixels
+from duli.kinds.image.reading.examples import Kind
 from duli.models import fastconv
-from duli.models._inputs import Pixels
-from duli.models._restore import restore
-from duli.preparation.image import Kind
-from duli.preparation.parquet import examples
-from duli.reporting import pictures
-from duli.reporting.pages import lookup
+from duli.models.shared.restore import restore
+from duli.preparation.prepared.parquet import examples
+from duli.reporting.shared.pages import lookup
+from duli.tasks.classification.judging import calibration
 from stages import evaluate, fetch, prepare, quantize
 from tests import browser
 from tests.exported import whole

@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from duli import datasets, files, gates
-from duli.errors import DataError
+from duli import datasets
+from duli.base import files, gates
+from duli.base.errors import DataError
 from stages import evaluate, fetch, prepare, quantize, train, validate
 from tests.datasets import people
 from tests.stages.lines import make_line

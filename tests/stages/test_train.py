@@ -19,12 +19,11 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from duli import files
-from duli.errors import DataError, DuliError, GateError, ParamsError
-from duli.models._inputs import preprocessing
-from duli.models._restore import restore
-from duli.preparation import kinds
-from duli.tracking.store import Store
+from duli.base import files, kinds
+from duli.base.errors import DataError, DuliError, GateError, ParamsError
+from duli.kinds.image.learning.inputs import Pixels
+from duli.models.shared.restore import restore
+from duli.tracking.client.store import Store
 from duli.training.feed import Examples
 from duli.training.loop import evaluate
 from stages import train
@@ -189,7 +188,9 @@ def test_what_it_leaves_explains_itself(prepared: Path, capsys: pytest.CaptureFi
     accuracy = report["validation_accuracy"]
     assert 0.85 < accuracy["low"] < accuracy["value"] < accuracy["high"]
     images, labels = train._read("validation", KIND)
-    loss, correct = evaluate(model, Examples(images, labels), preprocessing(description))
+    loss, correct = evaluate(
+        model, Examples(images, labels), Pixels(**description["normalisation"])
+    )
     assert loss == pytest.approx(report["validation_loss"], rel=1e-5)
     assert correct == round(accuracy["value"] * accuracy["n"])
     rows = list(csv.DictReader((prepared / "models/history.csv").read_text().splitlines()))
@@ -299,7 +300,7 @@ def test_a_lost_network_leaves_nothing_and_fails_its_run(
     def lost(images: torch.Tensor, *_: object) -> torch.Tensor:
         return images * float("nan")
 
-    monkeypatch.setattr("duli.training.augment.changed", lost)
+    monkeypatch.setattr("duli.kinds.image.learning.augment.changed", lost)
     with pytest.raises(GateError, match=r"the loss is nan at step 1 of 64"):
         train.main()
     assert Recorder.runs[-1].failed

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from duli.files import sha256
+from duli.base.files import sha256
 from stages.track import ASSUMPTIONS, TABLES
 
 CLASSES = 3
@@ -84,7 +84,8 @@ def build(
     _json(folder / "reports/resources/train.json", sidecar)
     _text(
         folder / "params.yaml",
-        "root: .\ntrain:\n  learning_rate: 0.1\n  layers: [1, 2]\nevaluate:\n  note: plain\n",
+        "kind: image\ntask: classification\n"
+        "train:\n  learning_rate: 0.1\n  layers: [1, 2]\nevaluate:\n  note: plain\n",
     )
     (folder / ".dvc").mkdir(exist_ok=True)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from duli.tracking import live, process
-from duli.tracking.live import LiveRun
-from duli.tracking.store import Store
+from duli.tracking.client import live, process
+from duli.tracking.client.live import LiveRun
+from duli.tracking.client.store import Store
 from tests.closure import ROOT
 
 TRAINING = """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from duli.tracking import recorded
+from duli.tracking.logged import recorded
 
 
 @pytest.fixture

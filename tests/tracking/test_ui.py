@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from duli.tracking import release, ui
-from duli.tracking.store import Store
+from duli.tracking import ui
+from duli.tracking.client.store import Store
+from duli.tracking.logged import release
 from stages import track
 from tests.closure import ROOT
 from tests.tracking import line

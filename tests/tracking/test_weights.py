@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from duli.errors import DataError, DuliError
-from duli.tracking import release
-from duli.tracking.store import Store
-from duli.tracking.weights import of_version
+from duli.base.errors import DataError, DuliError
+from duli.tracking.client.store import Store
+from duli.tracking.client.weights import of_version
+from duli.tracking.logged import release
 from stages import track
 from tests.tracking import line
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from duli.training import augment
+from duli.kinds.image.learning import augment
 from duli.training.params import Augmentation
 
 STILL = {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from duli.training import buckets
+from duli.kinds.text.learning import buckets
 
 
 def drawn(n: int, batch: int, seed: int = 0) -> Tensor:

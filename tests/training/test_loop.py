@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from duli.errors import DataError, GateError, ParamsError
+from duli.base.errors import DataError, GateError, ParamsError
+from duli.kinds.image.learning.inputs import Pixels
 from duli.models import fastconv
-from duli.models._inputs import Pixels
 from duli.training import checkpoint, feed, layers
 from duli.training.checkpoint import State
 from duli.training.distributed import World
@@ -579,7 +579,7 @@ class Full(nn.Module):
 def test_out_of_memory_says_what_would_fit(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr("duli.machine.available_bytes", lambda: 10**9)
+    monkeypatch.setattr("duli.base.machine.available_bytes", lambda: 10**9)
     where = (
         r"out of memory at step 3 of 40 with 32 examples at once on cpu \(1\.0 GB free, 0\.0 MB an"
         r" example in torch\.float32\); "
@@ -589,7 +589,7 @@ def test_out_of_memory_says_what_would_fit(
         match=where + "about 16 would fit: set train.micro_batch to that, or let `duli plan`",
     ):
         run(Full(error), recipe())
-    monkeypatch.setattr("duli.machine.available_bytes", lambda: 100)
+    monkeypatch.setattr("duli.base.machine.available_bytes", lambda: 100)
     with pytest.raises(
         GateError,
         match=(

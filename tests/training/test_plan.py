@@ -12,7 +12,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 from torchvision.models import VisionTransformer
 
-from duli.errors import ParamsError
+from duli.base.errors import ParamsError
 from duli.models import convnet, fastconv, mlp, resnet18, resnet50, vit_b_16
 from duli.training import distributed
 from duli.training import plan as planning

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from duli.errors import DataError, GateError
+from duli.base.errors import DataError, GateError
+from duli.kinds.text.learning.pretrain import Epoch, choose, pretrain
 from duli.models import encoder
 from duli.training.params import Pretraining
-from duli.training.pretrain import Epoch, choose, pretrain
 
 MASK, SPECIAL, VOCABULARY, LENGTH = 3, 4, 30, 12
 RECIPE = {

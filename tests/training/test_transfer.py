@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 from duli.models import fastconv, resnet18
 from duli.training import transfer
 from duli.training.params import Transfer

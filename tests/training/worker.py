@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from duli.models._inputs import Pixels
+from duli.kinds.image.learning.inputs import Pixels
 from duli.training import checkpoint, distributed
 from duli.training.distributed import World
 from duli.training.loop import fit

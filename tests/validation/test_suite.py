@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from duli.preparation import image
+from duli.kinds.image.reading import examples as image
 from duli.validation import suite
 from duli.validation.params import Range, Validate
 

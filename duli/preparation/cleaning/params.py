@@ -1,0 +1,30 @@
+"""The `prepare` section: how published examples become splits."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from duli.base.params import Section
+
+
+class Tokens(Section):
+    """How texts become tokens."""
+
+    # different tokens at most, learned from the train split
+    vocabulary: Annotated[int, Field(ge=100, le=200_000)]
+    # tokens of an example that are read; the rest is cut off
+    length: Annotated[int, Field(ge=8, le=4096)]
+
+
+class Prepare(Section):
+    """How the published examples are carved and read."""
+
+    # of the published training examples, chosen by a hash of the content
+    validation_share: Annotated[float, Field(gt=0, lt=0.5)]
+    # of examples published in no split, chosen the same way
+    test_share: Annotated[float, Field(gt=0, lt=0.5)] | None
+    # examples in memory at a time; a row group of the Parquet files
+    batch_rows: Annotated[int, Field(ge=256, le=65_536)]
+    # at most this many examples of each published split, for quick tries
+    limit: Annotated[int, Field(ge=10)] | None
+    tokens: Tokens | None  # of texts
