@@ -35,6 +35,7 @@ from duli.kinds.image.learning.inputs import Pixels, example, layouts
 from duli.models.shared.restore import restore
 from duli.preparation.prepared.parquet import examples
 from duli.tasks.classification.comparing.paired import paired
+from duli.tasks.classification.comparing.variants import balanced
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = 5
@@ -144,7 +145,7 @@ def same_bytes() -> Results:
     """Files that differ between two exports and two quantizations of the same weights."""
     model, description = _model()
     images, labels = _split("train")
-    rows = int8.draw(labels, 1024, 0)
+    rows = balanced(labels, 1024, 0)
     before, blank = Pixels(**description["normalisation"]), example(description["input"], 2)
     first, second = (
         [export.to_onnx(model, before.exported(), blank, before.name)] for _ in range(2)

@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,14 +15,14 @@ from torch import Tensor, nn
 
 from duli.base import files, kinds, rooms
 from duli.base.params import Params
-from duli.kinds.text.learning.pretrain import pretrain
-from duli.kinds.text.reading import tokenizer
+from duli.kinds.text.learning.pretrain import pretrained
 from duli.models.shared.params import ModelChoice
 from duli.preparation.prepared.parquet import examples
+from duli.tasks.classification.learning.learn import Learning
 from duli.training import device as devices
 from duli.training import transfer
 from duli.training.feed import Examples
-from duli.training.loop import Point, Preprocessing, evaluate, fit
+from duli.training.loop import Augment, Point, Preprocessing, evaluate, fit
 from duli.training.params import Training
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,9 +65,20 @@ class Data(NamedTuple):
     validation: Examples
     test: Examples
     preprocessing: Preprocessing
+    augmenting: Callable[[Mapping[str, float]], Augment | None]
+    lengths: Tensor | None
     shape: dict[str, int]
-    classes: int
+    task: Any
     line: Path  # its folder
+
+    def fitting(self, training: Training) -> dict[str, Any]:
+        """What `duli.training.loop.fit` has to know of them."""
+        return {
+            "task": self.task,
+            "preprocessing": self.preprocessing,
+            "augment": self.augmenting(training.augmentation),
+            "lengths": self.lengths,
+        }
 
 
 class Run(NamedTuple):
@@ -96,13 +107,14 @@ def load(line: Path = ROOT) -> Data:
     for split in ("train", "validation", "test"):
         inputs, labels = examples(prepared / f"{split}.parquet", kinds.prepared(described))
         splits.append(Examples(torch.from_numpy(inputs), torch.from_numpy(labels)))
+    inputs = rooms.kind(described["kind"], "learning.inputs")
     return Data(
         *splits,
-        rooms.kind(described["kind"], "learning.inputs").Preprocessing(
-            **described["normalisation"]
-        ),
+        inputs.Preprocessing(**described["normalisation"]),
+        inputs.augmenting,
+        inputs.lengths(splits[0].inputs),
         stats["input"],
-        len(stats["classes"]),
+        Learning(stats),
         line,
     )
 
@@ -127,7 +139,9 @@ def build(data: Data, settings: Settings) -> tuple[nn.Module, Training]:
     with torch.random.fork_rng():
         torch.manual_seed(training.seed)
         architecture = importlib.import_module(f"duli.models.{choice.name}")
-        return architecture.build(choice.settings, **data.shape, classes=data.classes), training
+        return architecture.build(
+            choice.settings, **data.shape, outputs=data.task.outputs
+        ), training
 
 
 def run(
@@ -143,37 +157,27 @@ def run(
     """
     model, training = build(data, settings)
     if initial is not None:
-        transfer.load(model, initial, same_classes=False)
+        transfer.load(model, initial, same_outputs=False)
     device = devices.choose(training.device)
     precision = devices.precision(training.precision, device)
     cpu, wall = time.process_time(), time.perf_counter()
     if training.pretraining is not None:
-        hidden = {"mask": tokenizer.MASK, "special": len(tokenizer.SPECIAL)}
-        pretrain(
-            model,
-            data.train.inputs,
-            training.pretraining,
-            **hidden,
-            seed=training.seed,
-            device=device,
-            precision=precision,
-        )
+        pretrained(model, data.train.inputs, training.pretraining, training.seed, device, precision)
     result = fit(
         model,
         data.train,
         data.validation,
         training,
-        classes=data.classes,
-        preprocessing=data.preprocessing,
+        **data.fitting(training),
         device=device,
         precision=precision,
         on_metrics=lambda step, metrics: None,
         teacher=teacher,
     )
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    _, correct = evaluate(model, data.test, data.preprocessing)
+    _, correct = evaluate(model, data.test, data.task, data.preprocessing)
     kept = result.kept
-    validation = kept.validation_correct / len(data.validation.labels)
+    validation = kept.validation_sums[1] / len(data.validation.targets)
     return Run(
         model,
         result.history,
@@ -181,5 +185,5 @@ def run(
         wall,
         validation,
         kept.validation_loss,
-        correct / len(data.test.labels),
+        correct / len(data.test.targets),
     )

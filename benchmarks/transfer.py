@@ -85,7 +85,7 @@ def _measure(
     for seed in range(SEEDS):
         # Other digits for each seed, the same for all beginnings.
         rows = torch.randperm(
-            len(digits.train.labels), generator=torch.Generator().manual_seed(seed)
+            len(digits.train.targets), generator=torch.Generator().manual_seed(seed)
         )[:size]
         few = digits._replace(train=Examples(*(column[rows] for column in digits.train)))
         settings = {

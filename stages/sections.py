@@ -53,6 +53,7 @@ def check(path: Path) -> None:
             f" kind: {own.kind}"
         )
     params.section("quantize.distilled.model", ModelChoice)
+    _recipe(path, params, params.section("train", Training))
     gates = params.section("gates", Gates).require
     lacking = unknown(gates, catalogue(params))
     if lacking:
@@ -61,3 +62,19 @@ def check(path: Path) -> None:
             for name, why in lacking.items()
         ]
         raise ParamsError("\n".join(mistakes))
+
+
+def _recipe(path: Path, params: Params, recipe: Training) -> None:
+    """Checks what a recipe says of the line's kind and task."""
+    kind, task = params.values["kind"], params.values["task"]
+    of_kind = rooms.kind(kind, "learning.params")
+    params.section("train.augmentation", of_kind.Augmentation)
+    if recipe.pretraining is not None:
+        if of_kind.Pretraining is None:
+            raise ParamsError(f"{path}: train.pretraining: the kind '{kind}' has none; write null")
+        params.section("train.pretraining", of_kind.Pretraining)
+    losses = rooms.task(task, "task").LOSSES
+    if recipe.loss not in losses:
+        raise ParamsError(
+            f"{path}: train.loss = '{recipe.loss}'; the task '{task}' has {', '.join(losses)}"
+        )

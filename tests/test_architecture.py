@@ -31,11 +31,6 @@ LINES = sorted(file.parent for file in ROOT.glob("pipelines/*/params.yaml"))
 # Being moved out; nothing is to be added here.
 JUDGING = "duli.tasks.classification.judging"
 NOT_YET = {
-    "duli.training.loop": {
-        "duli.kinds.image.learning.augment",
-        "duli.kinds.text.learning.buckets",
-        "duli.tasks.classification.learning.losses",
-    },
     **{
         f"duli.kinds.{kind}.judging.judge": {
             f"{JUDGING}.{name}"
@@ -45,10 +40,6 @@ NOT_YET = {
     },
 }
 NOT_YET_LISTED = {
-    "duli/kinds/image/learning/augment.py",
-    "duli/kinds/text/learning/buckets.py",
-    "duli/kinds/text/learning/pretrain.py",
-    "duli/kinds/text/reading/tokenizer.py",
     "duli/kinds/image/judging/attack.py",
     "duli/kinds/image/judging/gradients.py",
 }

@@ -44,7 +44,7 @@ def plan(gpu_memory: float) -> None:
     precision = devices.precision(train.precision, device)
     # shapes without content: a network of any size is there at once and takes no memory
     with torch.device("meta"):
-        model = build(choice.name, choice.settings, **data.kind.input, classes=data.classes)
+        model = build(choice.name, choice.settings, **data.kind.input, outputs=data.classes)
     distributed.shard(model, train, distributed.World(), device)
     if not train.transfer.unfreeze:  # else all of them learn in the end
         layers.freeze(model, train.transfer.frozen)

@@ -31,9 +31,9 @@ class Settings(Common):
 
 
 def build(
-    settings: Settings, *, channels: int, height: int, width: int, classes: int
+    settings: Settings, *, channels: int, height: int, width: int, outputs: int
 ) -> "nn.Module":
-    """The network: floats [n, channels, height, width] -> logits [n, classes].
+    """The network: floats [n, channels, height, width] -> logits [n, outputs].
 
     Raises `ParamsError` where the images are too small for that many blocks.
     """
@@ -60,7 +60,7 @@ def build(
     whole = Mirrored if settings.mirrored else nn.Sequential
     return initialise(
         whole(
-            *layers, nn.Flatten(), *dropout(settings), nn.Linear(features * rows * columns, classes)
+            *layers, nn.Flatten(), *dropout(settings), nn.Linear(features * rows * columns, outputs)
         ),
         settings,
     )

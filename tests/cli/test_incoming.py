@@ -90,7 +90,7 @@ def exported() -> bytes:
         channels=1,
         height=12,
         width=12,
-        classes=3,
+        outputs=3,
     )
     return to_onnx(
         network, Pixels(**DESCRIBED["normalisation"]), example(DESCRIBED["input"], 2), "images"
@@ -300,7 +300,7 @@ def test_statistics_of_a_server_are_a_window(trained: Path) -> None:
         ("[]", "holds no statistics of a server"),
         ("{", "holds no statistics"),
         (counted(images(200, 1)[0], format="another"), "holds no statistics"),
-        (counted(images(200, 1)[0], classes=["left", "right"]), "other classes"),
+        (counted(images(200, 1)[0], outputs=["left", "right"]), "other classes"),
         (counted(images(200, 1)[0], predictions=[1, 2, 3]), "do not count the same examples"),
         (counted(images(200, 1)[0], predictions=[201, -1, 0]), "do not count the same examples"),
         (counted(images(200, 1)[0], predictions=["many", 0, 0]), "no count"),

@@ -26,7 +26,7 @@ def trained() -> nn.Module:
             channels=1,
             height=20,
             width=20,
-            classes=3,
+            outputs=3,
         )
         model(torch.randn(16, 1, 20, 20))
     return model.eval()

@@ -91,7 +91,7 @@ def made(line: Path) -> Path:
     with torch.random.fork_rng():
         weights = save(
             mlp.build(
-                mlp.Settings.model_validate_json(json.dumps(settings)), **sides, classes=10
+                mlp.Settings.model_validate_json(json.dumps(settings)), **sides, outputs=10
             ).state_dict()
         )
     files.write_bytes("models/model.safetensors", weights)
@@ -99,6 +99,7 @@ def made(line: Path) -> Path:
         "architecture": {"name": "mlp", "settings": settings},
         **described,
         "classes": [str(index) for index in range(10)],
+        "outputs": 10,
         "weights": {"file": "model.safetensors", "sha256": files.sha256(weights)},
     }
     files.write_json("models/model.json", description)

@@ -63,7 +63,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, mnist_folder: Path) -> Pa
             channels=1,
             height=28,
             width=28,
-            classes=10,
+            outputs=10,
         )
     normalisation = described["normalisation"]
     _fit_last_layer(model, folder, normalisation)
@@ -80,6 +80,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, mnist_folder: Path) -> Pa
             "kind": "image",
             "input": {"channels": 1, "height": 28, "width": 28},
             "classes": stats["classes"],
+            "outputs": len(stats["classes"]),
             "normalisation": normalisation,
             "weights": {
                 "file": "model.safetensors",
@@ -762,7 +763,10 @@ def test_a_network_that_onnx_cannot_say_holds_the_line_and_names_the_operator(
 def test_calibration_rows_that_miss_a_class_are_refused(
     made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(int8, "draw", lambda labels, *_: np.flatnonzero(labels != 3)[:64])
+    monkeypatch.setattr(
+        "duli.tasks.classification.comparing.variants.balanced",
+        lambda labels, *_: np.flatnonzero(labels != 3)[:64],
+    )
     with pytest.raises(
         DataError,
         match=(

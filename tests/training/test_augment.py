@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from duli.kinds.image.learning import augment
-from duli.training.params import Augmentation
+from duli.kinds.image.learning.params import Augmentation
 
 STILL = {
     "rotate": 0.0,

@@ -17,7 +17,7 @@ class Encoder(nn.Module):
         *,
         length: int,
         vocabulary: int,
-        classes: int,
+        outputs: int,
         layers: int,
         heads: int,
         width: int,
@@ -43,7 +43,7 @@ class Encoder(nn.Module):
         )
         self.last = nn.LayerNorm(width)
         self.pooler = nn.Linear(width, width)
-        self.classifier = nn.Linear(width, classes)
+        self.classifier = nn.Linear(width, outputs)
         self.apply(lambda module: _initialise(module, deviation))
 
     def encode(self, tokens: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class Encoder(nn.Module):
         return vectors
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Logits [n, classes]."""
+        """Logits [n, outputs]."""
         real = (tokens != PADDING).unsqueeze(-1)
         x = self.encode(tokens)
         if self.pooling == "first":

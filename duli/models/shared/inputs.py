@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class Whole(nn.Module):
-    """A network with its preprocessing: examples as they are kept -> logits [n, classes]."""
+    """A network with its preprocessing: examples as they are kept -> logits [n, outputs]."""
 
     def __init__(self, before: nn.Module, network: nn.Module) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ from duli.models.shared.params import ModelChoice, architectures
 
 def new(choice: ModelChoice, seed: int, **sizes: int) -> nn.Module:
     """The chosen architecture for `sizes`: those of the input, which depend on the kind of data,
-    and `classes`.
+    and `outputs`.
 
     torch initialises from its global generator, which is left as it was found. Raises `ParamsError`
     where they do not fit.
@@ -29,7 +29,7 @@ def build(name: str, settings: Any, **sizes: int) -> nn.Module:
     """
     if not _takes(name, sizes):
         fitting = ", ".join(one for one in architectures() if _takes(one, sizes)) or "none"
-        given = ", ".join(size for size in sizes if size != "classes")
+        given = ", ".join(size for size in sizes if size != "outputs")
         raise ParamsError(
             f"model.name = '{name}' is not made for data with {given}; architectures that are:"
             f" {fitting}"

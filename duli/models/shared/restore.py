@@ -12,7 +12,7 @@ from duli.models.shared.new import build
 
 def restore(description: dict[str, Any], weights: bytes) -> nn.Module:
     """The trained network in evaluation mode, on the CPU: preprocessed examples -> logits
-    [n, classes].
+    [n, outputs].
 
     `description` is the content of model.json, `weights` the bytes of the safetensors file beside
     it (whoever reads them compares their digest first: `duli.base.files.verified`). Raises
@@ -26,13 +26,13 @@ def restore(description: dict[str, Any], weights: bytes) -> nn.Module:
             description["architecture"]["name"],
             description["architecture"]["settings"],
         )
-        shape, classes = description["input"], len(description["classes"])
+        shape, outputs = description["input"], description["outputs"]
         architecture = importlib.import_module(f"duli.models.{name}")
         model = build(
             name,
             architecture.Settings.model_validate_json(json.dumps(settings)),
             **shape,
-            classes=classes,
+            outputs=outputs,
         )
         model.load_state_dict(load(weights))
     except SafetensorError as error:

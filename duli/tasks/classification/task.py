@@ -3,4 +3,5 @@
 from duli.base.tasks import Score, Unit
 
 UNIT = Unit("answer", "answers", 1_000_000)
+LOSSES = ("cross_entropy", "mean_squared_error")
 SCORE = Score("accuracy", "higher", "share")

@@ -3,7 +3,7 @@
 import re
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from duli.base.errors import DataError
 from duli.base.files import read_json
@@ -17,7 +17,7 @@ class Weights(NamedTuple):
     """What a training can start from."""
 
     content: bytes  # safetensors
-    classes: list[str]
+    description: dict[str, Any]  # model.json
 
 
 def of_version(store: Store, reference: str) -> Weights:
@@ -61,7 +61,7 @@ def of_version(store: Store, reference: str) -> Weights:
             )
             return Weights(
                 (Path(path) / "model.safetensors").read_bytes(),
-                read_json(Path(path) / "model.json")["classes"],
+                read_json(Path(path) / "model.json"),
             )
         except (MlflowException, OSError, LookupError, DataError):
             raise DataError(

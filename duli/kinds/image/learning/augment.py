@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from duli.training.params import Augmentation
+from duli.kinds.image.learning.params import Augmentation
 
-IMAGES = 4  # dimensions
 # Of an erased rectangle: share of the image, and height to width, uniform between these; Zhong et
 # al., "Random Erasing Data Augmentation", arXiv 1708.04896 (who draw the ratio below 1, and its
 # inverse as often).
@@ -26,8 +25,6 @@ def changed(
     """Each of `images` (bytes or floats [n, channels, height, width], 0 is background) mirrored,
     moved, bent, erased in part, as floats.
 
-    What is no image (of other dimensions) stays as it is.
-
     Rotation, scale, shear and shift are uniform between plus and minus the settings; the elastic
     displacements are normal and smooth (the field drawn coarsely and interpolated bicubically, for
     the Gaussian blur of Simard, Steinkraus and Platt, ICDAR 2003). What comes in from outside is
@@ -35,8 +32,6 @@ def changed(
     are drawn on the CPU (`generator`), and for all `of` examples of the step even where these
     images are only its `part`: so that every device, and any number of them, sees the same.
     """
-    if images.ndim != IMAGES:
-        return images
     images = images.float()
     count = len(images) if of is None else of
     affine = torch.rand(5, count, generator=generator)[:, part] * 2 - 1

@@ -1,11 +1,13 @@
 """What stands between pixels as they are kept and the network."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
+from duli.kinds.image.learning.augment import changed
+from duli.kinds.image.learning.params import Augmentation
 from duli.models.shared.inputs import Whole
 
 
@@ -65,3 +67,19 @@ def layouts(before: Pixels, network: nn.Module) -> dict[str, nn.Module]:
     plain, last = Pixels(before.mean, before.std, torch.contiguous_format), copy.deepcopy(network)
     last.to(memory_format=torch.channels_last)
     return {"torch": Whole(plain, network), "torch_channels_last": Whole(before, last)}
+
+
+def augmenting(
+    settings: Mapping[str, float],
+) -> Callable[[Tensor, torch.Generator, slice, int], Tensor]:
+    """The random changes of a batch by `train.augmentation`, for `duli.training.loop.fit`."""
+    augmentation = Augmentation.model_validate(settings)
+
+    def augment(raw: Tensor, generator: torch.Generator, part: slice, of: int) -> Tensor:
+        return changed(raw, augmentation, generator, part, of)
+
+    return augment
+
+
+def lengths(inputs: Tensor) -> None:
+    """None: images of one size cost the same."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from duli.kinds.table.learning.params import Augmentation
 from duli.models.shared.inputs import Whole
 
 
@@ -42,3 +43,12 @@ def example(size: Mapping[str, int], n: int) -> Tensor:
 def layouts(before: Numbers, network: nn.Module) -> dict[str, nn.Module]:
     """The `network` with its preprocessing, as anybody gets it who restores the weights."""
     return {"torch": Whole(before, network)}
+
+
+def augmenting(settings: Mapping[str, float]) -> None:
+    """None: rows are learned from as they are; raises `ValidationError` for any setting."""
+    Augmentation(**settings)
+
+
+def lengths(inputs: Tensor) -> None:
+    """None: rows cost the same."""

@@ -5,7 +5,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from duli.kinds.text.learning.params import Augmentation
 from duli.models.shared.inputs import Whole
+
+PADDING = 0
 
 
 class Tokens(nn.Module):
@@ -40,3 +43,13 @@ def example(size: Mapping[str, int], n: int) -> Tensor:
 def layouts(before: Tokens, network: nn.Module) -> dict[str, nn.Module]:
     """The `network` with its preprocessing, as anybody gets it who restores the weights."""
     return {"torch": Whole(before, network)}
+
+
+def augmenting(settings: Mapping[str, float]) -> None:
+    """None: texts are learned from as they are; raises `ValidationError` for any setting."""
+    Augmentation(**settings)
+
+
+def lengths(inputs: Tensor) -> Tensor:
+    """Tokens of each text without the padding behind them: [n, length] -> int64 [n]."""
+    return (inputs != PADDING).sum(dim=1)

@@ -7,17 +7,19 @@ arXiv 1907.11692).
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from duli.base.errors import DataError, GateError
+from duli.base.errors import DataError, GateError, ParamsError
 from duli.base.progress import progress
-from duli.kinds.text.learning import buckets
-from duli.training.params import Pretraining
+from duli.kinds.text.learning.inputs import lengths
+from duli.kinds.text.learning.params import Pretraining
+from duli.kinds.text.reading import tokenizer
+from duli.training.buckets import alike
 
 # Of the chosen tokens: shown as [MASK], and as any other token. The rest are left as they are.
 MASKED, REPLACED = 0.8, 0.1
@@ -40,6 +42,39 @@ class Epoch(NamedTuple):
 
     loss: float  # mean over the chosen tokens, in nats
     accuracy: float  # share of the chosen tokens that were guessed
+
+
+def pretrained(
+    model: nn.Module,
+    tokens: Tensor,
+    settings: Mapping[str, float],
+    seed: int,
+    device: torch.device,
+    precision: torch.dtype,
+) -> str:
+    """Does what `train.pretraining` asks for, and returns how it went, in words.
+
+    Raises `ParamsError` if the network is no encoder.
+    """
+    if not hasattr(model, "encode"):
+        raise ParamsError(
+            f"train.pretraining is for encoders, and {type(model).__name__} is none; set it to"
+            " null, or model.name to encoder"
+        )
+    history = pretrain(
+        model,
+        tokens,
+        Pretraining.model_validate(settings),
+        mask=tokenizer.MASK,
+        special=len(tokenizer.SPECIAL),
+        seed=seed,
+        device=device,
+        precision=precision,
+    )
+    return (
+        f"loss {history[0].loss:.3f} to {history[-1].loss:.3f}, {history[-1].accuracy:.1%} of the"
+        " hidden tokens guessed"
+    )
 
 
 def pretrain(
@@ -185,12 +220,12 @@ class _Pretraining:
         return history
 
     def _batches(self) -> Iterator[Tensor]:
-        lengths = buckets.lengths(self.tokens)
+        counts = lengths(self.tokens)
         for _ in range(self.settings.epochs):
             order = torch.randperm(len(self.tokens), generator=self.generator)
             rows = order[: len(order) // self.batch * self.batch].view(-1, self.batch)
-            for batch in buckets.alike(rows, lengths, self.generator):
-                yield buckets.cut(self.tokens[batch])
+            for batch in alike(rows, counts, self.generator):
+                yield _cut(self.tokens[batch])
 
     def _learn(self, texts: Tensor, step: int) -> None:
         shown, chosen = choose(
@@ -242,3 +277,8 @@ class _Pretraining:
             return ""
         now = self._epoch()
         return f"loss {now.loss:.3f}, guessed {now.accuracy:.1%}"
+
+
+def _cut(tokens: Tensor) -> Tensor:
+    """The texts of a batch without the padding behind the longest of them."""
+    return tokens[:, : int(lengths(tokens).max())]

@@ -1,4 +1,4 @@
-"""What training makes small."""
+"""Per-example losses of a classifier."""
 
 import torch
 from torch import Tensor
