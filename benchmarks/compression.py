@@ -36,6 +36,7 @@ from duli.models.shared.restore import restore
 from duli.preparation.prepared.parquet import examples
 from duli.tasks.classification.comparing.paired import paired
 from duli.tasks.classification.comparing.variants import balanced
+from duli.tasks.classification.targets.targets import Targets
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = 5
@@ -353,7 +354,8 @@ def _report(name: str) -> Any:
 
 def _split(name: str) -> tuple[Images, NDArray[np.int64]]:
     kind = kinds.prepared(files.read_json(ROOT / "data/prepared/preprocessing.json"))
-    return examples(ROOT / f"data/prepared/{name}.parquet", kind)
+    targets = Targets.prepared(files.read_json(ROOT / "data/prepared/stats.json"))
+    return examples(ROOT / f"data/prepared/{name}.parquet", kind, targets)
 
 
 PARTS: dict[str, Callable[[], Results]] = {

@@ -151,11 +151,13 @@ def calibration() -> Results:
     from duli.base import kinds
     from duli.evaluation.predict import onnx_logits
     from duli.preparation.prepared.parquet import examples
+    from duli.tasks.classification.targets.targets import Targets
 
     facts, labels, probabilities = _evaluated()
     kind = kinds.prepared(files.read_json(ROOT / "data/prepared/preprocessing.json"))
+    targets = Targets.prepared(files.read_json(ROOT / "data/prepared/stats.json"))
     file = files.read_json(ROOT / "reports/quantization.json")["variants"][facts["variant"]]["file"]
-    images, validation = examples(ROOT / "data/prepared/validation.parquet", kind)
+    images, validation = examples(ROOT / "data/prepared/validation.parquet", kind, targets)
     temperature = _temperature(
         onnx_logits((ROOT / "models" / file).read_bytes(), images), validation
     )

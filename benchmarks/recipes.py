@@ -19,6 +19,7 @@ from duli.kinds.text.learning.pretrain import pretrained
 from duli.models.shared.params import ModelChoice
 from duli.preparation.prepared.parquet import examples
 from duli.tasks.classification.learning.learn import Learning
+from duli.tasks.classification.targets.targets import Targets
 from duli.training import device as devices
 from duli.training import transfer
 from duli.training.feed import Examples
@@ -105,7 +106,9 @@ def load(line: Path = ROOT) -> Data:
     )
     splits = []
     for split in ("train", "validation", "test"):
-        inputs, labels = examples(prepared / f"{split}.parquet", kinds.prepared(described))
+        inputs, labels = examples(
+            prepared / f"{split}.parquet", kinds.prepared(described), Targets.prepared(stats)
+        )
         splits.append(Examples(torch.from_numpy(inputs), torch.from_numpy(labels)))
     inputs = rooms.kind(described["kind"], "learning.inputs")
     return Data(

@@ -21,7 +21,7 @@ from duli.base.progress import progress
 from duli.benchmark import choice, cores, eager, noise, probe, speed
 from duli.benchmark.params import Benchmark
 from duli.models.shared.restore import restore
-from duli.preparation.prepared.parquet import arrays, opened
+from duli.preparation.prepared.parquet import opened
 from duli.reporting.benchmark import charts
 from duli.reporting.shared.pages import render
 
@@ -136,13 +136,13 @@ def _inputs(count: int) -> speed.Inputs:
     """
     kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
     with opened(PREPARED / "validation.parquet") as file:
-        rows = next(file.iter_batches(count, columns=["label", "content"]), None)
+        rows = next(file.iter_batches(count, columns=["content"]), None)
     if rows is None:
         raise DataError(
             "data/prepared/validation.parquet holds no example to measure with; raise"
             " prepare.validation_share"
         )
-    inputs, _ = arrays(pa.Table.from_batches([rows]), kind)
+    inputs = kind.arrays(pa.chunked_array([rows["content"]]))
     return np.resize(padding.typical_first(inputs), (count, *inputs.shape[1:]))
 
 

@@ -16,6 +16,7 @@ from duli.base import files, kinds, machine, rooms
 from duli.base.errors import DataError
 from duli.base.kinds import Kind
 from duli.base.params import Params
+from duli.base.tasks import Targets
 from duli.evaluation.predict import onnx_logits, softmax
 from duli.models.shared.restore import restore
 from duli.preparation.prepared.parquet import arrays, examples, opened
@@ -50,11 +51,13 @@ HEADS = {
 
 
 def main() -> None:
-    settings = Params("params.yaml").section("evaluate", Evaluate)
+    params = Params("params.yaml")
+    settings = params.section("evaluate", Evaluate)
     model = _model()
     stats = files.read_json(PREPARED / "stats.json")
     kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
-    test = _split("test", kind)
+    targets = rooms.task(params.values["task"], "targets.targets").Targets.prepared(stats)
+    test = _split("test", kind, targets)
     judge: Judge = rooms.kind(kind.name, "judging.judge")
     skipped = dict(judge.skipped(model.description))
 
@@ -117,13 +120,13 @@ def _model() -> Model:
     return Model(description, restore(description, weights), onnx, shipped)
 
 
-def _split(name: str, kind: Kind, rows: NDArray[np.int64] | None = None) -> Test:
+def _split(name: str, kind: Kind, targets: Targets, rows: NDArray[np.int64] | None = None) -> Test:
     """A split, or some rows of it."""
     with opened(PREPARED / f"{name}.parquet") as file:
         table = file.read()
     if rows is not None:
         table = table.take(pa.array(rows))
-    return Test(table, *arrays(table, kind), kind)
+    return Test(table, *arrays(table, kind, targets), kind, targets)
 
 
 def _validated(model: Model) -> Facts:
@@ -139,8 +142,8 @@ def _baselines(judge: Judge, test: Test, answers: Labels, classes: int) -> Facts
     with opened(PREPARED / "train.parquet") as file:
         labels = file.read(columns=["label"])["label"].to_numpy().astype(np.int64)
     width = int(np.prod(test.inputs.shape[1:]))
-    train = _split("train", test.kind, baseline.drawn(len(labels), classes, width))
-    linear = judge.linear(train, _split("validation", test.kind), test)
+    train = _split("train", test.kind, test.targets, baseline.drawn(len(labels), classes, width))
+    linear = judge.linear(train, _split("validation", test.kind, test.targets), test)
     simple = {"majority": baseline.majority(labels, len(test.labels)), "linear": linear.answers}
     facts = {
         name: {
@@ -158,7 +161,9 @@ def _probabilities(model: Model, test: Test) -> tuple[dict[str, NDArray[np.float
     temperature; and how well the export agrees.
     """
     # It is fitted on validation: nothing is chosen by the test split.
-    validation, validation_labels = examples(PREPARED / "validation.parquet", test.kind)
+    validation, validation_labels = examples(
+        PREPARED / "validation.parquet", test.kind, test.targets
+    )
     temperature = calibration.temperature(
         onnx_logits(model.onnx[model.shipped], validation), validation_labels
     )

@@ -108,9 +108,10 @@ class _Work:
         self.preprocessing = self.inputs.Preprocessing(**self.description["normalisation"])
         self.example = self.inputs.example(self.description["input"], 2)
         kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
-        self.train = examples(PREPARED / "train.parquet", kind)
+        targets = rooms.task(task, "targets.targets").Targets.prepared(self.description)
+        self.train = examples(PREPARED / "train.parquet", kind, targets)
         # The test split stays unread until the choice is made: it is there to judge it.
-        self.validation, self.targets = examples(PREPARED / "validation.parquet", kind)
+        self.validation, self.targets = examples(PREPARED / "validation.parquet", kind, targets)
         self.learning = rooms.task(task, "learning.learn").Learning(self.description)
         self.task = rooms.task(task, "comparing.variants").Variants(
             self.description, self.targets, settings.max_drop, settings.max_class_drop

@@ -18,6 +18,7 @@ from torch import nn
 from duli.base import files, kinds, machine, rooms
 from duli.base.errors import DataError, GateError, ParamsError
 from duli.base.params import Params
+from duli.base.tasks import Targets
 from duli.models.shared.new import new
 from duli.models.shared.params import ModelChoice
 from duli.preparation.prepared.parquet import examples
@@ -62,9 +63,9 @@ def main() -> dict[str, object]:
     prepared = files.read_json(PREPARED / "preprocessing.json")
     inputs = rooms.kind(prepared["kind"], "learning.inputs")
     torch.set_num_threads(settings.threads)
-    train, validation = (
-        _read(split, kinds.prepared(prepared)) for split in ("train", "validation")
-    )
+    kind = kinds.prepared(prepared)
+    targets = rooms.task(params.values["task"], "targets.targets").Targets.prepared(stats)
+    train, validation = (_read(split, kind, targets) for split in ("train", "validation"))
     task = learning.Learning(stats)
     device = devices.choose(settings.device, local_rank)
     precision = devices.precision(settings.precision, device)
@@ -199,9 +200,9 @@ def _pretrained(
         )
 
 
-def _read(split: str, kind: kinds.Kind) -> Examples:
-    inputs, labels = examples(PREPARED / f"{split}.parquet", kind)
-    return Examples(torch.from_numpy(inputs), torch.from_numpy(labels))
+def _read(split: str, kind: kinds.Kind, targets: Targets) -> Examples:
+    columns = examples(PREPARED / f"{split}.parquet", kind, targets)
+    return Examples(*map(torch.from_numpy, columns))
 
 
 def _network(

@@ -5,10 +5,11 @@ it holds.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from duli.base import files, kinds
+from duli.base import files, kinds, rooms
 from duli.base.errors import GateError
 from duli.base.kinds import Kind
 from duli.base.params import Params
+from duli.base.tasks import Targets
 from duli.reporting.shared.pages import render
 from duli.validation.params import Shift, Validate
 
@@ -28,28 +29,18 @@ MOST_VALUES = 5_000_000  # of classes or features, in memory at once
 def main() -> None:
     from duli.validation import suite
 
-    bounds = Params("params.yaml").section("validate", Validate)
+    params = Params("params.yaml")
+    bounds = params.section("validate", Validate)
     stats = files.read_json(PREPARED / "stats.json")
     kind = kinds.kind(stats["kind"], stats["input"])
-    expected = suite.Expected(
-        len(stats["classes"]), kind.expected(), (*kind.statistics.names, *stats["columns"])
-    )
+    targets = rooms.task(params.values["task"], "targets.targets").Targets.prepared(stats)
+    expected = suite.Expected(targets, kind.expected(), (*kind.statistics.names, *stats["columns"]))
     frame = _examples()
     outcomes = suite.validate(frame, sum(stats["quarantined"].values()), expected, bounds)
-    shifts = _shifts(frame, kind, stats, bounds.shift)
+    shifts = _shifts(frame, kind, targets, stats, bounds.shift)
     outcomes += shifts
     failed = [outcome for outcome in outcomes if not outcome.success]
-    absent = {
-        split: names
-        for split, of_split in stats["splits"].items()
-        if (
-            names := [
-                name
-                for name, count in zip(stats["classes"], of_split["per_class"], strict=True)
-                if not count
-            ]
-        )
-    }
+    absent = targets.absent(stats["splits"])
     facts = {
         "success": not failed,
         "expectations": len(outcomes),
@@ -68,7 +59,7 @@ def main() -> None:
             success=not failed,
             expectations=facts["outcomes"],
             splits=stats["splits"],
-            classes=stats["classes"],
+            classes=stats.get("classes", []),
             quarantined=stats["quarantined"],
             near_duplicates=stats.get("near_duplicates", {}),
             absent=absent,
@@ -102,16 +93,16 @@ def _allowed(shifts: "list[Outcome]") -> str:
 
 
 def _shifts(
-    frame: "pd.DataFrame", kind: Kind, stats: dict[str, Any], allowed: Shift
+    frame: "pd.DataFrame", kind: Kind, targets: Targets, stats: dict[str, Any], allowed: Shift
 ) -> "list[Outcome]":
-    """Compares every other split with train: statistics, shares of classes, features."""
+    """Compares every other split with train: statistics, targets, features."""
     from duli.validation import shift
 
     named = ("statistics", "label", *(["features"] if "features" in stats else []))
     outcomes: list[Outcome] = []
-    of_train = _measured(frame, "train", kind, stats)
+    of_train = _measured(frame, "train", kind, targets, stats)
     for split in SPLITS[1:]:
-        of_split = _measured(frame, split, kind, stats)
+        of_split = _measured(frame, split, kind, targets, stats)
         for name in named:
             if name in allowed.ignore or not (of_train[name] and of_split[name]):
                 continue
@@ -125,7 +116,7 @@ def _shifts(
 
 
 def _measured(
-    frame: "pd.DataFrame", split: str, kind: Kind, stats: dict[str, Any]
+    frame: "pd.DataFrame", split: str, kind: Kind, targets: Targets, stats: dict[str, Any]
 ) -> "dict[str, Columns]":
     """What is compared of a split, by name; nothing of an empty one, which fails otherwise."""
     import numpy as np
@@ -138,14 +129,11 @@ def _measured(
     numbers = {
         name: pd.to_numeric(rows[name], errors="coerce").to_numpy(np.float64) for name in there
     }
-    few = _evenly(len(rows), len(stats["classes"]))
+    few = _evenly(len(rows), targets.groups_there_are)
     labels = pd.to_numeric(rows["label"], errors="coerce").to_numpy(np.float64)[few]
     return {
         "statistics": numbers,
-        "label": {
-            name: (labels == index).astype(np.float64)
-            for index, name in enumerate(stats["classes"])
-        },
+        "label": targets.columns(labels),
         "features": _features(split, kind, stats["features"]) if "features" in stats else {},
     }
 

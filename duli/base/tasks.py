@@ -1,6 +1,13 @@
 """The tasks: what is learned, scored and sold, as far as every stage has to know it."""
 
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
 
 class Unit(NamedTuple):
@@ -17,3 +24,31 @@ class Score(NamedTuple):
     key: str  # in the reports, such as accuracy or bits_per_byte
     better: Literal["higher", "lower"]
     form: Literal["share", "number"]  # a share is shown in percent
+
+
+class Targets(Protocol):
+    """What is to be learned of each example (`duli/tasks/NAME/targets/targets.py`)."""
+
+    type: "pa.DataType"  # of the column `label`
+    missing: float  # stands for a label that is not there; never `known`
+    groups_there_are: int
+
+    @property
+    def facts(self) -> dict[str, Any]: ...  # of stats.json
+    def known(self, labels: "NDArray[Any]") -> "NDArray[np.bool_]": ...
+
+    # whole numbers from 0 on: every group gets its share of each split, and duplicates are of one
+    def groups(self, labels: "NDArray[Any]") -> "NDArray[Any]": ...
+    def array(self, labels: "pa.ChunkedArray") -> "NDArray[Any]": ...  # to learn from
+    def count(self, labels: "NDArray[Any]") -> "NDArray[Any]": ...  # summed over a split
+    def counted(self, counts: "NDArray[Any]") -> dict[str, Any]: ...  # of a split in stats.json
+
+    # columns whose means have to be alike in all splits
+    def columns(self, labels: "NDArray[np.float64]") -> "dict[str, NDArray[np.float64]]": ...
+    def absent(self, splits: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]: ...
+
+    # `gxe` is great_expectations.expectations, `bounds` the section `validate`
+    def expectations(self, gxe: Any) -> list[Any]: ...
+    def tables(
+        self, examples: "pd.DataFrame", bounds: Any, gxe: Any
+    ) -> "dict[str, tuple[pd.DataFrame, list[Any]]]": ...

@@ -18,9 +18,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from duli.base import files, kinds
+from duli.base import files, kinds, rooms
 from duli.base.errors import DataError
+from duli.base.params import Params
 from duli.base.progress import progress
+from duli.base.tasks import Targets
 from duli.datasets.shared.dataset import dataset
 from duli.kinds.image.intake import looks
 from duli.kinds.text.reading.tokenizer import UNKNOWN
@@ -135,7 +137,7 @@ def line(settings: Drift, folder: Path = Path()) -> Line:
     declared = dataset(stats["dataset"], files.read_json(folder / RAW / "dataset.json")["own"])
     kind = kinds.prepared(files.read_json(folder / PREPARED / "preprocessing.json"))
     rules = clean.Rules(
-        len(stats["classes"]), kind, 0.0, columns=getattr(declared, "COLUMNS", clean.NOTHING)
+        _targets(stats), kind, 0.0, columns=getattr(declared, "COLUMNS", clean.NOTHING)
     )
     try:
         exported = (folder / EXPORTED).read_bytes()
@@ -145,6 +147,12 @@ def line(settings: Drift, folder: Path = Path()) -> Line:
             " which makes it"
         ) from None
     return Line(folder, exported, stats, rules, settings.seed, settings.reference)
+
+
+def _targets(stats: Facts) -> Targets:
+    task = Params("params.yaml").values["task"]
+    targets: Targets = rooms.task(task, "targets.targets").Targets.prepared(stats)
+    return targets
 
 
 def judged(settings: Drift, newest: list[Path], folder: Path = Path()) -> list[drift.Verdict]:

@@ -50,7 +50,7 @@ def look() -> list[Window]:
     paths = sorted(INCOMING.glob("*.parquet"))
     if not paths or not (PREPARED / "stats.json").exists():
         return []  # before there are prepared examples nothing can be told from them
-    from duli.base import kinds
+    from duli.base import kinds, rooms
     from duli.base.params import Params
     from duli.datasets.shared.dataset import dataset
     from duli.preparation.cleaning import clean
@@ -61,15 +61,16 @@ def look() -> list[Window]:
     stats, fetched = files.read_json(PREPARED / "stats.json"), files.read_json(RAW / "dataset.json")
     columns = getattr(dataset(stats["dataset"], fetched["own"]), "COLUMNS", clean.NOTHING)
     kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
+    targets = rooms.task(params.values["task"], "targets.targets").Targets.prepared(stats)
     # No share: which split an example goes to, `prepare` says when it sees it among all others.
-    rules = clean.Rules(len(stats["classes"]), kind, 0.0, columns=columns)
+    rules = clean.Rules(targets, kind, 0.0, columns=columns)
     known = _known()
 
     def judge(kept: "pa.Table", refused: int) -> "list[Outcome]":
         from duli.validation import suite
 
         expected = suite.Expected(
-            rules.classes, kind.expected(), (*kind.statistics.names, *columns.names)
+            targets, kind.expected(), (*kind.statistics.names, *columns.names)
         )
         frame = kept.drop_columns(["content"]).append_column("bytes", [_lengths(kept)]).to_pandas()
         return suite.window(frame, refused, expected, bounds)

@@ -44,7 +44,7 @@ def plan(gpu_memory: float) -> None:
     precision = devices.precision(train.precision, device)
     # shapes without content: a network of any size is there at once and takes no memory
     with torch.device("meta"):
-        model = build(choice.name, choice.settings, **data.kind.input, outputs=data.classes)
+        model = build(choice.name, choice.settings, **data.kind.input, outputs=data.outputs)
     distributed.shard(model, train, distributed.World(), device)
     if not train.transfer.unfreeze:  # else all of them learn in the end
         layers.freeze(model, train.transfer.frozen)
@@ -70,7 +70,7 @@ def plan(gpu_memory: float) -> None:
     )
     sides = ", ".join(f"{name} {size:,}" for name, size in data.kind.input.items())
     print(
-        f"\n{choice.name}: {data.kind.name} of {sides} -> {data.classes} classes ({data.source})\n"
+        f"\n{choice.name}: {data.kind.name} of {sides} -> {data.outputs} outputs ({data.source})\n"
     )
     print(
         *_arithmetic(cost),
@@ -153,28 +153,30 @@ class _Data(NamedTuple):
     """What is known of the examples before training."""
 
     kind: "Kind"
-    classes: int
+    outputs: int
     n: int | None  # of train and validation; None where it is not known yet
     source: str
 
 
 def _data(params: "Params") -> _Data:
-    from duli.base import kinds
+    from duli.base import kinds, rooms
     from duli.datasets.shared.dataset import dataset
     from duli.datasets.shared.params import Data
     from duli.preparation.cleaning.params import Prepare
 
+    task = params.values["task"]
+    learning = rooms.task(task, "learning.learn").Learning
     data = params.section("data", Data)
     name = data.dataset
     stats = files.read_json(STATS) if STATS.exists() else {}
     if stats.get("dataset") == name:
         n = sum(stats["splits"][split]["examples"] for split in ("train", "validation"))
-        return _Data(
-            kinds.kind(stats["kind"], stats["input"]), len(stats["classes"]), n, str(STATS)
-        )
+        kind = kinds.kind(stats["kind"], stats["input"])
+        return _Data(kind, learning(stats).outputs, n, str(STATS))
     declared = dataset(name, data.own.model_dump(mode="json") if data.own else None)
     kind = kinds.of(declared, params.section("prepare", Prepare).tokens)
-    return _Data(kind, len(declared.CLASSES), None, f"dataset {name}, not prepared yet")
+    facts = rooms.task(task, "targets.targets").Targets.of(declared).facts
+    return _Data(kind, learning(facts).outputs, None, f"dataset {name}, not prepared yet")
 
 
 def _gigabytes(text: str) -> float:

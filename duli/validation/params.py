@@ -35,6 +35,7 @@ class Validate(Section):
 
     min_examples: Annotated[int, Field(ge=1)]  # of all splits together
     max_quarantined_share: Share  # of all examples read
-    class_share: Range  # of each class within each split
+    # of each class within each split, where the task has classes
+    class_share: Range | None = None
     statistics: dict[str, Range]  # by column of the prepared examples: the mean of each split
     shift: Shift = Shift()

@@ -20,6 +20,7 @@ from duli.models import mlp
 from duli.preparation.cleaning import clean
 from duli.retraining.drift import Verdict
 from duli.retraining.drift_params import Drift
+from duli.tasks.classification.targets.targets import Targets
 from tests.retraining.samples import settings
 
 SHAPE = (1, 12, 12)
@@ -100,6 +101,7 @@ def exported() -> bytes:
 @pytest.fixture
 def trained(empty: Path, exported: bytes) -> Path:
     """A line with a validation split and a network."""
+    (empty / "params.yaml").write_text("kind: image\ntask: classification\n")
     files.write_json(empty / "data/raw/dataset.json", {"own": None})
     files.write_json(empty / "data/prepared/preprocessing.json", {**DESCRIBED, "rules": {}})
     files.write_bytes(empty / incoming.EXPORTED, exported)
@@ -109,7 +111,7 @@ def trained(empty: Path, exported: bytes) -> Path:
 
 def reference_split(folder: Path, pixels: np.ndarray, labels: np.ndarray, digest: str) -> None:
     """Writes the validation split of a line, and says `digest` of it."""
-    rules = clean.Rules(3, KIND, 0.0)
+    rules = clean.Rules(Targets(["a", "b", "c"]), KIND, 0.0)
     rows = pa.RecordBatch.from_pydict(
         {
             "id": [f"one {row}" for row in range(len(pixels))],
@@ -300,7 +302,7 @@ def test_statistics_of_a_server_are_a_window(trained: Path) -> None:
         ("[]", "holds no statistics of a server"),
         ("{", "holds no statistics"),
         (counted(images(200, 1)[0], format="another"), "holds no statistics"),
-        (counted(images(200, 1)[0], outputs=["left", "right"]), "other classes"),
+        (counted(images(200, 1)[0], classes=["left", "right"]), "other classes"),
         (counted(images(200, 1)[0], predictions=[1, 2, 3]), "do not count the same examples"),
         (counted(images(200, 1)[0], predictions=[201, -1, 0]), "do not count the same examples"),
         (counted(images(200, 1)[0], predictions=["many", 0, 0]), "no count"),

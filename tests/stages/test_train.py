@@ -24,6 +24,7 @@ from duli.base.errors import DataError, DuliError, GateError, ParamsError
 from duli.kinds.image.learning.inputs import Pixels
 from duli.models.shared.restore import restore
 from duli.tasks.classification.learning.learn import Learning
+from duli.tasks.classification.targets.targets import Targets
 from duli.tracking.client.store import Store
 from duli.training.feed import Examples
 from duli.training.loop import evaluate
@@ -34,6 +35,7 @@ from tests.tracking.conftest import fresh, migrated  # noqa: F401
 
 SIZE = {"channels": 1, "height": 28, "width": 28}
 KIND = kinds.kind("image", SIZE)
+TARGETS = Targets([*"0123456789"])
 ROWS = {"train": 2048, "validation": 512}
 DIGESTS = {split: f"digest of {split}" for split in ROWS}
 
@@ -189,7 +191,7 @@ def test_what_it_leaves_explains_itself(prepared: Path, capsys: pytest.CaptureFi
 
     accuracy = report["validation_accuracy"]
     assert 0.85 < accuracy["low"] < accuracy["value"] < accuracy["high"]
-    images, labels = train._read("validation", KIND)
+    images, labels = train._read("validation", KIND, TARGETS)
     loss, correct = evaluate(
         model,
         Examples(images, labels),
@@ -280,7 +282,7 @@ def test_params_that_cannot_work_are_refused(
 
 
 def test_damaged_data_are_refused(prepared: Path) -> None:
-    images, labels = train._read("validation", KIND)
+    images, labels = train._read("validation", KIND, TARGETS)
     flat, wrong = images.flatten(1).numpy(), labels.numpy().copy()
     wrong[7] = 10
     write("validation", flat, wrong)

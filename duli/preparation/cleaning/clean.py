@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from duli.base.errors import DataError
 from duli.base.kinds import Kind
+from duli.base.tasks import Targets
 from duli.preparation.cleaning import twins
 
 KEEP = 0  # in the split that its own content says
@@ -64,9 +65,9 @@ RESERVED = {*EXAMPLE.names, *QUARANTINED.names, "bytes"}  # validate counts thos
 
 @dataclass(frozen=True)
 class Rules:
-    """What an example has to be: `classes` is their number, `kind` what their contents are."""
+    """What an example has to be: `targets` says what its label is, `kind` what its content is."""
 
-    classes: int
+    targets: Targets
     kind: Kind
     validation_share: float
     test_share: float = 0.0  # of examples that were published in no split
@@ -76,13 +77,16 @@ class Rules:
     @property
     def example(self) -> pa.Schema:
         """Of the rows of a split."""
-        return pa.schema([*EXAMPLE, *self.kind.statistics, *self.columns])
+        return pa.schema([*_labelled(EXAMPLE, self.targets), *self.kind.statistics, *self.columns])
 
     @property
     def quarantined(self) -> pa.Schema:
         """Of the rows in quarantine, where anything may be missing."""
         return pa.schema(
-            [*QUARANTINED, *(field.with_nullable(nullable=True) for field in self.columns)]
+            [
+                *_labelled(QUARANTINED, self.targets),
+                *(field.with_nullable(nullable=True) for field in self.columns),
+            ]
         )
 
     def gaps(self, there: Collection[str], n: int) -> dict[str, pa.Array]:
@@ -132,8 +136,8 @@ def judge(batches: Iterable[pa.RecordBatch], rules: Rules) -> NDArray[np.uint8]:
     """
     digests, forms, outlines, labels, published, verdicts = [], [], [], [], [], []
     for batch in batches:
-        contents, column = batch["content"].to_pylist(), _labels(batch)
-        readable, known = rules.kind.readable(contents), (column >= 0) & (column < rules.classes)
+        contents, column = batch["content"].to_pylist(), _labels(batch, rules)
+        readable, known = rules.kind.readable(contents), rules.targets.known(column)
         verdicts.append(
             np.where(readable, np.where(known, KEEP, _UNKNOWN_LABEL), _UNREADABLE).astype(np.uint8)
         )
@@ -164,14 +168,15 @@ def judge(batches: Iterable[pa.RecordBatch], rules: Rules) -> NDArray[np.uint8]:
     )
     readable = verdict != _UNREADABLE
     _resolve(verdict, _numbered(digest), form, label, in_test)
+    group = rules.targets.groups(label)
     rows = np.flatnonzero(verdict == KEEP)
     if len(rows):
         examples = _Examples(
             twins.groups(
-                form[rows], np.concatenate(outlines)[verdict[readable] == KEEP], label[rows]
+                form[rows], np.concatenate(outlines)[verdict[readable] == KEEP], group[rows]
             ),
             digest[rows],
-            label[rows],
+            group[rows],
             in_test[rows],
             in_none[rows],
         )
@@ -229,7 +234,7 @@ def _resolve(
     verdict: NDArray[np.uint8],
     content: NDArray[np.int32],
     form: NDArray[np.int32],
-    labels: NDArray[np.int16],
+    labels: NDArray[Any],
     in_test: NDArray[np.bool_],
 ) -> None:
     """Marks conflicts (of one `form`) and duplicates (of one `content`) in `verdict`.
@@ -238,10 +243,7 @@ def _resolve(
     """
     rows = np.flatnonzero(verdict == KEEP)
     distinct = int(form.max()) + 1
-    lowest, highest = (
-        np.full(distinct, np.iinfo(np.int16).max),
-        np.full(distinct, np.iinfo(np.int16).min),
-    )
+    lowest, highest = np.full(distinct, np.inf), np.full(distinct, -np.inf)
     np.minimum.at(lowest, form[rows], labels[rows])
     np.maximum.at(highest, form[rows], labels[rows])
     verdict[rows[lowest[form[rows]] != highest[form[rows]]]] = _CONFLICT
@@ -259,14 +261,14 @@ class _Examples(NamedTuple):
 
     groups: NDArray[np.integer[Any]]  # the same number for near duplicates
     digests: NDArray[np.uint64]  # [n, 4]
-    labels: NDArray[np.int16]
+    strata: NDArray[np.integer[Any]]  # each gets its share of every split
     in_test: NDArray[np.bool_]  # published there
     in_none: NDArray[np.bool_]  # published in no split
 
 
 def _placed(of: _Examples, rules: Rules) -> NDArray[np.uint8]:
     """The verdict for each example that may stay, [n]."""
-    rows, group = np.arange(len(of.labels)), np.unique(of.groups, return_inverse=True)[1]
+    rows, group = np.arange(len(of.strata)), np.unique(of.groups, return_inverse=True)[1]
     alone = np.where(of.in_none & _below(of.digests[:, 0], rules.test_share), _TEST, _TRAIN)
     alone[(alone == _TRAIN) & _below(of.digests[:, -1], rules.validation_share)] = _VALIDATION
     alone[of.in_test] = _TEST
@@ -276,7 +278,7 @@ def _placed(of: _Examples, rules: Rules) -> NDArray[np.uint8]:
     twins_of = np.bincount(group[free], minlength=len(rows))[group]
     _, at = np.unique(group[free], return_index=True)
     firsts = rows[free][at]
-    for units in _by_label(firsts, of.labels):
+    for units in _by_stratum(firsts, of.strata):
         if len(units) >= FEWEST:
             place[units] = _drawn(of.digests[units], twins_of[units] > 1, rules)
         else:
@@ -307,10 +309,12 @@ def _any(marked: NDArray[np.bool_], group: NDArray[np.integer[Any]]) -> NDArray[
     return np.bincount(group, weights=marked) > 0
 
 
-def _by_label(rows: NDArray[np.int64], labels: NDArray[np.int16]) -> list[NDArray[np.int64]]:
-    """The rows of each class."""
-    order = rows[np.argsort(labels[rows], kind="stable")]
-    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
+def _by_stratum(
+    rows: NDArray[np.int64], strata: NDArray[np.integer[Any]]
+) -> list[NDArray[np.int64]]:
+    """The rows of each stratum."""
+    order = rows[np.argsort(strata[rows], kind="stable")]
+    return np.split(order, np.flatnonzero(np.diff(strata[order])) + 1)
 
 
 def _drawn(digests: NDArray[np.uint64], twin: NDArray[np.bool_], rules: Rules) -> NDArray[np.int64]:
@@ -340,10 +344,12 @@ def _complete(
 
     Near duplicates stay.
     """
-    validated = np.bincount(of.labels[place == _VALIDATION], minlength=rules.classes)
-    published = ~of.in_test & ~of.in_none & alone & (place == _TRAIN) & (validated[of.labels] == 0)
+    validated = np.bincount(
+        of.strata[place == _VALIDATION], minlength=rules.targets.groups_there_are
+    )
+    published = ~of.in_test & ~of.in_none & alone & (place == _TRAIN) & (validated[of.strata] == 0)
     only_validation = replace(rules, test_share=0.0)
-    for rows in _by_label(np.flatnonzero(published), of.labels):
+    for rows in _by_stratum(np.flatnonzero(published), of.strata):
         if len(rows) >= FEWEST:
             place[rows] = _drawn(of.digests[rows], np.zeros(len(rows), bool), only_validation)
 
@@ -434,6 +440,13 @@ def _added(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
     return column
 
 
-def _labels(batch: pa.RecordBatch) -> NDArray[np.int16]:
-    labels: NDArray[np.int16] = pc.fill_null(batch["label"], pa.scalar(-1, pa.int16())).to_numpy()
+def _labels(batch: pa.RecordBatch, rules: Rules) -> NDArray[Any]:
+    missing = pa.scalar(rules.targets.missing, rules.targets.type)
+    labels: NDArray[Any] = pc.fill_null(batch["label"], missing).to_numpy()
     return labels
+
+
+def _labelled(schema: pa.Schema, targets: Targets) -> pa.Schema:
+    """`schema` with the column `label` of the task's type."""
+    place = schema.get_field_index("label")
+    return schema.set(place, schema.field(place).with_type(targets.type))

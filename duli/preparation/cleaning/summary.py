@@ -4,34 +4,33 @@ import hashlib
 from collections import Counter
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
+
+from duli.base.tasks import Targets
 
 
 class SplitSummary:
-    """Of one split: examples per class, and a digest of contents and labels in order."""
+    """Counts of one split, and a digest of contents and labels in order."""
 
-    def __init__(self, classes: int) -> None:
-        self.per_class = np.zeros(classes, np.int64)
+    def __init__(self, targets: Targets) -> None:
+        self.targets = targets
+        self.examples = 0  # rows that were taken in
+        self._counts = targets.count(pa.array([], targets.type).to_numpy(zero_copy_only=False))
         self._digest = hashlib.sha256()
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Takes in finished rows."""
         labels = rows["label"].to_numpy()
-        self.per_class += np.bincount(labels, minlength=len(self.per_class))
+        self.examples += rows.num_rows
+        self._counts = self._counts + self.targets.count(labels)
         for sha256, label in zip(rows["sha256"].to_pylist(), labels.tolist(), strict=True):
             self._digest.update(_of_example(sha256, label))
-
-    @property
-    def examples(self) -> int:
-        """How many rows were taken in."""
-        return int(self.per_class.sum())
 
     def facts(self) -> dict[str, Any]:
         """What stats.json says of the split."""
         return {
             "examples": self.examples,
-            "per_class": self.per_class.tolist(),
+            **self.targets.counted(self._counts),
             "digest": self._digest.hexdigest(),
         }
 
@@ -46,7 +45,7 @@ def digest(rows: pa.Table) -> str:
     return whole.hexdigest()
 
 
-def _of_example(sha256: str, label: int) -> bytes:
+def _of_example(sha256: str, label: float) -> bytes:
     """What an example adds to the digest of its split."""
     return f"{sha256} {label}\n".encode()
 

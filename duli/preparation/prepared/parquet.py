@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from duli.base.errors import DataError
 from duli.base.kinds import Kind
+from duli.base.tasks import Targets
 
 
 @contextlib.contextmanager
@@ -32,14 +32,15 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
         ) from None
 
 
-def examples(path: Path, kind: Kind) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def examples(path: Path, kind: Kind, targets: Targets) -> tuple[NDArray[Any], NDArray[Any]]:
     """All of one split as `arrays` gives it; raises `DataError` as `opened` does."""
     with opened(path) as file:
-        return arrays(file.read(columns=["label", "content"]), kind)
+        return arrays(file.read(columns=["label", "content"]), kind, targets)
 
 
-def arrays(rows: pa.Table, kind: Kind) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Contents as the array of their kind [n, ...] and labels as int64 [n]; raises `DataError`
-    where a content is not of that kind.
+def arrays(rows: pa.Table, kind: Kind, targets: Targets) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Contents as the array of their kind [n, ...] and targets as that of the task [n].
+
+    Raises `DataError` where a content is not of that kind.
     """
-    return kind.arrays(rows["content"]), rows["label"].to_numpy().astype(np.int64)
+    return kind.arrays(rows["content"]), targets.array(rows["label"])

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from duli.base import rooms
 from duli.base.kinds import Kind
+from duli.base.tasks import Targets
 from duli.evaluation.predict import Inputs, onnx_logits, torch_logits
 from duli.models.shared.inputs import Whole
 
@@ -53,6 +54,7 @@ class Test(NamedTuple):
     inputs: Inputs
     labels: Labels
     kind: Kind
+    targets: Targets
 
 
 class Shown(NamedTuple):
