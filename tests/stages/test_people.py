@@ -149,7 +149,7 @@ def test_measures_of_pictures_are_left_out_where_there_are_none_and_the_report_s
         for name in ("looks", "corruptions", "pgd", "saliency", "gallery")
     } == dict.fromkeys(("looks", "corruptions", "pgd", "saliency", "gallery"), reason)
     assert "brightness" not in facts["slices"]
-    with Path("reports/robustness.csv").open() as file:
+    with Path("reports/evaluation/robustness.csv").open() as file:
         assert list(csv.reader(file)) == [list(evaluate.HEADS["robustness"])]
     page = (made / "reports/evaluation.html").read_text()
     assert page.count(reason) == 2
