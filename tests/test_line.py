@@ -21,8 +21,8 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from duli.base import gates
 from duli.base.params import Params
+from duli.gates import gates
 from duli.tracking.client.store import Store
 from stages.__main__ import STAGES
 from stages.measures import catalogue

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from duli.base import files, gates
+from duli.base import files
 from duli.evaluation.predict import onnx_logits, softmax
+from duli.gates import gates
 from duli.preparation.cleaning.summary import digest
 from duli.tracking.client import store as stores
 from stages import package, track

@@ -5,9 +5,9 @@ import pyarrow as pa
 import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from duli.base import gates
 from duli.base.intervals import proportion
 from duli.evaluation.judged import Split
+from duli.gates import gates
 from duli.kinds.image.judging import judge as image
 from duli.kinds.table.judging import judge as table
 from duli.kinds.text.judging import judge as text

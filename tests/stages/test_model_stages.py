@@ -18,11 +18,12 @@ from ruamel.yaml import YAML
 from safetensors.torch import save
 from sklearn.metrics import accuracy_score
 
-from duli.base import files, gates
+from duli.base import files
 from duli.base.errors import DataError, GateError
 from duli.base.intervals import proportion
 from duli.compression import aware, export, int8, int8_dynamic
 from duli.evaluation.predict import onnx_logits, torch_logits
+from duli.gates import gates
 from duli.kinds.image.judging import pictures
 from duli.kinds.image.judging.attack import pgd
 from duli.kinds.image.judging.corruptions import corrupted

@@ -17,8 +17,9 @@ import pytest
 import torch
 
 from duli import datasets
-from duli.base import files, gates
+from duli.base import files
 from duli.base.errors import DataError
+from duli.gates import gates
 from stages import evaluate, fetch, prepare, quantize, train, validate
 from tests.datasets import people
 from tests.stages.lines import make_line
