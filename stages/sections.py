@@ -46,6 +46,12 @@ def check(path: Path) -> None:
     params = Params(path)
     params.check(SECTIONS)
     params.section("quantize.distilled.model", ModelChoice)
+    name = params.section("model", ModelChoice).name
+    if name not in params.values["model"]:
+        raise ParamsError(
+            f"{path}: key 'model.{name}' is missing, and DVC has to find it; add `{name}: {{}}`, or"
+            " its settings"
+        )
     gates = params.section("gates", Gates).require
     lacking = unknown(gates, catalogue(params))
     if lacking:

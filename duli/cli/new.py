@@ -132,10 +132,10 @@ def _copied(name: str, place: Path) -> Any:
     params["release"]["name"], params["release"]["version"] = name, "0.1.0"
     params["report"]["market"] = moved(params["report"]["market"])
     params["prepare"]["limit"] = None  # somebody's quick try of the other line
-    data, transfer = params["data"], params["train"]["transfer"]
-    if data["local"]:
+    data, transfer = params["data"], params["train"].get("transfer", {})
+    if data.get("local"):
         data["local"] = moved(data["local"])
-    if transfer["init_from"] and not transfer["init_from"].startswith("models:/"):
+    if transfer.get("init_from") and not transfer["init_from"].startswith("models:/"):
         transfer["init_from"] = moved(transfer["init_from"])
     return params
 
@@ -175,7 +175,6 @@ def _of_own(name: str, place: Path, wanted: "Wanted") -> tuple[Any, "Found"]:
             **({"pictures": _flow(dict(found.pictures))} if found.pictures else {}),
         },
     }
-    params["data"].ca.items.pop("own", None)  # a comment on what is written here now
     counts = [*found.per_class().values()]
     total = sum(counts)
     params["prepare"] |= {
@@ -193,7 +192,7 @@ def _of_own(name: str, place: Path, wanted: "Wanted") -> tuple[Any, "Found"]:
     _choose(params["model"], _model(found))
     params["train"] |= _recipe(found, total)
     params["train"]["augmentation"] |= _augmentation(found)
-    params["evaluate"]["slices"]["min_examples"] = 30
+    params["evaluate"]["slices"] = _flow({"min_examples": 30})
     params["quantize"] |= {
         "variants": _flow(
             {"image": ["int8", "fp16"], "text": ["int8_dynamic"], "table": ["int8"]}[found.kind]
@@ -401,7 +400,7 @@ def _write(params: Any, path: Path) -> None:
     yaml.width = 140
     yaml.dump(params, text)
     lines = [line for line in text.getvalue().splitlines() if line]
-    if lines[0].startswith("#"):  # about the line it was copied from
+    while lines[0].startswith("#"):  # about the line it was copied from
         del lines[0]
     # A blank line before each section: ruamel hangs those of the original on values that may have
     # gone.

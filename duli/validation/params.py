@@ -36,5 +36,6 @@ class Validate(Section):
     min_examples: Annotated[int, Field(ge=1)]  # of all splits together
     max_quarantined_share: Share  # of all examples read
     class_share: Range  # of each class within each split
-    statistics: dict[str, Range]  # by column of the prepared examples: the mean of each split
+    # by column of the prepared examples: the mean of each split
+    statistics: dict[str, Range] = Field(default_factory=dict)
     shift: Shift = Shift()

@@ -204,11 +204,9 @@ def test_an_empty_folder_gets_one_line_with_the_fix(tmp_path: Path, command: str
 
 
 def test_plan_says_what_training_costs_for_the_dataset_not_yet_prepared(tmp_path: Path) -> None:
-    params = (ROOT / "params.yaml").read_text().replace("precision: auto", "precision: float32")
+    params = (ROOT / "params.yaml").read_text().replace("name: fastconv", "name: mlp")
     (tmp_path / "params.yaml").write_text(
-        params.replace("name: fastconv", "name: mlp").replace(
-            "micro_batch: null", "micro_batch: 32"
-        )
+        params.replace("\ntrain:", "\ntrain:\n  precision: float32\n  micro_batch: 32")
     )
     shown = duli(tmp_path, "plan")
     assert shown.returncode == 0

@@ -44,7 +44,7 @@ def made(repo: Path, *arguments: str) -> tuple[dict[str, Any], list[dict[str, An
     folder = repo / "pipelines/line"
     params = YAML(typ="safe").load((folder / "params.yaml").read_text())
     sections.check(folder / "params.yaml")
-    own = params["data"]["own"]
+    own = params["data"].get("own")
     assert own is None or (own["bytes"], own["sha256"]) == (
         (folder / "own/examples.parquet").stat().st_size,
         files.sha256(folder / "own/examples.parquet"),
@@ -126,7 +126,9 @@ def test_a_line_of_another_keeps_its_recipe_and_reads_the_same_files_from_its_ow
 ) -> None:
     source = repo / "pipelines/fashion/params.yaml"
     source.write_text(
-        source.read_text().replace("init_from: null", "init_from: models/start.safetensors")
+        source.read_text().replace(
+            "\ntrain:", "\ntrain:\n  transfer: {init_from: models/start.safetensors}"
+        )
     )
     params, _, said = made(repo, "--from", "fashion")
     before = YAML(typ="safe").load(source.read_text())
@@ -238,7 +240,7 @@ def test_params_of_own_data_name_one_network_keep_their_comments_and_are_as_easy
         and line.endswith(" # of each class within each split")
         for line in lines
     )
-    assert any(line.startswith("  early_stopping: null # evaluations in a row") for line in lines)
+    assert any(line.startswith("  clip_norm: null # longer gradients") for line in lines)
     sections_of = [
         index
         for index, line in enumerate(lines)
