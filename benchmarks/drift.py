@@ -261,7 +261,7 @@ _CODE = """
 import json, sys, time
 began = time.perf_counter()
 from duli.cli import incoming
-from duli import machine
+from duli.base import machine
 from duli.retraining.drift_params import Drift
 (verdict,) = incoming.judged(Drift.model_validate_json(sys.stdin.read()), sorted(incoming.INCOMING.glob("*.parquet")))
 seconds, mb = time.perf_counter() - began, machine.peak_mb()
@@ -277,7 +277,7 @@ _LOOK = """
 import json, time
 began = time.perf_counter()
 from duli.cli import intake
-from duli import machine
+from duli.base import machine
 (window,) = intake.look()
 examples = window.kept.num_rows + window.refused.num_rows
 print(json.dumps({"seconds": time.perf_counter() - began, "mb": machine.peak_mb(), "examples": examples}))

@@ -4,9 +4,9 @@ before anything trains.
 
 from itertools import product
 
-from duli.base.gates import Catalogue
 from duli.base.params import Params
 from duli.compression.params import Quantize
+from duli.gates.gates import Catalogue
 from duli.tasks.classification.judging.params import Evaluate
 
 SHARE = ("value", "low", "high", "n")  # with its 95 % interval

@@ -8,12 +8,13 @@ import math
 from pathlib import Path
 from typing import Any
 
-from duli.base import files, gates
+from duli.base import files
 from duli.base.errors import DataError
 from duli.base.params import Params
 from duli.economics import market, register, risks, strategy
 from duli.economics.business import FULL, SHIPPED, Business, Run, Variant, business
 from duli.economics.params import Report
+from duli.gates import gates
 from duli.reporting.business import charts_report
 from duli.reporting.business.speech import Language, Speech
 from duli.reporting.shared import wording

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from duli.base import rooms
 from duli.base.errors import ParamsError
-from duli.base.gates import Gates, unknown
 from duli.base.params import Params, Section
 from duli.benchmark.params import Benchmark
 from duli.compression.params import Quantize
 from duli.datasets.shared.params import Data
 from duli.economics.params import Report
+from duli.gates.gates import Gates, unknown
 from duli.models.shared.params import ModelChoice
 from duli.packaging.params import Release
 from duli.preparation.cleaning.params import Prepare

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duli.base import gates
 from duli.base.errors import DataError, ParamsError
-from duli.base.gates import Gate, Gates
 from duli.base.params import Params
+from duli.gates import gates
+from duli.gates.gates import Gate, Gates
 
 bounds = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 

@@ -21,8 +21,8 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from duli.base import gates
 from duli.base.params import Params
+from duli.gates import gates
 from duli.tracking.client.store import Store
 from stages.__main__ import STAGES
 from stages.measures import catalogue
@@ -307,7 +307,7 @@ def test_only_the_files_of_one_run_are_logged(clone: Clone) -> None:
     """By hand out of order: a table that somebody changed, and numbers that the later stages have
     not seen.
     """
-    table = clone.folder / "reports/per_class.csv"
+    table = clone.folder / "reports/evaluation/per_class.csv"
     original = table.read_bytes()
     table.chmod(0o644)
     table.write_bytes(original + b" ")
@@ -316,8 +316,7 @@ def test_only_the_files_of_one_run_are_logged(clone: Clone) -> None:
     )
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
     assert (
-        "reports/per_class.csv is not as the stage 'evaluate' in dvc.lock knows it"
-        in refused.stderr
+        "reports/evaluation is not as the stage 'evaluate' in dvc.lock knows it" in refused.stderr
     )
     table.write_bytes(original)
     assert "was there" in clone.duli("track")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from duli.base.gates import Gate
+    from duli.gates.gates import Gate
     from duli.packaging.answers import Answered
     from duli.tracking.client.store import Store
     from duli.tracking.releases import Entry
@@ -93,7 +93,7 @@ def gates(evidence: Evidence, required: "Mapping[str, Gate] | None") -> str:
     """Raises `GateError` unless every gate passed when the release was made, and each of `required`
     passes on its numbers now.
     """
-    from duli.base.gates import judge, measures, results, verdict
+    from duli.gates.gates import judge, measures, results, verdict
 
     found = results(evidence.reports["gates"])
     reports = {name: report for name, report in evidence.reports.items() if name != "gates"}

@@ -7,9 +7,10 @@ other by name. What is refused is not looked at.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -24,14 +25,11 @@ from duli.base.params import Params
 from duli.base.progress import progress
 from duli.base.tasks import Targets
 from duli.datasets.shared.dataset import dataset
-from duli.kinds.image.intake import looks
-from duli.kinds.text.reading.tokenizer import UNKNOWN
 from duli.preparation.cleaning import clean
 from duli.retraining import drift, shift
 from duli.retraining import network as networks
 from duli.retraining.drift_params import Drift
 from duli.retraining.network import Network
-from duli.tasks.classification.judging import slices
 
 INCOMING = Path("data/incoming")
 RAW = Path("data/raw")
@@ -53,37 +51,8 @@ NEEDED = (
 )
 # Of a prepared example, columns that are no feature: who it is, or the same for all.
 PLAIN = {"id", "split", "label", "content", "sha256", "height", "width"}
-# What `prepare` and a server call statistics of pixels, and evaluate's slices and people call
-# brightness and contrast.
-SEEN = {"image": {"mean": "brightness", "std": "contrast"}}
-
 Facts = dict[str, Any]
 Looks = dict[str, NDArray[np.float64]]
-
-
-def _of_images(images: NDArray[Any]) -> Looks:
-    return {"thickness": slices.looks(images)["thickness"], **looks.looks(images)}
-
-
-def _of_texts(tokens: NDArray[Any]) -> Looks:
-    """How many tokens a text has, and which share of them the training texts did not have."""
-    lengths = np.maximum((tokens != 0).sum(axis=1), 1)
-    return {
-        "tokens": lengths.astype(np.float64),
-        "unknown_tokens": (tokens == UNKNOWN).sum(axis=1) / lengths,
-    }
-
-
-def _of_rows(rows: NDArray[Any]) -> Looks:
-    return {f"feature_{index}": column.astype(np.float64) for index, column in enumerate(rows.T)}
-
-
-# What is seen of examples besides the columns that `prepare` keeps of them.
-LOOKS: dict[str, Callable[[NDArray[Any]], Looks]] = {
-    "image": _of_images,
-    "text": _of_texts,
-    "table": _of_rows,
-}
 
 
 @dataclass(frozen=True)
@@ -108,6 +77,11 @@ class Line:
         """The split that stands for the training data: its digest, and how many examples it has."""
         split: Facts = self.stats["splits"]["validation"]
         return split
+
+    @property
+    def seen(self) -> ModuleType:
+        """What drift sees of examples of this kind."""
+        return rooms.kind(self.rules.kind.name, "intake.looks")
 
     def network(self) -> Network:
         """The champion's network."""
@@ -274,7 +248,7 @@ def statistics(path: Path, of: Line) -> drift.Sample:
     if classes != of.classes or len(predictions) != len(classes):
         raise DataError(f"{path} counts other classes than the data set has; take it away")
     return drift.counted(
-        {SEEN["image"].get(name, name): counts for name, counts in features.items()},
+        {of.seen.NAMES.get(name, name): counts for name, counts in features.items()},
         predictions,
         of.seed,
     )
@@ -302,14 +276,14 @@ class _Gathered:
         inputs = self.of.rules.kind.arrays(pa.chunked_array([rows["content"]]))
         part = slice(self.done, self.done + len(inputs))
         self.done += len(inputs)
-        seen = SEEN.get(self.of.rules.kind.name, {})
+        seen = self.of.seen.NAMES
         for field in rows.schema:
             if field.name not in PLAIN and (
                 pa.types.is_floating(field.type) or pa.types.is_integer(field.type)
             ):
                 values = rows[field.name].cast(pa.float64()).to_numpy(zero_copy_only=False)
                 self.features.setdefault(seen.get(field.name, field.name), []).append(values)
-        self._keep(LOOKS[self.of.rules.kind.name](inputs))
+        self._keep(self.of.seen.seen(inputs))
         self.classes["label"].append(labels.astype(np.int64))
         asked = self.asked[part]
         if asked.any():
@@ -413,8 +387,7 @@ def _key(of: Line, settings: Drift) -> str:
     """
     knobs = settings.model_dump(exclude={"windows", "needed"})
     code = [
-        files.sha256(Path(module.__file__ or ""))
-        for module in (drift, networks, shift, looks, slices)
+        files.sha256(Path(module.__file__ or "")) for module in (drift, networks, shift, of.seen)
     ]
     return files.sha256(
         json.dumps(

@@ -12,7 +12,7 @@ from duli.base.errors import DataError, ParamsError
 from duli.cli import lines
 
 if TYPE_CHECKING:
-    from duli.base.gates import Result
+    from duli.gates.gates import Result
 
 GRAPH = Path("dvc.yaml")
 GATES = Path("reports/gates.json")
@@ -40,9 +40,9 @@ def gates(*, measures: bool) -> None:
     """Judges the release that lies here by the gates of params.yaml: each with its number and its
     bounds; exits with 1 on hold.
     """
-    from duli.base.gates import Gates, judge, results, verdict
-    from duli.base.gates import measures as numbers
     from duli.base.params import Params
+    from duli.gates.gates import Gates, judge, results, verdict
+    from duli.gates.gates import measures as numbers
     from duli.tracking.logged import recorded
 
     if measures:

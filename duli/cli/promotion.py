@@ -17,7 +17,7 @@ from duli.cli import evidence
 from duli.cli.registered import CHAMPION, Registered, champions, remember_champion
 
 if TYPE_CHECKING:
-    from duli.base.gates import Gate
+    from duli.gates.gates import Gate
     from duli.tasks.classification.comparing.paired import Paired
     from duli.tracking.champion import Record
     from duli.tracking.params import Promotion
@@ -267,7 +267,7 @@ def _signature(found: evidence.Evidence, settings: "Promotion") -> str:
 
 def record_of(found: evidence.Evidence) -> "Record":
     """What champion.json keeps of a release."""
-    from duli.base.gates import measures
+    from duli.gates.gates import measures
     from duli.tracking.champion import Record, figures
 
     entry, manifest = found.entry, found.manifest
@@ -316,8 +316,8 @@ def settings_of_line() -> "tuple[Promotion, Mapping[str, Gate]]":
     """What promotion asks for, and the gates; read first, so that a mistake is told before anything
     is fetched.
     """
-    from duli.base.gates import Gates
     from duli.base.params import Params
+    from duli.gates.gates import Gates
     from duli.tracking.params import Promotion
 
     params = Params("params.yaml")

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from duli.base import files, gates
+from duli.base import files
 from duli.base.params import Params
 from duli.cli import line
 from duli.cli.main import main
+from duli.gates import gates
 from duli.tracking.logged import recorded
 from tests.closure import ROOT
 

@@ -17,11 +17,11 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from duli.base import files, machine, rooms
-from duli.base.gates import Gates
 from duli.base.params import Params
 from duli.cli import new
 from duli.cli.convert import converted
 from duli.datasets.shared.dataset import dataset
+from duli.gates.gates import Gates
 from duli.intake.found import Wanted
 from duli.serving.images import decode
 from duli.serving.pictures import Rules

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -81,9 +82,8 @@ def test_a_library_of_another_copy_is_refused(line: Path, tmp_path: Path) -> Non
     copy.mkdir()
     (copy / "stages").symlink_to(ROOT / "stages")
     other = tmp_path / "other"
-    (other / "duli").mkdir(parents=True)
-    for name in ("__init__", "errors", "files", "machine", "outcome", "params"):
-        (other / "duli" / f"{name}.py").write_text((ROOT / "duli" / f"{name}.py").read_text())
+    shutil.copytree(ROOT / "duli/base", other / "duli/base")
+    (other / "duli/__init__.py").touch()
     shown = stages(line, "fetch", PYTHONPATH=f"{other}:{ROOT}")
     assert shown.returncode == 2
     assert "start from one copy" in shown.stderr

@@ -17,8 +17,9 @@ import pytest
 import torch
 
 from duli import datasets
-from duli.base import files, gates
+from duli.base import files
 from duli.base.errors import DataError
+from duli.gates import gates
 from stages import evaluate, fetch, prepare, quantize, train, validate
 from tests.datasets import people
 from tests.stages.lines import make_line
@@ -149,7 +150,7 @@ def test_measures_of_pictures_are_left_out_where_there_are_none_and_the_report_s
         for name in ("looks", "corruptions", "pgd", "saliency", "gallery")
     } == dict.fromkeys(("looks", "corruptions", "pgd", "saliency", "gallery"), reason)
     assert "brightness" not in facts["slices"]
-    with Path("reports/robustness.csv").open() as file:
+    with Path("reports/evaluation/robustness.csv").open() as file:
         assert list(csv.reader(file)) == [list(evaluate.HEADS["robustness"])]
     page = (made / "reports/evaluation.html").read_text()
     assert page.count(reason) == 2

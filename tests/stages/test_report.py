@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 import vl_convert
 
-from duli.base import files, gates
+from duli.base import files
 from duli.base.errors import DataError
 from duli.economics import market
+from duli.gates import gates
 from duli.reporting.business.speech import Speech
 from duli.reporting.shared import wording
 from duli.reporting.shared.pages import lookup

@@ -80,7 +80,7 @@ def test_identity_is_the_result_not_params_sidecars_or_the_clock(made: Path) -> 
     assert track.gather(made, {}).digest == first
     for name in (
         "reports/evaluation.json",
-        "reports/per_class.csv",
+        "reports/evaluation/per_class.csv",
         "dist/MODEL_CARD.md",
         "models/history.csv",
         "reports/assumptions.csv",
@@ -157,7 +157,7 @@ def test_the_caller_is_what_started_the_shell() -> None:
     )
     relay = f"""
 import os, subprocess, time
-from duli.tracking import process
+from duli.tracking.client import process
 time.sleep(0.3)
 print(process.started(os.getpid()), flush=True)
 subprocess.run(["sh", "-c", {ask!r}])

@@ -17,7 +17,8 @@ from tests.tracking import line
 SERVE = """
 import sys
 from pathlib import Path
-from duli.tracking import store, ui
+from duli.tracking import ui
+from duli.tracking.client import store
 ui.serve(store.locate({"DVC_ROOT": sys.argv[1]}, Path()), lambda text: print(text, flush=True), int(sys.argv[2]))
 """
 

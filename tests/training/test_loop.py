@@ -606,7 +606,7 @@ def test_other_errors_are_not_taken_for_it() -> None:
 STARVED = """
 import resource, torch
 from torch import nn
-from duli import machine
+from duli.base import machine
 from tests.training.examples import CLASSES, examples, recipe
 from tests.training.test_loop import run
 torch.set_num_threads(1)

@@ -1,5 +1,5 @@
-"""Where the ink of an image is and how it leans: what a mean or a histogram of the pixels does not
-see.
+"""What drift sees of images besides the columns that prepare keeps of them: where the ink is and
+how it leans, which a mean or a histogram of the pixels does not see.
 """
 
 from typing import Any
@@ -7,7 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from duli.kinds.image.judging.looks import looks as people_see
+
 Images = NDArray[np.uint8]
+
+# What prepare and a server call statistics of pixels, and evaluate's slices and people otherwise.
+NAMES = {"mean": "brightness", "std": "contrast"}
+
+
+def seen(images: Images) -> dict[str, NDArray[np.float64]]:
+    """What drift compares of images [n, channels, height, width], each [n]."""
+    return {"thickness": people_see(images)["thickness"], **looks(images)}
 
 
 def looks(images: Images) -> dict[str, NDArray[np.float64]]:

@@ -3,22 +3,26 @@ about.
 """
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from duli.evaluation.judged import Loss
 from duli.evaluation.predict import BATCH, Images
-from duli.kinds.image.judging.gradients import evaluating, gradient, logits
+from duli.kinds.image.judging.gradients import evaluating, gradient, outputs
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+LEVELS = 255  # grey levels from black to white, that epsilons are stated in
 
 
 def pgd(
     model: "nn.Module",
     images: Images,
-    labels: NDArray[np.integer[Any]],
+    loss: Loss,
     *,
     epsilon: float,
     steps: int,
@@ -31,8 +35,8 @@ def pgd(
     that of `images`, that raise the loss.
 
     The attack of Madry et al. (ICLR 2018, arXiv 1706.06083) in the maximum norm: `steps` steps of
-    `step` (by default 2.5 epsilon / steps) along the sign of the gradient of the cross-entropy to
-    `labels` [n], from a random place in the ball. What is sent in are bytes: so the ball's radius
+    `step` (by default 2.5 epsilon / steps) along the sign of the gradient of `loss`, from a random
+    place in the ball. What is sent in are bytes: so the ball's radius
     is the whole number of grey levels within epsilon, and the result is rounded within it.
 
     In float32 on the CPU; the model is in evaluation mode meanwhile and left as it was.
@@ -40,7 +44,6 @@ def pgd(
     import torch
 
     assert images.dtype == np.uint8
-    assert len(images) == len(labels)
     assert epsilon >= 0
     assert steps >= 1
     # 8 / 255 is meant to be eight levels, whatever its last bit
@@ -58,9 +61,10 @@ def pgd(
                 * np.float32(radius)
             )
             pixels = torch.from_numpy(images[part].astype(np.float32))
-            targets = torch.from_numpy(labels[part].astype(np.int64))
             result[part] = (
-                _climbed(model, pixels, begin, targets, radius, stride, steps, mean, std)
+                _climbed(
+                    model, pixels, begin, partial(loss, part=part), radius, stride, steps, mean, std
+                )
                 .round()
                 .numpy()
                 .astype(np.uint8)
@@ -72,7 +76,7 @@ def _climbed(
     model: "nn.Module",
     pixels: "Tensor",
     begin: "Tensor",
-    targets: "Tensor",
+    loss: "Callable[[Tensor], Tensor]",
     radius: int,
     stride: float,
     steps: int,
@@ -82,15 +86,12 @@ def _climbed(
     """Where the steps end, in floats from 0 to 255; both ends of the range allowed to each pixel
     are whole numbers.
     """
-    from torch.nn import functional
 
-    def loss(changed: "Tensor") -> "Tensor":
-        return functional.cross_entropy(
-            logits(model, changed, mean, std), targets, reduction="none"
-        )
+    def value(changed: "Tensor") -> "Tensor":
+        return loss(outputs(model, changed, mean, std))
 
     low, high = (pixels - radius).clamp(min=0), (pixels + radius).clamp(max=255)
     changed = (pixels + begin).clamp(low, high)
     for _ in range(steps):
-        changed = (changed + stride * gradient(loss, changed).sign()).clamp(low, high)
+        changed = (changed + stride * gradient(value, changed).sign()).clamp(low, high)
     return changed

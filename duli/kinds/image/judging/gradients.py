@@ -22,16 +22,16 @@ def evaluating(model: "nn.Module") -> Iterator[None]:
             module.training = training
 
 
-def logits(model: "nn.Module", pixels: "Tensor", mean: float, std: float) -> "Tensor":
-    """Logits [n, classes] for floats [n, channels, height, width] from 0 to 255, in the order in
+def outputs(model: "nn.Module", pixels: "Tensor", mean: float, std: float) -> "Tensor":
+    """Outputs [n, ...] for floats [n, channels, height, width] from 0 to 255, in the order in
     memory of `torch_logits`.
     """
     import torch
 
-    outputs: Tensor = model(
+    found: Tensor = model(
         ((pixels / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
     )
-    return outputs
+    return found
 
 
 def gradient(value: "Callable[[Tensor], Tensor]", pixels: "Tensor") -> "Tensor":

@@ -2,20 +2,21 @@
 network looked at.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from duli.kinds.image.judging import pictures
+from duli.evaluation.judged import Facts, Features, Loss, Model, Split
+from duli.evaluation.predict import Inputs
+from duli.kinds.image.judging import attack, pictures
 from duli.kinds.image.judging.corruptions import CORRUPTIONS, corrupted
+from duli.kinds.image.judging.looks import looks as looks_of
 from duli.kinds.image.judging.saliency import integrated_gradients
 from duli.kinds.image.judging.sized import NEED_PICTURES, no_pictures
-from duli.tasks.classification.judging import baseline, charts, slices
-from duli.tasks.classification.judging import robustness as robust
-from duli.tasks.classification.judging.judged import Facts, Model, Shown, Test
-from duli.tasks.classification.judging.params import Robustness
+
+SIDE = 32  # pixels a side, at most, that a linear baseline is given
 
 
 def skipped(description: Facts) -> Mapping[str, str]:
@@ -24,83 +25,83 @@ def skipped(description: Facts) -> Mapping[str, str]:
     return dict.fromkeys(NEED_PICTURES, reason) if reason else {}
 
 
-def looks(test: Test) -> dict[str, NDArray[np.float64]]:
+def looks(split: Split) -> dict[str, NDArray[np.float64]]:
     """What can be measured of each example, [n]."""
-    return slices.looks(test.inputs)
+    return looks_of(split.inputs)
 
 
-def robustness(model: Model, test: Test, settings: Robustness) -> Facts:
-    """Answers to spoilt images of the file that ships, and to attacked ones."""
-    return {**_corruptions(model, test, settings), **_attacks(model, test, settings)}
+def ways(
+    split: Split, rows: NDArray[np.int64], description: Facts, seed: int
+) -> dict[str, Callable[[], Inputs]]:
+    """The corruptions of MNIST-C, by name."""
+    images = split.inputs[rows]
+    return {name: partial(corrupted, name, images, seed) for name in CORRUPTIONS}
 
 
-def _corruptions(model: Model, test: Test, settings: Robustness) -> Facts:
-    """What the file that ships answers to spoilt images."""
-    rows = robust.evenly(len(test.labels), settings.corruptions.examples)
-    images = test.inputs[rows]
-    ways = {name: partial(corrupted, name, images, settings.seed) for name in CORRUPTIONS}
-    return robust.under_corruptions(model.answers_shipped, images, ways, test.labels[rows])
+def attacked(
+    model: Model,
+    inputs: Inputs,
+    loss: Loss,
+    *,
+    epsilon: int,
+    steps: int,
+    seed: int,
+) -> Inputs:
+    """Images at most `epsilon` grey levels from these that raise the loss of the trained network.
 
-
-def _attacks(model: Model, test: Test, settings: Robustness) -> Facts:
-    """What both answer to images that were made against the trained network, whose gradients are
-    known: those of int8 are not.
+    Its gradients are known; those of an int8 file are not.
     """
-    rows, pgd = robust.evenly(len(test.labels), settings.pgd.examples), settings.pgd
-    answers = {"trained": model.answers_trained, "shipped": model.answers_shipped}
-    found = robust.under_attack(
+    return attack.pgd(
         model.trained,
-        answers,
-        test.inputs[rows],
-        test.labels[rows],
-        epsilons=pgd.epsilons,
-        steps=pgd.steps,
-        seed=settings.seed,
+        inputs,
+        loss,
+        epsilon=epsilon / attack.LEVELS,
+        steps=steps,
+        seed=seed,
         **model.description["normalisation"],
     )
-    return {"pgd": found, "pgd_steps": pgd.steps, "pgd_sizes": [0, *pgd.epsilons]}
 
 
-def linear(train: Test, validation: Test, test: Test) -> baseline.Linear:
-    """What a linear model of the pixels answers to the test split."""
-    splits = [split.inputs for split in (train, validation, test)]
-    return baseline.linear(baseline.pixels(splits), (train.labels, validation.labels), (0.01, 1.0))
-
-
-def shown(model: Model, test: Test, facts: Facts, seed: int) -> Shown:
-    """The mistakes with what the network looked at, and an image under each corruption."""
-    rows, found = [mistake["row"] for mistake in facts["mistakes"]], facts["robustness"]
-    curves = {
-        which: [both[which] for both in found["pgd"].values()] for which in ("trained", "shipped")
-    }
-    example = test.inputs[:1]
-    return Shown(
-        {"attack": charts.attack(found["pgd_sizes"], curves)},
-        {
-            "mistakes": _mistakes(model, test, rows),
-            "corruptions": {
-                name: pictures.picture(corrupted(name, example, seed)[0]) for name in CORRUPTIONS
-            },
-            "clean": pictures.picture(example[0]),
-        },
-    )
-
-
-def _mistakes(model: Model, test: Test, rows: list[int]) -> list[dict[str, str]]:
-    """The image of each mistake, and what spoke for the answer rather than for the label.
-
-    That of the trained network, which has gradients: the logit of the answer less that of the
-    label, pixel by pixel.
-    """
-    images, labels = test.inputs[rows], test.labels[rows]
-    answers = model.answers_shipped(images) if rows else labels
-    for_answer, for_label = (
-        integrated_gradients(
-            model.trained, images, classes=classes, **model.description["normalisation"]
-        )
-        for classes in (answers, labels)
-    )
-    return [
-        {"image": pictures.picture(image), "looked_at": pictures.looked_at(image, contributions)}
-        for image, contributions in zip(images, for_answer - for_label, strict=True)
+def features(splits: Sequence[Split], outputs: int) -> Features:
+    """Pixels as numbers around 0; of large images every second pixel, or fewer."""
+    apart = -(-max(splits[0].inputs.shape[2:]) // SIDE)
+    flat = [
+        split.inputs[:, :, ::apart, ::apart].reshape(len(split.inputs), -1).astype(np.float32)
+        for split in splits
     ]
+    mean, std = flat[0].mean(), flat[0].std()
+    return Features([(one - mean) / max(std, 1) for one in flat], (0.01, 1.0))
+
+
+def shown(
+    model: Model,
+    split: Split,
+    rows: list[int],
+    outputs: NDArray[np.int64],
+    others: NDArray[np.int64],
+    seed: int,
+) -> Facts:
+    """The mistakes with what the network looked at, and an image under each corruption.
+
+    That of the trained network, which has gradients: one output less the other, pixel by pixel.
+    """
+    images, example = split.inputs[rows], split.inputs[:1]
+    of_one, of_other = (
+        integrated_gradients(
+            model.trained, images, outputs=each, **model.description["normalisation"]
+        )
+        for each in (outputs, others)
+    )
+    return {
+        "mistakes": [
+            {
+                "image": pictures.picture(image),
+                "looked_at": pictures.looked_at(image, contributions),
+            }
+            for image, contributions in zip(images, of_one - of_other, strict=True)
+        ],
+        "corruptions": {
+            name: pictures.picture(corrupted(name, example, seed)[0]) for name in CORRUPTIONS
+        },
+        "clean": pictures.picture(example[0]),
+    }

@@ -2,17 +2,15 @@
 noisy or gone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from duli.kinds.table.judging import features
-from duli.tasks.classification.judging import baseline
-from duli.tasks.classification.judging import robustness as robust
-from duli.tasks.classification.judging.judged import Facts, Model, Shown, Test
-from duli.tasks.classification.judging.params import Robustness
+from duli.evaluation.judged import Facts, Features, Model, Split
+from duli.evaluation.predict import Inputs
+from duli.kinds.table.judging.features import WAYS, spoilt
 
 NO_PIXELS = "a row of numbers is no picture"
 
@@ -22,29 +20,42 @@ def skipped(description: Facts) -> Mapping[str, str]:
     return dict.fromkeys(("pgd", "saliency", "gallery"), NO_PIXELS)
 
 
-def looks(test: Test) -> dict[str, NDArray[np.float64]]:
+def looks(split: Split) -> dict[str, NDArray[np.float64]]:
     """What can be measured of each example, [n]: the values it lacks."""
-    return {"missing": np.isnan(test.inputs).sum(axis=1).astype(np.float64)}
+    return {"missing": np.isnan(split.inputs).sum(axis=1).astype(np.float64)}
 
 
-def robustness(model: Model, test: Test, settings: Robustness) -> Facts:
-    """Answers of the file that ships to rows with noise, with values that are gone, and with
-    outliers.
-    """
-    rows = robust.evenly(len(test.labels), settings.corruptions.examples)
-    clean, std = test.inputs[rows], np.array(model.description["normalisation"]["std"], np.float32)
-    ways = {
-        name: partial(features.spoilt, name, clean, std, settings.seed) for name in features.WAYS
-    }
-    return robust.under_corruptions(model.answers_shipped, clean, ways, test.labels[rows])
+def ways(
+    split: Split, rows: NDArray[np.int64], description: Facts, seed: int
+) -> dict[str, Callable[[], Inputs]]:
+    """Rows with noise, with values that are gone, and with outliers."""
+    clean, std = split.inputs[rows], np.array(description["normalisation"]["std"], np.float32)
+    return {name: partial(spoilt, name, clean, std, seed) for name in WAYS}
 
 
-def linear(train: Test, validation: Test, test: Test) -> baseline.Linear:
-    """What a linear model of the features answers to the test split."""
-    splits = [split.inputs for split in (train, validation, test)]
-    return baseline.linear(baseline.numbers(splits), (train.labels, validation.labels), (0.1, 10.0))
+def features(splits: Sequence[Split], outputs: int) -> Features:
+    """Rows scaled to those of train, 0 for a missing value, and which are missing."""
+    train = splits[0].inputs.astype(np.float64)
+    there = ~np.isnan(train)
+    count = np.maximum(there.sum(axis=0), 1)
+    mean = np.where(there, train, 0).sum(axis=0) / count
+    std = np.sqrt((np.where(there, train - mean, 0) ** 2).sum(axis=0) / count)
+    gappy = ~there.all(axis=0)
+    made = []
+    for split in splits:
+        scaled = (split.inputs - mean) / np.where(std > 0, std, 1)
+        missing = np.isnan(split.inputs[:, gappy])
+        made.append(np.concatenate([np.nan_to_num(scaled, nan=0.0), missing], axis=1))
+    return Features(made, (0.1, 10.0))
 
 
-def shown(model: Model, test: Test, facts: Facts, seed: int) -> Shown:
+def shown(
+    model: Model,
+    split: Split,
+    rows: list[int],
+    outputs: NDArray[np.int64],
+    others: NDArray[np.int64],
+    seed: int,
+) -> Facts:
     """Nothing besides the numbers."""
-    return Shown({}, {"mistakes": [], "corruptions": {}})
+    return {"mistakes": [], "corruptions": {}}

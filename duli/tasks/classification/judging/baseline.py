@@ -11,9 +11,6 @@ MOST = 20_000  # examples that a linear model learns from
 STEP = 200_000_000  # multiplications that one of its steps may take; of wide examples it gets fewer
 FEWEST = 1000
 STEPS = 100
-SIDE = 32  # pixels a side, at most, that it is given
-RUNS = (1, 4)  # characters of the runs that are counted in a text
-CHARACTERS = 2000  # of a text that are read
 
 Labels = NDArray[np.int64]
 Features = Any  # [n, features], an array or, of texts, a sparse matrix
@@ -67,52 +64,3 @@ def linear(
         best = int(np.argmax(right))
         answers: Labels = models[best].predict(test).astype(np.int64)
     return Linear(answers, len(known), strengths[best])
-
-
-def pixels(splits: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
-    """Images [n, channels, height, width] as numbers around 0; of large ones every second
-    pixel ...
-    """
-    apart = -(-max(splits[0].shape[2:]) // SIDE)
-    flat = [
-        images[:, :, ::apart, ::apart].reshape(len(images), -1).astype(np.float32)
-        for images in splits
-    ]
-    mean, std = flat[0].mean(), flat[0].std()
-    return [(one - mean) / max(std, 1) for one in flat]
-
-
-def numbers(splits: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float64]]:
-    """Rows [n, features] scaled to those of train, 0 for a missing value, and which are missing."""
-    train = splits[0].astype(np.float64)
-    there = ~np.isnan(train)
-    count = np.maximum(there.sum(axis=0), 1)
-    mean = np.where(there, train, 0).sum(axis=0) / count
-    std = np.sqrt((np.where(there, train - mean, 0) ** 2).sum(axis=0) / count)
-    gappy = ~there.all(axis=0)
-    made = []
-    for rows in splits:
-        scaled = (rows - mean) / np.where(std > 0, std, 1)
-        made.append(
-            np.concatenate([np.nan_to_num(scaled, nan=0.0), np.isnan(rows[:, gappy])], axis=1)
-        )
-    return made
-
-
-def characters(splits: Sequence[Sequence[str]], classes: int) -> list[Any]:
-    """Texts by their runs of characters that train has twice, sparse [n, runs].
-
-    TF-IDF with logarithmic counts.
-    """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    counted = TfidfVectorizer(
-        analyzer="char",
-        ngram_range=RUNS,
-        sublinear_tf=True,
-        min_df=2,
-        max_features=STEP // (10 * classes),
-        dtype=np.float32,
-    )
-    cut = [[text[:CHARACTERS] for text in texts] for texts in splits]
-    return [counted.fit_transform(cut[0]), *(counted.transform(texts) for texts in cut[1:])]

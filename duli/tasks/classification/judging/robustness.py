@@ -1,7 +1,7 @@
 """How many answers stay right when examples are spoilt or attacked, each with its 95 % interval."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,16 +9,12 @@ from numpy.typing import NDArray
 from duli.base.intervals import proportion
 from duli.base.progress import progress
 from duli.evaluation import bootstrap
-from duli.evaluation.predict import Images, Inputs
-from duli.kinds.image.judging.attack import pgd
-
-if TYPE_CHECKING:
-    from torch import nn
+from duli.evaluation.predict import Inputs
 
 Labels = NDArray[np.integer[Any]]
 Answers = Callable[[Inputs], Labels]  # from examples to the classes predicted
 
-LEVELS = 255  # grey levels from black to white, that epsilons are stated in
+LEVELS = 255  # that epsilons are stated in
 
 
 def evenly(n: int, most: int | None) -> NDArray[np.int64]:
@@ -55,43 +51,25 @@ def under_corruptions(
 
 
 def under_attack(
-    model: "nn.Module",
+    attacked: Callable[[int], Inputs],
     answers: Mapping[str, Answers],
-    images: Images,
+    clean: Inputs,
     labels: Labels,
-    *,
     epsilons: Sequence[int],
-    steps: int,
-    seed: int,
-    mean: float,
-    std: float,
 ) -> dict[str, Any]:
-    """Accuracy of each of `answers` on images that projected gradient descent made against `model`,
-    by the size of the attack.
+    """Accuracy of each of `answers` on examples `attacked` with so many levels, by the size of the
+    attack.
 
-    Epsilons are grey levels; a size is called `8_of_255`, since a dot would end the name for a
-    gate. `0_of_255` are the images as they are.
+    A size is called `8_of_255`, since a dot would end the name for a gate. `0_of_255` are the
+    examples as they are.
     """
     found = {}
     for epsilon in progress(
-        (0, *epsilons), "attacked images", total=1 + len(epsilons), unit="sizes"
+        (0, *epsilons), "attacked examples", total=1 + len(epsilons), unit="sizes"
     ):
-        attacked = (
-            pgd(
-                model,
-                images,
-                labels,
-                epsilon=epsilon / LEVELS,
-                steps=steps,
-                seed=seed,
-                mean=mean,
-                std=std,
-            )
-            if epsilon
-            else images
-        )
+        inputs = attacked(epsilon) if epsilon else clean
         found[f"{epsilon}_of_{LEVELS}"] = {
-            name: proportion(int((one(attacked) == labels).sum()), len(labels))
+            name: proportion(int((one(inputs) == labels).sum()), len(labels))
             for name, one in answers.items()
         }
     return found
