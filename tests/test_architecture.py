@@ -29,6 +29,8 @@ MODULES = (
 LIBRARY = sorted(".".join(module.parts) for module in MODULES)
 LINES = sorted(file.parent for file in ROOT.glob("pipelines/*/params.yaml"))
 ABOVE = {"base", "cli", "kinds", "tasks"}
+# An island that reads people's files as the release will.
+AS_THE_RELEASE = {"intake": ["duli.serving."]}
 TOPICS = sorted({module.split(".")[1] for module in LIBRARY} - ABOVE)
 
 
@@ -215,7 +217,7 @@ def floor(module: str) -> list[str]:
         room = ".".join(parts[:3])
         islands = [f"duli.{topic}." for topic in TOPICS]
         return [f"{room}.", *islands, *(["duli.kinds."] if parts[1] == "tasks" else [])]
-    return [f"duli.{parts[1]}."]
+    return [f"duli.{parts[1]}.", *AS_THE_RELEASE.get(parts[1], [])]
 
 
 @pytest.mark.parametrize("module", [module for module in LIBRARY if "duli.cli." not in module])

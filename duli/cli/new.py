@@ -13,7 +13,7 @@ from duli.base.errors import DataError, ParamsError
 from duli.cli.lines import LINKS
 
 if TYPE_CHECKING:
-    from duli.cli.convert import Found, Wanted
+    from duli.intake.found import Found, Wanted
 
 CODE = Path(__file__).resolve().parents[2]
 NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"  # of a release: a wheel's and a command's
@@ -60,7 +60,7 @@ def new(
     one of labels, or with columns of numbers and one of labels. Nothing is written unless all of it
     can be; your files stay where they are, and a copy of them is what the line is pinned to.
     """
-    from duli.cli.convert import Wanted
+    from duli.intake.found import Wanted
 
     if not re.fullmatch(NAME, name):
         plain = "-".join(re.findall("[a-z0-9]+", name.lower())).lstrip("0123456789-")
@@ -160,8 +160,8 @@ def _of_own(name: str, place: Path, wanted: "Wanted") -> tuple[Any, "Found"]:
             f"there is no {place}, and no line of that name (there are: {known}); give one of"
             " these, a folder, or a file"
         )
-    found = converted(place, wanted)
     params = _copied(name, CODE)
+    found = converted(place, wanted, params["task"])
     title = name.replace("-", " ").capitalize()
     params["kind"] = found.kind
     params["data"] |= {
@@ -171,18 +171,15 @@ def _of_own(name: str, place: Path, wanted: "Wanted") -> tuple[Any, "Found"]:
             "title": title,
             "licence": "not stated",
             "kind": found.kind,
-            "classes": _flow(found.classes),
-            "shape": _flow(found.shape) if found.shape else None,
-            "features": _flow(found.features) if found.features else None,
+            "classes": None,
+            "shape": None,
+            "features": None,
             "columns": _flow(dict(found.columns)),
             "sensitive": _flow(found.sensitive),
-            **({"label": found.label} if found.label else {}),
-            **({"text": found.text} if found.text else {}),
-            **({"centred": _flow(dict(found.centred))} if found.centred else {}),
-            **({"pictures": _flow(dict(found.pictures))} if found.pictures else {}),
+            **{key: _flow(value) for key, value in found.own.items()},
         },
     }
-    counts = [*found.per_class().values()]
+    counts = [*per_class(found).values()]
     total = sum(counts)
     params["prepare"] |= {
         "validation_share": VALIDATION,
@@ -217,8 +214,8 @@ def _of_own(name: str, place: Path, wanted: "Wanted") -> tuple[Any, "Found"]:
     params["release"] |= {
         "title": title,
         "summary": (
-            f"Sorts {THINGS[found.kind]} into {len(found.classes)} classes, on a CPU, with ONNX"
-            " Runtime alone"
+            f"Sorts {THINGS[found.kind]} into {len(counts)} classes, on a CPU, with ONNX Runtime"
+            " alone"
         ),
         "licence": "LicenseRef-Proprietary",
         "intended": [
@@ -242,8 +239,15 @@ def _of_own(name: str, place: Path, wanted: "Wanted") -> tuple[Any, "Found"]:
     return params, found
 
 
+def per_class(found: "Found", split: str | None = None) -> dict[str, int]:
+    """How many different examples each class has, in one published split or in all."""
+    from duli.tasks.classification.intake import labels
+
+    return labels.per_class(found.examples, found.own["classes"], split)
+
+
 def _one_line(text: str) -> str:
-    from duli.cli.convert import readable
+    from duli.serving.sources import readable
 
     return readable(text).strip()[:200]
 
@@ -255,7 +259,7 @@ def _class_share(found: "Found") -> dict[str, float]:
     Chance is given four standard errors of a share, sqrt(p (1 - p) / n), in the smallest split
     there will be.
     """
-    published = [found.per_class(split) for split in found.examples["split"].unique().to_pylist()]
+    published = [per_class(found, split) for split in found.examples["split"].unique().to_pylist()]
     shares = [count / sum(part.values()) for part in published for count in part.values()]
     sizes = [sum(part.values()) for part in published]
     smallest = min(VALIDATION * max(sizes), *sizes)
@@ -310,7 +314,7 @@ def _model(found: "Found") -> dict[str, Any]:
         }
         return {"name": "encoder", "encoder": settings}
     plain = {"activation": "relu", "initialisation": "he", "normalisation": "batch", "dropout": 0.1}
-    if found.kind == "table" or min(found.shape[1:]) < 20:  # type: ignore[index]  # images have one
+    if found.kind == "table" or min(found.own["shape"][1:]) < 20:
         return {"name": "mlp", "mlp": {"widths": [128, 64], **plain}}
     fastconv = {
         "stem": 32,
@@ -450,7 +454,7 @@ def _checked(path: Path) -> None:
 
 def _tell(name: str, folder: Path, found: "Found | None") -> None:
     if found is not None:
-        counts = found.per_class()
+        counts = per_class(found)
         classes = ", ".join(f"{one} {count:,}" for one, count in [*counts.items()][:8]) + (
             " ..." if len(counts) > 8 else ""
         )

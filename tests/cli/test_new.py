@@ -16,13 +16,14 @@ from dvc.repo import Repo
 from PIL import Image
 from ruamel.yaml import YAML
 
-from duli.base import files, machine
+from duli.base import files, machine, rooms
 from duli.base.params import Params
 from duli.cli import new
-from duli.cli.convert import Wanted, converted
+from duli.cli.convert import converted
 from duli.cli.lines import LINKS
 from duli.datasets.shared.dataset import dataset
 from duli.gates.gates import Gates
+from duli.intake.found import Wanted
 from duli.serving.images import decode
 from duli.serving.pictures import Rules
 from stages import sections
@@ -522,7 +523,7 @@ def test_images_on_one_ground_have_a_ground_and_others_have_none(repo: Path) -> 
         content = (repo / "mine" / row["id"]).read_bytes()
         assert decode(content, (1, 12, 12), rules).tobytes() == row["content"]
     Image.fromarray(255 - ink).save(repo / "mine/cat/other.png")
-    assert converted(repo / "mine", Wanted()).pictures == {}
+    assert "pictures" not in converted(repo / "mine", Wanted(), "classification").own
 
 
 def test_what_is_left_out_is_said(repo: Path) -> None:
@@ -831,9 +832,14 @@ def test_what_is_not_there_is_refused(repo: Path) -> None:
     assert "--label, --text, --size and --sensitive are for data" in refused(
         repo, "--from", "fashion", "--label", "x"
     )
-    assert "--size is for images" in refused(repo, "--from", write(repo, table()), "--size", "9")
+    assert "--size says nothing; leave" in refused(
+        repo, "--from", write(repo, table()), "--size", "9"
+    )
     (repo / "mine/a.docx").touch()
-    assert "mine/a.docx is no .csv, .tsv or .parquet file" in refused(repo, "--from", "mine/a.docx")
+    shown = refused(repo, "--from", "mine/a.docx")
+    assert "mine/a.docx is nothing" in shown
+    for kind in rooms.names("kinds"):
+        assert rooms.kind(kind, "intake.own").TAKES in shown
 
 
 def test_too_few_images_are_refused(repo: Path) -> None:
@@ -848,7 +854,9 @@ def test_too_few_images_are_refused(repo: Path) -> None:
     assert "no images in the folders of mouse; put some there, or remove the folders" in refused(
         repo, "--from", "mine"
     )
-    assert "--label names a column" in refused(repo, "--from", "mine", "--label", "x")
+    assert "mine is read as a folder with a subfolder" in refused(
+        repo, "--from", "mine", "--label", "x"
+    )
 
 
 def test_folders_whose_names_look_alike_are_one_class_and_it_says_so(repo: Path) -> None:

@@ -1,23 +1,27 @@
-"""Images by class, in a folder, as the examples of a release line."""
+"""Images in folders of their labels."""
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median_low
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from PIL import Image
 
 from duli.base import machine
 from duli.base.errors import DataError
 from duli.base.progress import progress
-from duli.cli.convert import Found, readable, shown
+from duli.intake.found import Read, Task, shown
+from duli.intake.source import Source
+from duli.serving import pictures
 from duli.serving.errors import InputError
-from duli.serving.sources import content_of, files_below, is_system, left_out
+from duli.serving.sources import content_of, files_below, is_system, left_out, readable
 
-if TYPE_CHECKING:
-    from PIL import Image
-
+TAKES = "a folder with a subfolder of images for each class"
+USES = ("size",)  # of what the owner says
 TRAIN, TEST, VALIDATION = ("train", "training"), ("test", "testing"), ("val", "valid", "validation")
 LARGEST_SIDE = 64  # pixels that images are brought to at most, where nobody says another size
 SMALLEST_SIDE = 4
@@ -25,26 +29,25 @@ GREY = {"1", "L", "LA", "I;16", "I;16B", "I;16L", "I;16N"}
 QUARTER = 64  # grey levels that the border of 99 in 100 pictures on one ground is off it at most
 
 
-def pictures(folder: Path, size: int | None) -> Found:
-    """The images below `folder`, whose subfolders are classes; where these lie in folders called
+def takes(source: Source) -> bool:
+    """Whether it is a folder."""
+    return source.place.is_dir()
+
+
+def read(source: Source) -> Read:
+    """The images below the folder, whose subfolders are labels; where these lie in folders called
     train and test, that split is kept.
 
-    Raises `DataError` where there are none, or one is damaged. One image is in memory at a time,
+    Raises `DataError` if there are none, or one is damaged. One image is in memory at a time,
     beside the pixels that are kept.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, about what it reads nevertheless
-        return _pictures(folder, size)
+        return _read(source.place, source.wanted.size, source.task)
 
 
-def _pictures(folder: Path, size: int | None) -> Found:
-    from duli.serving.pictures import ENDINGS, border, framed
-
+def _read(folder: Path, size: int | None, task: Task) -> Read:
     places, notes = _places(folder)
-    classes = sorted(
-        {readable(inner.name) for _, inner in places},
-        key=lambda name: (int(name) if name.isdecimal() else -1, name),
-    )
     folders = Counter((split, readable(inner.name)) for split, inner in places)
     alike = sorted({name for (_, name), count in folders.items() if count > 1})
     notes += (
@@ -55,7 +58,7 @@ def _pictures(folder: Path, size: int | None) -> Found:
         for split, inner in places
         for path in files_below(inner)
     ]
-    named = [one for one in every if one[2].suffix.lower() in ENDINGS]
+    named = [one for one in every if one[2].suffix.lower() in pictures.ENDINGS]
     if not named:
         raise DataError(
             f"{folder} has no subfolders with images; make one for each class"
@@ -65,20 +68,18 @@ def _pictures(folder: Path, size: int | None) -> Found:
     notes += (
         [f"{hidden:,} files of the system, such as hidden ones, were left out"] if hidden else []
     )
-    others = sorted({path.suffix.lower() or path.name for _, _, path in every} - {*ENDINGS})
+    others = sorted(
+        {path.suffix.lower() or path.name for _, _, path in every} - {*pictures.ENDINGS}
+    )
     notes += (
         [f"{len(every) - len(named):,} files that are no images were left out ({shown(others, 5)})"]
         if others
         else []
     )
-    bare = sum(path.suffix.lower() in ENDINGS for path in folder.iterdir())
+    bare = sum(path.suffix.lower() in pictures.ENDINGS for path in folder.iterdir())
     notes += [f"{bare:,} images that lie in no class's folder were left out"] if bare else []
-    empty = [name for name in classes if name not in {found for _, found, _ in named}]
-    if empty:
-        raise DataError(
-            f"{folder} has no images in the folders of {shown(empty, 5)}; put some there, or remove"
-            " the folders"
-        )
+    names = {readable(inner.name) for _, inner in places}
+    _none_empty(folder, names - {name for _, name, _ in named}, "images")
     shape, depth, more = _shape([path for _, _, path in named], size)
     needed = 2 * len(named) * shape[0] * shape[1] * shape[2]  # kept, and in a table
     if needed > machine.available_bytes():
@@ -86,17 +87,18 @@ def _pictures(folder: Path, size: int | None) -> Found:
             f"{len(named):,} images of {shape[2]} x {shape[1]} pixels take {needed / 1e9:,.1f} GB"
             " of memory; take a smaller --size"
         )
-    rows, blank, borders = [], [], []
+    kept, contents, blank, borders = [], [], [], []
     for split, name, path in progress(named, "reading", unit="images"):
         image = _upright(path, depth)
-        content = framed(image, shape).tobytes()
+        content = pictures.framed(image, shape).tobytes()
+        place = str(path.relative_to(folder))
         if min(content) == max(content):
-            blank.append(str(path.relative_to(folder)))
+            blank.append(place)
         else:
-            rows.append(
-                (readable(str(path.relative_to(folder))), split, classes.index(name), content)
-            )
-            borders += [border(image.convert("L"))] if shape[0] == 1 else []
+            kept.append((readable(place), split, name))
+            contents.append(content)
+            borders += [pictures.border(image.convert("L"))] if shape[0] == 1 else []
+    _none_empty(folder, names - {name for _, _, name in kept}, "images of several colours")
     facts, said = _ground(borders)
     facts |= {"depth": depth} if depth < 16 else {}
     notes += [
@@ -108,7 +110,17 @@ def _pictures(folder: Path, size: int | None) -> Found:
             else []
         ),
     ]
-    return Found("image", classes, shape, None, {}, [], _table(rows), notes, facts)
+    ids, splits, labels = (list(column) for column in zip(*kept, strict=True))
+    own = {"shape": shape, **({"pictures": facts} if facts else {})}
+    return Read(ids, splits, task.of_folders(labels, folder), contents, own, notes)
+
+
+def _none_empty(folder: Path, names: set[str], what: str) -> None:
+    if names:
+        raise DataError(
+            f"{folder} has no {what} in the folders of {shown(sorted(names), 5)}; put some there,"
+            " or remove the folders"
+        )
 
 
 def _ground(borders: list[float]) -> tuple[dict[str, Any], list[str]]:
@@ -116,12 +128,10 @@ def _ground(borders: list[float]) -> tuple[dict[str, Any], list[str]]:
 
     And what to say of it. One that stands on the other is a negative to the release; none of these.
     """
-    from duli.serving.pictures import MIDDLE
-
     levels = sorted(borders)
     few = len(levels) // 100
     for ground, far in (("dark", levels[::-1]), ("light", [255 - level for level in levels])):
-        if far and far[0] < MIDDLE and far[few] < QUARTER:
+        if far and far[0] < pictures.MIDDLE and far[few] < QUARTER:
             other = "light" if ground == "dark" else "dark"
             return {"ground": ground}, [
                 f"all images stand on {ground} ground: of one on {other} ground the release takes"
@@ -163,10 +173,6 @@ def _shape(paths: list[Path], size: int | None) -> tuple[tuple[int, int, int], i
 
     And what to say of it; from the heads of the files, and the grey levels of those of 16 bits.
     """
-    import numpy as np
-
-    from duli.serving import pictures
-
     sizes: Counter[tuple[int, int]] = Counter()  # width, height
     modes, transparent, deep, highest = set(), 0, 0, 0
     upper: list[int] = []  # the highest upper byte of each that has 16 bits a colour
@@ -224,38 +230,14 @@ def _shape(paths: list[Path], size: int | None) -> tuple[tuple[int, int, int], i
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
     """Says of which file an error speaks."""
-    from duli.serving.pictures import BROKEN
-
     try:
         yield
     except InputError as error:
         raise DataError(f"{path} {error}, or take it out") from None
-    except BROKEN as error:
+    except pictures.BROKEN as error:
         raise DataError(f"{path} cannot be read ({error}); mend it or take it out") from None
 
 
-def _pixels(path: Path, shape: tuple[int, int, int]) -> bytes:
-    """The bytes of an image, channels then rows then columns; raises `DataError`."""
-    from duli.serving.pictures import framed
-
-    return framed(_upright(path), shape).tobytes()
-
-
-def _upright(path: Path, depth: int = 16) -> "Image.Image":
-    from duli.serving import pictures
-
+def _upright(path: Path, depth: int) -> Image.Image:
     with _naming(path):
         return pictures.upright(content_of(str(path)), depth)
-
-
-def _table(rows: Iterable[tuple[str, str, int, bytes]]) -> Any:
-    import pyarrow as pa
-
-    from duli.datasets.own import schema
-
-    fields = schema({})
-    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in fields]
-    return pa.table(
-        [pa.array(column, field.type) for column, field in zip(columns, fields, strict=True)],
-        schema=fields,
-    )
