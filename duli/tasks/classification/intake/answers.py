@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from duli.base.errors import DataError
+from duli.base.intervals import proportion
 from duli.evaluation.predict import softmax
 from duli.tasks.classification.targets.targets import Targets
 
@@ -49,3 +50,8 @@ class Answers:
         if facts.get("classes") != self.names or len(counts) != len(self.names):
             raise DataError(f"{path} counts other classes than the data set has; take it away")
         return counts
+
+
+def score(answers: NDArray[np.int64], labels: NDArray[Any]) -> dict[str, float]:
+    """The share of right answers, with its 95 % interval."""
+    return proportion(int((answers == labels).sum()), len(labels))
