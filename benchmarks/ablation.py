@@ -17,15 +17,6 @@ from duli.base import files, machine
 
 SEEDS = 3
 WORKERS = 2  # trainings at a time, one thread each
-NOTHING = {
-    "rotate": 0.0,
-    "scale": 0.0,
-    "shear": 0.0,
-    "shift": 0.0,
-    "elastic": 0.0,
-    "flip": 0.0,
-    "erase": 0.0,
-}
 NET = "model.fastconv."
 SGD = {"train.optimizer": "sgd", "train.learning_rate": 0.1, "train.weight_decay": 5e-4}
 BASE = "the recipe of params.yaml"
@@ -62,9 +53,9 @@ VARIANTS = (
     Variant("Regularisation", "no weight decay", {"train.weight_decay": 0.0}),
     Variant("Regularisation", "dropout 0.2", {NET + "dropout": 0.2}),
     Variant("Regularisation", "early stopping after 2 evaluations", {"train.early_stopping": 2}),
-    Variant("Augmentation", "none", {"train.augmentation": NOTHING}),
-    Variant("Augmentation", "shift alone", {"train.augmentation": {**NOTHING, "shift": 2.0}}),
-    Variant("Augmentation", "rotation alone", {"train.augmentation": {**NOTHING, "rotate": 10.0}}),
+    Variant("Augmentation", "none", {"train.augmentation": {}}),
+    Variant("Augmentation", "shift alone", {"train.augmentation": {"shift": 2.0}}),
+    Variant("Augmentation", "rotation alone", {"train.augmentation": {"rotate": 10.0}}),
     Variant("Augmentation", "and elastic, 0.5 pixels", {"train.augmentation.elastic": 0.5}),
     Variant("Averaging", "EMA, decay 0.99", {"train.ema": 0.99}),
     Variant("Gradients", "clipped at norm 1", {"train.clip_norm": 1.0}),

@@ -223,8 +223,10 @@ def _memory(scratch: Path, raw: Path) -> list[dict[str, Any]]:
     for size, dataset, folder in (("70k", "mnist", raw), ("700k", "mnist_times", large)):
         line = _clone(scratch / size, None)
         (line / "duli/datasets/mnist_times.py").write_text(DATASET.format(files=pinned))
-        params = (line / "params.yaml").read_text().replace("local: null", f"local: {folder}")
-        (line / "params.yaml").write_text(params.replace("dataset: mnist ", f"dataset: {dataset} "))
+        params = (line / "params.yaml").read_text()
+        (line / "params.yaml").write_text(
+            params.replace("dataset: mnist ", f"dataset: {dataset}\n  local: {folder} ")
+        )
         for stage in ("fetch", "prepare", "validate"):
             _run(line, sys.executable, "-m", "stages", stage, PYTHONPATH=".")
             facts = json.loads((line / f"reports/resources/{stage}.json").read_text())

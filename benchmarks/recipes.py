@@ -37,15 +37,7 @@ QUICK: Settings = {
     "train.hardest": 0.15,
     "train.learning_rate": 0.012,
     "train.evaluations": 1,
-    "train.augmentation": {
-        "rotate": 0.0,
-        "scale": 0.0,
-        "shear": 0.0,
-        "shift": 0.0,
-        "elastic": 0.0,
-        "flip": 0.0,
-        "erase": 0.0,
-    },
+    "train.augmentation": {},
 }
 
 FULL: Settings = {
@@ -129,8 +121,7 @@ def changed(settings: Settings, line: Path = ROOT) -> tuple[ModelChoice, Trainin
         *path, last = key.split(".")
         section = params.values
         for name in path:
-            section = section[name]
-        assert last in section, key
+            section = section.setdefault(name, {})
         section[last] = json.loads(json.dumps(value))
     return params.section("model", ModelChoice), params.section("train", Training)
 

@@ -81,10 +81,9 @@ def draws() -> Results:
     with tempfile.TemporaryDirectory(prefix="duli-bench-") as name:
         folder = _copy(Path(name))
         text, found = (folder / "params.yaml").read_text(), []
-        begin = text.index("report:")
         for seed in range(RUNS):
             (folder / "params.yaml").write_text(
-                text[:begin] + text[begin:].replace("  seed: 0", f"  seed: {seed}", 1)
+                text.replace("report:\n", f"report:\n  seed: {seed}\n", 1)
             )
             _run(folder)
             found.append(files.read_json(folder / "reports/business.json")["investment"])

@@ -53,6 +53,12 @@ def check(path: Path) -> None:
             f" kind: {own.kind}"
         )
     params.section("quantize.distilled.model", ModelChoice)
+    name = params.section("model", ModelChoice).name
+    if name not in params.values["model"]:
+        raise ParamsError(
+            f"{path}: key 'model.{name}' is missing, and DVC has to find it; add `{name}: {{}}`, or"
+            " its settings"
+        )
     _recipe(path, params, params.section("train", Training))
     gates = params.section("gates", Gates).require
     lacking = unknown(gates, catalogue(params))
@@ -68,7 +74,8 @@ def _recipe(path: Path, params: Params, recipe: Training) -> None:
     """Checks what a recipe says of the line's kind and task."""
     kind, task = params.values["kind"], params.values["task"]
     of_kind = rooms.kind(kind, "learning.params")
-    params.section("train.augmentation", of_kind.Augmentation)
+    if recipe.augmentation:
+        params.section("train.augmentation", of_kind.Augmentation)
     if recipe.pretraining is not None:
         if of_kind.Pretraining is None:
             raise ParamsError(f"{path}: train.pretraining: the kind '{kind}' has none; write null")

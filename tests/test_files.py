@@ -50,8 +50,9 @@ def test_a_killed_writer_leaves_the_old_file_and_its_leftover_is_swept(tmp_path:
     target = tmp_path / "x.json"
     files.write_text(target, "old")
     code = (
-        "import os, signal, sys; from duli import files\nwith files.atomic(sys.argv[1]) as f:\n"
-        " f.write(b'new'); f.flush(); os.kill(os.getpid(), signal.SIGKILL)"
+        "import os, signal, sys; from duli.base import files\n"
+        "with files.atomic(sys.argv[1]) as f:\n f.write(b'new');"
+        " f.flush(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     killed = subprocess.run([sys.executable, "-c", code, str(target)])
     assert killed.returncode == -signal.SIGKILL

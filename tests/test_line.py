@@ -22,6 +22,7 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from duli.base.params import Params
+from duli.cli.lines import LINKS
 from duli.gates import gates
 from duli.tracking.client.store import Store
 from stages.__main__ import STAGES
@@ -36,7 +37,18 @@ pytestmark = pytest.mark.slow
 # stages.sections stops a stage whose params are wrong, and changes nothing else: no dep, but it has
 # to be importable, and it looks for the architectures and data sets that params name.
 CHECKS_PARAMS = sorted(
-    {str(path(name).relative_to(ROOT)) for name in reachable("stages.sections")}
+    {
+        str(path(name).relative_to(ROOT))
+        for name in reachable(
+            "stages.sections",
+            named={
+                "duli.datasets": "mnist",
+                "duli.models": "fastconv",
+                "duli.kinds": "image",
+                "duli.tasks": "classification",
+            },
+        )
+    }
     | {
         str(one.relative_to(ROOT))
         for folder in ("models", "datasets")
@@ -243,15 +255,13 @@ def test_a_stage_runs_on_its_deps_alone(
         )
     # Empty files that no dependency list names; without them Python would take the package of the
     # installed copy instead.
-    for folder in (
-        "stages",
-        "duli",
-        *(str(one.relative_to(tmp_path)) for one in (tmp_path / "duli").iterdir() if one.is_dir()),
-    ):
-        (tmp_path / folder / "__init__.py").touch()
+    (tmp_path / "stages/__init__.py").touch()
+    for folder in (tmp_path / "duli", *(tmp_path / "duli").rglob("*")):
+        if folder.is_dir():
+            (folder / "__init__.py").touch()
     (tmp_path / ".dvc").mkdir()
     fresh(tmp_path)
-    alone.run("env", "PYTHONPATH=.", sys.executable, "-m", "stages", stage)
+    alone.run(sys.executable, "-m", "stages", stage)
 
 
 def test_a_further_line_is_a_folder_with_the_same_graph(clone: Clone) -> None:
@@ -260,10 +270,10 @@ def test_a_further_line_is_a_folder_with_the_same_graph(clone: Clone) -> None:
     shutil.copy(clone.folder / "dvc.yaml", line)
     (line / "data/accepted").mkdir(parents=True)
     shutil.copy(clone.folder / "champion.json", line)
+    for link in LINKS:
+        (line / link).symlink_to(Path("../..") / link)
     params = (clone.folder / "params.yaml").read_text()
-    (line / "params.yaml").write_text(
-        params.replace("root: .", "root: ../..").replace("market: data", "market: ../../data")
-    )
+    (line / "params.yaml").write_text(params.replace("market: data", "market: ../../data"))
     mine = Clone(line)
     mine.run("dvc", "repro", "train")
     for name in ("reports/validation.json", "models/model.json", "reports/train.json"):

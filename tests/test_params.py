@@ -2,14 +2,39 @@
 at once.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from pydantic import Field
 
 from duli.base.errors import ParamsError
 from duli.base.params import Params, Section
+from stages import sections
+from tests.closure import ROOT
+
+LINES = (ROOT / "params.yaml", *sorted(ROOT.glob("pipelines/*/params.yaml")))
+# One value in every line, and in the files all the same.
+TURNED = {
+    "task",  # by lines of another
+    "prepare.limit",  # by the README's commands
+    "release.sign",
+    "release.version",  # by whoever releases
+    "release.publisher",
+    "release.licence",
+    "report.market",  # dvc.yaml reads it
+    "report.as_of",
+    "report.licence",  # the report's register of assumptions says that it stands in params.yaml
+    "report.day_rate",
+    "report.volume_per_month",
+    "report.compute",
+    "report.instances",
+    "report.utilisation",
+    "benchmark.slo_ms",  # a promise; and DVC has to find the section
+    "promotion.require_signature",  # by docs/promotion.md
+    "retrain.max_age_days",  # by docs/retraining.md
+}
 
 
 class Knobs(Section):
@@ -97,3 +122,41 @@ def test_sections_do_not_change(tmp_path: Path) -> None:
     knobs = load(tmp_path, "train: {lr: 0.1, epochs: 3}")
     with pytest.raises(ValueError, match="frozen"):
         knobs.lr = 0.2  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("path", LINES, ids=str)
+def test_a_params_file_fits_on_two_screens(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 120
+
+
+def test_a_knob_that_every_line_leaves_alone_is_a_default() -> None:
+    """Gates apart, which are no knobs: each is there because it is listed."""
+    values = [dict(_leaves(Params(path).values)) for path in LINES]
+    same = {
+        key for key in values[0] if all(key in one and one[key] == values[0][key] for one in values)
+    }
+    assert {key for key in same if not key.startswith("gates.")} == TURNED
+
+
+def test_dvc_has_to_find_the_chosen_architecture(tmp_path: Path) -> None:
+    text = (ROOT / "params.yaml").read_text().replace("  mlp: {}\n", "")
+    (tmp_path / "params.yaml").write_text(text)
+    sections.check(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text(text.replace("name: fastconv #", "name: mlp #"))
+    with pytest.raises(ParamsError, match=r"'model\.mlp' is missing.*add `mlp: {}`"):
+        sections.check(tmp_path / "params.yaml")
+
+
+def test_a_knob_that_no_file_holds_is_known(tmp_path: Path) -> None:
+    text = (ROOT / "params.yaml").read_text().replace("\ntrain:", "\ntrain:\n  compil: true")
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=r"unknown key 'train\.compil'.*did you mean 'compile'"):
+        sections.check(tmp_path / "params.yaml")
+
+
+def _leaves(values: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(values, dict):
+        for name, inner in values.items():
+            yield from _leaves(inner, f"{key}.{name}" if key else name)
+    else:
+        yield key, values

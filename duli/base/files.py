@@ -4,7 +4,6 @@ through here.
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import math
@@ -16,6 +15,8 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+from filelock import lock_descriptor
 
 from duli.base.errors import DataError, DuliError
 
@@ -43,7 +44,7 @@ def atomic(path: str | Path) -> Iterator[IO[bytes]]:
     temporary = Path(handle.name)
     try:
         with handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            lock_descriptor(handle.fileno())
             yield handle
             handle.flush()
             os.fchmod(handle.fileno(), 0o666 & ~_umask())
@@ -92,7 +93,7 @@ def append_json(path: str | Path, value: Any) -> None:
     """
     line = json.dumps(value, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     with Path(path).open("ab+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        lock_descriptor(file.fileno())
         if file.seek(0, os.SEEK_END) and not _ends_line(file):
             line = b"\n" + line
         file.write(line)
@@ -272,8 +273,8 @@ def verified(path: str | Path, expected: str) -> bytes:
 def _sweep(path: Path) -> None:
     for leftover in path.parent.glob(f".{path.name}.*.tmp"):
         with contextlib.suppress(OSError), leftover.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            leftover.unlink()
+            if lock_descriptor(file.fileno(), blocking=False):
+                leftover.unlink()
 
 
 def _fsync_folder(path: Path) -> None:

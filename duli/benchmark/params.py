@@ -24,15 +24,16 @@ class Benchmark(Section):
     """
 
     # of timing, for everything together; loading and starting processes come on top
-    seconds: Annotated[float, Field(gt=0, le=3600)]
+    seconds: Annotated[float, Field(gt=0, le=3600)] = 8.0
+    # examples a call
     batches: Annotated[
         tuple[Annotated[int, Field(ge=1, le=4096)], ...],
         Field(min_length=1),
         AfterValidator(_rising_from_one),
-    ]
+    ] = (1, 8, 64, 256)
     # the 99th percentile of a call has to stay within it where throughput is stated
     slo_ms: Annotated[float, Field(gt=0, le=60_000)]
     # between rounds, as a share of the median; over it the run says that it is noisy
-    max_spread: Annotated[float, Field(gt=0, le=1)]
+    max_spread: Annotated[float, Field(gt=0, le=1)] = 0.1
     # costs that differ by no more than this share count as equal: the smaller file ships
-    tie: Annotated[float, Field(ge=0, le=0.5)]
+    tie: Annotated[float, Field(ge=0, le=0.5)] = 0.05

@@ -34,6 +34,7 @@ def check() -> None:
             " every line"
         )
     print(f"params.yaml: all {len(sections.SECTIONS)} sections are valid")
+    print("what it leaves out has a default, and wants a +: dvc exp run -S +train.compile=true")
 
 
 def gates(*, measures: bool) -> None:

@@ -138,10 +138,10 @@ def _copied(name: str, place: Path) -> Any:
     params["release"]["name"], params["release"]["version"] = name, "0.1.0"
     params["report"]["market"] = moved(params["report"]["market"])
     params["prepare"]["limit"] = None  # somebody's quick try of the other line
-    data, transfer = params["data"], params["train"]["transfer"]
-    if data["local"]:
+    data, transfer = params["data"], params["train"].get("transfer", {})
+    if data.get("local"):
         data["local"] = moved(data["local"])
-    if transfer["init_from"] and not transfer["init_from"].startswith("models:/"):
+    if transfer.get("init_from") and not transfer["init_from"].startswith("models:/"):
         transfer["init_from"] = moved(transfer["init_from"])
     return params
 
@@ -179,7 +179,6 @@ def _of_own(name: str, place: Path, wanted: "Wanted") -> tuple[Any, "Found"]:
             **{key: _flow(value) for key, value in found.own.items()},
         },
     }
-    params["data"].ca.items.pop("own", None)  # a comment on what is written here now
     counts = [*per_class(found).values()]
     total = sum(counts)
     params["prepare"] |= {
@@ -196,11 +195,8 @@ def _of_own(name: str, place: Path, wanted: "Wanted") -> tuple[Any, "Found"]:
     }
     _choose(params["model"], _model(found))
     params["train"] |= _recipe(found, total)
-    if found.kind == "image":
-        params["train"]["augmentation"] |= {"rotate": 10.0, "scale": 0.1, "shift": 2.0}
-    else:
-        params["train"]["augmentation"] = _flow({})
-    params["evaluate"]["slices"]["min_examples"] = 30
+    params["train"]["augmentation"] = _flow(_augmentation(found))
+    params["evaluate"]["slices"] = _flow({"min_examples": 30})
     params["quantize"] |= {
         "variants": _flow(
             {"image": ["int8", "fp16"], "text": ["int8_dynamic"], "table": ["int8"]}[found.kind]
@@ -349,6 +345,10 @@ def _recipe(found: "Found", total: int) -> dict[str, Any]:
     }
 
 
+def _augmentation(found: "Found") -> dict[str, float]:
+    return {"rotate": 10.0, "scale": 0.1, "shift": 2.0} if found.kind == "image" else {}
+
+
 def _kept(found: "Found", folder: Path) -> dict[str, Any]:
     """Writes the examples, and says how they are pinned."""
     import pyarrow.parquet as pq
@@ -410,12 +410,12 @@ def _write(params: Any, path: Path) -> None:
     yaml.width = 140
     yaml.dump(params, text)
     lines = [line for line in text.getvalue().splitlines() if line]
-    if lines[0].startswith("#"):  # about the line it was copied from
+    while lines[0].startswith("#"):  # about the line it was copied from
         del lines[0]
     # A blank line before each section: ruamel hangs those of the original on values that may have
     # gone.
     knobs = "".join(
-        f"\n{line}\n" if re.match(r"\w", line) and index else f"{line}\n"
+        f"\n{line}\n" if re.match(r"(?!task:)\w", line) and index else f"{line}\n"
         for index, line in enumerate(lines)
     )
     files.write_text(

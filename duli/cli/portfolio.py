@@ -80,6 +80,7 @@ def portfolio() -> None:
     from duli.packaging.params import Release
     from duli.tracking.client.store import repository
 
+    Params("params.yaml")  # says what is wrong in a folder that is no line
     if lines.further():
         raise ParamsError(
             "a portfolio is one of all lines: run `duli portfolio` in the root of the repository"

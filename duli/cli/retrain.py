@@ -4,7 +4,6 @@ decision for `duli propose`.
 
 import contextlib
 import datetime
-import fcntl
 import json
 import os
 import sys
@@ -13,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
 
 from duli.base import files, rooms
 from duli.base.errors import EXIT_HELD, DataError, DuliError, GateError
@@ -483,13 +484,13 @@ def _alone() -> Iterator[None]:
     from duli.tracking.client.store import repository
 
     path = repository(os.environ, Path()) / ".dvc/tmp/duli-retrain.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("another `duli retrain` works here; waiting for it", file=sys.stderr, flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
+    lock = FileLock(path, fallback_to_soft=False)
+    try:
+        held = lock.acquire(blocking=False)
+    except Timeout:
+        print("another `duli retrain` works here; waiting for it", file=sys.stderr, flush=True)
+        held = lock.acquire()
+    with held:
         yield
 
 

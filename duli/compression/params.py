@@ -59,24 +59,24 @@ def _known(names: tuple[str, ...]) -> tuple[str, ...]:
 class Sparse(Section):
     """Magnitude pruning: the weights nearest to zero become zero."""
 
-    share: Share  # of all weights of convolutions and linear layers
-    epochs: Epochs  # of the fine-tune
-    learning_rate: Rate  # peak of the fine-tune
+    share: Share = 0.6  # of all weights of convolutions and linear layers
+    epochs: Epochs = 1  # of the fine-tune
+    learning_rate: Rate = 0.005  # peak of the fine-tune
 
 
 class Narrow(Section):
     """Structured pruning: the channels that matter least go, and the tensors shrink."""
 
-    share: Share  # of the channels of each layer but the last
-    epochs: Epochs  # of the fine-tune
-    learning_rate: Rate  # peak of the fine-tune
+    share: Share = 0.25  # of the channels of each layer but the last
+    epochs: Epochs = 1  # of the fine-tune
+    learning_rate: Rate = 0.005  # peak of the fine-tune
 
 
 class Aware(Section):
     """Quantization-aware fine-tune: the network learns with its int8 rounding."""
 
-    epochs: Epochs
-    learning_rate: Rate  # peak
+    epochs: Epochs = 1
+    learning_rate: Rate = 0.001  # peak
 
 
 class Distilled(Section):
@@ -93,14 +93,17 @@ class Quantize(Section):
 
     # FORMAT or NETWORK_FORMAT, beside fp32
     variants: Annotated[tuple[str, ...], AfterValidator(_once_each), AfterValidator(_known)]
-    calibration_rows: Annotated[int, Field(ge=16)]  # drawn from train
-    # the best on validation is taken
-    calibration: Annotated[tuple[Calibration, ...], Field(min_length=1), AfterValidator(_once_each)]
-    sparse: Sparse
-    narrow: Narrow
-    aware: Aware
+    calibration_rows: Annotated[int, Field(ge=16)] = 1024  # drawn from train
+    # of the activations' ranges; the one that keeps most answers on validation is taken
+    calibration: Annotated[
+        tuple[Calibration, ...], Field(min_length=1), AfterValidator(_once_each)
+    ] = ("minmax", "entropy", "percentile")
+    sparse: Sparse = Sparse()
+    narrow: Narrow = Narrow()
+    aware: Aware = Aware()
     distilled: Distilled
-    seed: Annotated[int, Field(ge=0, lt=2**32)]  # of the calibration rows and of all fine-tunes
+    # of the calibration rows and of all fine-tunes
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     # accuracy a variant may lose on validation, at the unfavourable end of the interval
     max_drop: Annotated[float, Field(ge=0, le=1)]
     max_class_drop: Annotated[float, Field(ge=0, le=1)]  # the same for the class that loses most

@@ -32,12 +32,12 @@ class Report(Section):
 
     market: Id  # folder of the market facts (*.csv), seen from this file
     as_of: date  # market facts are judged at this day, never at today's clock
-    stale_days: Annotated[int, Field(ge=1)]  # older facts are flagged
-    currency: Literal["USD", "CNY"]  # that the pages show; business.json stays in USD
+    stale_days: Annotated[int, Field(ge=1)] = 180  # older facts are flagged
+    currency: Literal["USD", "CNY"] = "USD"  # that the pages show; business.json stays in USD
     price_per_1000: Price  # USD for a thousand accepted answers
     licence: Price  # USD, once, for the model on the customer's own machines
     day_rate: Price  # USD for a day of services
-    mix: Mix
+    mix: Mix = Mix(subscription=0.6, one_time=0.2, services=0.2)
     # what happens to predictions that are not sure enough
     below_threshold: Literal["review", "abstain"]
     volume_per_month: Price  # predictions asked for, of the unit cost
@@ -45,11 +45,11 @@ class Report(Section):
     instances: Annotated[int, Field(ge=0, le=1_000_000)]  # machines that are always on
     # how full a machine is kept, so that peaks still fit
     utilisation: Annotated[float, Field(ge=0.001, le=1)]
-    horizon_months: Annotated[int, Field(ge=1, le=240)]  # of the cash flow, after the launch
-    discount_rate: Annotated[float, Field(ge=0, le=1)]  # a year, real
-    draws: Annotated[int, Field(ge=100, le=1_000_000)]  # of the Monte Carlo simulation
-    seed: Annotated[int, Field(ge=0)]
+    horizon_months: Annotated[int, Field(ge=1, le=240)] = 60  # of the cash flow, after the launch
+    discount_rate: Annotated[float, Field(ge=0, le=1)] = 0.15  # a year, without inflation
+    draws: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000  # of the Monte Carlo simulation
+    seed: Annotated[int, Field(ge=0)] = 0
     market_size: Id  # the published sizes to show, `<id>.<year>.by_<publisher>`
-    carbon: Id  # the row of the grid's carbon intensity, g per kWh
+    carbon: Id = "carbon.usa"  # the row of the grid's carbon intensity, g per kWh
     # the row of its price, per kWh; shown, never added: the rent of the machine contains it
-    electricity: Id
+    electricity: Id = "electricity.us_commercial"

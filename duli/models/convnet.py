@@ -19,8 +19,8 @@ SMALLEST = 4  # pixels a side: the convolution takes two, the pool halves the re
 class Settings(Common):
     """How wide; dropout stands before the last layer."""
 
-    filters: Width  # output channels of the convolution
-    hidden: Width  # outputs of the first linear layer
+    filters: Width = 32  # output channels of the convolution
+    hidden: Width = 128  # outputs of the first linear layer
 
 
 def build(

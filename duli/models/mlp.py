@@ -14,7 +14,7 @@ class Settings(Common):
     """How wide and how deep; dropout follows each hidden layer."""
 
     # outputs of the hidden layers; none makes it multinomial logistic regression
-    widths: tuple[Width, ...]
+    widths: tuple[Width, ...] = (10, 50)
 
 
 def build(

@@ -85,7 +85,7 @@ class Release(Section):
     not_intended: Lines  # what it must not be used for
     limits: Lines  # what is known to go wrong
     example: Line | None = None  # a text for the page to try, where the data are texts
-    sign: bool  # the folder of the release, with the publisher's key
+    sign: bool = False  # the folder of the release, with the publisher's key
 
     @property
     def package(self) -> str:

@@ -13,15 +13,16 @@ class Drift(Section):
     """What is stated of the judgement of a window, and how many windows decide."""
 
     # share of windows without any drift that may fire, over all tests of a window
-    false_alarms: Annotated[float, Field(ge=0.001, le=0.2)]
-    windows: Annotated[int, Field(ge=1, le=100)]  # the newest ones, that are looked at
-    needed: Annotated[int, Field(ge=1)]  # of them have to fire before drift retrains
-    min_examples: Annotated[int, Field(ge=50)]  # a smaller window is not judged, and does not fire
+    false_alarms: Annotated[float, Field(ge=0.001, le=0.2)] = 0.02
+    windows: Annotated[int, Field(ge=1, le=100)] = 3  # the newest ones, that are looked at
+    needed: Annotated[int, Field(ge=1)] = 2  # of them have to fire before drift retrains
+    # a smaller window is not judged, and does not fire
+    min_examples: Annotated[int, Field(ge=50)] = 200
     # at most this many examples of the validation split stand for the training data
-    reference: Annotated[int, Field(ge=100, le=50_000)]
+    reference: Annotated[int, Field(ge=100, le=50_000)] = 5000
     # of it, that the thresholds are calibrated with
-    resamples: Annotated[int, Field(ge=100, le=20_000)]
-    seed: Annotated[int, Field(ge=0)]
+    resamples: Annotated[int, Field(ge=100, le=20_000)] = 1000
+    seed: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _can_be(self) -> "Drift":

@@ -14,8 +14,9 @@ class Promotion(Section):
 
     # that may be lost against the champion, at the unfavourable end of the 95 % interval
     not_worse_by: Accuracy
-    # that has to be won at that end, beyond seed noise; None: it need not be better
-    better_by: Accuracy | None
+    # that has to be won at that end, beyond seed noise; 0: any certain gain, None: no gain
+    better_by: Accuracy | None = None
     # standard deviation of the accuracy over trainings that differ in their seed alone
     seed_noise: Accuracy
-    require_signature: bool  # else an unsigned release may become champion, and is called unsigned
+    # else an unsigned release may become champion, and is called unsigned
+    require_signature: bool = False

@@ -37,5 +37,6 @@ class Validate(Section):
     max_quarantined_share: Share  # of all examples read
     # of each class within each split, where the task has classes
     class_share: Range | None = None
-    statistics: dict[str, Range]  # by column of the prepared examples: the mean of each split
+    # by column of the prepared examples: the mean of each split
+    statistics: dict[str, Range] = Field(default_factory=dict)
     shift: Shift = Shift()

@@ -205,17 +205,15 @@ def test_an_empty_folder_gets_one_line_with_the_fix(tmp_path: Path, command: str
 
 
 def test_plan_says_what_training_costs_for_the_dataset_not_yet_prepared(tmp_path: Path) -> None:
-    params = (ROOT / "params.yaml").read_text().replace("precision: auto", "precision: float32")
+    params = (ROOT / "params.yaml").read_text().replace("name: fastconv", "name: mlp")
     (tmp_path / "params.yaml").write_text(
-        params.replace("name: fastconv", "name: mlp").replace(
-            "micro_batch: null", "micro_batch: 32"
-        )
+        params.replace("\ntrain:", "\ntrain:\n  precision: float32\n  micro_batch: 32")
     )
     shown = duli(tmp_path, "plan")
     assert shown.returncode == 0
     lines = [" ".join(line.split()) for line in shown.stdout.splitlines()]
     assert (
-        "mlp: image of channels 1, height 28, width 28 -> 10 classes (dataset mnist, not prepared"
+        "mlp: image of channels 1, height 28, width 28 -> 10 outputs (dataset mnist, not prepared"
         " yet)" in lines
     )
     assert "parameters 8,910" in lines
@@ -248,7 +246,7 @@ def test_plan_goes_by_the_prepared_examples_and_says_where_no_gpu_is_large_enoug
     (tmp_path / "data/prepared/stats.json").write_text(json.dumps(stats))
     shown = duli(tmp_path, "plan", "--gpu-memory", "0.01").stdout
     assert (
-        "fastconv: image of channels 3, height 32, width 32 -> 2 classes (data/prepared/stats.json)"
+        "fastconv: image of channels 3, height 32, width 32 -> 2 outputs (data/prepared/stats.json)"
         in shown
     )
     assert "6,144.00 MB      2,000,000, kept as bytes" in shown

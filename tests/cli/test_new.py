@@ -20,6 +20,7 @@ from duli.base import files, machine, rooms
 from duli.base.params import Params
 from duli.cli import new
 from duli.cli.convert import converted
+from duli.cli.lines import LINKS
 from duli.datasets.shared.dataset import dataset
 from duli.gates.gates import Gates
 from duli.intake.found import Wanted
@@ -45,7 +46,7 @@ def made(repo: Path, *arguments: str) -> tuple[dict[str, Any], list[dict[str, An
     folder = repo / "pipelines/line"
     params = YAML(typ="safe").load((folder / "params.yaml").read_text())
     sections.check(folder / "params.yaml")
-    own = params["data"]["own"]
+    own = params["data"].get("own")
     assert own is None or (own["bytes"], own["sha256"]) == (
         (folder / "own/examples.parquet").stat().st_size,
         files.sha256(folder / "own/examples.parquet"),
@@ -127,15 +128,13 @@ def test_a_line_of_another_keeps_its_recipe_and_reads_the_same_files_from_its_ow
 ) -> None:
     source = repo / "pipelines/fashion/params.yaml"
     source.write_text(
-        source.read_text().replace("init_from: null", "init_from: models/start.safetensors")
+        source.read_text().replace(
+            "\ntrain:", "\ntrain:\n  transfer: {init_from: models/start.safetensors}"
+        )
     )
     params, _, said = made(repo, "--from", "fashion")
     before = YAML(typ="safe").load(source.read_text())
-    assert (params["root"], params["release"]["name"], params["release"]["version"]) == (
-        "../..",
-        "line",
-        "0.1.0",
-    )
+    assert (params["release"]["name"], params["release"]["version"]) == ("line", "0.1.0")
     folder = repo / "pipelines/line"
     for read in (
         lambda one: one["report"]["market"],
@@ -156,7 +155,7 @@ def test_a_line_of_another_keeps_its_recipe_and_reads_the_same_files_from_its_ow
         "data/accepted",
         "data/accepted/README.md",
     }
-    assert tree(folder) == {*ours, ".dvc", ".dvc/config", ".dvc/.gitignore", ".dvcignore"}
+    assert tree(folder) == {*ours, *LINKS, ".dvc", ".dvc/config", ".dvc/.gitignore", ".dvcignore"}
 
 
 def test_a_line_is_a_dvc_project_with_the_cache_and_the_remotes_of_the_repository(
@@ -239,11 +238,11 @@ def test_params_of_own_data_name_one_network_keep_their_comments_and_are_as_easy
         and line.endswith(" # of each class within each split")
         for line in lines
     )
-    assert any(line.startswith("  early_stopping: null # evaluations in a row") for line in lines)
+    assert any(line.startswith("  clip_norm: null # longer gradients") for line in lines)
     sections_of = [
         index
         for index, line in enumerate(lines)
-        if line[:1].isalpha() and not line.startswith("root")
+        if line[:1].isalpha() and not line.startswith(("kind", "task"))
     ]
     assert all(lines[index - 1] == "" and lines[index - 2] for index in sections_of)
     assert shown.count("\n\n") == len(sections_of) == len(sections.SECTIONS)

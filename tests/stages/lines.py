@@ -39,7 +39,7 @@ def make_line(folder: Path, mnist: Path, **knobs: Any) -> Path:
         *parents, last = name.split("__")
         place = params[section]
         for parent in parents:
-            place = place[parent]
+            place = place.setdefault(parent, {})
         place[last] = value
     text = io.StringIO()
     yaml.dump(params, text)

@@ -31,8 +31,10 @@ def stages(folder: Path, *arguments: str, **environment: str) -> subprocess.Comp
 @pytest.fixture
 def line(tmp_path: Path, mnist_folder: Path) -> Path:
     """A release line with nothing made yet, whose data lies in a local folder."""
-    params = (ROOT / "params.yaml").read_text().replace("local: null", f"local: {mnist_folder}")
-    (tmp_path / "params.yaml").write_text(params)
+    params = (ROOT / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(
+        params.replace("dataset: mnist", f"dataset: mnist\n  local: {mnist_folder}")
+    )
     return tmp_path
 
 

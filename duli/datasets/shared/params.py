@@ -76,5 +76,5 @@ class Data(Section):
 
     dataset: DatasetName
     # a folder that holds the files already; None: ask the public sources
-    local: Annotated[str, Field(min_length=1)] | None
-    own: Own | None  # of data of one's own
+    local: Annotated[str, Field(min_length=1)] | None = None
+    own: Own | None = None  # of data of one's own

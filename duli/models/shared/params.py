@@ -35,7 +35,7 @@ class ModelChoice(Section):
 
     In params.yaml the settings stand under the architecture's name, so that `model.name` alone
     changes the choice. The settings of every architecture that is listed are checked by its own
-    `Settings` (which needs no torch); the chosen one has to be listed.
+    `Settings` (which needs no torch); the chosen one has its defaults where it is not listed.
     """
 
     name: ModelName
@@ -46,10 +46,10 @@ class ModelChoice(Section):
     def _check_all_and_choose(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
+        if values.get("name") in architectures():
+            values = {values["name"]: {}, **values}
         expected: dict[str, Any] = {
-            name: (_settings(name), ...)
-            for name in architectures()
-            if name in (*values, values.get("name"))
+            name: (_settings(name), ...) for name in architectures() if name in values
         }
         # Through JSON, as params.py does it: a list is then taken for a tuple. pydantic hands on
         # the place of each mistake.

@@ -22,9 +22,9 @@ class Prepare(Section):
     # of the published training examples, chosen by a hash of the content
     validation_share: Annotated[float, Field(gt=0, lt=0.5)]
     # of examples published in no split, chosen the same way
-    test_share: Annotated[float, Field(gt=0, lt=0.5)] | None
+    test_share: Annotated[float, Field(gt=0, lt=0.5)] | None = None
     # examples in memory at a time; a row group of the Parquet files
-    batch_rows: Annotated[int, Field(ge=256, le=65_536)]
+    batch_rows: Annotated[int, Field(ge=256, le=65_536)] = 4096
     # at most this many examples of each published split, for quick tries
-    limit: Annotated[int, Field(ge=10)] | None
-    tokens: Tokens | None  # of texts
+    limit: Annotated[int, Field(ge=10)] | None = None
+    tokens: Tokens | None = None  # of texts

@@ -3,15 +3,15 @@ quiet and at home.
 """
 
 import contextlib
-import fcntl
 import os
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from filelock import FileLock, Timeout
 
 from duli.base.errors import DuliError, ParamsError
 from duli.tracking.client import sqlite
@@ -140,28 +140,21 @@ class Store:
         Raises `DuliError` where the lock cannot be written or another process does not give it
         back.
         """
+        lock = FileLock(self.lock, PATIENCE_LOCKED, fallback_to_soft=False)
         try:
-            self.lock.parent.mkdir(parents=True, exist_ok=True)
-            file = self.lock.open("a")
+            held = lock.acquire()
+        except Timeout:
+            raise DuliError(
+                f"another process has held {self.lock} for {PATIENCE_LOCKED:.0f} s; "
+                "wait for that one or end it (`fuser` names it)"
+            ) from None
         except OSError as error:
             folder = self.lock.parent
             raise DuliError(
                 f"{self.lock} cannot be written ({error.strerror}); make {folder} a folder that you"
                 " can write to"
             ) from None
-        with file:
-            end = time.monotonic() + PATIENCE_LOCKED
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > end:
-                        raise DuliError(
-                            f"another process has held {self.lock} for {PATIENCE_LOCKED:.0f} s; "
-                            "wait for that one or end it (`fuser` names it)"
-                        ) from None
-                time.sleep(0.02)
+        with held:
             yield
 
     def _create(self, database: Path) -> None:
