@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PREPARED = Path("data/prepared")
 SPLITS = ("train", "validation", "test")
-MOST_VALUES = 5_000_000  # of classes or features, in memory at once
+MOST_VALUES = 5_000_000  # of labels or features, in memory at once
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def main() -> None:
         "expectations": len(outcomes),
         "failed": len(failed),
         "outcomes": [vars(outcome) for outcome in outcomes],
-        # Of these classes nothing is learned, or nothing known.
+        # Of these nothing is learned, or nothing known.
         "absent": absent,
         # Of which data this is true.
         "digests": {split: facts["digest"] for split, facts in stats["splits"].items()},
@@ -59,7 +59,7 @@ def main() -> None:
             success=not failed,
             expectations=facts["outcomes"],
             splits=stats["splits"],
-            classes=stats.get("classes", []),
+            counts=targets.shown(stats["splits"]),
             quarantined=stats["quarantined"],
             near_duplicates=stats.get("near_duplicates", {}),
             absent=absent,

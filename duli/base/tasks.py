@@ -26,6 +26,14 @@ class Score(NamedTuple):
     form: Literal["share", "number"]  # a share is shown in percent
 
 
+class Counts(NamedTuple):
+    """A table of the validation page: examples by something and by split."""
+
+    title: str
+    head: str
+    rows: list[tuple[str, list[int]]]  # name, examples of each split
+
+
 class Targets(Protocol):
     """What is to be learned of each example (`duli/tasks/NAME/targets/targets.py`)."""
 
@@ -46,6 +54,9 @@ class Targets(Protocol):
     # columns whose means have to be alike in all splits
     def columns(self, labels: "NDArray[np.float64]") -> "dict[str, NDArray[np.float64]]": ...
     def absent(self, splits: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]: ...
+
+    # for the validation page, from what stats.json says of the splits
+    def shown(self, splits: Mapping[str, Mapping[str, Any]]) -> "Counts | None": ...
 
     # `gxe` is great_expectations.expectations, `bounds` the section `validate`
     def expectations(self, gxe: Any) -> list[Any]: ...

@@ -28,7 +28,7 @@ def converted(place: Path, wanted: Wanted, task: str) -> Found:
             f"{place} is read as {reader.TAKES}, of which --{more[0]} says nothing; leave it out"
         )
     read: Read = reader.read(source)
-    statistics = rooms.kind(kind, "reading.examples").STATISTICS.names
+    statistics = rooms.kind(kind, "reading.examples").Kind.statistics.names
     reserved = {*clean.RESERVED, *statistics, *labels.RESERVED}
     known = source.sheet.known(read.columns, reserved, labels.MANY) if source.sheet else Known()
     examples = _examples(read, known)

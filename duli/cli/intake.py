@@ -93,15 +93,10 @@ def accept(
     from duli.base import rooms
 
     # What `prepare` works out for itself.
-    finished = {
-        "split",
-        "sha256",
-        *(
-            name
-            for kind in rooms.names("kinds")
-            for name in rooms.kind(kind, "reading.examples").Kind.statistics.names
-        ),
-    }
+    finished = {"split", "sha256"}
+    if windows:
+        kind = files.read_json(PREPARED / "stats.json")["kind"]
+        finished |= {*rooms.kind(kind, "reading.examples").Kind.statistics.names}
 
     def write(folder: Path, name: str, table: "pa.Table") -> None:
         buffer = pa.BufferOutputStream()
@@ -220,13 +215,13 @@ def _read(path: Path, rules: "Rules") -> "Iterator[pa.RecordBatch]":
             try:
                 content = batch["content"].cast(pa.binary())
                 label = (
-                    batch["label"].cast(pa.int16())
+                    batch["label"].cast(rules.targets.type)
                     if "label" in there
-                    else pa.array([0] * n, pa.int16())
+                    else pa.array([0] * n, rules.targets.type)
                 )
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
                 raise DataError(
-                    "its columns have other types than bytes and a class's index"
+                    f"its columns have other types than bytes and {rules.targets.type} labels"
                     f" ({str(error).splitlines()[0]})"
                 ) from None
             columns = {

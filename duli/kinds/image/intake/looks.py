@@ -13,6 +13,8 @@ Images = NDArray[np.uint8]
 
 # What prepare and a server call statistics of pixels, and evaluate's slices and people otherwise.
 NAMES = {"mean": "brightness", "std": "contrast"}
+SAME = frozenset({"height", "width"})  # columns that are the same for all
+COUNTED = frozenset({"mean", "std", "min", "max"})  # what a server counts of them
 
 
 def seen(images: Images) -> dict[str, NDArray[np.float64]]:

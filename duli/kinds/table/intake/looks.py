@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 NAMES: dict[str, str] = {}  # columns that people call otherwise
+SAME: frozenset[str] = frozenset()  # columns that are the same for all
+COUNTED: frozenset[str] = frozenset()  # what a server counts of them
 
 
 def seen(rows: NDArray[Any]) -> dict[str, NDArray[np.float64]]:

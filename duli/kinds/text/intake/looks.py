@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from duli.kinds.text.reading.tokenizer import UNKNOWN
 
 NAMES: dict[str, str] = {}  # columns that people call otherwise
+SAME: frozenset[str] = frozenset()  # columns that are the same for all
+COUNTED: frozenset[str] = frozenset()  # what a server counts of them
 
 
 def seen(tokens: NDArray[Any]) -> dict[str, NDArray[np.float64]]:

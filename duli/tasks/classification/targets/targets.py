@@ -7,6 +7,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from duli.base.tasks import Counts
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -80,6 +82,12 @@ class Targets:
                 ]
             )
         }
+
+    def shown(self, splits: Mapping[str, Mapping[str, Any]]) -> Counts:
+        """Examples of each class, by split."""
+        columns = zip(*(facts["per_class"] for facts in splits.values()), strict=True)
+        rows = [(name, list(counts)) for name, counts in zip(self.classes, columns, strict=True)]
+        return Counts("Examples of each class", "Class", rows)
 
     def expectations(self, gxe: Any) -> list[Any]:
         """What Great Expectations asks of the column `label` over all splits."""
