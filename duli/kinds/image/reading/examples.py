@@ -50,7 +50,8 @@ class Kind:
     @classmethod
     def of(cls, dataset: Any, tokens: object) -> "Kind":
         """That of a data set, which says its SHAPE, and what its PICTURES have in common."""
-        return cls(*dataset.SHAPE, pictures=getattr(dataset, "PICTURES", None))
+        channels, height, width = dataset.SHAPE
+        return cls(channels, height, width, getattr(dataset, "PICTURES", None))
 
     @property
     def input(self) -> dict[str, int]:
