@@ -21,8 +21,7 @@ DESCRIPTION = "dataset.json"
 
 def main() -> None:
     data = Params("params.yaml").section("data", Data)
-    own = data.own.model_dump(mode="json") if data.own else None
-    dataset = dataset_of(data.dataset, own)
+    dataset = dataset_of(data.dataset, data.own)
 
     if data.local and Path(data.local).resolve().is_relative_to(RAW.resolve()):
         raise ParamsError(
@@ -68,7 +67,7 @@ def main() -> None:
             # it.
             "terms": getattr(dataset, "TERMS", None),
             "sources": [str(source) for source in getattr(dataset, "PUBLIC_SOURCES", ())],
-            "own": own,
+            "own": data.own,
             "files": {
                 name: {"bytes": size, "sha256": digest}
                 for name, (size, digest) in dataset.FILES.items()

@@ -121,7 +121,6 @@ def main() -> None:
             "columns": columns.names,
             **kind.named,
             **({"sensitive": list(sensitive)} if sensitive else {}),
-            **({"pictures": dataset.PICTURES} if hasattr(dataset, "PICTURES") else {}),
             "splits": {split: splits[split].facts() for split in SPLITS},
             "quarantined": reasons,
             # Kept, in one split with the others of their kind.

@@ -11,7 +11,7 @@ from duli.base.params import Params, Section
 from duli.benchmark import measures as of_benchmark
 from duli.benchmark.params import Benchmark
 from duli.compression.params import Quantize
-from duli.datasets.shared.params import Data
+from duli.datasets.shared.params import Data, Own
 from duli.economics import measures as of_report
 from duli.economics.params import Report
 from duli.gates.gates import Catalogue, Gates, unknown
@@ -81,12 +81,7 @@ def check(path: Path) -> None:
     """
     params = Params(path)
     params.check(types(params), {"kind": rooms.names("kinds"), "task": rooms.names("tasks")})
-    own = params.section("data", Data).own
-    if own and own.kind != params.values["kind"]:
-        raise ParamsError(
-            f"{path}: kind = '{params.values['kind']}', but data.own.kind = '{own.kind}'; write"
-            f" kind: {own.kind}"
-        )
+    _data(path, params, params.section("data", Data), params.section("prepare", Prepare))
     params.section("quantize.distilled.model", ModelChoice)
     name = params.section("model", ModelChoice).name
     if name not in params.values["model"]:
@@ -103,6 +98,24 @@ def check(path: Path) -> None:
             for name, why in lacking.items()
         ]
         raise ParamsError("\n".join(mistakes))
+
+
+def _data(path: Path, params: Params, data: Data, prepare: Prepare) -> None:
+    """Checks what params say of the data's kind and of the task's targets."""
+    kind, task = params.values["kind"], params.values["task"]
+    of_kind = rooms.kind(kind, "reading.params")
+    if data.own is not None:
+        if data.own.get("kind", kind) != kind:
+            raise ParamsError(
+                f"{path}: kind = '{kind}', but data.own.kind = '{data.own['kind']}'; write kind:"
+                f" {data.own['kind']}"
+            )
+        of_task = rooms.task(task, "targets.params")
+        params.section("data.own", type("Own", (Own, of_kind.Own, of_task.Own), {}))
+    if prepare.tokens is not None:
+        if of_kind.Tokens is None:
+            raise ParamsError(f"{path}: prepare.tokens: the kind '{kind}' has none; write null")
+        params.section("prepare.tokens", of_kind.Tokens)
 
 
 def _recipe(path: Path, params: Params, recipe: Training) -> None:

@@ -141,8 +141,8 @@ class Clone:
             ]
 
 
-def make_clone(folder: Path, mnist: Path) -> Clone:
-    clone = Clone(folder)
+def copy_repository(folder: Path) -> None:
+    """Copies what git knows, or would take, without what was built."""
     names = subprocess.run(
         ["git", "ls-files", "-coz", "--exclude-standard"],
         cwd=ROOT,
@@ -154,11 +154,20 @@ def make_clone(folder: Path, mnist: Path) -> Clone:
         if (ROOT / name).is_file() and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
-    make_line(folder, mnist)
+
+
+def commit(clone: Clone) -> Clone:
+    """The clone, with all of it in a commit."""
     clone.run("git", "init", "-q")
     clone.run("git", "add", "-A")
     clone.run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "clone")
     return clone
+
+
+def make_clone(folder: Path, mnist: Path) -> Clone:
+    copy_repository(folder)
+    make_line(folder, mnist)
+    return commit(Clone(folder))
 
 
 @pytest.fixture(scope="module")

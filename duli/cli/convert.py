@@ -31,7 +31,7 @@ def converted(place: Path, wanted: Wanted, task: str) -> Found:
     statistics = rooms.kind(kind, "reading.examples").Kind.statistics.names
     reserved = {*clean.RESERVED, *statistics, *labels.RESERVED}
     known = source.sheet.known(read.columns, reserved, labels.MANY) if source.sheet else Known()
-    examples = _examples(read, known)
+    examples = _examples(read, known, labels.TYPE)
     notes = [*read.notes, *known.notes]
     return Found(
         kind,
@@ -53,8 +53,8 @@ def _taker(source: Source) -> tuple[str, ModuleType]:
     raise DataError(f"{source.place} is nothing that can be read; give one of these: {known}")
 
 
-def _examples(read: Read, known: Known) -> pa.Table:
-    fields = own.schema(known.types)
+def _examples(read: Read, known: Known, label: pa.DataType) -> pa.Table:
+    fields = own.schema(known.types, label)
     columns = (read.ids, read.splits, read.labels.values, read.contents)
     arrays = [pa.array(one, field.type) for one, field in zip(columns, fields, strict=False)]
     return pa.table([*arrays, *known.values], schema=fields)

@@ -171,12 +171,9 @@ def _of_own(name: str, place: Path, wanted: "Wanted") -> tuple[Any, "Found"]:
             "title": title,
             "licence": "not stated",
             "kind": found.kind,
-            "classes": None,
-            "shape": None,
-            "features": None,
+            **{key: _flow(value) for key, value in found.own.items()},
             "columns": _flow(dict(found.columns)),
             "sensitive": _flow(found.sensitive),
-            **{key: _flow(value) for key, value in found.own.items()},
         },
     }
     counts = [*per_class(found).values()]

@@ -35,7 +35,9 @@ def plan(gpu_memory: float) -> None:
     from duli.training import distributed, feed, layers, optim
     from duli.training import plan as planning
     from duli.training.params import Training
+    from stages import sections
 
+    sections.check(Path("params.yaml"))
     params = Params("params.yaml")
     choice, train = params.section("model", ModelChoice), params.section("train", Training)
     data = _data(params)
@@ -173,7 +175,7 @@ def _data(params: "Params") -> _Data:
         n = sum(stats["splits"][split]["examples"] for split in ("train", "validation"))
         kind = kinds.kind(stats["kind"], stats["input"])
         return _Data(kind, learning(stats).outputs, n, str(STATS))
-    declared = dataset(name, data.own.model_dump(mode="json") if data.own else None)
+    declared = dataset(name, data.own)
     kind = kinds.of(declared, params.section("prepare", Prepare).tokens)
     facts = rooms.task(task, "targets.targets").Targets.of(declared).facts
     return _Data(kind, learning(facts).outputs, None, f"dataset {name}, not prepared yet")

@@ -7,15 +7,6 @@ from pydantic import Field
 from duli.base.params import Section
 
 
-class Tokens(Section):
-    """How texts become tokens."""
-
-    # different tokens at most, learned from the train split
-    vocabulary: Annotated[int, Field(ge=100, le=200_000)]
-    # tokens of an example that are read; the rest is cut off
-    length: Annotated[int, Field(ge=8, le=4096)]
-
-
 class Prepare(Section):
     """How the published examples are carved and read."""
 
@@ -27,4 +18,4 @@ class Prepare(Section):
     batch_rows: Annotated[int, Field(ge=256, le=65_536)] = 4096
     # at most this many examples of each published split, for quick tries
     limit: Annotated[int, Field(ge=10)] | None = None
-    tokens: Tokens | None = None  # of texts
+    tokens: dict[str, int] | None = None  # of a kind that has some, checked by it

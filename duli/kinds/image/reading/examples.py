@@ -2,6 +2,7 @@
 array.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,10 @@ class Kind:
     statistics = STATISTICS
     compared = ("mean", "std")
 
-    def __init__(self, channels: int, height: int, width: int) -> None:
+    def __init__(
+        self, channels: int, height: int, width: int, pictures: Mapping[str, Any] | None = None
+    ) -> None:
+        self.pictures = pictures
         self.shape = (channels, height, width)
         self.size = channels * height * width  # bytes of one example
         # Of all pixels added; integers, so that nothing depends on how the rows were batched.
@@ -45,8 +49,9 @@ class Kind:
 
     @classmethod
     def of(cls, dataset: Any, tokens: object) -> "Kind":
-        """That of a data set, which says its SHAPE."""
-        return cls(*dataset.SHAPE)
+        """That of a data set, which says its SHAPE, and what its PICTURES have in common."""
+        channels, height, width = dataset.SHAPE
+        return cls(channels, height, width, getattr(dataset, "PICTURES", None))
 
     @property
     def input(self) -> dict[str, int]:
@@ -55,8 +60,8 @@ class Kind:
 
     @property
     def named(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
+        """What the images have in common."""
+        return {"pictures": self.pictures} if self.pictures else {}
 
     def readable(self, contents: list[bytes | None]) -> NDArray[np.bool_]:
         """Which contents are such pictures."""

@@ -3,7 +3,8 @@ tokens.
 """
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +13,6 @@ from numpy.typing import NDArray
 from duli.base.bounds import Bounds
 from duli.base.errors import DataError, ParamsError
 from duli.kinds.text.reading import tokenizer as tokens
-
-if TYPE_CHECKING:
-    from duli.preparation.cleaning.params import Tokens
 
 STATISTICS = pa.schema([pa.field("characters", pa.int32(), nullable=False)])
 # Soft hyphens, spaces without width, joiners, marks of direction and variation, of byte order.
@@ -40,7 +38,7 @@ class Kind:
         self._texts: list[str] = []
 
     @classmethod
-    def of(cls, dataset: Any, tokens: "Tokens | None") -> "Kind":
+    def of(cls, dataset: Any, tokens: Mapping[str, int] | None) -> "Kind":
         """That of a data set of texts; raises `ParamsError` where params do not say what becomes of
         these.
         """
@@ -49,7 +47,7 @@ class Kind:
                 f"params.yaml: prepare.tokens is null, but {dataset.TITLE} is made of texts; write"
                 " {vocabulary: 4000, length: 128}, say"
             )
-        return cls(tokens.length, tokens.vocabulary)
+        return cls(tokens["length"], tokens["vocabulary"])
 
     @property
     def input(self) -> dict[str, int]:

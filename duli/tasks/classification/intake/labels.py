@@ -15,7 +15,9 @@ from duli.base.errors import DataError
 from duli.intake.found import shown
 from duli.serving import columns as cells
 from duli.tasks.classification.judging.slices import MANY as MANY  # noqa: PLC0414
+from duli.tasks.classification.targets.targets import Targets
 
+TYPE = Targets.type  # of the column `label`
 RESERVED = frozenset({"class"})  # names of columns: a slice of every line
 FEWEST = 20  # different examples of a class: with fewer, hardly one of it is left to judge by
 FEWEST_IN_ALL = 100
