@@ -51,7 +51,7 @@ CHECKS_PARAMS = sorted(
     }
     | {
         str(one.relative_to(ROOT))
-        for folder in ("models", "datasets")
+        for folder in ("models", "datasets", "models/shared")
         for one in (ROOT / "duli" / folder).glob("*.py")
     }
 )

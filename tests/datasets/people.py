@@ -15,6 +15,7 @@ from tests.evaluation.bars import bars
 
 TITLE = "Bars drawn by people"
 LICENCE = "CC0"
+KIND = "image"
 CLASSES = ("lying", "upright", "none")
 SHAPE = (1, 12, 12)
 COLUMNS = pa.schema(

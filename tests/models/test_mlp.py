@@ -11,7 +11,7 @@ from torch import nn
 from duli.models import mlp
 from duli.models.mlp import Settings
 
-SIZES = {"channels": 3, "height": 5, "width": 7, "classes": 4}
+SIZES = {"channels": 3, "height": 5, "width": 7, "outputs": 4}
 
 
 def kinds(settings: Settings) -> list[str]:

@@ -37,7 +37,7 @@ def description() -> dict[str, Any]:
     return {
         "architecture": {"name": "fastconv", "settings": SETTINGS},
         "input": {"channels": 1, "height": 20, "width": 20},
-        "classes": ["a", "b", "c"],
+        "outputs": 3,
     }
 
 
@@ -71,7 +71,7 @@ def test_weights_that_do_not_belong_are_refused(
 @pytest.mark.parametrize(
     "change",
     [
-        {"classes": ["a", "b"]},
+        {"outputs": 2},
         {"input": {"channels": 1, "height": 6, "width": 6}},
         {"input": {"channels": 1}},
         {"architecture": {"name": "nothing_of_ours", "settings": SETTINGS}},

@@ -19,7 +19,7 @@ def meta(architecture: Any, settings: Any, **sizes: int) -> nn.Module:
     """A network without content: shapes alone, at once."""
     with torch.device("meta"):
         return architecture.build(
-            settings, **{"channels": 3, "height": 224, "width": 224, "classes": 1000, **sizes}
+            settings, **{"channels": 3, "height": 224, "width": 224, "outputs": 1000, **sizes}
         )
 
 
