@@ -16,6 +16,7 @@ from tests.evaluation.bars import bars
 TITLE = "Bars drawn by people"
 LICENCE = "CC0"
 CLASSES = ("lying", "upright", "none")
+KIND = "image"
 SHAPE = (1, 12, 12)
 COLUMNS = pa.schema(
     [("age", pa.float32()), ("sex", pa.string()), ("site", pa.string()), ("note", pa.string())]
