@@ -1,26 +1,27 @@
 """All sections of params.yaml by name, so that they and the gates can be checked at once before the
-first stage runs.
+first stage runs; and every number that a gate may name.
 """
 
+from itertools import product
 from pathlib import Path
 
 from duli.base import rooms
 from duli.base.errors import ParamsError
 from duli.base.params import Params, Section
+from duli.benchmark import measures as of_benchmark
 from duli.benchmark.params import Benchmark
 from duli.compression.params import Quantize
 from duli.datasets.shared.params import Data, Own
+from duli.economics import measures as of_report
 from duli.economics.params import Report
-from duli.gates.gates import Gates, unknown
+from duli.gates.gates import Catalogue, Gates, unknown
 from duli.models.shared.params import ModelChoice
 from duli.packaging.params import Release
 from duli.preparation.cleaning.params import Prepare
 from duli.retraining.params import Retrain
-from duli.tasks.classification.judging.params import Evaluate
 from duli.tracking.params import Promotion
 from duli.training.params import Training
 from duli.validation.params import Validate
-from stages.measures import catalogue
 
 SECTIONS: dict[str, type[Section]] = {
     "data": Data,
@@ -28,7 +29,6 @@ SECTIONS: dict[str, type[Section]] = {
     "validate": Validate,
     "model": ModelChoice,
     "train": Training,
-    "evaluate": Evaluate,
     "quantize": Quantize,
     "benchmark": Benchmark,
     "release": Release,
@@ -39,13 +39,48 @@ SECTIONS: dict[str, type[Section]] = {
 }
 
 
+def types(params: Params) -> dict[str, type[Section]]:
+    """All sections, with that of the line's task where it has one."""
+    task = params.values.get("task")
+    if task not in rooms.names("tasks"):
+        return SECTIONS
+    evaluate: type[Section] = rooms.task(task, "measures").SETTINGS
+    return {**SECTIONS, "evaluate": evaluate}
+
+
+def catalogue(params: Params) -> Catalogue:
+    """The names of all numbers that a gate may name: a misspelt gate is found before anything
+    trains. tests/test_line.py compares them with the reports of a real line.
+    """
+    quantize = params.section("quantize", Quantize)
+    task = rooms.task(params.values["task"], "measures")
+    ways = rooms.kind(params.values["kind"], "ways").NAMES
+    variants = ("fp32", *quantize.variants)
+    rows = [
+        (("validation",), ("success", "expectations", "failed")),
+        (("train",), ("parameters", "epochs", "steps", "train_loss", "validation_loss")),
+        (
+            ("quantization",),
+            ("variants",),
+            variants,
+            ("bytes", "within_bounds", "saturating_pairs"),
+        ),
+        *task.rows(params.section("evaluate", task.SETTINGS), quantize, ways),
+        *of_benchmark.rows(variants),
+        (("manifest",), ("signed",)),
+        (("manifest",), ("wheel",), ("bytes",)),
+        *of_report.rows(),
+    ]
+    return Catalogue(".".join(parts) for row in rows for parts in product(*row))
+
+
 def check(path: Path) -> None:
     """Validates every section of a params.yaml, and that each gate names a measure there will be.
 
     Raises `ParamsError` that lists all mistakes.
     """
     params = Params(path)
-    params.check(SECTIONS, {"kind": rooms.names("kinds"), "task": rooms.names("tasks")})
+    params.check(types(params), {"kind": rooms.names("kinds"), "task": rooms.names("tasks")})
     _data(path, params, params.section("data", Data), params.section("prepare", Prepare))
     params.section("quantize.distilled.model", ModelChoice)
     name = params.section("model", ModelChoice).name

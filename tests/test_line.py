@@ -26,7 +26,7 @@ from duli.cli.lines import LINKS
 from duli.gates import gates
 from duli.tracking.client.store import Store
 from stages.__main__ import STAGES
-from stages.measures import catalogue
+from stages.sections import catalogue
 from tests.closure import ROOT, path, reachable
 from tests.shared import copied, once
 from tests.stages.lines import make_line

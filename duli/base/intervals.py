@@ -2,6 +2,9 @@
 
 # 97.5 % quantile of the normal distribution: both sides together leave out 5 %
 Z95 = 1.959963984540054
+# Keys of what has a 95 % interval in a report: a share as `proportion` gives it, another number.
+SHARE = ("value", "low", "high", "n")
+RANGE = ("value", "low", "high")
 
 
 def proportion(successes: int, n: int) -> dict[str, float]:

@@ -245,7 +245,7 @@ def test_params_of_own_data_name_one_network_keep_their_comments_and_are_as_easy
         if line[:1].isalpha() and not line.startswith(("kind", "task"))
     ]
     assert all(lines[index - 1] == "" and lines[index - 2] for index in sections_of)
-    assert shown.count("\n\n") == len(sections_of) == len(sections.SECTIONS)
+    assert shown.count("\n\n") == len(sections_of) == len(sections.SECTIONS) + 1
     assert list(YAML(typ="safe").load(shown)["model"]) == ["name", "mlp"]
     assert "fastconv" not in shown
 

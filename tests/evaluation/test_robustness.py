@@ -10,8 +10,13 @@ from hypothesis import strategies as st
 
 from duli.base.intervals import proportion
 from duli.evaluation.predict import Images, torch_logits
+from duli.kinds.image import ways as image_ways
 from duli.kinds.image.judging.attack import pgd
 from duli.kinds.image.judging.corruptions import CORRUPTIONS, corrupted
+from duli.kinds.table import ways as table_ways
+from duli.kinds.table.judging.features import WAYS
+from duli.kinds.text import ways as text_ways
+from duli.kinds.text.judging.typos import TYPOS
 from duli.tasks.classification.judging import robustness
 from tests.evaluation.bars import MEAN, STD, Labels, bars, trained
 from tests.evaluation.test_attack import to
@@ -95,3 +100,9 @@ def test_both_answer_the_images_that_were_made_against_the_trained_one() -> None
     assert shares == [(answers(some) == labels).mean() for some in attacked]
     assert shares[0] > shares[1] > shares[2] + 0.3
     assert found["51_of_255"]["shipped"] == proportion(int((labels == 0).sum()), 200)
+
+
+def test_the_names_that_gates_may_use_are_those_of_the_ways() -> None:
+    assert (*CORRUPTIONS,) == image_ways.NAMES
+    assert (*TYPOS,) == text_ways.NAMES
+    assert (*WAYS,) == table_ways.NAMES

@@ -20,6 +20,7 @@ from duli import datasets
 from duli.base import files
 from duli.base.errors import DataError
 from duli.gates import gates
+from duli.tasks.classification.judging import judge
 from stages import evaluate, fetch, prepare, quantize, train, validate
 from tests.datasets import people
 from tests.stages.lines import make_line
@@ -151,7 +152,7 @@ def test_measures_of_pictures_are_left_out_where_there_are_none_and_the_report_s
     } == dict.fromkeys(("looks", "corruptions", "pgd", "saliency", "gallery"), reason)
     assert "brightness" not in facts["slices"]
     with Path("reports/evaluation/robustness.csv").open() as file:
-        assert list(csv.reader(file)) == [list(evaluate.HEADS["robustness"])]
+        assert list(csv.reader(file)) == [list(judge.HEADS["robustness"])]
     page = (made / "reports/evaluation.html").read_text()
     assert page.count(reason) == 2
     assert "<img" not in page

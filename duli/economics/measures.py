@@ -1,16 +1,7 @@
-"""Every number that a gate may name, by the report that will hold it: a misspelt gate is found
-before anything trains.
-"""
+"""The numbers of reports/business.json that a gate may name."""
 
-from itertools import product
+from duli.base.intervals import RANGE, SHARE
 
-from duli.base.params import Params
-from duli.compression.params import Quantize
-from duli.gates.gates import Catalogue
-from duli.tasks.classification.judging.params import Evaluate
-
-SHARE = ("value", "low", "high", "n")  # with its 95 % interval
-RANGE = ("value", "low", "high")
 SPEED = ("value", "spread", "n", "batch", "threads")
 LOADED = ("value", "spread", "n")
 LATENCY = ("value", "p95", "p99", "spread", "n", "threads")
@@ -41,6 +32,25 @@ WORTH = (
     "build_usd",
     "compute_usd",
 )
+MODELS = ("subscription", "one_time", "services")
+WORTH = (
+    "npv_usd",
+    "irr_per_year",
+    "payback_months",
+    "revenue_usd",
+    "funding_usd",
+    "build_usd",
+    "compute_usd",
+)
+WORTH = (
+    "npv_usd",
+    "irr_per_year",
+    "payback_months",
+    "revenue_usd",
+    "funding_usd",
+    "build_usd",
+    "compute_usd",
+)
 CUSTOMER = (
     *("arpa_usd_per_month", "contribution_margin", "ltv_usd", "ltv_discounted_usd"),
     *("cac_usd", "ltv_to_cac", "cac_to_first_year_revenue", "cac_payback_months"),
@@ -51,99 +61,9 @@ VARIANT = (
 )
 
 
-def catalogue(params: Params) -> Catalogue:
-    """The names that the reports of a line with these params have; tests/test_line.py compares them
-    with those of a real one.
-    """
-    rows = _rows(params.section("evaluate", Evaluate), params.section("quantize", Quantize))
-    return Catalogue(".".join(parts) for row in rows for parts in product(*row))
-
-
-def _rows(evaluate: Evaluate, quantize: Quantize) -> list[tuple[tuple[str, ...], ...]]:
-    """Each row stands for all names that take one of each of its parts."""
-    shares = (
-        "accuracy",
-        f"top_{evaluate.top_k}_accuracy",
-        "macro_precision",
-        "macro_recall",
-        "macro_f1",
-        "coverage",
-        "accuracy_of_accepted",
-    )
-    attacks = tuple(f"{epsilon}_of_255" for epsilon in (0, *evaluate.robustness.pgd.epsilons))
-    compressed = quantize.variants
-    variants = ("fp32", *compressed)
-    losses = ("log_loss", "brier", "calibration_error", "area_under_risk")
+def rows() -> list[tuple[tuple[str, ...], ...]]:
+    """Each row stands for all dotted names that take one of each of its parts."""
     return [
-        (("validation",), ("success", "expectations", "failed")),
-        (("train",), ("parameters", "epochs", "steps", "train_loss", "validation_loss")),
-        (("train",), ("validation_accuracy",), SHARE),
-        (("quantization",), ("max_drop_points", "max_class_drop_points")),
-        (
-            ("quantization",),
-            ("variants",),
-            variants,
-            ("bytes", "within_bounds", "saturating_pairs"),
-        ),
-        (("quantization",), ("variants",), variants, ("validation_accuracy",), SHARE),
-        (("quantization",), ("variants",), compressed, ("paired",), ("n", "lost", "won")),
-        (
-            ("quantization",),
-            ("variants",),
-            compressed,
-            ("paired", "worst_class"),
-            ("drop_points",),
-            RANGE,
-        ),
-        (
-            ("quantization",),
-            ("calibrations",),
-            quantize.calibration,
-            ("n", "lost", "won", "logit_error"),
-        ),
-        (("quantization",), ("calibrations",), quantize.calibration, ("drop_points",), RANGE),
-        (
-            ("quantization", "evaluation"),
-            ("export",),
-            ("max_logit_difference", "max_probability_difference", "disagreements", "n"),
-        ),
-        (("evaluation",), ("n", "wrong", "confidence_threshold")),
-        (("evaluation",), (*shares, *losses), SHARE),
-        (("evaluation",), ("temperature",), ("value", "fitted")),
-        (("evaluation",), ("temperature",), ("gain",), SHARE),
-        (("evaluation",), ("variants",), ("torch", "fp32"), ("accuracy",), SHARE),
-        (("evaluation",), ("paired",), ("n", "lost", "won")),
-        (("evaluation",), ("paired",), ("drop_points",), RANGE),
-        (("evaluation",), ("validation_gap",), RANGE),
-        (("evaluation",), ("baseline",), ("majority", "linear"), ("accuracy",), SHARE),
-        (("evaluation",), ("baseline",), ("majority", "linear"), ("gain_points",), RANGE),
-        (("evaluation",), ("baseline",), ("majority", "linear"), ("n", "lost", "won")),
-        (("evaluation",), ("baseline",), ("linear",), ("examples", "strength")),
-        (("evaluation",), ("slices",), ("*",), ("worst",), SHARE),
-        (("evaluation",), ("slices",), ("*",), ("difference", "ratio")),
-        (("evaluation",), ("robustness",), ("clean", "mean", "worst"), SHARE),
-        (("evaluation",), ("robustness",), ("corruptions",), CORRUPTIONS, SHARE),
-        (("evaluation",), ("robustness",), ("pgd",), attacks, ("trained", "shipped"), SHARE),
-        (("evaluation",), ("robustness",), ("pgd_steps",)),
-        (
-            ("benchmark",),
-            ("speedup", "speedup_over_fp32", "size_ratio", "slo_ms", "noisy", "load_average"),
-        ),
-        (("benchmark",), ("hardware",), ("cores", "memory_gib")),
-        (("benchmark",), ("variants",), variants, ("bytes", "cost_ratio")),
-        (("benchmark",), ("variants",), variants, ("load_ms", "cpu_us"), LOADED),
-        (("benchmark",), ("variants",), variants, ("peak_mb",), (*LOADED, "model_mb", "batch")),
-        (("benchmark",), ("variants",), variants, ("latency_ms",), LATENCY),
-        (
-            ("benchmark",),
-            ("variants",),
-            variants,
-            ("throughput",),
-            (*SPEED, "p99_ms", "within_slo"),
-        ),
-        (("benchmark",), ("variants",), variants, ("machine_throughput",), (*SPEED, "cpu_share")),
-        (("manifest",), ("signed",)),
-        (("manifest",), ("wheel",), ("bytes",)),
         (("business",), ("accuracy", "coverage", "accuracy_of_accepted"), SHARE),
         (("business",), ("latency_ms",), ("value", "p95", "p99", "n")),
         (("business",), ("throughput_per_second",), SPEED),

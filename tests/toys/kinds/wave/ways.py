@@ -1,0 +1,3 @@
+"""The ways in which waves are spoilt: none."""
+
+NAMES: tuple[str, ...] = ()
