@@ -40,7 +40,8 @@ ByMeasure = dict[str, dict[str, float]]  # and contestant
 
 def main() -> None:
     load = os.getloadavg()[0]  # before this run is part of it
-    settings = Params("params.yaml").section("benchmark", Benchmark)
+    params = Params("params.yaml")
+    settings = params.section("benchmark", Benchmark)
     quantization = files.read_json("reports/quantization.json")
     variants = quantization["variants"]
     models = {
@@ -114,7 +115,10 @@ def main() -> None:
         "versions": machine.versions("onnxruntime", "numpy", "torch"),
     }
     rows = choice.pareto(
-        candidates, {name: {**variants[name], **measured[name]} for name in measured}, shipped
+        candidates,
+        {name: {**variants[name], **measured[name]} for name in measured},
+        shipped,
+        rooms.task(params.values["task"], "task").SCORE,
     )
     page = _page(report, quantization, rows)
     files.write_text("reports/pareto.csv", _csv(rows))

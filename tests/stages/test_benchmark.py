@@ -67,6 +67,7 @@ def variant(name: str) -> dict[str, Any]:
 def made(line: Path) -> Path:
     """A line up to quantize; the validation split has fewer examples than the largest batch."""
     (line / "params.yaml").write_text(
+        "task: classification\n"
         "benchmark: {seconds: 0.5, batches: [1, 8, 64], slo_ms: 1000, max_spread: 0.1, tie: 0.05}\n"
     )
     content = np.random.default_rng(0).integers(0, 256, (5, int(np.prod(SHAPE))), np.uint8)

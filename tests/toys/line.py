@@ -83,8 +83,8 @@ def write_params(folder: Path, examples: Path) -> None:
     }
     params["model"] = {"name": "mlp", "mlp": {"widths": [16]}}
     params["train"]["loss"] = "squared_error"
-    params["train"]["augmentation"] = {}
-    params["evaluate"] = {}
+    params["train"] |= {"augmentation": {}, "epochs": 20, "hardest": 1.0, "batch": 32}
+    params["evaluate"] = {"resamples": 1000}
     params["quantize"]["variants"] = ["int8"]
     params["quantize"]["distilled"]["model"] = {"name": "mlp", "mlp": {"widths": [4]}}
     params["gates"]["require"] = {"data_valid": {"measure": "validation.success", "min": 1}}

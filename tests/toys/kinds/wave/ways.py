@@ -1,3 +1,3 @@
-"""The ways in which waves are spoilt: none."""
+"""The names of the ways in which waves are spoilt: none."""
 
 NAMES: tuple[str, ...] = ()

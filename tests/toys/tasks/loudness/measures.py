@@ -1,19 +1,28 @@
-"""What a line of loudness measures, and the section `evaluate` of its params."""
+"""The numbers of the toy's reports that a gate may name."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from duli.base.intervals import SHARE
 from duli.base.params import Section
 
 
 class Evaluate(Section):
-    """Nothing to turn."""
+    """How the toy is judged."""
+
+    resamples: Annotated[int, Field(ge=100)]
 
 
 SETTINGS = Evaluate
 
 
-def rows(settings: Evaluate, quantize: Any, ways: Sequence[str]) -> list[Any]:
-    """The names of the numbers of its reports."""
-    return [(("evaluation",), ("mean_absolute_error",), SHARE)]
+def rows(
+    evaluate: Evaluate, quantize: Any, ways: Sequence[str]
+) -> list[tuple[tuple[str, ...], ...]]:
+    """Each row stands for all dotted names that take one of each of its parts."""
+    return [
+        (("train",), ("validation_mean_absolute_error",), SHARE),
+        (("evaluation",), ("mean_absolute_error",), SHARE),
+    ]

@@ -1,5 +1,5 @@
-"""A kind and a task that nobody has heard of: their data are fetched, cleaned and checked without
-an edit outside of their folders.
+"""A kind and a task that nobody has heard of: their data are fetched, cleaned and checked, and a
+model of them is trained, compressed and measured, without an edit outside of their folders.
 """
 
 import re
@@ -41,6 +41,23 @@ def test_data_stages_run_by_dvc(tmp_path: Path) -> None:
     shifts = {one["column"] for one in report["outcomes"] if "means" in one["name"]}
     assert "label" in shifts
     assert repro() == []
+
+
+def test_model_stages_run_by_dvc(tmp_path: Path) -> None:
+    clone = make_toys(tmp_path)
+    shown = clone.run("dvc", "repro", "benchmark").stdout
+    assert re.findall(r"Running stage '(\w+)'", shown)[-3:] == ["train", "quantize", "benchmark"]
+    score = clone.json("reports/train.json")["validation_mean_absolute_error"]
+    waves = pq.read_table(tmp_path / "data/prepared/validation.parquet")
+    loudness = waves["label"].to_numpy()
+    # A constant answer is off by more.
+    assert 0 < score["low"] < score["value"] < np.abs(loudness - np.median(loudness)).mean() / 2
+    variants = clone.json("reports/quantization.json")["variants"]
+    assert variants["fp32"]["validation_mean_absolute_error"]["value"] == pytest.approx(
+        score["value"], rel=1e-3
+    )
+    assert clone.json("reports/choice.json")["variant"] in variants
+    assert "mean_absolute_error_low" in (tmp_path / "reports/pareto.csv").read_text()
 
 
 def test_drift_compares_answers_as_numbers() -> None:
