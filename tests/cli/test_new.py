@@ -859,6 +859,13 @@ def test_too_few_images_are_refused(repo: Path) -> None:
     )
 
 
+def test_a_class_of_blank_images_is_named(repo: Path) -> None:
+    images(repo / "mine")
+    (repo / "mine/fog").mkdir()
+    Image.new("L", (8, 8), 200).save(repo / "mine/fog/white.png")
+    assert "no images of several colours in the folders of fog" in refused(repo, "--from", "mine")
+
+
 def test_folders_whose_names_look_alike_are_one_class_and_it_says_so(repo: Path) -> None:
     images(repo / "mine", ("cafe\u0301", "caf\u00e9", "dog"))
     params, _, said = made(repo, "--from", "mine")

@@ -11,9 +11,9 @@ def dataset(name: str, own: Mapping[str, Any] | None) -> Any:
     """The module `duli.datasets.NAME`; for one that holds anybody's data what `own` says of these
     (the section `data.own`).
 
-    Either has TITLE, LICENCE, CLASSES, FILES, `sources(local)` and `examples(folder, rows)`; KIND
-    (image where it is missing) and with it SHAPE or FEATURES; COLUMNS and SENSITIVE where there are
-    any. Raises `ParamsError` where `own` is needed and not there.
+    Either has TITLE, LICENCE, FILES, `sources(local)` and `examples(folder, rows)`; KIND, and what
+    its kind and task ask for (such as SHAPE, FEATURES, CLASSES); COLUMNS and SENSITIVE where there
+    are any. Raises `ParamsError` if `own` is needed and not there.
     """
     module = importlib.import_module(f"duli.datasets.{name}")
     return module.of(own) if hasattr(module, "of") else module
