@@ -17,7 +17,6 @@ TITLE = "Bars drawn by people"
 LICENCE = "CC0"
 KIND = "image"
 CLASSES = ("lying", "upright", "none")
-KIND = "image"
 SHAPE = (1, 12, 12)
 COLUMNS = pa.schema(
     [("age", pa.float32()), ("sex", pa.string()), ("site", pa.string()), ("note", pa.string())]
