@@ -19,7 +19,8 @@ MAX_DIMENSIONS = 4  # of a tensor
 EXTENSIONS = ["binary_tensor_data"]
 
 
-Outputs: TypeAlias = tuple[tuple[Output, bool], ...]  # and whether it goes out as bytes
+# of each name, datatype, and whether it goes out as bytes
+Outputs: TypeAlias = tuple[tuple[str, str, bool], ...]
 
 
 class Question(NamedTuple):
@@ -137,8 +138,8 @@ _remembered = lru_cache(maxsize=128)(_question)
 
 def _outputs(wanted: Any, there: tuple[Output, ...], *, binary: bool) -> Outputs:
     if wanted is None:
-        return tuple((output, binary) for output in there)
-    names = {output.name: output for output in there}
+        return tuple((output.name, output.datatype, binary) for output in there)
+    names = {output.name: output.datatype for output in there}
     said = " and ".join(names)
     if (
         not isinstance(wanted, list)
@@ -153,8 +154,8 @@ def _outputs(wanted: Any, there: tuple[Output, ...], *, binary: bool) -> Outputs
             raise InputError(f"the model has the outputs {said}; correct the name")
         if parameters.get("classification"):
             raise InputError(f'the extension "classification" is not spoken here; ask for {said}')
-        found[names[name]] = parameters.get("binary_data", binary) is True
-    return tuple(found.items())
+        found[name] = (name, names[name], parameters.get("binary_data", binary) is True)
+    return tuple(found.values())
 
 
 def _object(parent: dict[str, Any], key: str) -> dict[str, Any]:
@@ -165,30 +166,31 @@ def _object(parent: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def answer(
-    name: str, version: str, question: Question, found: dict[str, NDArray[Any] | list[str]]
+    name: str, version: str, question: Question, found: list[NDArray[Any] | list[str]]
 ) -> tuple[bytes, int | None]:
     """The body, and the length of its JSON part where binary tensors follow; `found` are the
     outputs asked for: float32 numbers, or texts.
     """
     contents: list[bytes] = []
-    for output, binary in question.outputs:
-        values = found[output.name]
+    shapes: list[tuple[int, ...]] = []
+    for (_, _, binary), values in zip(question.outputs, found, strict=True):
         if isinstance(values, list):
+            shapes.append((len(values),))
             contents.append(_packed(values) if binary else json.dumps(values).encode())
-        elif binary:
-            contents.append(values.astype("<f4", copy=False).tobytes())
         else:
-            contents.append(json.dumps(values.ravel().tolist()).encode())
-    shapes = tuple(
-        (len(values),) if isinstance(values, list) else values.shape for values in found.values()
-    )
+            shapes.append(values.shape)
+            contents.append(
+                values.astype("<f4", copy=False).tobytes()
+                if binary
+                else json.dumps(values.ravel().tolist()).encode()
+            )
     sizes = tuple(map(len, contents))
     identity = (
         b"" if question.identity is None else b', "id": ' + json.dumps(question.identity).encode()
     )
-    pieces = _pieces(name, version, question.outputs, shapes, sizes)
+    pieces = _pieces(name, version, question.outputs, tuple(shapes), sizes)
     tail, text = b"", pieces[0] + identity
-    for (_, binary), piece, content in zip(question.outputs, pieces[1:], contents, strict=True):
+    for (_, _, binary), piece, content in zip(question.outputs, pieces[1:], contents, strict=True):
         if binary:
             text, tail = text + piece, tail + content
         else:
@@ -210,8 +212,8 @@ def _pieces(
     """
     pieces = [json.dumps({"model_name": name, "model_version": version})[:-1].encode()]
     opening = ', "outputs": [{'
-    for (output, binary), shape, size in zip(outputs, shapes, sizes, strict=True):
-        text = f'{opening}"name": "{output.name}", "datatype": "{output.datatype}", '
+    for (output, datatype, binary), shape, size in zip(outputs, shapes, sizes, strict=True):
+        text = f'{opening}"name": "{output}", "datatype": "{datatype}", '
         text += f'"shape": {list(shape)}, '
         pieces.append(
             (

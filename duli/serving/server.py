@@ -278,10 +278,7 @@ class Application:
         if isinstance(outcome, Exception):
             reply(_failed(outcome))
             return
-        found = {
-            output.name: self.task.tensor(output.name, outcome, wish)
-            for output, _ in question.outputs
-        }
+        found = [self.task.tensor(name, outcome, wish) for name, *_ in question.outputs]
         body, length = openinference.answer(self.name, self.version, question, found)
         if length is None:
             reply(Response(200, body))

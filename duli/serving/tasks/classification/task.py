@@ -137,20 +137,25 @@ class Task:
 
     def json(self, answers: Probabilities, wish: bool) -> bytes:
         """The `objects` as JSON, divided by commas."""
-        line, quoted = self._line, self._quoted
-        return ", ".join(
-            line
-            % ("null" if index is None else quoted[index], top, "true" if unsure else "false", *row)
-            for index, top, unsure, row in self._judged(answers, wish)
-        ).encode()
+        lines, line, quoted, threshold = [], self._line, self._quoted, self.threshold
+        best = answers.argmax(axis=1).tolist()
+        for index, row in zip(best, answers.tolist(), strict=True):
+            top = row[index]
+            unsure = not top >= threshold
+            label = "null" if unsure and wish else quoted[index]
+            lines.append(line % (label, top, "true" if unsure else "false", *row))
+        return ", ".join(lines).encode()
 
     def tensor(self, name: str, answers: Probabilities, wish: bool) -> NDArray[Any] | list[str]:
         """An output of `tensors`; a label that is withheld is the empty string."""
         if name == "probabilities":
             return answers
+        labels = [self.names[index] for index in answers.argmax(axis=1).tolist()]
+        if not wish:
+            return labels
+        most = answers.max(axis=1).tolist()
         return [
-            "" if index is None else self.names[index]
-            for index, _, _, _ in self._judged(answers, wish)
+            label if top >= self.threshold else "" for label, top in zip(labels, most, strict=True)
         ]
 
     def described(self) -> Described:
