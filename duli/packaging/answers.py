@@ -20,7 +20,7 @@ from duli.packaging.product import Answered
 # Isolated (-I), so that nothing but the standard library, this environment's packages and the wheel
 # can be imported.
 PROGRAM = """
-import importlib, json, sys
+import importlib, sys
 import numpy, onnxruntime
 folder, package, file, exact = sys.argv[1:]
 class Exact(onnxruntime.SessionOptions):  # whatever version of the wheel makes its session with it
@@ -34,8 +34,7 @@ predictor = importlib.import_module(f"{package}.predictor").Predictor()
 if file.endswith(".npy"):
     examples = numpy.load(file)
 else:
-    with open(file, encoding="utf-8") as lines:
-        examples = [json.loads(line)["text"] for line in lines]
+    examples = predictor.kind.load(file)
 numpy.savez("answers.npz", **predictor.predict(examples)._asdict())
 """
 

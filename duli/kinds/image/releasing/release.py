@@ -38,7 +38,10 @@ class Kind:
         self.python = (
             f"`images` are pixels 0 to 255 (uint8) as [n, {channels}, {height}, {width}]{alone}"
         )
-        self.reading = Rules.of(pictures).said(channels == 1)
+        self.reading = (
+            "Command, server and page read picture files as training does; pixels given as such are"
+            f" taken as\nthey are. {Rules.of(pictures).said(channels == 1)}"
+        )
         self.facts = {"pictures": pictures}
 
     def carried(self, rules: Mapping[str, Any]) -> dict[str, bytes]:
