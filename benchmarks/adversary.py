@@ -18,10 +18,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from duli.serving import kind_image, kind_table, kind_text
 from duli.serving.errors import InputError
+from duli.serving.kinds.image import kind as kind_image
+from duli.serving.kinds.table import kind as kind_table
+from duli.serving.kinds.text import kind as kind_text
 from duli.serving.openinference import read
 from duli.serving.protocol import Connection
+from duli.serving.tasks.classification.task import Task
 
 SIZE = 28  # pixels in a row of an image
 FEATURES = [f"feature {index}" for index in range(8)]
@@ -66,6 +69,9 @@ def cases() -> dict[str, Case]:
     """Every reader with every kind of bytes that may be slow for it."""
     image = kind_image.Kind({"input": {"channels": 1, "height": SIZE, "width": SIZE}}, {})
     table = kind_table.Kind({"features": FEATURES}, {})
+    numbers = {"evaluation": {"accuracy": {}}}
+    classes = {"classes": ["0", "1"], "temperature": 1.0, "threshold": 0.5, "numbers": numbers}
+    task = Task(classes)
     # without its tokenizer, which reads no bytes of a client
     text: Any = kind_text.Kind.__new__(kind_text.Kind)
     text.length = 64
@@ -80,7 +86,7 @@ def cases() -> dict[str, Case]:
         for what, body in MLFLOW.items():
             found[f"MLflow {name}, {what}"] = Case(kind.invoked, body)
         for what, (body, head) in tensors(kind).items():
-            found[f"tensor {name}, {what}"] = Case(_tensor(kind, head), body)
+            found[f"tensor {name}, {what}"] = Case(_tensor(kind, task, head), body)
     for media, files in ((b"image/png", PNG), (b"application/octet-stream", ARRAYS)):
         for what, body in files.items():
             found[f"file, {what}"] = Case(partial(image.body, media=media), body)
@@ -97,8 +103,10 @@ def _keyed(body: Body, key: bytes) -> Body:
     return lambda length: body(length).replace(b"KEY", key, 1)
 
 
-def _tensor(kind: Any, head: Callable[[bytes], bytes | None]) -> Callable[[bytes], object]:
-    return lambda body: read(body, head(body), kind)
+def _tensor(
+    kind: Any, task: Task, head: Callable[[bytes], bytes | None]
+) -> Callable[[bytes], object]:
+    return lambda body: read(body, head(body), kind, task)
 
 
 def filled(start: bytes, unit: bytes, end: bytes = b"") -> Body:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from duli.base import files
+from duli.base import files, rooms
 from duli.base.errors import GateError
 from duli.base.params import Params
 from duli.base.progress import progress
@@ -25,7 +25,6 @@ from duli.packaging import (
     commit,
     environment,
     keys,
-    kinds,
     layouts,
     ledger,
     locked,
@@ -36,10 +35,10 @@ from duli.packaging import (
     wheel,
 )
 from duli.packaging.params import Release
+from duli.packaging.product import Kind, Task
 from duli.reporting.shared import pages
 from duli.serving import __main__ as command
 from duli.serving import asgi  # noqa: F401  # packed with its folder, nothing else imports it
-from duli.serving.pictures import Rules
 
 PARAMS = Path("params.yaml")
 DIST = Path("dist")
@@ -62,7 +61,7 @@ EVIDENCE = {
 CODE_FOLDER = Path(__file__).resolve().parents[1]
 LOCK = CODE_FOLDER / locked.FILE
 DVC_LOCK = Path("dvc.lock")
-CODE = ("*.py", "page*")  # of duli/serving/, where this kind of data needs it
+CODE = ("*.py", "page*")  # of duli/serving/, with the rooms of this kind and task alone
 EXTRAS: dict[str, Mapping[str, str]] = {  # what a command asks for that most customers never run
     "asgi": {"orjson": ""},  # and a server that the customer has
     "serve": {"httptools": "", "orjson": "", "uvloop": "platform_system != 'Windows'"},
@@ -82,30 +81,25 @@ def main() -> dict[str, object]:
     public = keys.public_of(key) if key else None
     signer = signing.signer(public) if public else None
     evidence = {name: files.read_json(path) for name, path in EVIDENCE.items()}
-    _one_run(evidence)
-    made_of = _libraries(evidence["stats"]["kind"])
-    packed, papers, materials = _pack(release, evidence, signer, made_of)
+    product = _Product.of(release, evidence)
+    _one_run(product)
+    made_of = _libraries(product.kind.runtime)
+    packed, papers, materials = _pack(product, signer, made_of)
 
-    kind = kinds.KINDS[evidence["stats"]["kind"]]
-    pins = environment.closure(*kind.runtime)
+    pins = environment.closure(*product.kind.runtime)
     with tempfile.TemporaryDirectory(prefix="duli-package-") as name:
         folder = Path(name)
         started = time.perf_counter()
         files.write_bytes(folder / packed.name, packed.content)
         environment.install(folder / "venv", folder / packed.name, pins)
         installed = time.perf_counter()
-        right, n = _reproduce(
-            folder,
-            folder / "venv" / "bin" / release.name,
-            evidence["evaluation"]["accuracy"],
-            evidence["stats"],
-        )
+        proved = _reproduce(folder, folder / "venv" / "bin" / release.name, product)
         seconds = {
             "install_seconds": installed - started,
             "reproduce_seconds": time.perf_counter() - installed,
         }
 
-        released = _released(release, evidence, signer, packed, papers, materials, made_of)
+        released = _released(product, signer, packed, papers, materials, made_of)
         signature = None
         if key:
             # Signed where nobody else writes: where the signature fits dist/ as well, what lies
@@ -126,13 +120,31 @@ def main() -> dict[str, object]:
         f"{DIST / packed.name}: {len(packed.content):,} bytes, variant"
         f" {evidence['choice']['variant']}, {signed}"
     )
-    bare = ", ".join(f"{name} {pins[name]}" for name in kind.runtime)
-    print(
-        f"in a bare environment ({bare}) it got {right:,} of {n:,} test {kind.things} right, as its"
-        " card says"
-    )
+    bare = ", ".join(f"{name} {pins[name]}" for name in product.kind.runtime)
+    print(f"in a bare environment ({bare}) it {proved}, as its card says")
     print(f"{DIST / CONTAINER}: no image was built of it")
     return {**seconds}
+
+
+class _Product(NamedTuple):
+    """What is released: its params, the run's files, and what its kind and its task say of it."""
+
+    release: Release
+    evidence: Evidence
+    kind: Kind
+    task: Task
+    rooms: dict[str, str]  # the names of kind and task
+
+    @classmethod
+    def of(cls, release: Release, evidence: Evidence) -> "_Product":
+        kind, task = evidence["stats"]["kind"], Params(PARAMS).values["task"]
+        return cls(
+            release,
+            evidence,
+            rooms.kind(kind, "releasing.release").Kind(evidence["stats"]),
+            rooms.task(task, "releasing.release").Task(evidence),
+            {"kinds": kind, "tasks": task},
+        )
 
 
 class _Libraries(NamedTuple):
@@ -144,19 +156,26 @@ class _Libraries(NamedTuple):
     optional: dict[str, str]
     pins: dict[str, list[locked.Pin]]  # of both
 
-    def bill(self, release: Release, evidence: Evidence, timestamp: str | None = None) -> bytes:
+    def bill(self, product: _Product, timestamp: str | None = None) -> bytes:
         """The bill of materials."""
         digests = {
             name: [one for pin in pins for one in pin.digests] for name, pins in self.pins.items()
         }
         return sbom.of(
-            release, evidence, self.direct, self.required, self.optional, digests, timestamp
+            product.release,
+            product.kind,
+            product.task,
+            product.evidence,
+            self.direct,
+            self.required,
+            self.optional,
+            digests,
+            timestamp,
         )
 
 
-def _libraries(kind: str) -> _Libraries:
+def _libraries(runtime: tuple[str, ...]) -> _Libraries:
     """Raises `DuliError` where one is installed in another version than the lock file's."""
-    runtime = kinds.KINDS[kind].runtime
     optional = sorted({name for needed in EXTRAS.values() for name in needed})
     required, further = environment.closure(*runtime), environment.closure(*optional)
     pins = locked.pins(LOCK.read_text(encoding="utf-8"), {**required, **further})
@@ -164,43 +183,28 @@ def _libraries(kind: str) -> _Libraries:
 
 
 def _pack(
-    release: Release, evidence: Evidence, signer: dict[str, str] | None, made_of: _Libraries
+    product: _Product, signer: dict[str, str] | None, made_of: _Libraries
 ) -> tuple[wheel.Wheel, dict[str, bytes], dict[str, str]]:
     """The wheel, the papers of it that are for people and programs outside it too, and what it was
     made from, name -> SHA-256.
     """
+    release, evidence, kind = product.release, product.evidence, product.kind
     shipped = evidence["choice"]
     model = files.verified(MODELS / shipped["file"], shipped["sha256"])
     page = card.render(
-        release,
-        wheel.file_name(release),
-        **evidence,
-        signer=signer,
-        reading=_reading(evidence["stats"]),
+        release, wheel.file_name(release), kind, product.task, signer=signer, **evidence
     )
-    kind = kinds.KINDS[evidence["stats"]["kind"]]
     papers = {
         CARD: page.encode(),
         card.PAGE: _html(release, page),
-        manifest.SBOM: made_of.bill(release, evidence),
+        manifest.SBOM: made_of.bill(product),
         ledger.FILE: ledger.of(evidence["raw"], evidence["stats"]),
     }
     materials = {path: files.sha256(Path(path)) for path in EVIDENCE.values()} | {
         LOCK.name: files.sha256(LOCK)
     }
-    code = Path(command.__file__).parent
-    names = sorted({path.name for pattern in CODE for path in code.glob(pattern)})
-    contents = {
-        name: (code / name).read_bytes()
-        for name in names
-        if kinds.needs(evidence["stats"]["kind"], name)
-    }
-    contents |= kind.carried(evidence["preprocessing"]["rules"])
-    contents |= {
-        MODEL: model,
-        RELEASE: _release(release, shipped["variant"], evidence, signer),
-        **papers,
-    }
+    contents = code(product.rooms) | kind.carried(evidence["preprocessing"]["rules"])
+    contents |= {MODEL: model, RELEASE: _release(product, signer), **papers}
     contents[manifest.PROVENANCE] = provenance.of_wheel(
         release, manifest.digests(contents), evidence, materials
     )
@@ -213,16 +217,21 @@ def _pack(
     )
 
 
-def _reading(stats: Mapping[str, Any]) -> str:
-    """What is done to picture files before the model sees them."""
-    if stats["kind"] != "image":
-        return ""
-    return Rules.of(stats.get("pictures", {})).said(stats["input"]["channels"] == 1)
+def code(names: Mapping[str, str]) -> dict[str, bytes]:
+    """The files of duli/serving/ by their paths there; of its folders `kinds` and `tasks`, the room
+    that is named.
+    """
+    folder = Path(command.__file__).parent
+    paths = {path.relative_to(folder) for pattern in CODE for path in folder.rglob(pattern)}
+    return {
+        path.as_posix(): (folder / path).read_bytes()
+        for path in sorted(paths)
+        if len(path.parts) < 3 or names[path.parts[0]] == path.parts[1]
+    }
 
 
 def _released(
-    release: Release,
-    evidence: Evidence,
+    product: _Product,
     signer: dict[str, str] | None,
     packed: wheel.Wheel,
     papers: dict[str, bytes],
@@ -230,23 +239,20 @@ def _released(
     made_of: _Libraries,
 ) -> dict[str, bytes]:
     """Every file of dist/ but the signature, by its path."""
+    release, evidence, kind, task = product[:4]
     python = ".".join(platform.python_version_tuple()[:2])
-    choice, evaluation, kind = evidence["choice"], evidence["evaluation"], evidence["stats"]["kind"]
+    choice = evidence["choice"]
     content = files.verified(MODELS / choice["file"], choice["sha256"])
-    answer = {
-        "temperature": evaluation["temperature"]["value"],
-        "threshold": evaluation["confidence_threshold"],
-    }
     released = {
         packed.name: packed.content,
         **{name: paper for name, paper in papers.items() if name != manifest.SBOM},
-        HUB: card.hub(release, papers[CARD].decode(), evidence).encode(),
+        HUB: card.hub(release, papers[CARD].decode(), kind, task, evidence).encode(),
         CONTAINER: card.containerfile(release, packed.name, python).encode(),
         locked.FILE: locked.requirements(
             made_of.pins, packed.name, files.sha256(packed.content), EXTRAS
         ),
-        **layouts.of(release.name, release.version, content, evidence["stats"]["classes"], answer),
-        **kinds.KINDS[kind].carried(evidence["preprocessing"]["rules"]),
+        **layouts.of(release.name, release.version, content, task.labels, task.answer),
+        **kind.carried(evidence["preprocessing"]["rules"]),
     }
     model = choice["variant"], choice["sha256"]
     facts = manifest.of_release(
@@ -263,7 +269,7 @@ def _released(
     # not. So no manifest lists the files, and they are no part of what a release is known by;
     # provenance lists the others, and the signature covers both.
     at = commit.of(CODE_FOLDER)
-    released[manifest.SBOM] = made_of.bill(release, evidence, at.time if at else None)
+    released[manifest.SBOM] = made_of.bill(product, at.time if at else None)
     made_from = materials | {
         path.name: files.sha256(path) for path in (PARAMS, DVC_LOCK) if path.exists()
     }
@@ -274,8 +280,9 @@ def _released(
     return released
 
 
-def _one_run(evidence: Evidence) -> None:
+def _one_run(product: _Product) -> None:
     """Raises `GateError` unless the evidence on the card is about one model and one test split."""
+    evidence = product.evidence
     stats, model, evaluation, quantization = (
         evidence[name] for name in ("stats", "model", "evaluation", "quantization")
     )
@@ -295,7 +302,7 @@ def _one_run(evidence: Evidence) -> None:
                 model["data"]["train_digest"],
                 splits["train"]["digest"],
             ),
-            ("models/model.json has other classes", model["classes"], stats["classes"]),
+            *product.task.agreements(),
             ("reports/choice.json is of another file", choice["sha256"], made),
             ("reports/benchmark.json is of another variant", benchmark["shipped"], variant),
             ("reports/evaluation.json is of another variant", evaluation["variant"], variant),
@@ -327,16 +334,16 @@ def _html(release: Release, markdown: str) -> bytes:
     ).encode()
 
 
-def _release(
-    release: Release, variant: str, evidence: Evidence, signer: dict[str, str] | None
-) -> bytes:
+def _release(product: _Product, signer: dict[str, str] | None) -> bytes:
     """What the package knows of itself: how to run the model, the numbers on its card for programs
     to read, where its signature lies.
     """
+    release, evidence, kind, task = product[:4]
     stats, quantization = evidence["stats"], evidence["quantization"]
+    variant = evidence["choice"]["variant"]
     own = evidence["raw"].get("own") or {}
     # columns of the file that the data came in
-    read = {name: own[name] for name in ("label", "text") if own.get(name)}
+    read = {name: own[name] for name in ("label", *kind.columns) if own.get(name)}
     facts = {
         "name": release.name,
         "version": release.version,
@@ -346,21 +353,18 @@ def _release(
         # Not "signed": no package can say so of itself. The signature covers the folder that the
         # wheel lies in.
         "signature": {"file": signing.SIGNATURE, **signer} if signer else None,
-        "classes": stats["classes"],
-        "kind": stats["kind"],
+        "kind": product.rooms["kinds"],
+        "task": product.rooms["tasks"],
         "input": stats["input"],
-        "features": stats.get("features"),
-        **({"centred": stats["centred"]} if stats.get("centred") else {}),
+        **kind.facts,
+        **task.facts,
         **({"columns": read} if read else {}),
-        "pictures": stats.get("pictures", {}),
         "example": release.example,
         "model": {
             "file": MODEL,
             "variant": variant,
             "sha256": quantization["variants"][variant]["sha256"],
         },
-        "temperature": evidence["evaluation"]["temperature"]["value"],
-        "threshold": evidence["evaluation"]["confidence_threshold"],
         "dataset": stats["dataset"],
         "test_digest": stats["splits"]["test"]["digest"],
         "numbers": {
@@ -388,14 +392,12 @@ def _requirements(names: Iterable[str] | Mapping[str, str]) -> tuple[str, ...]:
     return tuple(required(name, marker) for name, marker in markers.items())
 
 
-def _reproduce(
-    folder: Path, program: Path, promised: dict[str, Any], stats: dict[str, Any]
-) -> tuple[int, int]:
-    """How many test examples the installed command gets right, of how many; raises `GateError`
-    unless the card says the same.
+def _reproduce(folder: Path, program: Path, product: _Product) -> str:
+    """What the installed command makes of the test examples, in words; raises `GateError` unless
+    the card says the same.
     """
-    kind, classes = kinds.KINDS[stats["kind"]], stats["classes"]
-    paths, labels = _test_files(folder, kind, stats)
+    things = product.kind.words.things
+    paths, targets = _test_files(folder, product.kind)
     with (folder / "stderr").open("w+") as complaints:
         arguments: list[str | Path] = [program, "predict", "--json", *paths]
         with subprocess.Popen(
@@ -408,9 +410,9 @@ def _reproduce(
         ) as asked:
             assert asked.stdout is not None
             answers = [
-                json.loads(line)["label"]
+                json.loads(line)
                 for line in progress(
-                    asked.stdout, f"test {kind.things}", total=len(labels), unit=kind.things
+                    asked.stdout, f"test {things}", total=len(targets), unit=things
                 )
             ]
         if asked.returncode:
@@ -419,33 +421,23 @@ def _reproduce(
             raise GateError(
                 f"the installed wheel does not predict: {lines[-1]}; nothing was released"
             )
-    if len(answers) != len(labels):
+    if len(answers) != len(targets):
         raise GateError(
-            f"the installed wheel gave {len(answers):,} answers to {len(labels):,} test"
-            f" {kind.things}; nothing was released"
+            f"the installed wheel gave {len(answers):,} answers to {len(targets):,} test {things};"
+            " nothing was released"
         )
-    right = sum(answer == classes[label] for answer, label in zip(answers, labels, strict=True))
-    if promised["n"] != len(labels) or not abs(promised["value"] * promised["n"] - right) < 0.5:
-        found = f"{right:,} of {len(labels):,} test {kind.things} right ({right / len(labels):.4%})"
-        raise GateError(
-            f"the installed wheel gets {found}, but its card says {promised['value']:.4%} of"
-            f" {promised['n']:,}; nothing was released: run `dvc repro --force -s evaluate`, and"
-            " see whether another machine or library made reports/evaluation.json"
-        )
-    return right, len(labels)
+    return product.task.reproduced(answers, targets, things)
 
 
-def _test_files(
-    folder: Path, kind: kinds.Kind, stats: Mapping[str, Any]
-) -> tuple[list[Path], list[int]]:
-    """The test split as files of a bounded size in `folder`, and its labels."""
+def _test_files(folder: Path, kind: Kind) -> tuple[list[Path], list[Any]]:
+    """The test split as files of a bounded size in `folder`, and its targets."""
     from duli.preparation.prepared.parquet import opened
 
     paths: list[Path] = []
-    labels: list[int] = []
+    targets: list[Any] = []
     with opened(TEST) as file:
         for batch in file.iter_batches(kind.rows, columns=["label", "content"]):
             paths.append(folder / f"test-{len(paths):05d}{kind.suffix}")
-            files.write_bytes(paths[-1], kind.written(batch["content"].to_pylist(), stats))
-            labels += batch["label"].to_pylist()
-    return paths, labels
+            files.write_bytes(paths[-1], kind.written(batch["content"].to_pylist()))
+            targets += batch["label"].to_pylist()
+    return paths, targets

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from duli.base import files
+from duli.base import files, rooms
 from duli.base.errors import DataError
 from duli.base.params import Params
 from duli.packaging import commit
@@ -70,6 +70,7 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
     manifest = files.read_json(line / "dist/manifest.json")
     reports = {name: files.read_json(line / f"reports/{name}.json") for name in METRICS}
     stats = files.read_json(line / STATS)
+    task = Params(line / "params.yaml").values["task"]
     lock = _lock(line)
     _of_one_run(line, lock)
     training = files.read_json(line / "reports/resources/train.json")
@@ -109,6 +110,7 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
         },
         model=_model(line, manifest, reports["quantization"]),
         wheel=line / "dist" / manifest["wheel"]["file"] if "wheel" in manifest else None,
+        answers=rooms.task(task, "releasing.signature").of_answers,
         card=(line / "dist/MODEL_CARD.md").read_text(encoding="utf-8"),
         tags={
             "duli.version": manifest["version"],

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CANNOT_CHANGE_RESULTS = {"stages.sections"}
 
 TEMPLATES = (ROOT / "duli", ROOT / "duli/packaging/templates")
-BESIDE = (".html", ".css", ".js")  # files that a module names and that lie beside it
+BESIDE = (".html", ".css", ".js", ".j2")  # files that a module names and that lie beside it
 
 
 def closure(stage: str, named: dict[str, str]) -> set[str]:
@@ -25,18 +25,25 @@ def closure(stage: str, named: dict[str, str]) -> set[str]:
     `rooms.kind(..., part)` and `rooms.task(..., part)`.
     """
     named = {**named, "stages": stage}
-    packed = [
-        f"duli.serving.{file.stem}"
-        for file in ROOT.glob("duli/serving/*.py")
-        if file.stem != "__init__"
-    ]
-    started = packed if stage == "package" else []  # it reads them as files, imported or not
+    # It reads them as files, imported or not.
+    started = packed(named) if stage == "package" else []
     seen = reachable(
         "stages.__main__", f"stages.{stage}", *started, named=named, stop=CANNOT_CHANGE_RESULTS
     )
     return {str(path(module).relative_to(ROOT)) for module in seen} | {
         str(template.relative_to(ROOT)) for module in seen for template in _templates(module)
     }
+
+
+def packed(named: dict[str, str]) -> list[str]:
+    """The modules of a wheel: of duli/serving/, with the rooms of its kind and task."""
+    rooms = ("", f"kinds/{named['duli.kinds']}/", f"tasks/{named['duli.tasks']}/")
+    return [
+        ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        for room in rooms
+        for file in ROOT.glob(f"duli/serving/{room}*.py")
+        if file.stem != "__init__"
+    ]
 
 
 def reachable(

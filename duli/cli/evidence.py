@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from duli.base import files
+from duli.base import files, rooms
 from duli.base.errors import DataError, GateError
+from duli.base.params import Params
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from duli.gates.gates import Gate
-    from duli.packaging.answers import Answered
+    from duli.packaging.answers import Examples, Read
+    from duli.packaging.product import Answered
     from duli.tracking.client.store import Store
     from duli.tracking.releases import Entry
 
@@ -34,8 +36,9 @@ ROUNDING = 1e-2  # of a probability; what is further apart is no rounding
 class Split(NamedTuple):
     """The test split that lies here."""
 
-    kind: str  # of data
-    examples: bytes  # as a file that the wheel's command takes
+    things: str  # what its examples are called
+    examples: "Examples"
+    read: "Read"  # what a wheel answers
     labels: "NDArray[np.int64]"  # [n]
     ids: list[str]
     classes: list[str]
@@ -135,7 +138,6 @@ def answers(evidence: Evidence, split: Split) -> str:
     import numpy as np
 
     from duli.packaging.answers import answers as ask
-    from duli.packaging.kinds import KINDS
 
     if split.digest != evidence.test_digest:
         raise DataError(
@@ -146,11 +148,11 @@ def answers(evidence: Evidence, split: Split) -> str:
             " back"
         )
     predicted, said = predictions(evidence, split)
-    things = KINDS[split.kind].things
-    found = ask(evidence.wheel, package(evidence), KINDS[split.kind], split.examples)
+    things = split.things
+    found = ask(evidence.wheel, package(evidence), split.examples, split.read)
     different, most = (
         int((found.answers != predicted).sum()),
-        float(np.abs(said - found.probabilities).max()),
+        float(np.abs(said - found.outputs).max()),
     )
     if different or not most <= TOLERANCE:
         raise GateError(
@@ -176,7 +178,6 @@ def _cause(evidence: Evidence, split: Split, found: "Answered", most: float) -> 
     from duli.base import machine
     from duli.compression import saturation
     from duli.packaging.answers import answers as ask
-    from duli.packaging.kinds import KINDS
 
     here = machine.cpu()
     # the former is newer
@@ -189,10 +190,8 @@ def _cause(evidence: Evidence, split: Split, found: "Answered", most: float) -> 
     )
     pairs = saturation.pairs(_packed_model(evidence))
     if pairs:
-        exact = ask(
-            evidence.wheel, package(evidence), KINDS[split.kind], split.examples, exact=True
-        )
-        overflows = float(np.abs(exact.probabilities - found.probabilities).max()) > TOLERANCE
+        exact = ask(evidence.wheel, package(evidence), split.examples, split.read, exact=True)
+        overflows = float(np.abs(exact.outputs - found.outputs).max()) > TOLERANCE
         if overflows != machine.adds_in_16_bits(there["flags"]):
             return (
                 f"saturation: {pairs:,} pairs of its weights pass 16 bits, in which x86 CPUs"
@@ -218,12 +217,11 @@ def rejudged(evidence: Evidence, split: Split) -> "NDArray[np.int64]":
     Raises `GateError` where it knows other classes than that split has.
     """
     from duli.packaging.answers import answers as ask
-    from duli.packaging.kinds import KINDS
 
-    found = ask(evidence.wheel, package(evidence), KINDS[split.kind], split.examples)
-    if found.classes != split.classes:
+    found = ask(evidence.wheel, package(evidence), split.examples, split.read)
+    if found.names != split.classes:
         raise GateError(
-            f"release {evidence.entry.release[:8]} has the classes {', '.join(found.classes)}, this"
+            f"release {evidence.entry.release[:8]} has the classes {', '.join(found.names)}, this"
             f" test split {', '.join(split.classes)}: "
             f'there is nothing to compare; write {{"champion": null}} into champion.json to begin'
             f" anew"
@@ -257,7 +255,7 @@ def test_split() -> Split:
     """The test split of this line, with the digest of what is really in it."""
     import numpy as np
 
-    from duli.packaging.kinds import KINDS
+    from duli.packaging.answers import Examples
     from duli.preparation.cleaning.summary import digest
     from duli.preparation.prepared.parquet import opened
 
@@ -269,10 +267,16 @@ def test_split() -> Split:
         )
     with opened(TEST) as file:
         rows = file.read(columns=["id", "label", "content"])
-    examples = KINDS[stats["kind"]].written(rows["content"].to_pylist(), stats)
-    labels = np.array(rows["label"].to_pylist(), np.int64)
+    kind = rooms.kind(stats["kind"], "releasing.release").Kind(stats)
+    task = Params("params.yaml").values["task"]
     return Split(
-        stats["kind"], examples, labels, rows["id"].to_pylist(), stats["classes"], digest(rows)
+        kind.words.things,
+        Examples(kind.written(rows["content"].to_pylist()), kind.suffix),
+        rooms.task(task, "releasing.release").answered,
+        np.array(rows["label"].to_pylist(), np.int64),
+        rows["id"].to_pylist(),
+        stats["classes"],
+        digest(rows),
     )
 
 

@@ -39,7 +39,7 @@ REFERENCE = Path("reports/drift.safetensors")
 FACTS = Path("reports/drift.json")
 PAGE = Path("reports/drift.html")
 
-# of duli/serving/statistics.py, which needs onnxruntime to be imported
+# of duli/serving/kinds/image/statistics.py, which needs onnxruntime to be imported
 FORMAT = "statistics of inputs, 1"
 BATCH = 1024  # examples in memory at a time
 READ = 2**20  # bytes of a file in memory at a time; without it, a column of a whole row group

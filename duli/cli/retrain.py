@@ -303,13 +303,13 @@ def _scored(
         return {"n": 0}, "there is no champion"
     import pyarrow as pa
 
-    from duli.packaging.answers import answers
-    from duli.packaging.kinds import KINDS
+    from duli.packaging.answers import Examples, answers
 
     stats, rows = files.read_json("data/prepared/stats.json"), pa.concat_tables(usable)
-    kind = KINDS[stats["kind"]]
-    wheel, package = _champions_wheel(known.champion)
-    found = answers(wheel, package, kind, kind.written(rows["content"].to_pylist(), stats)).answers
+    kind = rooms.kind(stats["kind"], "releasing.release").Kind(stats)
+    examples = Examples(kind.written(rows["content"].to_pylist()), kind.suffix)
+    read = rooms.task(task, "releasing.release").answered
+    found = answers(*_champions_wheel(known.champion), examples, read).answers
     return rooms.task(task, "intake.answers").score(found, rows["label"].to_numpy()), ""
 
 

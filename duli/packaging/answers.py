@@ -1,9 +1,11 @@
 """What a released wheel answers: its own code, unpacked and asked in a process of its own."""
 
+import json
 import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,12 +15,12 @@ from numpy.typing import NDArray
 
 from duli.base.errors import GateError
 from duli.packaging.environment import clean
-from duli.packaging.kinds import Kind
+from duli.packaging.product import Answered
 
 # Isolated (-I), so that nothing but the standard library, this environment's packages and the wheel
 # can be imported.
 PROGRAM = """
-import importlib, json, sys
+import importlib, sys
 import numpy, onnxruntime
 folder, package, file, exact = sys.argv[1:]
 class Exact(onnxruntime.SessionOptions):  # whatever version of the wheel makes its session with it
@@ -32,26 +34,25 @@ predictor = importlib.import_module(f"{package}.predictor").Predictor()
 if file.endswith(".npy"):
     examples = numpy.load(file)
 else:
-    with open(file, encoding="utf-8") as lines:
-        examples = [json.loads(line)["text"] for line in lines]
-labels, probabilities = predictor.predict(examples)
-answers = [predictor.classes.index(label) for label in labels]
-numpy.savez("answers.npz", answers=answers, probabilities=probabilities, classes=predictor.classes)
+    examples = predictor.kind.load(file)
+numpy.savez("answers.npz", **predictor.predict(examples)._asdict())
 """
 
+# What a predictor gives, of the fields of its prediction and the wheel's release.json.
+Read = Callable[[Mapping[str, NDArray[Any]], Mapping[str, Any]], Answered]
 
-class Answered(NamedTuple):
-    """What a predictor gives for n examples."""
 
-    answers: NDArray[np.int64]  # [n], index into classes
-    probabilities: NDArray[np.float32]  # [n, classes]
-    classes: list[str]
+class Examples(NamedTuple):
+    """A file that a wheel's command takes."""
+
+    content: bytes
+    suffix: str
 
 
 def answers(
-    wheel: bytes, package: str, kind: Kind, examples: bytes, *, exact: bool = False
+    wheel: bytes, package: str, examples: Examples, read: Read, *, exact: bool = False
 ) -> Answered:
-    """What the wheel's predictor gives for `examples`, a file as `kind.written` makes it.
+    """What the wheel's predictor gives for `examples`; `read` is of the task.
 
     `exact` adds products of bytes in 32 bits, as a CPU with VNNI does. The predictor verifies the
     package before it answers. Raises `GateError` where it refuses or fails.
@@ -60,13 +61,9 @@ def answers(
         folder = Path(name)
         with zipfile.ZipFile(BytesIO(wheel)) as archive:
             archive.extractall(folder / "wheel")
-        (folder / f"examples{kind.suffix}").write_bytes(examples)
-        arguments = [
-            str(folder / "wheel"),
-            package,
-            f"examples{kind.suffix}",
-            "exact" if exact else "",
-        ]
+        file = f"examples{examples.suffix}"
+        (folder / file).write_bytes(examples.content)
+        arguments = [str(folder / "wheel"), package, file, "exact" if exact else ""]
         command = [sys.executable, "-I", "-B", "-c", PROGRAM, *arguments]
         asked = subprocess.run(
             command, cwd=folder, env=clean(), capture_output=True, text=True, check=False
@@ -74,7 +71,6 @@ def answers(
         if asked.returncode:
             lines = asked.stderr.strip().splitlines() or [f"exit code {asked.returncode}"]
             raise GateError(f"the released wheel does not answer: {lines[-1]}")
-        found: Any = np.load(folder / "answers.npz")
-        return Answered(
-            found["answers"].astype(np.int64), found["probabilities"], found["classes"].tolist()
-        )
+        release = json.loads((folder / "wheel" / package / "release.json").read_bytes())
+        with np.load(folder / "answers.npz") as found:
+            return read(found, release)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
 from duli.base.errors import DataError
-from duli.packaging import kinds, ledger, locked, manifest
+from duli.packaging import ledger, locked, manifest
 from duli.packaging.params import Release
+from duli.packaging.product import Kind, Task
 
 if TYPE_CHECKING:
     from markdown_it.renderer import RendererHTML
@@ -67,9 +68,9 @@ class Body(NamedTuple):
 def render(
     release: Release,
     wheel_name: str,
-    *,
+    kind: Kind,
+    task: Task,
     signer: Mapping[str, str] | None,
-    reading: str = "",
     **evidence: Mapping[str, Any],
 ) -> str:
     """The card in Markdown, from the contents of the run's JSON files; raises `DataError` where a
@@ -77,29 +78,46 @@ def render(
 
     `evidence` are raw (of data/raw/dataset.json), stats, model, train, evaluation, quantization,
     benchmark and choice. `signer` says whose signature the folder gets that the wheel and the card
-    lie in, None that it gets none. `reading` says how picture files are read.
+    lie in, None that it gets none.
     """
     variant = evidence["choice"]["variant"]
     try:
-        return _ENVIRONMENT.get_template("card.md.j2").render(
-            release=release,
-            wheel_name=wheel_name,
-            signer=signer,
-            variant=variant,
-            shipped=evidence["quantization"]["variants"][variant],
-            names=NAMES,
-            limits=[*release.limits, *kinds.limits(evidence["stats"]["kind"], variant)],
-            kind=kinds.KINDS[evidence["stats"]["kind"]],
-            kind_of_input=kinds.python(evidence["stats"]),
-            centres=kinds.centres(evidence["stats"]) if evidence["stats"].get("centred") else None,
-            reading=reading,
-            **evidence,
+        return (
+            _environment(task)
+            .get_template(task.template.name)
+            .render(
+                release=release,
+                wheel_name=wheel_name,
+                signer=signer,
+                variant=variant,
+                shipped=evidence["quantization"]["variants"][variant],
+                names=NAMES,
+                limits=[*release.limits, *limits(kind, task, variant)],
+                words=kind.words,
+                usage=kind.usage,
+                kind=kind,
+                task=task,
+                score=task.score,
+                **evidence,
+            )
         )
     except (UndefinedError, KeyError) as error:
         raise DataError(
             f"the model card lacks a fact: {error}; run `dvc repro`, which makes the run's files"
             " anew"
         ) from None
+
+
+def limits(kind: Kind, task: Task, variant: str) -> list[str]:
+    """What is known to go wrong with a variant of the model, whatever it was made for."""
+    if not variant.endswith("int8_dynamic"):
+        return []
+    # onnxruntime's DynamicQuantizeLinear finds one scale for the whole tensor, the batch included.
+    return [
+        f"An answer depends a little on its company: `{variant}` rounds by one scale over all"
+        f" {kind.words.things} of a call, and the server puts those that wait into one call."
+        f" {task.moved(kind.words.thing)}; asked alone, it always gets the same answer"
+    ]
 
 
 def body(markdown: str) -> Body:
@@ -121,7 +139,13 @@ def body(markdown: str) -> Body:
     return Body(re.sub(r"[#`*]", "", heading).strip(), parser.render(rest))
 
 
-def hub(release: Release, markdown: str, evidence: Mapping[str, Mapping[str, Any]]) -> str:
+def hub(
+    release: Release,
+    markdown: str,
+    kind: Kind,
+    task: Task,
+    evidence: Mapping[str, Mapping[str, Any]],
+) -> str:
     """The README.md of a model repository on Hugging Face: metadata in YAML, then the card.
 
     The keys are those of https://huggingface.co/docs/hub/model-cards#model-card-metadata and of its
@@ -134,7 +158,7 @@ def hub(release: Release, markdown: str, evidence: Mapping[str, Mapping[str, Any
     yaml.width = 1000
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # the order is ours
     text = io.StringIO()
-    yaml.dump(_metadata(release, evidence), text)
+    yaml.dump(_metadata(release, kind, task, evidence), text)
     return f"---\n{text.getvalue()}---\n\n{markdown}"
 
 
@@ -145,24 +169,20 @@ def containerfile(release: Release, wheel_name: str, python: str) -> str:
     )
 
 
-def _metadata(release: Release, evidence: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _metadata(
+    release: Release, kind: Kind, task: Task, evidence: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     stats, evaluation, variant = (
         evidence["stats"],
         evidence["evaluation"],
         evidence["choice"]["variant"],
     )
-    known, kind = release.licence.lower() in HUB_LICENCES, kinds.KINDS[stats["kind"]]
-    measures = {
-        "accuracy": ("accuracy", "accuracy"),
-        "macro_f1": ("f1", "macro F1"),
-        "log_loss": ("log_loss", "log loss, nats"),
-        "calibration_error": ("expected_calibration_error", "calibration error"),
-    }
+    known, made_for = release.licence.lower() in HUB_LICENCES, task.hub(kind.modality)
     return {
         "license": release.licence.lower() if known else "other",
         **({} if known else {"license_name": release.licence.lower()}),
         "library_name": "onnx",
-        "pipeline_tag": kind.task,
+        "pipeline_tag": made_for,
         "tags": [
             "onnx",
             "onnxruntime",
@@ -171,15 +191,15 @@ def _metadata(release: Release, evidence: Mapping[str, Mapping[str, Any]]) -> di
             variant,
         ],
         "datasets": [stats["dataset"]],
-        "metrics": [kind for kind, _ in measures.values()],
+        "metrics": [known_as for known_as, _ in task.measures.values()],
         "model-index": [
             {
                 "name": f"{release.name} {release.version}",
                 "results": [
                     {
                         "task": {
-                            "type": kind.task,
-                            "name": kind.task.replace("-", " ").capitalize(),
+                            "type": made_for,
+                            "name": made_for.replace("-", " ").capitalize(),
                         },
                         "dataset": {
                             "name": stats["title"],
@@ -187,12 +207,12 @@ def _metadata(release: Release, evidence: Mapping[str, Mapping[str, Any]]) -> di
                             "split": "test",
                             "args": {
                                 "digest": evaluation["test_digest"],
-                                kind.things: evaluation["n"],
+                                kind.words.things: evaluation["n"],
                             },
                         },
                         "metrics": [
                             {
-                                "type": kind,
+                                "type": known_as,
                                 "name": name,
                                 "value": evaluation[key]["value"],
                                 "args": {
@@ -200,7 +220,7 @@ def _metadata(release: Release, evidence: Mapping[str, Mapping[str, Any]]) -> di
                                     "high_95": evaluation[key]["high"],
                                 },
                             }
-                            for key, (kind, name) in measures.items()
+                            for key, (known_as, name) in task.measures.items()
                         ],
                     }
                 ],
@@ -220,10 +240,6 @@ def _scroll_end(
     renderer: "RendererHTML", tokens: "list[Token]", index: int, options: Any, _: Any
 ) -> str:
     return renderer.renderToken(tokens, index, options, {}) + "</div>\n"
-
-
-def _right(share: Mapping[str, Any]) -> str:
-    return _count(round(share["value"] * share["n"]))
 
 
 def _percent(share: Mapping[str, Any]) -> str:
@@ -282,25 +298,22 @@ def _cell(text: object) -> str:
     return " ".join(str(text).replace("\\", "\\\\").replace("|", "\\|").split())
 
 
-def _judged(slices: Mapping[str, Any]) -> dict[str, Any]:
-    """The properties of which any group is large enough."""
-    return {name: facts for name, facts in slices.items() if "worst" in facts}
+def _environment(task: Task) -> Environment:
+    """That of the card as the task fills it."""
+    made = _ENVIRONMENT.overlay(loader=FileSystemLoader([task.template.parent, TEMPLATES]))
+    made.filters = {**made.filters, **task.filters}
+    return made
 
 
-def _worst(slices: Mapping[str, Any]) -> tuple[str, Any]:
-    """The property, and its slice, whose worst group is the worst of all."""
-    return min(slices.items(), key=lambda item: float(item[1]["worst"]["value"]))
-
-
+TEMPLATES = Path(__file__).parent / "templates"
 _ENVIRONMENT = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    loader=FileSystemLoader(TEMPLATES),
     undefined=StrictUndefined,
     trim_blocks=True,
     keep_trailing_newline=True,
     autoescape=False,  # noqa: S701  # it makes Markdown; `body`, which makes HTML of that, escapes
 )
 _ENVIRONMENT.filters |= {
-    "right": _right,
     "percent": _percent,
     "interval": _interval,
     "row": _row,
@@ -313,6 +326,4 @@ _ENVIRONMENT.filters |= {
     "points": _points,
     "words": _words,
     "cell": _cell,
-    "judged": _judged,
-    "worst": _worst,
 }

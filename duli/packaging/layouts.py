@@ -20,15 +20,16 @@ Tensor = dict[str, Any]  # name, datatype, shape; -1 is any number
 
 
 def of(
-    name: str, version: str, model: bytes, classes: Sequence[str], answer: Mapping[str, float]
+    name: str, version: str, model: bytes, labels: Sequence[str], answer: Mapping[str, Any]
 ) -> dict[str, bytes]:
     """The files by their paths in the release; `model` is the ONNX file that ships.
 
-    `answer` says how its logits become an answer: the temperature of the softmax and the threshold
-    below which the model had better abstain.
+    `labels` are the names of its output's numbers, if they have any; `answer` says how that output
+    becomes an answer.
     """
     inputs, outputs = _tensors(model)
-    labels = "".join(f"{' '.join(label.split())}\n" for label in classes).encode()
+    lines = "".join(f"{' '.join(label.split())}\n" for label in labels).encode()
+    triton = f"{TRITON}/{name}"
     description = {
         "name": name,
         "versions": [version],
@@ -37,19 +38,17 @@ def of(
         "outputs": outputs,
         "parameters": {
             "file": MODEL,
-            "labels": list(classes),
+            **({"labels": list(labels)} if labels else {}),
             **answer,
-            "probabilities": "softmax(logits / temperature)",
         },
     }
     return {
         MODEL: model,
-        LABELS: labels,
+        **({LABELS: lines, f"{triton}/{LABELS}": lines} if labels else {}),
         DESCRIPTION: encoded(description),
         KSERVE: encoded(_kserve(name, version)),
-        f"{TRITON}/{name}/config.pbtxt": _triton(name, inputs, outputs),
-        f"{TRITON}/{name}/{LABELS}": labels,
-        f"{TRITON}/{name}/1/{MODEL}": model,
+        f"{triton}/config.pbtxt": _triton(name, inputs, outputs, named=bool(labels)),
+        f"{triton}/1/{MODEL}": model,
     }
 
 
@@ -67,7 +66,9 @@ def _tensors(model: bytes) -> tuple[list[Tensor], list[Tensor]]:
     return [described(one) for one in graph.input], [described(one) for one in graph.output]
 
 
-def _triton(name: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> bytes:
+def _triton(
+    name: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor], *, named: bool
+) -> bytes:
     """Triton's configuration; its shapes leave out the first axis, which is the batch."""
 
     def tensor(one: Tensor, further: str = "") -> str:
@@ -75,6 +76,7 @@ def _triton(name: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> b
         kind = f"TYPE_{one['datatype']}"
         return f'  {{ name: "{one["name"]}" data_type: {kind} dims: [ {shape} ]{further} }}'
 
+    label_file = f' label_filename: "{LABELS}"' if named else ""
     lines = [
         f"name: {json.dumps(name)}",
         'backend: "onnxruntime"',
@@ -83,7 +85,7 @@ def _triton(name: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> b
         ",\n".join(map(tensor, inputs)),
         "]",
         "output [",
-        ",\n".join(tensor(one, f' label_filename: "{LABELS}"') for one in outputs),
+        ",\n".join(tensor(one, label_file) for one in outputs),
         "]",
         "dynamic_batching { }",
     ]

@@ -13,29 +13,22 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 from packaging.requirements import Requirement
 
 from duli.base.files import sha256
-from duli.packaging import kinds
+from duli.packaging.card import limits
 from duli.packaging.manifest import encoded
 from duli.packaging.params import Release
+from duli.packaging.product import Kind, Metric, Task
 
 # What a serial number is derived from besides the content: RFC 9562, version 5, under the namespace
 # of addresses.
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://cyclonedx.org/schema/bom/1.6")
-# Measures of the test split: the key in reports/evaluation.json.
-MEASURES = (
-    "accuracy",
-    "macro_f1",
-    "log_loss",
-    "brier",
-    "calibration_error",
-    "coverage",
-    "accuracy_of_accepted",
-)
 
 Facts = dict[str, Any]
 
 
 def of(
     release: Release,
+    kind: Kind,
+    task: Task,
     evidence: Mapping[str, Mapping[str, Any]],
     direct: Collection[str],
     required: Mapping[str, str],
@@ -84,7 +77,11 @@ def of(
             },
             "supplier": publisher,
         },
-        "components": [_model(release, evidence, model, data), _data(evidence, data), *libraries],
+        "components": [
+            _model(release, kind, task, evidence, model, data),
+            _data(evidence, data),
+            *libraries,
+        ],
         "dependencies": _dependencies(itself, model, data, direct, {**required, **optional}),
     }
     serial = uuid.uuid5(NAMESPACE, sha256(json.dumps(bom, sort_keys=True).encode()))
@@ -97,9 +94,14 @@ def of(
 
 
 def _model(
-    release: Release, evidence: Mapping[str, Mapping[str, Any]], reference: str, data: str
+    release: Release,
+    kind: Kind,
+    task: Task,
+    evidence: Mapping[str, Mapping[str, Any]],
+    reference: str,
+    data: str,
 ) -> Facts:
-    stats, trained, choice = evidence["stats"], evidence["model"], evidence["choice"]
+    trained, choice = evidence["model"], evidence["choice"]
     return {
         "type": "machine-learning-model",
         "bom-ref": reference,
@@ -112,15 +114,17 @@ def _model(
         "modelCard": {
             "modelParameters": {
                 "approach": {"type": "supervised"},
-                "task": kinds.KINDS[stats["kind"]].task,
+                "task": task.hub(kind.modality),
                 "architectureFamily": "neural network",
                 "modelArchitecture": trained["architecture"]["name"],
                 "datasets": [{"ref": data}],
-                "inputs": [{"format": kinds.tensor(stats)}],
-                "outputs": [{"format": f"logits: float32 [n, {len(stats['classes'])}]"}],
+                "inputs": [{"format": kind.tensor}],
+                "outputs": [{"format": task.output}],
             },
-            "quantitativeAnalysis": {"performanceMetrics": _metrics(evidence["evaluation"])},
-            "considerations": _considerations(release, evidence),
+            "quantitativeAnalysis": {
+                "performanceMetrics": [_metric(metric) for metric in task.metrics()]
+            },
+            "considerations": _considerations(release, kind, task, evidence),
         },
         "properties": _properties(
             {
@@ -129,59 +133,36 @@ def _model(
                 "parameters": trained["weights"]["parameters"],
                 "weights.sha256": trained["weights"]["sha256"],
                 "architecture.source.sha256": trained["architecture"]["source_sha256"],
-                "temperature": evidence["evaluation"]["temperature"]["value"],
-                "confidence_threshold": evidence["evaluation"]["confidence_threshold"],
+                **task.properties,
             }
         ),
     }
 
 
-def _metrics(evaluation: Mapping[str, Any]) -> list[Facts]:
-    """Every measure of the file that ships, with its 95 % interval; digits as the run has them."""
-    found = [
-        _metric(name, evaluation[name], "test split") for name in MEASURES if name in evaluation
-    ]
-    for by, facts in evaluation["slices"].items():
-        found += [
-            _metric("accuracy", row, f"test split, {by}: {row['group']}") for row in facts["groups"]
-        ]
-    robustness = evaluation["robustness"]
-    found += [
-        _metric("accuracy", share, f"test split, corrupted: {name}")
-        for name, share in robustness.get("corruptions", {}).items()
-    ]
-    found += [
-        _metric("accuracy", both["shipped"], f"test split, PGD: {name}")
-        for name, both in robustness.get("pgd", {}).items()
-    ]
-    return found
-
-
-def _metric(kind: str, measure: Mapping[str, Any], part: str) -> Facts:
+def _metric(metric: Metric) -> Facts:
+    """With its 95 % interval; digits as the run has them."""
+    name, measure, part = metric
     interval = {"lowerBound": str(measure["low"]), "upperBound": str(measure["high"])}
     return {
-        "type": kind,
+        "type": name,
         "value": str(measure["value"]),
         "slice": part,
         "confidenceInterval": interval,
     }
 
 
-def _considerations(release: Release, evidence: Mapping[str, Mapping[str, Any]]) -> Facts:
-    shipped, evaluation = evidence["choice"]["variant"], evidence["evaluation"]
-    paired, things = evaluation["paired"], kinds.KINDS[evidence["stats"]["kind"]].things
-    worst = {
-        name: facts["worst"] for name, facts in evaluation["slices"].items() if "worst" in facts
-    }
+def _considerations(
+    release: Release, kind: Kind, task: Task, evidence: Mapping[str, Mapping[str, Any]]
+) -> Facts:
+    shipped, things = evidence["choice"]["variant"], kind.words.things
     return {
         "useCases": [*release.intended, *(f"Not for: {line}" for line in release.not_intended)],
         "technicalLimitations": [
             *release.limits,
-            *kinds.limits(evidence["stats"]["kind"], shipped),
+            *limits(kind, task, shipped),
         ],
         "performanceTradeoffs": [
-            f"{shipped} lost {paired['lost']} and won {paired['won']} of {paired['n']} test"
-            f" {things} against the trained model; {evidence['benchmark']['reason']}"
+            f"{shipped} {task.changed(things)}; {evidence['benchmark']['reason']}"
         ],
         "ethicalConsiderations": [
             {
@@ -197,11 +178,7 @@ def _considerations(release: Release, evidence: Mapping[str, Mapping[str, Any]])
         ],
         # Energy is left out: CycloneDX asks for a number, and none was measured.
         "fairnessAssessments": [
-            {
-                "groupAtRisk": f"{name}: {group['group']}",
-                "harms": f"accuracy {group['value']} ({group['low']} to {group['high']})",
-            }
-            for name, group in worst.items()
+            {"groupAtRisk": group, "harms": harm} for group, harm in task.groups().items()
         ],
     }
 

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import settings
+from . import kind, settings, task
 from .errors import (
     CardError,
     InputError,
@@ -28,13 +28,13 @@ from .errors import (
     WorkerError,
 )
 from .integrity import CARD, MANIFEST, RELEASE, verify, vouch
-from .kinds import WORDS, Words
 from .settings import Settings
 
 if TYPE_CHECKING:
     from socket import socket
 
     from .predictor import Predictor
+    from .task import Answers
 
 SERVE = (
     "Open Inference Protocol v2, POST /predict, MLflow's /invocations, Prometheus /metrics,"
@@ -43,8 +43,6 @@ SERVE = (
     " too: DULI_PORT for --port."
 )
 FOLDER = Path(__file__).resolve().parent
-TEXT = "--text"  # what a text of the command line has in the place of a file's name
-DIGITS = 6  # decimal places of a probability
 MOST_SKIPPED = 20  # files that are named; of more, how many there are
 INPUT_WRONG, PACKAGE_DAMAGED, CARD_WRONG, WORKER_ENDED, SKIPPED, INTERRUPTED = 2, 3, 4, 5, 6, 130
 CODES = {
@@ -63,13 +61,12 @@ CODES_SAID = (
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command named in `arguments` (default: the command line); gives the exit code."""
     program = FOLDER.name.replace("_", "-")
-    options = _parser(program, _words()).parse_args(arguments)
-    command: Callable[[argparse.Namespace], None] = options.run
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name need not be valid text
     try:
         try:
-            command(options)
+            options = _parser(program, *_said()).parse_args(arguments)
+            options.run(options)
         finally:
             print(end="", flush=True)
     except ReleaseError as error:
@@ -97,34 +94,42 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _words() -> Words:
-    """What this release's kind of data is called; its files are verified later, once a command
-    needs them.
+def _said() -> tuple[kind.Words, task.Command]:
+    """What this release's kind of data and its task are called; its files are verified later, once
+    a command needs them. Raises `IntegrityError` where what says so is damaged.
     """
     try:
-        return WORDS[json.loads((FOLDER / RELEASE).read_bytes())["kind"]]
-    except (OSError, ValueError, KeyError, TypeError):  # damaged, which every command says
-        return WORDS["image"]
+        release = json.loads((FOLDER / RELEASE).read_bytes())
+        return kind.words(release), task.command(release)
+    except (OSError, ValueError, KeyError, TypeError, ImportError):
+        verify(FOLDER)
+        raise
 
 
-def _parser(program: str, words: Words) -> argparse.ArgumentParser:
+def _parser(program: str, words: kind.Words, told: task.Command) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         program,
         description="A released model: ask it, read its card, verify its files.",
         epilog=CODES_SAID,
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    predict = commands.add_parser("predict", help=words.predicts, epilog=CODES_SAID)
-    said = words.thing == "text"  # what fits into a command line
-    predict.add_argument("files", nargs="*" if said else "+", metavar="FILE", help=words.files)
-    if said:
+    predicts = told.PREDICTS.format(things=words.things)
+    predict = commands.add_parser("predict", help=predicts, epilog=CODES_SAID)
+    predict.add_argument(
+        "files", nargs="*" if words.spoken else "+", metavar="FILE", help=words.files
+    )
+    if words.spoken:
         predict.add_argument(
-            "--text", action="append", default=[], metavar="TEXT", help="a text itself; repeatable"
+            f"--{words.thing}",
+            action="append",
+            dest="spoken",
+            metavar=words.thing.upper(),
+            help=f"a {words.thing} itself; repeatable",
         )
     predict.add_argument(
         "--json",
         action="store_true",
-        help="one object a line, with the probabilities of all classes",
+        help=told.JSON,
     )
     predict.add_argument(
         "--threads",
@@ -133,15 +138,11 @@ def _parser(program: str, words: Words) -> argparse.ArgumentParser:
         metavar="N",
         help="use at most N cores (default: all)",
     )
-    predict.set_defaults(run=_predict)
-    predict.add_argument(
-        "--abstain",
-        action="store_true",
-        help="no answer where the model is less sure than the release's threshold",
-    )
+    told.options(predict)
+    predict.set_defaults(run=_predict, spoken=[], keys=told.KEYS)
     evaluate = commands.add_parser(
         "evaluate",
-        help=f"measure the accuracy on labelled {words.things} and compare it with the card's",
+        help=told.EVALUATES.format(things=words.things),
         epilog=CODES_SAID,
     )
     evaluate.add_argument("data", nargs="+", metavar="DATA", help=words.data)
@@ -191,14 +192,13 @@ def _parser(program: str, words: Words) -> argparse.ArgumentParser:
         default=None,
         help="a line of JSON a request on standard output (default: no)",
     )
-    counted = words.thing == "image"
     serve.add_argument(
         "--statistics",
-        type=Path if counted else partial(_not_counted, words.things),
+        type=Path if words.counted else partial(_not_counted, words.things),
         metavar="FILE",
         help=(
-            "count grey levels and answers there, keeping no image (default: no)"
-            if counted
+            f"count {words.counted} and answers there, keeping no {words.thing} (default: no)"
+            if words.counted
             else argparse.SUPPRESS
         ),
     )
@@ -236,26 +236,25 @@ def _predict(options: argparse.Namespace) -> None:
     from .predictor import Predictor  # numpy and onnxruntime take longer to load than all else here
 
     predictor = Predictor(FOLDER, options.threads)
-    thing = predictor.kind.words.thing
-    texts = getattr(options, "text", [])
-    if not options.files and not texts:
-        raise InputError("name a FILE, - for standard input, or give --text TEXT")
+    words, task = predictor.kind.words, predictor.task
+    thing, spoken = words.thing, options.spoken
+    if not options.files and not spoken:
+        raise InputError(f"name a FILE, - for standard input, or give --{thing} {thing.upper()}")
     sources: list[tuple[str, bool, Callable[[], Any]]] = (
-        [(TEXT, False, lambda: texts)] if texts else []
+        [(f"--{thing}", False, lambda: spoken)] if spoken else []
     )
     sources += [
         (name, inside, partial(predictor.kind.load, name))
-        for name, inside in _named(options.files, predictor.kind.words)
+        for name, inside in _named(options.files, words)
     ]
     width = max(len("file"), *(len(_shown(name)) for name, _, _ in sources))
-    heading = (
-        "" if options.json else f"{'file':<{width}}  {thing:>6}  {'answer':<10}  probability\n"
-    )
+    heading = "" if options.json else f"{'file':<{width}}  {thing:>6}  {task.heading()}\n"
+    wish = task.opted(options)
     skipped: list[str] = []
     left_out = 0
     for name, inside, load in sources:
         try:
-            labels, probabilities = predictor.predict(load())
+            answers = predictor.answers(predictor.kind.checked(load()))
         except InputError as error:
             said = f"{'standard input' if name == '-' else _shown(name)}: {error}"
             if not inside or len(skipped) + left_out + 1 == len(sources):
@@ -267,23 +266,16 @@ def _predict(options: argparse.Namespace) -> None:
             continue
         print(end=heading)
         heading = ""
-        for index, (best, row) in enumerate(zip(labels, probabilities.tolist(), strict=True)):
-            label = None if options.abstain and not max(row) >= predictor.threshold else best
-            if options.json:
-                by_class = {
-                    known: round(value, DIGITS)
-                    for known, value in zip(predictor.classes, row, strict=True)
-                }
-                print(
-                    json.dumps(
-                        {"file": name, thing: index, "label": label, "probabilities": by_class}
-                    )
-                )
-            else:
-                print(f"{_shown(name):<{width}}  {index:>6}  {label or '-':<10}  {max(row):.4f}")
+        if options.json:
+            for index, found in enumerate(task.objects(answers, wish)):
+                shown = {key: found[key] for key in options.keys}
+                print(json.dumps({"file": name, thing: index, **shown}))
+        else:
+            for index, line in enumerate(task.lines(answers, wish)):
+                print(f"{_shown(name):<{width}}  {index:>6}  {line}")
     if left_out:
         print(
-            f"{left_out:,} files that are no {predictor.kind.words.things} were left out",
+            f"{left_out:,} files that are no {words.things} were left out",
             file=sys.stderr,
         )
     _name(skipped)
@@ -312,7 +304,7 @@ def _info(options: argparse.Namespace) -> None:
     print(contents[RELEASE if options.json else CARD].decode("utf-8"), end="")
 
 
-def _named(files: list[str], words: Words) -> list[tuple[str, bool]]:
+def _named(files: list[str], words: kind.Words) -> list[tuple[str, bool]]:
     """The files named, and in the place of a folder those in it; whether each is one of a
     folder.
     """
@@ -337,66 +329,27 @@ def _evaluate(options: argparse.Namespace) -> None:
     from .predictor import Predictor
 
     predictor = Predictor(FOLDER, options.threads)
-    things = predictor.kind.words.things
-    data = predictor.kind.labelled(options.data, predictor.classes)
+    words = predictor.kind.words
+    data = predictor.kind.labelled(options.data, predictor.task)
     _name(data.skipped)
     for note in data.notes:
         print(note)
     if data.left_out:
-        print(f"{data.left_out:,} files that are no {things} were left out")
-    answers = predictor.predict(data.inputs).probabilities.argmax(axis=1)
-    right, n = int((answers == data.labels).sum()), len(data.labels)
-    card = predictor.release["numbers"]["evaluation"]["accuracy"]
-    promised = round(card["value"] * card["n"])
-    print(f"{right:,} of {n:,} right: {right / n:.2%}")
-    print(
-        f"the card says {promised:,} of {card['n']:,}: {card['value']:.2%} (95 % interval"
-        f" {card['low']:.2%} to {card['high']:.2%})"
+        print(f"{data.left_out:,} files that are no {words.things} were left out")
+    inputs = predictor.kind.checked(data.inputs)
+    predictor.task.judge(
+        predictor.answers(inputs),
+        data,
+        words,
+        own=data.digest() == predictor.release["test_digest"],
+        cause=partial(_cause, predictor, inputs),
     )
-    if data.digest() != predictor.release["test_digest"]:
-        _judge(
-            f"these are other {things} than the card's, or in another order",
-            (right, n),
-            (promised, card["n"]),
-        )
-    elif (right, n) != (promised, card["n"]):
-        raise CardError(
-            f"these are the card's own test {things}, but the answers are others;"
-            f" {_cause(predictor, data.inputs, answers)}"
-        )
-    else:
-        print(f"these are the card's own test {things}: it MATCHES")
     _end(data.skipped)
 
 
-def _judge(said: str, here: tuple[int, int], card: tuple[int, int]) -> None:
-    """Says whether a share, right of n, fits the card's, which was counted on others; raises
-    `CardError` where it is worse.
-    """
-    from .accord import difference
-
-    low, high = (100 * bound for bound in difference(*here, *card))
-    if high < 0:
-        raise CardError(
-            f"{said}, and worse than the card by {-high:.2f} to {-low:.2f} points (95 % interval, n"
-            f" = {here[1]:,}); see whether they are like those that the card names, and labelled"
-            " alike"
-        )
-    if low > 0:
-        print(
-            f"{said}: better than the card by {low:.2f} to {high:.2f} points (95 % interval, n ="
-            f" {here[1]:,})"
-        )
-    else:
-        print(
-            f"{said}: consistent with the card; the difference is {low:+.2f} to {high:+.2f} points"
-            f" (95 % interval, n = {here[1]:,})"
-        )
-
-
-def _cause(predictor: "Predictor", inputs: Any, answers: Any) -> str:
-    """Why `answers` are not the card's, as far as it shows here: sums that overflow on this CPU, or
-    rounding; and what to do.
+def _cause(predictor: "Predictor", inputs: Any, changes: "Callable[[Answers], int]") -> str:
+    """Why answers are not the card's, as far as it shows here: sums that overflow on this CPU, or
+    rounding; and what to do. `changes` counts the differences to other answers.
     """
     import numpy
     import onnxruntime
@@ -406,8 +359,7 @@ def _cause(predictor: "Predictor", inputs: Any, answers: Any) -> str:
 
     judged = predictor.release["numbers"]["evaluation"].get("judged_on")
     cpus = f"this CPU is {named(cpu())}" + (f", the card's was {named(judged)}" if judged else "")
-    exact = Predictor(FOLDER, exact=True).predict(inputs).probabilities.argmax(axis=1)
-    if changed := int((exact != answers).sum()):
+    if changed := changes(Predictor(FOLDER, exact=True).answers(inputs)):
         return (
             f"it is saturation: added in 32 bits, {changed:,} of its answers are others, and this"
             f" CPU adds in 16, having no VNNI ({cpus}); use a CPU with VNNI, or ask the publisher"
@@ -489,9 +441,7 @@ def _loaded(counted: Path | None) -> "tuple[Predictor, contextlib.AbstractContex
 
     if counted is None:
         return Predictor(FOLDER, threads=1), contextlib.nullcontext()
-    from .statistics import Counting
-
-    predictor = Counting(FOLDER, threads=1)
+    predictor = kind.counting(json.loads((FOLDER / RELEASE).read_bytes()))(FOLDER, threads=1)
     return predictor, predictor.kept(counted)
 
 
@@ -500,9 +450,8 @@ def _not_counted(things: str, file: str) -> Path:
     unknown.
     """
     raise argparse.ArgumentTypeError(
-        f"grey levels are counted, which {things} do not have: of {things} no statistics are kept,"
-        f" and nothing is written to {file}; leave it out, and for drift give the {things}"
-        " themselves to the line's data/incoming/"
+        f"of {things} no statistics are kept, and nothing is written to {file}; leave it out, and"
+        f" for drift give the {things} themselves to the line's data/incoming/"
     )
 
 

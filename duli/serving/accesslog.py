@@ -18,7 +18,8 @@ def named(request: Request, reply: Reply) -> Reply:
     request.identity = given if SANE.fullmatch(given) else uuid4().hex.encode()
 
     def answer(response: Response) -> None:
-        request.sent = 0 if request.method == b"HEAD" else len(response.body)
+        if isinstance(response.body, bytes) and request.method != b"HEAD":
+            request.sent = len(response.body)
         head = response.head + b"x-request-id: %b\r\n" % request.identity
         reply(response._replace(head=head))
 

@@ -18,10 +18,11 @@ from . import metrics, settings
 from .errors import InputError, IntegrityError, ReleaseError
 from .hosts import REFUSAL, Hosts
 from .integrity import verify, vouch
-from .messages import Request, Response, failure
+from .messages import Parts, Request, Response, failure
 
 PACKAGE = Path(__file__).resolve().parent
 BODY_SECONDS = 10.0  # for a body to arrive; that of a head is the server's to bound
+SEND_SECONDS = 10.0  # for a client to take a part of an answer
 DRAIN_SECONDS = 30.0  # for everything begun to end once the server stops
 DRAIN_STEP = 0.01  # seconds between two looks
 # What the routes read. Said twice, each means two things; a request's name does not matter so much.
@@ -100,11 +101,35 @@ class Served:
                 if request is None:
                     return
                 response = await self._handled(request)
+                if not isinstance(response.body, bytes):
+                    await self._in_parts(request, response, response.body, receive, send)
+                    return
                 seconds = time.perf_counter() - request.started
             self.application.finished(request, response.status, seconds)
             await _sent(response, send, body=scope["method"] != "HEAD")
         finally:
             self.requests -= 1
+
+    async def _in_parts(
+        self, request: Request, response: Response, parts: Parts, receive: Receive, send: Send
+    ) -> None:
+        """Sends an answer in parts until its end, or until the client has gone.
+
+        An exception tells the server to end the connection: the answer is not complete.
+        """
+        sending = asyncio.create_task(_parts(request, response, parts, send))
+        gone = asyncio.create_task(_gone(receive))
+        try:
+            await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
+        finally:
+            for task in (sending, gone):
+                task.cancel()
+            await asyncio.wait((sending, gone))
+            await parts.aclose()
+            seconds = time.perf_counter() - request.started
+            self.application.finished(request, response.status, seconds)
 
     async def _read(self, scope: Scope, receive: Receive) -> Request | None:
         """The whole request, or None where its client has gone; raises `Refused`."""
@@ -233,20 +258,47 @@ def _reason(error: Exception) -> str:
 
 
 async def _sent(response: Response, send: Send, *, body: bool = True) -> None:
+    content = response.body
+    assert isinstance(content, bytes)
+    try:
+        await send(_start(response, (b"content-length", b"%d" % len(content))))
+        await send({"type": "http.response.body", "body": content if body else b""})
+    except OSError:  # the client has gone
+        return
+
+
+async def _parts(request: Request, response: Response, parts: Parts, send: Send) -> None:
+    """Sends the parts of an answer; raises `TimeoutError` where the client does not take one."""
+    try:
+        await send(_start(response))
+        if request.method != b"HEAD":
+            async for part in parts:
+                request.sent += len(part)
+                async with asyncio.timeout(SEND_SECONDS):
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    except OSError as error:
+        if isinstance(error, TimeoutError):
+            raise
+
+
+async def _gone(receive: Receive) -> None:
+    """Returns once the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _start(response: Response, *further: tuple[bytes, bytes]) -> dict[str, Any]:
+    """The message with the status and the headers."""
     headers = [
         (b"content-type", response.kind),
-        (b"content-length", b"%d" % len(response.body)),
+        *further,
         (b"x-content-type-options", b"nosniff"),
     ]
     for line in response.head.splitlines():
         name, _, value = line.partition(b": ")
         headers.append((name, value))
-    content = response.body if body else b""
-    try:
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
-    except OSError:  # the client has gone
-        return
+    return {"type": "http.response.start", "status": response.status, "headers": headers}
 
 
 app = Entry()

@@ -12,10 +12,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .task import Answers
 
 LATENCY_SECONDS = 0.005  # that a batch of several requests may take
 INLINE_SECONDS = 0.001  # a shorter call is made on the event loop: a thread would cost more time
@@ -23,10 +25,9 @@ QUEUE_SECONDS = 0.5  # of work before a request, beyond which it is sent away at
 WAIT_SECONDS = 1.0  # after which a request that waits all the same is given up
 MEMORY = 0.9  # of what earlier calls took, with every further call
 
-Probabilities = NDArray[np.float32]  # [examples, classes]
-Outcome = Probabilities | Exception
+Outcome: TypeAlias = "Answers | Exception"
 Inputs = Any  # an array or a list of examples
-Call = Callable[[Inputs], Probabilities]
+Call = Callable[[Inputs], "Answers"]
 
 
 class Overloaded(Exception):  # noqa: N818 -- a state of the server, nobody's error
@@ -45,7 +46,7 @@ class _Item(NamedTuple):
 
 
 class Batcher:
-    """`call` gives the probabilities of examples; a thread calls it, all else is on the event loop.
+    """`call` answers examples; a thread calls it, all else is on the event loop.
 
     `observed` is told of each call's number of examples; `join` makes those of several requests
     into one; `weigh` says how much work some are, of which a common example is about 1.
@@ -90,7 +91,7 @@ class Batcher:
             raise Overloaded(self.backlog)
 
     def submit(self, inputs: Inputs, done: Callable[[Outcome], None]) -> None:
-        """Lets the model answer `inputs`, n examples; `done` gets probabilities or an exception."""
+        """Lets the model answer `inputs`, n examples; `done` gets the answers or an exception."""
         work = self._weigh(inputs)
         self.queued += len(inputs)
         self._waiting += work

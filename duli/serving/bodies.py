@@ -24,12 +24,10 @@ class Document(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What a request asks: examples, and whether an unsure answer is to be withheld (None: it does
-    not say).
-    """
+    """What a request asks: examples, and the JSON object they stood in, which may say more."""
 
     inputs: Any
-    abstain: bool | None
+    values: dict[str, Any]
 
 
 def document(body: bytes, numbers: str = "send numbers alone") -> Document:
@@ -85,21 +83,6 @@ def under(values: dict[str, Any], names: tuple[str, ...], things: str) -> str:
             " [...]}"
         )
     return found[0]
-
-
-def abstention(values: dict[str, Any]) -> bool | None:
-    """Whether an unsure answer is to be withheld: the key `abstain`, or that of MLflow's `params`;
-    None where neither is there.
-    """
-    params = values.get("params")
-    if params is not None and not isinstance(params, dict):
-        raise InputError(f"params is a {kind_of(params)}; give an object, or leave it out")
-    general = (params or {}).get("abstain")
-    wish = values.get("abstain", general)
-    for given in (wish, general):
-        if given is not None and not isinstance(given, bool):
-            raise InputError('"abstain" is true or false')
-    return wish
 
 
 def bounded(n: int, what: str, things: str) -> None:

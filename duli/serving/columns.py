@@ -1,17 +1,13 @@
-"""Reads .csv files that nobody vouches for: columns by name, what a cell says as a number, and
-which class a label names.
-"""
+"""Reads .csv files that nobody vouches for: columns by name, and what a cell says as a number."""
 
 import csv
 import io
 import math
 import re
 import threading
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -221,53 +217,3 @@ def centred(values: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray
     """
     with np.errstate(over="ignore", invalid="ignore"):
         return ((values - places[:, 0]) / places[:, 1]).astype(np.float32)
-
-
-def label(text: str) -> str:
-    """A label as a class is called: Unicode's normal form C, no white space around, control
-    characters spelled out.
-    """
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode()
-        for one in unicodedata.normalize("NFC", text.strip())
-    )
-
-
-def indices(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.int64]:
-    """The index of the class of each label: as it is written, or else what one class alone could
-    mean.
-
-    So 7, 7.0 and 007 name the class 007 where no other class is the number seven, and TRUE names
-    the class true; a number from 0 on names a class by its place where no class is called by a
-    number. Raises `InputError` for any other label.
-    """
-    exact = {label(name): index for index, name in reversed([*enumerate(classes)])}
-    meant: dict[Decimal | str, list[int]] = {}
-    for index, name in enumerate(classes):
-        meant.setdefault(_meaning(label(name)), []).append(index)
-    if not any(isinstance(meaning, Decimal) for meaning in meant):
-        meant |= {Decimal(index): [index] for index in range(len(classes))}
-
-    def index_of(text: str) -> int:
-        name = label(text)
-        if name in exact:
-            return exact[name]
-        found = meant.get(_meaning(name), [])
-        if len(found) != 1:
-            may = (
-                f"may be {' or '.join(classes[one] for one in found)}; write it so"
-                if found
-                else "is no class"
-            )
-            raise InputError(
-                f"the label {text[:100]!a} {may}; the classes are {', '.join(classes)}"
-            )
-        return found[0]
-
-    known = {text: index_of(text) for text in dict.fromkeys(labels)}
-    return np.array([known[text] for text in labels], np.int64)
-
-
-def _meaning(name: str) -> Decimal | str:
-    """What a label says, however it is spelled: an exact number, or a text in any case."""
-    return Decimal(name) if len(name) <= LONG and PLAIN.fullmatch(name) else name.casefold()

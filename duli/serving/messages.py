@@ -1,15 +1,19 @@
 """Requests and answers, as the routes know them: whichever server carries them."""
 
 import json
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import AsyncGenerator, Callable
+from typing import NamedTuple, TypeAlias
+
+# The parts of an answer, which are sent as they come and no faster than the client takes them. It
+# is closed when the client goes away.
+Parts: TypeAlias = AsyncGenerator[bytes, None]
 
 
 class Response(NamedTuple):
     """What a request is answered with; `head` is further header lines, each ended by CR LF."""
 
     status: int
-    body: bytes
+    body: bytes | Parts
     kind: bytes = b"application/json"
     head: bytes = b""
 
@@ -19,6 +23,7 @@ class Request:
 
     Whoever answers it may say for the log: `route`, the address that was asked for; `examples`, how
     many the model is given; `identity`, the name of the request; `sent`, the bytes of the answer.
+    The server adds to these what it sends of `Parts`.
     """
 
     __slots__ = (

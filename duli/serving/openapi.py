@@ -3,12 +3,13 @@
 from typing import Any
 
 from .bodies import MAX_INPUTS
-from .kinds import Described, Kind
+from .kind import Described, Kind
+from .task import Task
 
 
-def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
+def describe(release: dict[str, Any], kind: Kind, task: Task) -> dict[str, Any]:
     """The document of /openapi.json."""
-    said, things = kind.described(), kind.words.things
+    said, told, things = kind.described(), task.described(), kind.words.things
     model = f"/v2/models/{release['name']}"
     predicted = _answers(
         f"the answers, in the order of the {things}", {"$ref": "#/components/schemas/Predictions"}
@@ -48,7 +49,7 @@ def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
             "parameters": {
                 "type": ["object", "null"],
                 "properties": {
-                    "abstain": {"type": "boolean"},
+                    **told.wishes,
                     "binary_data_output": {"description": "true: as bytes"},
                 },
             },
@@ -56,11 +57,11 @@ def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
             "outputs": {
                 "type": ["array", "null"],
                 "minItems": 1,
-                "maxItems": 2,
+                "maxItems": len(task.tensors),
                 "items": {
                     "type": "object",
                     "required": ["name"],
-                    "properties": {"name": {"enum": ["probabilities", "label"]}},
+                    "properties": {"name": {"enum": [output.name for output in task.tensors]}},
                 },
             },
         },
@@ -69,17 +70,16 @@ def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
     inferred["200"]["content"]["application/octet-stream"] = {
         "schema": {"type": "string", "format": "binary"}
     }
-    wish = {"type": ["boolean", "null"]}
-    params = {"type": ["object", "null"], "properties": {"abstain": wish}}
+    params = {"type": ["object", "null"], "properties": told.wishes}
     one_of = [
-        {"type": "object", "required": [name], "properties": {name: inner, "abstain": wish}}
+        {"type": "object", "required": [name], "properties": {name: inner, **told.wishes}}
         for name, inner in said.asked.items()
     ]
     invocations = [
         {
             "type": "object",
             "required": [name],
-            "properties": {name: inner, "abstain": wish, "params": params},
+            "properties": {name: inner, **told.wishes, "params": params},
         }
         for name, inner in said.invoked.items()
     ]
@@ -87,8 +87,8 @@ def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
         "/predict": {
             "post": {
                 "operationId": "predict",
-                "summary": said.summary,
-                "parameters": [_abstain()],
+                "summary": told.summary.format(things=things),
+                "parameters": told.query,
                 "requestBody": {
                     "required": True,
                     "content": {
@@ -104,7 +104,7 @@ def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
             "post": {
                 "operationId": "invocations",
                 "summary": "The same, as MLflow's scoring server is asked.",
-                "parameters": [_abstain()],
+                "parameters": told.query,
                 "requestBody": {
                     "required": True,
                     "content": {"application/json": {"schema": {"oneOf": invocations}}},
@@ -118,7 +118,7 @@ def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
                 "summary": (
                     "The same in the Open Inference Protocol; binary tensors follow the JSON part."
                 ),
-                "parameters": [_abstain()],
+                "parameters": told.query,
                 "requestBody": {
                     "required": True,
                     "content": {"application/json": {"schema": infer}},
@@ -134,7 +134,7 @@ def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
                 ("/v2/health/ready", "ready", "Whether it takes requests."),
                 (model, "modelMetadata", "Input and outputs of the model."),
                 (f"{model}/ready", "modelReady", "Whether the model takes requests."),
-                ("/about", "about", "The release: classes, headline, threshold, integrity."),
+                ("/about", "about", "The release: what it answers, its headline, its integrity."),
                 ("/ping", "ping", "As MLflow's scoring server says that it is ready."),
             )
         },
@@ -160,7 +160,7 @@ def describe(release: dict[str, Any], kind: Kind) -> dict[str, Any]:
             "summary": "A released model.",
         },
         "paths": paths,
-        "components": {"schemas": {**said.schemas, **_schemas(release["classes"])}},
+        "components": {"schemas": {**said.schemas, "Prediction": told.prediction, **_schemas()}},
     }
 
 
@@ -184,29 +184,8 @@ def _pixels(said: Described) -> dict[str, Any]:
     }
 
 
-def _schemas(classes: list[str]) -> dict[str, Any]:
-    probability = {"type": "number", "minimum": 0, "maximum": 1}
+def _schemas() -> dict[str, Any]:
     return {
-        "Prediction": {
-            "type": "object",
-            "required": ["label", "probability", "abstains", "probabilities"],
-            "properties": {
-                "label": {
-                    "enum": [*classes, None],
-                    "description": "null: withheld, because abstain was asked for",
-                },
-                "probability": probability,
-                "abstains": {
-                    "type": "boolean",
-                    "description": "the probability is below the release's threshold",
-                },
-                "probabilities": {
-                    "type": "object",
-                    "properties": dict.fromkeys(classes, probability),
-                    "required": classes,
-                },
-            },
-        },
         "Predictions": {
             "type": "object",
             "required": ["predictions"],
@@ -222,17 +201,6 @@ def _schemas(classes: list[str]) -> dict[str, Any]:
             "required": ["error"],
             "properties": {"error": {"type": "string"}},
         },
-    }
-
-
-def _abstain() -> dict[str, Any]:
-    return {
-        "name": "abstain",
-        "in": "query",
-        "description": (
-            "Withhold the label where the model is less sure than the release's threshold."
-        ),
-        "schema": {"type": "string", "enum": ["true", "false", "1", "0"]},
     }
 
 

@@ -5,27 +5,30 @@ binary tensors.
 import json
 import struct
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .bodies import document
 from .errors import InputError
-from .kinds import Kind
+from .kind import Kind
+from .task import Output, Task
 
-OUTPUTS = ("probabilities", "label")
 MAX_CACHED = 64 * 1024  # bytes of a JSON part that may be remembered
 MAX_DIMENSIONS = 4  # of a tensor
 EXTENSIONS = ["binary_tensor_data"]
+
+
+# of each name, datatype, and whether it goes out as bytes
+Outputs: TypeAlias = tuple[tuple[str, str, bool], ...]
 
 
 class Question(NamedTuple):
     """What a JSON part asks for, apart from the examples."""
 
     identity: str | None
-    abstain: bool
-    outputs: tuple[tuple[str, bool], ...]  # name, and whether it goes out as bytes
+    parameters: dict[str, Any]
+    outputs: Outputs
     inputs: Any  # None: they follow as bytes
     sizes: tuple[int, ...]  # of the tensor that follows
     bytes: int  # of it
@@ -36,7 +39,7 @@ def server(name: str, version: str) -> dict[str, Any]:
     return {"name": name, "version": version, "extensions": EXTENSIONS}
 
 
-def model(name: str, version: str, kind: Kind, classes: int) -> dict[str, Any]:
+def model(name: str, version: str, kind: Kind, task: Task) -> dict[str, Any]:
     """What the server says of the model."""
     return {
         "name": name,
@@ -45,19 +48,16 @@ def model(name: str, version: str, kind: Kind, classes: int) -> dict[str, Any]:
         "inputs": [
             {"name": kind.tensor.name, "datatype": kind.tensor.datatype, "shape": kind.tensor.shape}
         ],
-        "outputs": [
-            {"name": "probabilities", "datatype": "FP32", "shape": [-1, classes]},
-            {"name": "label", "datatype": "BYTES", "shape": [-1]},
-        ],
+        "outputs": [output._asdict() for output in task.tensors],
     }
 
 
-def read(body: bytes, head: bytes | None, kind: Kind) -> tuple[Question, Any]:
+def read(body: bytes, head: bytes | None, kind: Kind, task: Task) -> tuple[Question, Any]:
     """The question and its examples; `head` is the header Inference-Header-Content-Length. Raises
     `InputError`.
     """
     if head is None:
-        question = _question(body, kind)
+        question = _question(body, kind, task)
         if question.inputs is None:
             raise InputError(
                 "the tensor is said to be binary, but the header Inference-Header-Content-Length is"
@@ -71,7 +71,8 @@ def read(body: bytes, head: bytes | None, kind: Kind) -> tuple[Question, Any]:
         )
     length = int(head)
     part = body[:length]
-    question = _remembered(part, kind) if length <= MAX_CACHED else _question(part, kind)
+    read_part = _remembered if length <= MAX_CACHED else _question
+    question = read_part(part, kind, task)
     if question.inputs is not None:
         if length != len(body):
             raise InputError(
@@ -87,7 +88,7 @@ def read(body: bytes, head: bytes | None, kind: Kind) -> tuple[Question, Any]:
     return question, kind.unpacked(body, length, question.sizes)
 
 
-def _question(body: bytes, kind: Kind) -> Question:
+def _question(body: bytes, kind: Kind, task: Task) -> Question:
     asked, truths = document(body, kind.numbers)
     name, datatype, _, advice = kind.tensor
     inputs = asked.get("inputs")
@@ -112,10 +113,8 @@ def _question(body: bytes, kind: Kind) -> Question:
     if identity is not None and not isinstance(identity, str):
         raise InputError("the id is no string; send one, or none")
     general = _object(asked, "parameters")
-    abstain = general.get("abstain", False)
-    if not isinstance(abstain, bool):
-        raise InputError('the parameter "abstain" is true or false')
-    outputs = _outputs(asked.get("outputs"), general.get("binary_data_output") is True)
+    binary = general.get("binary_data_output") is True
+    outputs = _outputs(asked.get("outputs"), task.tensors, binary=binary)
     length = parameters.get("binary_data_size")
     if length is not None:
         if "data" in tensor or type(length) is not int or kind.size(sizes) not in (None, length):
@@ -124,42 +123,39 @@ def _question(body: bytes, kind: Kind) -> Question:
                 " data may stand beside it"
             )
         kind.fits(sizes)
-        return Question(identity, abstain, outputs, None, tuple(sizes), length)
+        return Question(identity, general, outputs, None, tuple(sizes), length)
     data = tensor.get("data")
     if not isinstance(data, list):
         raise InputError(
             f'the input "{name}" has no data; give a list, or a binary tensor with binary_data_size'
         )
-    return Question(identity, abstain, outputs, kind.listed(data, sizes, truths=truths), (), 0)
+    return Question(identity, general, outputs, kind.listed(data, sizes, truths=truths), (), 0)
 
 
 # clients send the same JSON part with every binary tensor
 _remembered = lru_cache(maxsize=128)(_question)
 
 
-def _outputs(wanted: Any, binary: bool) -> tuple[tuple[str, bool], ...]:
+def _outputs(wanted: Any, there: tuple[Output, ...], *, binary: bool) -> Outputs:
     if wanted is None:
-        return tuple((name, binary) for name in OUTPUTS)
+        return tuple((output.name, output.datatype, binary) for output in there)
+    names = {output.name: output.datatype for output in there}
+    said = " and ".join(names)
     if (
         not isinstance(wanted, list)
-        or not 0 < len(wanted) <= len(OUTPUTS)
+        or not 0 < len(wanted) <= len(names)
         or not all(isinstance(one, dict) for one in wanted)
     ):
-        raise InputError(
-            f"outputs is no list of one or two outputs; the model has {' and '.join(OUTPUTS)}"
-        )
+        raise InputError(f"outputs is no list of 1 to {len(names)} outputs; the model has {said}")
     found = {}
     for one in wanted:
         name, parameters = one.get("name"), _object(one, "parameters")
-        if name not in OUTPUTS:
-            raise InputError(f"the model has the outputs {' and '.join(OUTPUTS)}; correct the name")
+        if name not in names:
+            raise InputError(f"the model has the outputs {said}; correct the name")
         if parameters.get("classification"):
-            raise InputError(
-                'the extension "classification" is not spoken here; ask for'
-                f" {' and '.join(OUTPUTS)}"
-            )
-        found[str(name)] = parameters.get("binary_data", binary) is True
-    return tuple(found.items())
+            raise InputError(f'the extension "classification" is not spoken here; ask for {said}')
+        found[name] = (name, names[name], parameters.get("binary_data", binary) is True)
+    return tuple(found.values())
 
 
 def _object(parent: dict[str, Any], key: str) -> dict[str, Any]:
@@ -170,37 +166,31 @@ def _object(parent: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def answer(
-    name: str,
-    version: str,
-    question: Question,
-    probabilities: NDArray[np.float32],
-    labels: list[str | None],
+    name: str, version: str, question: Question, found: list[NDArray[Any] | list[str]]
 ) -> tuple[bytes, int | None]:
-    """The body, and the length of its JSON part where binary tensors follow; a label withheld is
-    the empty string.
+    """The body, and the length of its JSON part where binary tensors follow; `found` are the
+    outputs asked for: float32 numbers, or texts.
     """
     contents: list[bytes] = []
-    for output, binary in question.outputs:
-        if binary:
-            contents.append(
-                _packed(labels)
-                if output == "label"
-                else probabilities.astype("<f4", copy=False).tobytes()
-            )
+    shapes: list[tuple[int, ...]] = []
+    for (_, _, binary), values in zip(question.outputs, found, strict=True):
+        if isinstance(values, list):
+            shapes.append((len(values),))
+            contents.append(_packed(values) if binary else json.dumps(values).encode())
         else:
-            data = (
-                [label or "" for label in labels]
-                if output == "label"
-                else probabilities.ravel().tolist()
+            shapes.append(values.shape)
+            contents.append(
+                values.astype("<f4", copy=False).tobytes()
+                if binary
+                else json.dumps(values.ravel().tolist()).encode()
             )
-            contents.append(json.dumps(data).encode())
     sizes = tuple(map(len, contents))
     identity = (
         b"" if question.identity is None else b', "id": ' + json.dumps(question.identity).encode()
     )
-    pieces = _pieces(name, version, question.outputs, probabilities.shape, sizes)
+    pieces = _pieces(name, version, question.outputs, tuple(shapes), sizes)
     tail, text = b"", pieces[0] + identity
-    for (_, binary), piece, content in zip(question.outputs, pieces[1:], contents, strict=True):
+    for (_, _, binary), piece, content in zip(question.outputs, pieces[1:], contents, strict=True):
         if binary:
             text, tail = text + piece, tail + content
         else:
@@ -213,8 +203,8 @@ def answer(
 def _pieces(
     name: str,
     version: str,
-    outputs: tuple[tuple[str, bool], ...],
-    shape: tuple[int, int],
+    outputs: Outputs,
+    shapes: tuple[tuple[int, ...], ...],
     sizes: tuple[int, ...],
 ) -> list[bytes]:
     """The JSON part without its data: what stands before the outputs, and each output up to its
@@ -222,10 +212,9 @@ def _pieces(
     """
     pieces = [json.dumps({"model_name": name, "model_version": version})[:-1].encode()]
     opening = ', "outputs": [{'
-    for (output, binary), size in zip(outputs, sizes, strict=True):
-        of_labels = output == "label"
-        text = f'{opening}"name": "{output}", "datatype": "{"BYTES" if of_labels else "FP32"}", '
-        text += f'"shape": {[shape[0]] if of_labels else list(shape)}, '
+    for (output, datatype, binary), shape, size in zip(outputs, shapes, sizes, strict=True):
+        text = f'{opening}"name": "{output}", "datatype": "{datatype}", '
+        text += f'"shape": {list(shape)}, '
         pieces.append(
             (
                 text + (f'"parameters": {{"binary_data_size": {size}}}}}' if binary else '"data": ')
@@ -235,12 +224,12 @@ def _pieces(
     return pieces
 
 
-def _packed(labels: list[str | None]) -> bytes:
-    return b"".join(map(_string, labels))
+def _packed(texts: list[str]) -> bytes:
+    return b"".join(map(_string, texts))
 
 
 @lru_cache(maxsize=2048)
-def _string(label: str | None) -> bytes:
+def _string(text: str) -> bytes:
     """A string of the protocol: after its length in four bytes, lowest first."""
-    content = (label or "").encode()
+    content = text.encode()
     return struct.pack("<I", len(content)) + content

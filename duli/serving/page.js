@@ -1,27 +1,21 @@
-// The page of a release: shows what it is, asks this server, and shows the answer; ask.js, which follows, makes the questions.
+// The page of a release: shows what it is, asks this server, and shows the answer. Two files follow: show.js, which says what an answer
+// is, and ask.js, which makes the questions.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
 let about, kind, asked = 0, waiting = false, again = false;
 
 // `part` is what a kind of data adds: begin(); question(), which gives, or promises, what is asked (its `body` goes to the server, or its
-// `problem` is said) or null where there is nothing to ask; answered(question); emptied().
+// `problem` is said) or null where there is nothing to ask; answered(question); emptied(). show.js has the constant `task` with headline(),
+// begin(), answer(prediction), which gives what is shown large (`label`), what is `said` of it and whether it is in `doubt`, and emptied().
 async function start(part) {
   kind = part;
   about = await (await fetch("about")).json();
   document.title = $("title").textContent = about.title;
   $("version").textContent = `${about.name} ${about.version}, ${about.publisher}, ${about.licence}`;
-  const percent = (share) => `${(100 * share).toFixed(2)} %`;
-  const { value, low, high, n } = about.accuracy;
-  $("headline").textContent = `On ${n.toLocaleString("en")} test ${about.things} it has never seen it answers ${percent(value)} right ` +
-    `(95 % interval ${percent(low)} to ${percent(high)}).`;
+  $("headline").textContent = task.headline();
   $("integrity").textContent = `Verified when the server started: ${about.integrity}.`;
-  for (const name of about.classes) {
-    const row = $("bars").appendChild(document.createElement("li"));
-    for (const part of ["name", "track", "share"]) row.appendChild(document.createElement("span")).className = part;
-    row.children[0].textContent = name;
-    row.children[1].appendChild(document.createElement("span")).className = "fill";
-  }
+  task.begin();
   kind.begin();
   nothing();
   document.body.dataset.ready = "true";
@@ -54,17 +48,10 @@ async function ask() {
 }
 
 function show(prediction, question) {
-  $("answer").className = prediction.abstains ? "doubt" : "";
-  $("label").textContent = prediction.label;
-  $("sure").textContent = prediction.abstains
-    ? `${(100 * prediction.probability).toFixed(1)} % sure: below ${100 * about.threshold} %, the model would rather abstain.`
-    : `${(100 * prediction.probability).toFixed(1)} % sure.`;
-  about.classes.forEach((name, index) => {
-    const row = $("bars").children[index], share = prediction.probabilities[name];
-    row.className = name === prediction.label ? "best" : "";
-    row.children[1].firstChild.style.width = `${100 * share}%`;
-    row.children[2].textContent = `${(100 * share).toFixed(1)} %`;
-  });
+  const { label, said, doubt } = task.answer(prediction);
+  $("answer").className = doubt ? "doubt" : "";
+  $("label").textContent = label;
+  $("sure").textContent = said;
   kind.answered(question);
 }
 
@@ -80,10 +67,6 @@ function nothing() {
   $("answer").className = "";
   $("label").textContent = "–";
   $("sure").textContent = "Nothing asked yet.";
-  for (const row of $("bars").children) {
-    row.className = "";
-    row.children[1].firstChild.style.width = "0";
-    row.children[2].textContent = "";
-  }
+  task.emptied();
   kind.emptied();
 }

@@ -22,7 +22,7 @@ from typing import Any
 import httptools
 
 from .hosts import REFUSAL, Hosts
-from .messages import Reply, Request, Response, failure
+from .messages import Parts, Reply, Request, Response, failure
 
 MAX_HEAD = 16 * 1024  # bytes of a request line and headers, or around chunks, to within a PIECE
 PIECE = 4096  # bytes that the parser is given at once
@@ -63,7 +63,7 @@ def _opening(status: int, kind: bytes) -> bytes:
     return (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nserver: duli\r\nx-content-type-options:"
         " nosniff\r\n".encode()
-        + (b"content-type: " + kind + b"\r\ncontent-length: ")
+        + (b"content-type: " + kind + b"\r\n")
     )
 
 
@@ -174,11 +174,13 @@ class Connection(asyncio.Protocol):
         "pending",
         "received",
         "request",
+        "resumed",
         "service",
         "since",
         "size",
         "starting",
         "state",
+        "stream",
         "transport",
         "url",
     )
@@ -191,6 +193,9 @@ class Connection(asyncio.Protocol):
         self.ended = False  # whether the client has said that it sends no more, or asks no more
         self.full = False  # whether so many requests wait that no more are read
         self.request: Request | None = None
+        self.stream: asyncio.Task[None] | None = None  # sends the parts of an answer
+        self.resumed = asyncio.Event()  # while the client takes what it is sent
+        self.resumed.set()
         self.last: Response | None = None  # a refusal, to be sent after the answers that are owed
         self.since = service.loop.time()  # since when the server has waited for this client
         self.deadline = inf
@@ -229,6 +234,8 @@ class Connection(asyncio.Protocol):
         self.closing = True
         self.pending.clear()
         self.service.connections.discard(self)
+        if self.stream:
+            self.stream.cancel()
 
     def data_received(self, data: bytes) -> None:
         if self.closing:
@@ -307,10 +314,15 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.paused = True
+        self.resumed.clear()
         self.deadline = self.service.loop.time() + WRITE_SECONDS
 
     def resume_writing(self) -> None:
         self.paused = False
+        self.resumed.set()
+        if self.busy:  # an answer is sent in parts, of which more follow
+            self.deadline = inf
+            return
         self._rest()
         self._next()
         self._encourage()
@@ -453,21 +465,67 @@ class Connection(asyncio.Protocol):
     def answer(self, response: Response) -> None:
         """Sends the answer to the request at work and takes up the next."""
         request = self.request
-        if not self.busy or request is None:
+        if not self.busy or request is None or self.stream:
             return
-        self.busy = False
-        service = self.service
-        service.finished(request, response.status, service.loop.time() - request.started)
+        if not isinstance(response.body, bytes):
+            sending = self._sent(request, response, response.body)
+            self.stream = self.service.loop.create_task(sending)
+            return
+        self._finished(request, response.status)
         if self.closing:
             return
-        close = (
-            not self.pending
-            and self.last is None
-            and (not request.keep or self.ended or service.draining)
-        )
+        close = self._last_of(request)
         self.transport.write(
             _written(response, close=close, body=request.method != b"HEAD", old=self.old)
         )
+        self._go_on(close=close)
+
+    def _finished(self, request: Request, status: int) -> None:
+        self.busy = False
+        self.service.finished(request, status, self.service.loop.time() - request.started)
+
+    def _last_of(self, request: Request) -> bool:
+        """Whether the connection ends with the answer to `request`."""
+        more = self.pending or self.last is not None
+        return not more and (not request.keep or self.ended or self.service.draining)
+
+    async def _sent(self, request: Request, response: Response, parts: Parts) -> None:
+        """Sends an answer in parts, as chunks where the client knows them.
+
+        One that is not complete ends the connection without the last chunk, which tells the client.
+        """
+        close = self.old or self._last_of(request)
+        complete = False
+        try:
+            if not self.closing:
+                framing = b"" if self.old else b"transfer-encoding: chunked\r\n"
+                self.transport.write(_head(response, framing, close=close, old=self.old))
+                if request.method != b"HEAD":
+                    await self._parts(request, parts)
+                complete = True
+        except Exception:  # noqa: BLE001 -- a mistake of ours must cost one answer, not the server
+            traceback.print_exc(file=sys.stderr)
+        finally:
+            self.stream = None
+            self._finished(request, response.status)
+            if not complete:
+                self.abort()
+            await parts.aclose()
+        if not self.closing:
+            self._go_on(close=close or self._last_of(request))
+
+    async def _parts(self, request: Request, parts: Parts) -> None:
+        async for part in parts:
+            if part:
+                request.sent += len(part)
+                chunk = part if self.old else b"%x\r\n%b\r\n" % (len(part), part)
+                self.transport.write(chunk)
+            await self.resumed.wait()
+        if not self.old:
+            self.transport.write(b"0\r\n\r\n")
+
+    def _go_on(self, *, close: bool) -> None:
+        """What follows an answer: the end of the connection, or the next request."""
         if close:
             self._leave()
             return
@@ -559,10 +617,18 @@ class Connection(asyncio.Protocol):
 
 
 def _written(response: Response, *, close: bool, body: bool = True, old: bool = False) -> bytes:
+    content = response.body
+    assert isinstance(content, bytes)
+    head = _head(response, b"content-length: %d\r\n" % len(content), close=close, old=old)
+    return head + content if body else head
+
+
+def _head(response: Response, framing: bytes, *, close: bool, old: bool) -> bytes:
     return b"".join(
         (
             _opening(response.status, response.kind),
-            b"%d\r\ndate: %b\r\n" % (len(response.body), _date(int(time.time()))),
+            framing,
+            b"date: %b\r\n" % _date(int(time.time())),
             response.head,
             (
                 b"connection: close\r\n\r\n"
@@ -571,6 +637,5 @@ def _written(response: Response, *, close: bool, body: bool = True, old: bool = 
                 if old
                 else b"\r\n"
             ),
-            response.body if body else b"",
         )
     )

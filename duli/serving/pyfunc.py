@@ -24,37 +24,20 @@ class Model:
     def predict(
         self, model_input: Any, params: Mapping[str, Any] | None = None
     ) -> list[dict[str, Any]]:
-        """Label, probability, doubt and the probabilities of all classes for each example, in
-        order.
+        """An object for each example, in order, as /invocations has it.
 
         `model_input` is what MLflow makes of a request (an array, lists, columns by name, a data
-        frame), or images as uint8. With `params` {"abstain": True} an unsure answer has no label.
-        Raises `InputError` for what the model does not take.
+        frame), or examples as bytes: uint8. `params` are what may be wished for. Raises
+        `InputError` for what the model does not take.
         """
-        predictor, kind = self._predictor, self._predictor.kind
+        predictor, kind, task = self._predictor, self._predictor.kind, self._predictor.task
         tensor = model_input.get(kind.feed) if isinstance(model_input, dict) else model_input
         if isinstance(tensor, np.ndarray) and tensor.dtype == np.uint8:
             found = [kind.checked(tensor)]
         else:
             found = [kind.invoked(body).inputs for body in _bodies(model_input)]
-        abstain = bool(params and params.get("abstain"))
-        return [
-            self._answer(row, abstain=abstain)
-            for inputs in found
-            for row in predictor.probabilities(inputs).tolist()
-        ]
-
-    def _answer(self, row: list[float], *, abstain: bool) -> dict[str, Any]:
-        classes, best = self._predictor.classes, int(np.argmax(row))
-        unsure = not row[best] >= self._predictor.threshold
-        return {
-            "label": None if unsure and abstain else classes[best],
-            "probability": round(row[best], 6),
-            "abstains": unsure,
-            "probabilities": {
-                name: round(value, 6) for name, value in zip(classes, row, strict=True)
-            },
-        }
+        wish = task.wished(params or {}, task.wish(b""))
+        return [said for inputs in found for said in task.objects(predictor.answers(inputs), wish)]
 
 
 def _load_pyfunc(path: str) -> Model:

@@ -11,7 +11,9 @@ from typing import Any
 
 import orjson  # noqa: F401 -- `bodies` needs it for the first request; whoever lacks it hears so at the start
 
+from . import kind as kinds
 from . import metrics, openinference
+from . import task as tasks
 from .accesslog import AccessLog, named
 from .batching import Batcher, Outcome, Overloaded
 from .bodies import Asked
@@ -22,15 +24,19 @@ from .messages import Reply, Request, Response, failure
 from .openapi import describe
 from .predictor import Predictor
 from .settings import Settings
+from .task import Wish
 from .workers import Worker
 
 JSON = b"application/json"
 CSV = b"text/csv"
+SCRIPT = b"text/javascript; charset=utf-8"
 PAGE = {
     b"/page.css": ("page.css", b"text/css; charset=utf-8"),
-    b"/page.js": ("page.js", b"text/javascript; charset=utf-8"),
+    b"/page.js": ("page.js", SCRIPT),
 }
-HTML, ASKS = "page.html", b"<!-- what asks: the part of this kind of data -->"
+HTML = "page.html"
+ASKS = b"<!-- what asks: the part of this kind of data -->"
+SHOWS = b"<!-- what shows an answer: the part of this task -->"
 # Nothing from elsewhere, nothing inline, in nobody's frame; pictures that are dropped are data of
 # the page itself.
 POLICY = (
@@ -43,13 +49,6 @@ RETRY = b"retry-after: %d\r\n"
 REFUSAL_SECONDS = 1.0  # that one sent away waits for it: many ask again at once, and cost much
 GAUGE_SECONDS = 1.0  # between two times that a process tells the others how much it has
 METHODS = b"allow: GET, HEAD, OPTIONS, POST\r\n"
-TRUTH = {
-    b"": False,
-    b"abstain=true": True,
-    b"abstain=1": True,
-    b"abstain=false": False,
-    b"abstain=0": False,
-}
 
 Handler = Callable[[Request, Reply], None]
 
@@ -67,9 +66,8 @@ class Application:
         self.predictor = predictor
         release = predictor.release
         self.name, self.version = release["name"], release["version"]
-        self.kind = predictor.kind
+        self.kind, self.task = predictor.kind, predictor.task
         self.ready = True
-        self._line = self._template(predictor.classes)
         self.connections: Callable[[], int] = lambda: 0
         self._routes = self._made(vouched)
         things = self.kind.words.things
@@ -88,7 +86,7 @@ class Application:
             memories or metrics.alone(),
         )
         joined, work = self.kind.joined, self.kind.work
-        self.batcher = Batcher(predictor.probabilities, self.metrics.batch, joined, work)
+        self.batcher = Batcher(predictor.answers, self.metrics.batch, joined, work)
         self._log = log
         self._gauge()
 
@@ -148,7 +146,8 @@ class Application:
     def _made(self, vouched: str) -> dict[bytes, dict[bytes, Handler]]:
         """The handlers by address and method."""
         predictor, contents = self.predictor, self.predictor.contents
-        release, version, kind = predictor.release, self.version, self.kind
+        release, version = predictor.release, self.version
+        kind, task = self.kind, self.task
 
         def fixed(body: bytes, kind: bytes = JSON, head: bytes = b"") -> dict[bytes, Handler]:
             response = Response(200, body, kind, head)
@@ -158,38 +157,30 @@ class Application:
             return fixed(json.dumps(facts, ensure_ascii=False).encode())
 
         model = f"/v2/models/{self.name}".encode()
-        told = (
-            "name",
-            "version",
-            "title",
-            "publisher",
-            "licence",
-            "classes",
-            "kind",
-            "input",
-            "threshold",
-            "features",
-            "example",
-        )
+        told = ("name", "version", "title", "publisher", "licence", "kind")
         about = {
             **{key: release.get(key) for key in told},
             "things": kind.words.things,
-            # what the page makes of a drawing or a picture, so that it is like the data set's
-            "pictures": release.get("pictures", {}),
-            "accuracy": release["numbers"]["evaluation"]["accuracy"],
+            **kind.about,
+            **task.about,
             "integrity": f"all {len(contents)} files are as released; {vouched}",
         }
         seen: dict[bytes, dict[bytes, Handler]] = {}
         if hasattr(kind, "seen"):
             seen[b"/pixels"] = {b"POST": partial(self._pixels, kind.seen)}
-        page = contents[HTML].replace(ASKS, contents[kind.page[0]])
+        page = contents[HTML].replace(ASKS, kinds.page(release, contents, "html"))
+        page = page.replace(SHOWS, tasks.page(release, contents, "html"))
+        scripts = {
+            b"/ask.js": kinds.page(release, contents, "js"),
+            b"/show.js": tasks.page(release, contents, "js"),
+        }
         routes: dict[bytes, dict[bytes, Handler]] = {
             **{path: fixed(contents[name], media, POLICY) for path, (name, media) in PAGE.items()},
             b"/": fixed(page, b"text/html; charset=utf-8", POLICY),
-            b"/ask.js": fixed(contents[kind.page[1]], b"text/javascript; charset=utf-8", POLICY),
+            **{path: fixed(script, SCRIPT, POLICY) for path, script in scripts.items()},
             b"/about": said(about),
             b"/card": fixed(contents[CARD], b"text/plain; charset=utf-8", POLICY),
-            b"/openapi.json": said(describe(release, kind)),
+            b"/openapi.json": said(describe(release, kind, task)),
             b"/metrics": {b"GET": self._metrics},
             b"/ping": {b"GET": self._ready},
             b"/health": {b"GET": self._ready},
@@ -203,9 +194,7 @@ class Application:
         }
         for address in (model, model + f"/versions/{version}".encode()):
             routes |= {
-                address: said(
-                    openinference.model(self.name, version, kind, len(predictor.classes))
-                ),
+                address: said(openinference.model(self.name, version, kind, task)),
                 address + b"/ready": {b"GET": self._ready},
                 address + b"/infer": {b"POST": self._infer},
             }
@@ -222,16 +211,16 @@ class Application:
         reply(Response(200, self.metrics.text(), metrics.KIND))
 
     def _predict(self, request: Request, reply: Reply) -> None:
-        abstain = _abstain(request)
+        wish = self.task.wish(request.query)
         media = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if media == JSON:
-            self._submit(request, self.kind.asked(request.body), abstain, reply)
+            self._submit(request, self.kind.asked(request.body), wish, reply)
         elif media in self.kind.media:
             try:
                 inputs = self.kind.body(request.body, media)
             except InputError as error:
                 raise InputError(f"the body: {error}") from None
-            self._submit(request, Asked(inputs, None), abstain, reply)
+            self._submit(request, Asked(inputs, {}), wish, reply)
         else:
             known = b", ".join(sorted({JSON, *self.kind.media})).decode()
             reply(failure(415, f"this Content-Type is not read; send one of {known}"))
@@ -251,78 +240,46 @@ class Application:
             raise InputError(f"the body: {error}") from None
 
     def _invocations(self, request: Request, reply: Reply) -> None:
-        abstain = _abstain(request)
+        wish = self.task.wish(request.query)
         media = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if media == JSON:
-            self._submit(request, self.kind.invoked(request.body), abstain, reply)
+            self._submit(request, self.kind.invoked(request.body), wish, reply)
         elif media == CSV and CSV in self.kind.media:
-            self._submit(request, Asked(self.kind.body(request.body, media), None), abstain, reply)
+            self._submit(request, Asked(self.kind.body(request.body, media), {}), wish, reply)
         else:
             reply(failure(415, "this Content-Type is not read; send application/json"))
 
-    def _submit(self, request: Request, asked: Asked, abstain: bool, reply: Reply) -> None:
-        """Lets the model answer; what the body says of abstaining comes before what the address
-        says.
-        """
+    def _submit(self, request: Request, asked: Asked, wish: Wish, reply: Reply) -> None:
+        """Lets the model answer; what the body wishes for comes before what the address does."""
         request.examples = len(asked.inputs)
-        wish = abstain if asked.abstain is None else asked.abstain
+        wish = self.task.wished(asked.values, wish)
         self.batcher.submit(asked.inputs, partial(self._answer, reply, wish))
 
-    def _answer(self, reply: Reply, abstain: bool, outcome: Outcome) -> None:
+    def _answer(self, reply: Reply, wish: Wish, outcome: Outcome) -> None:
         if isinstance(outcome, Exception):
             reply(_failed(outcome))
             return
-        best = outcome.argmax(axis=1).tolist()
-        names, threshold, line = self._names, self.predictor.threshold, self._line
-        lines = []
-        for index, row in zip(best, outcome.tolist(), strict=True):
-            top = row[index]
-            unsure = not top >= threshold
-            lines.append(
-                line
-                % (
-                    "null" if unsure and abstain else names[index],
-                    top,
-                    "true" if unsure else "false",
-                    *row,
-                )
-            )
-        reply(Response(200, f'{{"predictions": [{", ".join(lines)}]}}'.encode()))
-
-    def _template(self, classes: list[str]) -> str:
-        """One answer in JSON, to be filled with label, probability, doubt, and the probabilities of
-        the classes.
-        """
-        self._names = [json.dumps(name) for name in classes]
-        by_class = ", ".join(f"{name.replace('%', '%%')}: %.6f" for name in self._names)
-        return (
-            '{"label": %s, "probability": %.6f, "abstains": %s, "probabilities": {'
-            + by_class
-            + "}}"
-        )
+        reply(Response(200, b'{"predictions": [%b]}' % self.task.json(outcome, wish)))
 
     def _infer(self, request: Request, reply: Reply) -> None:
         question, inputs = openinference.read(
-            request.body, request.headers.get(b"inference-header-content-length"), self.kind
+            request.body,
+            request.headers.get(b"inference-header-content-length"),
+            self.kind,
+            self.task,
         )
-        abstain = question.abstain or _abstain(request)
+        wish = self.task.wished(question.parameters, self.task.wish(request.query))
         request.examples = len(inputs)
-        self.batcher.submit(inputs, partial(self._inferred, reply, question, abstain))
+        self.batcher.submit(inputs, partial(self._inferred, reply, question, wish))
 
     def _inferred(
-        self, reply: Reply, question: openinference.Question, abstain: bool, outcome: Outcome
+        self, reply: Reply, question: openinference.Question, wish: Wish, outcome: Outcome
     ) -> None:
         if isinstance(outcome, Exception):
             reply(_failed(outcome))
             return
-        classes, threshold = self.predictor.classes, self.predictor.threshold
-        labels: list[str | None] = [classes[index] for index in outcome.argmax(axis=1).tolist()]
-        if abstain:
-            labels = [
-                label if top >= threshold else None
-                for label, top in zip(labels, outcome.max(axis=1).tolist(), strict=True)
-            ]
-        body, length = openinference.answer(self.name, self.version, question, outcome, labels)
+        found = [self.task.tensor(name, outcome, wish) for name, *_ in question.outputs]
+        body, length = openinference.answer(self.name, self.version, question, found)
         if length is None:
             reply(Response(200, body))
         else:
@@ -334,15 +291,6 @@ class Application:
                     b"inference-header-content-length: %d\r\n" % length,
                 )
             )
-
-
-def _abstain(request: Request) -> bool:
-    try:
-        return TRUTH[request.query]
-    except KeyError:
-        raise InputError(
-            "the only query this address knows is ?abstain=true (or false); correct it"
-        ) from None
 
 
 def _overloaded(error: Overloaded) -> Response:

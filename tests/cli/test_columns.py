@@ -29,10 +29,10 @@ from duli.intake import files, sheet
 from duli.intake.found import Found, Wanted
 from duli.serving.columns import MISSING
 from duli.serving.errors import InputError
-from duli.serving.kind_table import Kind
-from duli.serving.kinds import Labelled
+from duli.serving.kind import Labelled
+from duli.serving.kinds.table.kind import Kind
 from duli.tasks.classification.intake import labels as intake
-from tests.packaging import tinytext
+from tests.packaging import tiny, tinytext
 
 ROWS = 300
 
@@ -69,7 +69,7 @@ def wheel(one: Found, path: Path) -> Labelled:
         "centred": one.own.get("centred", {}),
         "columns": {"label": one.own["label"]},
     }
-    return Kind(release, {}).labelled([str(path)], one.own["classes"])
+    return Kind(release, {}).labelled([str(path)], tiny.task(one.own["classes"]))
 
 
 def agree(one: Found, path: Path) -> None:
@@ -189,7 +189,7 @@ def test_bytes_that_arrow_holds_by_reference_are_labels(tmp_path: Path) -> None:
 def test_the_wheel_says_what_to_do_with_a_parquet_file(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": [1.0], "label": ["a"]}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match="is a Parquet file; save it as CSV"):
-        Kind({"features": ["x"]}, {}).labelled([str(tmp_path / "a.parquet")], ["a", "b"])
+        Kind({"features": ["x"]}, {}).labelled([str(tmp_path / "a.parquet")], tiny.task(["a", "b"]))
 
 
 def test_labels_are_trimmed_and_composed_and_empty_ones_are_counted(tmp_path: Path) -> None:
@@ -454,7 +454,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1
 def test_the_wheel_reads_the_texts_and_labels_that_duli_new_reads(
     tmp_path: Path, texts: list[str], labels: list[str]
 ) -> None:
-    from duli.serving import kind_text
+    from duli.serving.kinds.text import kind as kind_text
 
     n = 60 * len(labels)
     given = {
@@ -476,7 +476,7 @@ def test_the_wheel_reads_the_texts_and_labels_that_duli_new_reads(
         "columns": {"label": one.own["label"], "text": one.own["text"]},
     }
     kind = kind_text.Kind(release, {"tokenizer.json": (package / "tokenizer.json").read_bytes()})
-    read = kind.labelled([str(path)], one.own["classes"])
+    read = kind.labelled([str(path)], tiny.task(one.own["classes"]))
     assert [normalize("NFC", text.strip()).encode() for text in read.inputs] == one.examples[
         "content"
     ].to_pylist()
@@ -604,8 +604,9 @@ def test_a_number_spelled_in_several_ways_is_one(tmp_path: Path) -> None:
 def test_reading_takes_time_in_proportion(tmp_path: Path, cell: str) -> None:
     from time import process_time
 
-    from duli.serving.columns import indices, number, records
+    from duli.serving.columns import number, records
     from duli.serving.errors import InputError
+    from duli.serving.tasks.classification.labels import indices
 
     def seconds(n: int) -> float:
         long = cell * (n // len(cell))

@@ -12,6 +12,7 @@ from duli.base import machine
 from duli.cli import evidence
 from duli.compression import saturation
 from duli.packaging import answers
+from duli.packaging.product import Answered
 
 VNNI, PLAIN, ARM = ["avx2", "avx512_vnni"], ["avx2"], ["asimd"]
 SATURATION = ("saturation: 7 pairs", "`dvc repro`")
@@ -38,12 +39,12 @@ def test_the_cause_follows_from_the_file_and_both_cpus(
     most: float,
     told: tuple[str, str],
 ) -> None:
-    native = answers.Answered(np.zeros(2, np.int64), np.full((2, 2), 0.5, np.float32), ["a", "b"])
+    native = Answered(np.zeros(2, np.int64), np.full((2, 2), 0.5, np.float32), ["a", "b"])
     moved = 0.3 if machine.adds_in_16_bits(asked) else 0.0
     monkeypatch.setattr(
         answers,
         "answers",
-        lambda *_, exact: native._replace(probabilities=native.probabilities + moved),
+        lambda *_, exact: native._replace(outputs=native.outputs + moved),
     )
     monkeypatch.setattr(machine, "cpu", lambda: {"cpu": "Here", "flags": asked})
     monkeypatch.setattr(saturation, "pairs", lambda _: pairs)
@@ -53,8 +54,9 @@ def test_the_cause_follows_from_the_file_and_both_cpus(
         manifest={"name": "bright-row"},
         wheel=b"",
     )
-    said = evidence._cause(
-        release, evidence.Split("image", b"", np.zeros(2), [], [], ""), native, most
+    split = evidence.Split(
+        "images", answers.Examples(b"", ""), lambda *_: native, np.zeros(2), [], [], ""
     )
+    said = evidence._cause(release, split, native, most)
     assert all(part in said for part in told)
     assert f"judged on There ({' '.join(judged)}), asked on Here ({' '.join(asked)})" in said

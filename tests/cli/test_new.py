@@ -24,8 +24,8 @@ from duli.cli.lines import LINKS
 from duli.datasets.shared.dataset import dataset
 from duli.gates.gates import Gates
 from duli.intake.found import Wanted
-from duli.serving.images import decode
-from duli.serving.pictures import Rules
+from duli.serving.kinds.image.images import decode
+from duli.serving.kinds.image.pictures import Rules
 from stages import sections
 from tests.cli.lines import repository, tree
 from tests.cli.test_commands import duli

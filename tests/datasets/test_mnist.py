@@ -10,7 +10,7 @@ from PIL import Image
 
 from duli.base.errors import DataError
 from duli.datasets import mnist
-from duli.serving.pictures import Rules, framed
+from duli.serving.kinds.image.pictures import Rules, framed
 
 
 def test_reads_all_examples_in_order(mnist_folder: Path) -> None:

@@ -19,9 +19,8 @@ def facts() -> dict[str, Any]:
 
 
 def page(evidence: dict[str, Any], signer: dict[str, str] | None = None) -> str:
-    return card.render(
-        tiny.release(), "bright_row-1.2.0rc1-py3-none-any.whl", **evidence, signer=signer
-    )
+    name = "bright_row-1.2.0rc1-py3-none-any.whl"
+    return card.render(tiny.release(), name, *tiny.product(evidence), signer, **evidence)
 
 
 def numbers(value: Any) -> Iterator[float | str]:
@@ -102,7 +101,9 @@ def test_every_number_comes_from_the_run() -> None:
     assert unknown(visible(card.body(text).html), evidence, 160) == []
     assert (
         unknown(
-            card.hub(tiny.release(), text, evidence).replace("low_95", "").replace("high_95", ""),
+            card.hub(tiny.release(), text, *tiny.product(evidence), evidence)
+            .replace("low_95", "")
+            .replace("high_95", ""),
             evidence,
             170,
         )
@@ -212,7 +213,7 @@ def test_a_model_whose_answers_depend_on_their_company_says_so(variant: str, sai
     for section in ("quantization", "benchmark"):
         evidence[section]["variants"][variant] = evidence[section]["variants"]["int8"]
     evidence["choice"]["variant"] = variant
-    bom = json.loads(sbom.of(tiny.release(), evidence, [], {}, {}, {}))
+    bom = json.loads(sbom.of(tiny.release(), *tiny.product(evidence), evidence, [], {}, {}, {}))
     [model] = [one for one in bom["components"] if one["type"] == "machine-learning-model"]
     limit = (
         f"An answer depends a little on its company: `{variant}` rounds by one scale over all"
@@ -296,7 +297,9 @@ def test_hugging_face_reads_its_readme(licence: str) -> None:
     from huggingface_hub import ModelCard
 
     evidence = facts()
-    text = card.hub(tiny.release(licence=licence), page(evidence), evidence)
+    text = card.hub(
+        tiny.release(licence=licence), page(evidence), *tiny.product(evidence), evidence
+    )
     read = ModelCard(text, ignore_metadata_errors=False)
     assert (read.data.license, read.data.get("license_name")) == (
         ("apache-2.0", None) if licence == "Apache-2.0" else ("other", "licenseref-proprietary")

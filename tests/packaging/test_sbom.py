@@ -25,9 +25,11 @@ def made(
 ) -> bytes:
     libraries = environment.closure(*RUNTIME), environment.closure(*OPTIONAL)
     pins = locked.pins((ROOT / "requirements.lock").read_text(), libraries[0] | libraries[1])
+    evidence = evidence or facts()
     return sbom.of(
         tiny.release(**changes),
-        facts() if evidence is None else evidence,
+        *tiny.product(evidence),
+        evidence,
         [*RUNTIME, *OPTIONAL],
         *libraries,
         {name: [digest for pin in found for digest in pin.digests] for name, found in pins.items()},

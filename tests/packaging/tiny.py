@@ -4,6 +4,7 @@ import hashlib
 import json
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from onnx import TensorProto, helper, numpy_helper
 
-from duli import serving
-from duli.packaging import kinds, manifest
+from duli.base import rooms
+from duli.packaging import manifest
 from duli.packaging.params import Release
+from duli.serving import task as tasks
+from stages.package import code
 
 CLASSES = ["top", "middle", "bottom"]
 SHAPE = (1, 3, 4)  # channels, height, width
@@ -131,6 +134,7 @@ def package(
         "signature": signature,
         "classes": CLASSES,
         "kind": "image",
+        "task": "classification",
         "input": {"channels": channels, "height": SHAPE[1], "width": SHAPE[2]},
         "model": {"file": "model.onnx"},
         "temperature": temperature,
@@ -143,12 +147,7 @@ def package(
         "numbers": {"evaluation": {"accuracy": share(60, 60)}},
         **changes,
     }
-    code = [
-        path
-        for path in Path(serving.__path__[0]).iterdir()
-        if path.is_file() and kinds.needs(facts["kind"], path.name)
-    ]
-    contents = {path.name: path.read_bytes() for path in code} | (carried or {})
+    contents = code({"kinds": facts["kind"], "tasks": facts["task"]}) | (carried or {})
     contents |= {
         "model.onnx": content,
         "release.json": json.dumps(facts).encode(),
@@ -156,8 +155,25 @@ def package(
     }
     contents["manifest.json"] = manifest.of_package("bright-row", "1.2.0rc1", contents)
     for name, bytes_ in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(bytes_)
     return folder
+
+
+def task(classes: Sequence[str] = CLASSES) -> tasks.Task:
+    """The task of a release with these classes."""
+    facts = {"classes": classes, "temperature": 1.0, "threshold": 0.9}
+    numbers = {"evaluation": {"accuracy": share(60, 60)}}
+    return tasks.of({"task": "classification", **facts, "numbers": numbers})
+
+
+def product(evidence: dict[str, Any]) -> tuple[Any, Any]:
+    """What packaging is told of the kind and the task."""
+    stats = evidence["stats"]
+    return (
+        rooms.kind(stats["kind"], "releasing.release").Kind(stats),
+        rooms.task("classification", "releasing.release").Task(evidence),
+    )
 
 
 def share(right: int, n: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from duli.serving.accord import difference, limits
+from duli.serving.tasks.classification.accord import difference, limits
 
 
 @pytest.mark.parametrize(

@@ -479,13 +479,13 @@ def test_a_wrong_environment_is_said_at_the_start(
 
 def test_it_stops_after_what_has_begun(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
-    original = Predictor.probabilities
+    original = Predictor.answers
 
     def slow(self: Predictor, images: Any) -> Any:
         assert release.wait(10)
         return original(self, images)
 
-    monkeypatch.setattr(Predictor, "probabilities", slow)
+    monkeypatch.setattr(Predictor, "answers", slow)
     monkeypatch.setattr("duli.serving.batching.INLINE_SECONDS", 0)
 
     async def run() -> None:

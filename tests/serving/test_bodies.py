@@ -6,14 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from duli.serving import kind_image
 from duli.serving.bodies import MAX_INPUTS, document
 from duli.serving.errors import InputError
+from duli.serving.kinds.image import kind as kind_image
+from duli.serving.kinds.image.pixels import pixels
 from duli.serving.openinference import read
-from duli.serving.pixels import pixels
+from tests.packaging import tiny
 
 SHAPE = (1, 3, 4)
 KIND = kind_image.Kind({"input": {"channels": 1, "height": 3, "width": 4}}, {})
+TASK = tiny.task()
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), dtype=np.uint8)
 
 
@@ -150,7 +152,7 @@ def question(**changes: Any) -> bytes:
         (question(id=5), None, "the id is no string"),
         (question(parameters=[]), None, "parameters is no object"),
         (question(outputs=[{"name": "logits"}]), None, "has the outputs"),
-        (question(outputs=[]), None, "one or two outputs"),
+        (question(outputs=[]), None, "1 to 2 outputs"),
         (
             question(outputs=[{"name": "label", "parameters": {"classification": 2}}]),
             None,
@@ -169,15 +171,15 @@ def question(**changes: Any) -> bytes:
 )
 def test_questions_that_are_refused(body: bytes, head: bytes | None, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        read(body, head, KIND)
+        read(body, head, KIND, TASK)
 
 
 @pytest.mark.parametrize("size", [23, 25, -24, 2**70])
 def test_a_binary_tensor_has_the_size_it_says(size: int) -> None:
     part = question(tensor={"data": None, "parameters": {"binary_data_size": size}})
     with pytest.raises(InputError, match="binary_data_size has to be"):
-        read(part + PIXELS.tobytes(), str(len(part)).encode(), KIND)
+        read(part + PIXELS.tobytes(), str(len(part)).encode(), KIND, TASK)
     part = question(tensor={"data": None, "parameters": {"binary_data_size": 24}})
-    assert (read(part + PIXELS.tobytes(), str(len(part)).encode(), KIND)[1] == PIXELS).all()
+    assert (read(part + PIXELS.tobytes(), str(len(part)).encode(), KIND, TASK)[1] == PIXELS).all()
     with pytest.raises(InputError, match="asks for 24 bytes, 23 follow"):
-        read(part + PIXELS.tobytes()[1:], str(len(part)).encode(), KIND)
+        read(part + PIXELS.tobytes()[1:], str(len(part)).encode(), KIND, TASK)

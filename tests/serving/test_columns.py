@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
-from duli.serving.columns import indices, label, number, records
+from duli.serving.columns import number, records
 from duli.serving.errors import InputError
+from duli.serving.tasks.classification.labels import indices, label
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ import pytest
 from duli.base import machine
 from duli.serving import __main__ as command
 from duli.serving import processor
-from duli.serving.kinds import Labelled
-from duli.serving.labelled import load
+from duli.serving.kind import Labelled
+from duli.serving.kinds.image.labelled import load
 from tests.packaging import tiny
 
 
@@ -291,7 +291,7 @@ def test_evaluate_matches_the_card_on_its_own_images(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     labelled(60)
-    digest = load(["data.npz"], tiny.SHAPE, tiny.CLASSES).digest()
+    digest = load(["data.npz"], tiny.SHAPE, tiny.task()).digest()
     monkeypatch.setattr(command, "FOLDER", tiny.package(tmp_path / "matches", test_digest=digest))
     assert command.main(["evaluate", "data.npz"]) == 0
     out = capsys.readouterr().out
@@ -320,7 +320,7 @@ def test_evaluate_tells_saturation_by_adding_exactly(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     labelled(60)
-    digest = load(["data.npz"], tiny.SHAPE, tiny.CLASSES).digest()
+    digest = load(["data.npz"], tiny.SHAPE, tiny.task()).digest()
     judged = {
         "cpu": "Xeon",
         "flags": ["avx512_vnni"],
@@ -345,7 +345,7 @@ def test_evaluate_names_the_versions_where_nothing_saturates(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     labelled(60)
-    digest = load(["data.npz"], tiny.SHAPE, tiny.CLASSES).digest()
+    digest = load(["data.npz"], tiny.SHAPE, tiny.task()).digest()
     judged = {"cpu": "Xeon", "flags": [], "versions": {"onnxruntime": "9.9", "numpy": "8.8"}}
     numbers = {"evaluation": {"accuracy": tiny.share(59, 60), "judged_on": judged}}
     monkeypatch.setattr(
@@ -426,7 +426,7 @@ def test_evaluate_says_what_was_left_out_and_skipped(
         2,
         ("3 rows without a label were left out",),
     )
-    monkeypatch.setattr("duli.serving.labelled.load", lambda *_, **__: data)
+    monkeypatch.setattr("duli.serving.kinds.image.labelled.load", lambda *_, **__: data)
     assert command.main(["evaluate", "data"]) == 6
     out, error = capsys.readouterr()
     assert "30 of 30 right" in out

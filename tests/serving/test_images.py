@@ -19,7 +19,7 @@ from PIL import Image
 
 from duli.serving import sources
 from duli.serving.errors import InputError, NoExampleError
-from duli.serving.images import load
+from duli.serving.kinds.image.images import load
 
 SHAPE = (1, 28, 28)
 PIXELS = np.random.default_rng(1).integers(0, 256, (5, 28, 28), dtype=np.uint8)

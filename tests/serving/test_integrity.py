@@ -21,12 +21,13 @@ def package(tmp_path: Path) -> Path:
 
 def test_a_released_package_passes_and_gives_its_bytes(package: Path) -> None:
     contents = verify(package)
-    assert set(contents) == {path.name for path in package.iterdir()} - {"manifest.json"}
+    there = {path.relative_to(package).as_posix() for path in package.rglob("*.*")}
+    assert set(contents) == there - {"manifest.json"}
     assert contents["model.onnx"] == tiny.model()
 
 
 def test_every_flipped_byte_of_every_file_is_found(package: Path) -> None:
-    for path in sorted(package.iterdir()):
+    for path in sorted(package.rglob("*.*")):
         content = path.read_bytes()
         if path.name == "manifest.json":
             continue  # its own damage: below

@@ -19,7 +19,7 @@ from duli.intake.source import Source
 from duli.kinds.image.intake import own
 from duli.preparation.cleaning import summary
 from duli.serving.errors import InputError
-from duli.serving.labelled import load
+from duli.serving.kinds.image.labelled import load
 from duli.tasks.classification.intake import labels
 from tests.packaging import tiny
 
@@ -67,7 +67,7 @@ def keras() -> list[str]:
 
 @pytest.mark.parametrize("form", [pair, npz, keras, folders])
 def test_every_form(line: Path, form: Callable[[], list[str]]) -> None:
-    found = load(form(), tiny.SHAPE, tiny.CLASSES)
+    found = load(form(), tiny.SHAPE, tiny.task())
     order = np.lexsort(
         (np.arange(N), [sorted(tiny.CLASSES).index(tiny.CLASSES[label]) for label in LABELS])
     )
@@ -78,7 +78,7 @@ def test_every_form(line: Path, form: Callable[[], list[str]]) -> None:
 
 def test_the_digest_is_that_of_the_card(line: Path) -> None:
     table = pa.table({"content": [image.tobytes() for image in IMAGES], "label": LABELS})
-    assert load(pair(), tiny.SHAPE, tiny.CLASSES).digest() == summary.digest(table)
+    assert load(pair(), tiny.SHAPE, tiny.task()).digest() == summary.digest(table)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_what_does_not_fit_is_refused(
     line: Path, sources: Callable[[], list[str]], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        load(sources(), tiny.SHAPE, tiny.CLASSES)
+        load(sources(), tiny.SHAPE, tiny.task())
 
 
 def test_folders_that_are_no_classes(line: Path) -> None:
@@ -112,13 +112,13 @@ def test_folders_that_are_no_classes(line: Path) -> None:
     Path("data/left").mkdir()
     with pytest.raises(
         InputError,
-        match="has the subfolder 'left', which is no class; the classes are top, middle, bottom",
+        match="has the subfolder 'left', which is no label; the labels are top, middle, bottom",
     ):
-        load(["data"], tiny.SHAPE, tiny.CLASSES)
+        load(["data"], tiny.SHAPE, tiny.task())
     Path("split").mkdir()
     Path("data").rename("split/test")
-    with pytest.raises(InputError, match="'test', which is no class; give split/test"):
-        load(["split"], tiny.SHAPE, tiny.CLASSES)
+    with pytest.raises(InputError, match="'test', which is no label; give split/test"):
+        load(["split"], tiny.SHAPE, tiny.task())
 
 
 def test_what_training_leaves_out_is_left_out_and_counted_and_a_damaged_file_is_skipped(
@@ -147,7 +147,7 @@ def test_what_training_leaves_out_is_left_out_and_counted_and_a_damaged_file_is_
     Path("data/up/cut.png").write_bytes(Path("data/up/more/1.png").read_bytes()[:-20])
     Path("data/up/empty.jpg").touch()
     Path("data/up/text.PNG").write_text("no picture")
-    found = load(["data"], tiny.SHAPE, ["caf\u00e9", "up"])
+    found = load(["data"], tiny.SHAPE, tiny.task(["caf\u00e9", "up"]))
     assert found.labels.tolist() == [0] * N + [1] * N
     assert (found.inputs == np.concatenate([IMAGES, IMAGES])[:, None]).all()
     assert [said.partition(":")[0] for said in found.skipped] == [
@@ -174,10 +174,10 @@ def test_zips_that_hold_something_else(line: Path, names: tuple[str, ...]) -> No
         InputError,
         match=r"has no arrays images and labels or x_test and y_test|does not hold arrays",
     ):
-        load(["data.npz"], tiny.SHAPE, tiny.CLASSES)
+        load(["data.npz"], tiny.SHAPE, tiny.task())
     Path("data.npz").write_bytes(buffer.getvalue()[:-30])
     with pytest.raises(InputError, match=r"is no \.npz file"):
-        load(["data.npz"], tiny.SHAPE, tiny.CLASSES)
+        load(["data.npz"], tiny.SHAPE, tiny.task())
 
 
 def test_npz_files_that_are_damaged(line: Path) -> None:
@@ -200,7 +200,7 @@ def test_npz_files_that_are_damaged(line: Path) -> None:
         with pytest.raises(
             InputError, match=r"^data\.npz: (is no \.npz file, or a damaged one|has no arrays)"
         ):
-            load(["data.npz"], tiny.SHAPE, tiny.CLASSES)
+            load(["data.npz"], tiny.SHAPE, tiny.task())
 
 
 def test_labels_of_a_type_that_does_not_exist(line: Path) -> None:
@@ -213,4 +213,4 @@ def test_labels_of_a_type_that_does_not_exist(line: Path) -> None:
     with pytest.raises(
         InputError, match=r"^data\.npz: the array of labels is not one row of whole numbers"
     ):
-        load(["data.npz"], tiny.SHAPE, tiny.CLASSES)
+        load(["data.npz"], tiny.SHAPE, tiny.task())

@@ -19,10 +19,10 @@ from PIL import Image, ImageOps
 
 from duli.base.errors import DataError
 from duli.kinds.image.intake.own import _upright
-from duli.serving import pictures
 from duli.serving.errors import InputError
-from duli.serving.images import decode
-from duli.serving.pictures import Rules
+from duli.serving.kinds.image import pictures
+from duli.serving.kinds.image.images import decode
+from duli.serving.kinds.image.pictures import Rules
 from tests.serving.test_images import png_of, wrap
 
 MODES = (

@@ -12,7 +12,7 @@ import pytest
 from duli.serving import predictor as predictor_module
 from duli.serving.errors import InputError, IntegrityError, ReleaseError
 from duli.serving.integrity import verify
-from duli.serving.kind_image import BATCH
+from duli.serving.kinds.image.kind import BATCH
 from duli.serving.predictor import Predictor
 from tests.packaging import tiny
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 from duli.serving import batching, server
 from duli.serving.batching import Batcher
-from duli.serving.images import decode
+from duli.serving.kinds.image.images import decode
 from duli.serving.predictor import Predictor
 from tests.packaging import tiny
 from tests.serving.served import Served, process, serving
@@ -175,7 +175,13 @@ def test_invocations_as_mlflow_is_asked(served: Served, body: Any) -> None:
         ),
         ("/predict", b'{"image": [[1]]}', "application/json", 400, "has the shape"),
         ("/predict?abstain=perhaps", b'{"image": [[1]]}', "application/json", 400, "abstain=true"),
-        ("/predict", b'{"image": [[1]], "abstain": 1}', "application/json", 400, "true or false"),
+        (
+            "/predict",
+            b'{"image": [1,1,1,1,1,1,1,1,1,1,1,1], "abstain": 1}',
+            "application/json",
+            400,
+            "true or false",
+        ),
         ("/invocations", b'{"dataframe_records": []}', "application/json", 400, "dataframe_split"),
         ("/v2/models/bright-row/infer", b"{}", "application/json", 400, "exactly one input"),
         ("/v2/models/other/infer", b"{}", "application/json", 404, "the model is bright-row"),
@@ -472,13 +478,13 @@ def test_long_calls_leave_the_loop_free(package: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(batching, "INLINE_SECONDS", 0)
     monkeypatch.setattr(server, "REFUSAL_SECONDS", 0.01)
     release = threading.Event()
-    original = Predictor.probabilities
+    original = Predictor.answers
 
     def slow(self: Predictor, images: Any) -> Any:
         assert release.wait(10)
         return original(self, images)
 
-    monkeypatch.setattr(Predictor, "probabilities", slow)
+    monkeypatch.setattr(Predictor, "answers", slow)
     with serving(package=package) as one:
         batcher = one.application.batcher
         batcher._seconds = 0.1  # an example

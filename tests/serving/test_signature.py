@@ -21,8 +21,8 @@ def release(tmp_path: Path) -> tuple[Path, Path, Path]:
     folder = tmp_path / "dist"
     folder.mkdir()
     with zipfile.ZipFile(folder / "bright_row-1.whl", "w") as archive:
-        for path in package.iterdir():
-            archive.write(path, f"bright_row/{path.name}")
+        for path in package.rglob("*.*"):
+            archive.write(path, f"bright_row/{path.relative_to(package)}")
         archive.writestr("bright_row-1.dist-info/METADATA", "Name: bright-row")
     (folder / "MODEL_CARD.md").write_text("# A card")
     private = pairs.pair(tmp_path)[0]

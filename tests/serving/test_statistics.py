@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from duli.cli import incoming
-from duli.serving import statistics
 from duli.serving.errors import InputError
+from duli.serving.kinds.image import statistics
+from duli.serving.kinds.image.statistics import Counting
 from duli.serving.predictor import Predictor
-from duli.serving.statistics import Counting
 from tests.packaging import tiny
 from tests.serving.served import process
 

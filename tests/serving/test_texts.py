@@ -20,10 +20,10 @@ from duli.kinds.text.reading import examples as text
 from duli.kinds.text.reading import tokenizer
 from duli.preparation.cleaning import summary
 from duli.serving import __main__ as command
-from duli.serving import kind_text
 from duli.serving.errors import InputError
+from duli.serving.kinds.text import kind as kind_text
 from duli.serving.predictor import Predictor
-from tests.packaging import tinytext
+from tests.packaging import tiny, tinytext
 from tests.serving.served import Served, serving
 
 KIND = kind_text.Kind({"input": tinytext.size()}, {"tokenizer.json": tinytext.rules()})
@@ -190,11 +190,10 @@ def test_nothing_to_predict(package: Path, capsys: pytest.CaptureFixture[str]) -
 def test_statistics_are_counted_of_images_alone(
     package: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert not (package / "statistics.py").exists()
     with pytest.raises(SystemExit):
         command.main(["serve", "--statistics", "counts.json"])
     said = capsys.readouterr().err
-    assert "argument --statistics: grey levels are counted, which texts do not have" in said
+    assert "argument --statistics: of texts no statistics are kept" in said
     assert "nothing is written to counts.json; leave it out" in said
     assert not Path("counts.json").exists()
 
@@ -267,7 +266,7 @@ def test_labels_of_json_are_taken_as_they_are_written(
             for one in ("3.10", "3.1", '"3.10"', "true", "null", '"TRUE"', '""')
         )
     )
-    read = kind.labelled([str(tmp_path / "a.jsonl")], ["3.10", "3.1", "true"])
+    read = kind.labelled([str(tmp_path / "a.jsonl")], tiny.task(["3.10", "3.1", "true"]))
     assert read.labels.tolist() == [0, 1, 0, 2, 2]
     assert read.notes == ("2 texts without a label were left out",)
 
@@ -482,8 +481,8 @@ def test_requests_of_different_lengths_go_together(package: Path) -> None:
     predictor = Predictor(package)
     joined = predictor.kind.joined([TEXTS[:2], TEXTS[2:]])
     assert joined == TEXTS
-    alone = np.concatenate([predictor.probabilities([one]) for one in TEXTS])
-    assert np.allclose(predictor.probabilities(joined), alone)
+    alone = np.concatenate([predictor.answers([one]) for one in TEXTS])
+    assert np.allclose(predictor.answers(joined), alone)
 
 
 def test_a_damaged_tokenizer_is_not_loaded(package: Path) -> None:

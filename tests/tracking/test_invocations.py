@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from mlflow.exceptions import MlflowException
 
+from duli.tasks.classification.releasing.signature import of_answers
 from duli.tracking.logged import saved
 from tests.packaging import tiny, tinytable, tinytext
 from tests.serving.served import Served, serving
@@ -23,9 +24,8 @@ TEXTS = ["a fine film", "坏电影"]
 def wheel_of(package: Path, wheel: Path) -> Path:
     """A wheel of an installed package."""
     with zipfile.ZipFile(wheel, "w") as archive:
-        for path in sorted(package.iterdir()):
-            if path.is_file():
-                archive.write(path, f"{package.name}/{path.name}")
+        for path in sorted(package.rglob("*.*")):
+            archive.write(path, f"{package.name}/{path.relative_to(package)}")
         required = (
             "Requires-Dist: numpy<3,>=2\nRequires-Dist: onnxruntime<2,>=1\nRequires-Dist: pillow;"
             " extra == 'jpeg'\n"
@@ -45,6 +45,7 @@ def registered(package: Path, folder: Path) -> Any:
         package / "model.onnx",
         "# A card\n",
         saved.package(wheel_of(package, folder.with_suffix(".whl"))),
+        of_answers,
     )
     logged: Any = SimpleNamespace(artifact_location=str(folder), model_id="m-1")
     saved.write(content, folder, logged, "0" * 32)

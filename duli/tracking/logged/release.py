@@ -10,7 +10,7 @@ version that of its model, and every point one fixed time.
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -26,6 +26,7 @@ from duli.tracking.logged import registry, saved, view
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Run
+    from mlflow.models import ModelSignature
 
 T = TypeVar("T")
 
@@ -63,6 +64,7 @@ class Release:
     model: Path
     wheel: Path | None  # None where none was packed
     card: str
+    answers: "Callable[[], ModelSignature]"  # MLflow's signature of what the wheel answers
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -144,7 +146,9 @@ def _log(client: "MlflowClient", store: Store, release: Release, content: _Conte
         client.delete_run(second.info.run_id)
     run = finished[0] if finished else _start(client, experiment_id, release, content, runs)
     run_id = str(run.info.run_id)
-    of_model = saved.Content(release.model, release.card, saved.package(release.wheel))
+    of_model = saved.Content(
+        release.model, release.card, saved.package(release.wheel), release.answers
+    )
     registered = registry.register(
         client, release.name, of_model, experiment_id, run_id, content.description, content.tags
     )

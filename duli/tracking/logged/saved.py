@@ -1,10 +1,9 @@
-"""A released model as a folder in MLflow's format: the ONNX file, and the wheel's own code, which
-answers with labels.
-"""
+"""A released model as a folder in MLflow's format: the ONNX file, and the wheel's own code."""
 
 import re
 import shutil
 import zipfile
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -38,6 +37,7 @@ class Content(NamedTuple):
     # of the release that brought the model; a version's description is of the one that has it now
     card: str
     package: Package | None
+    answers: "Callable[[], ModelSignature]"  # the signature of the package's answers
 
 
 def package(wheel: Path | None) -> Package | None:
@@ -93,13 +93,11 @@ def write(content: Content, folder: Path, logged: "LoggedModel", run_id: str) ->
     shutil.copyfile(content.onnx, folder / MODEL)
     (folder / CARD).write_text(content.card, encoding="utf-8")
     if packed:
-        _add(packed, folder)
+        _add(packed, folder, content.answers())
 
 
-def _add(packed: Package, folder: Path) -> None:
-    """Lets MLflow answer by the code of the package, with its labels and its temperature, instead
-    of with the graph's logits.
-    """
+def _add(packed: Package, folder: Path, answers: "ModelSignature") -> None:
+    """Lets MLflow answer by the code of the package instead of with the graph's output."""
     from mlflow.models import Model
 
     # of each wheel in a place of its own: the package refuses files that it does not know
@@ -114,30 +112,9 @@ def _add(packed: Package, folder: Path) -> None:
         "code": code,
         "data": f"{code}/{packed.name}",
     }
-    described.signature = _of_answers()
+    described.signature = answers
     described.metadata = {WHEEL: packed.digest}
     described.save(str(folder / "MLmodel"))
-
-
-def _of_answers() -> "ModelSignature":
-    """The signature of the package's answers.
-
-    It says nothing of inputs: MLflow would cast them to what it says, a pixel of 0.5 to 0, before
-    the package could refuse them.
-    """
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
-    from mlflow.types.schema import Map
-
-    columns = {
-        "label": DataType.string,
-        "probability": DataType.double,
-        "abstains": DataType.boolean,
-        "probabilities": Map(DataType.double),
-    }
-    outputs = Schema([ColSpec(kind, name) for name, kind in columns.items()])
-    abstain = ParamSpec("abstain", DataType.boolean, default=False)
-    return ModelSignature(outputs=outputs, params=ParamSchema([abstain]))
 
 
 def _of_graph(graph: Any) -> "tuple[ModelSignature, dict[str, Any]]":

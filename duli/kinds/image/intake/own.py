@@ -16,8 +16,8 @@ from duli.base.errors import DataError
 from duli.base.progress import progress
 from duli.intake.found import Read, Task, shown
 from duli.intake.source import Source
-from duli.serving import pictures
 from duli.serving.errors import InputError
+from duli.serving.kinds.image import pictures
 from duli.serving.sources import content_of, files_below, is_system, left_out, readable
 
 TAKES = "a folder with a subfolder of images for each class"

@@ -12,7 +12,7 @@ Tokens = None  # images have none
 class Pictures(Section):
     """What the images have in common, and the release makes others have.
 
-    As in `Rules` of duli/serving/pictures.py.
+    As in `Rules` of duli/serving/kinds/image/pictures.py.
     """
 
     ground: Literal["dark", "light"] | None = None

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from duli.base.errors import DataError
 from duli.intake.found import shown
 from duli.serving import columns as cells
+from duli.serving.tasks.classification import labels as spelling
 from duli.tasks.classification.judging.slices import MANY as MANY  # noqa: PLC0414
 from duli.tasks.classification.targets.targets import Targets
 
@@ -59,7 +60,7 @@ def of_folders(names: list[str], folder: Path) -> Labels:
 def of_column(column: pa.ChunkedArray, name: str, path: Path) -> tuple[list[bool], Labels]:
     """Which rows have a label, and the labels of these."""
     written = _written(column)
-    spelled = {text: cells.label(text) for text in dict.fromkeys(written)}
+    spelled = {text: spelling.label(text) for text in dict.fromkeys(written)}
     names = [spelled[text] for text in written]
     there = [bool(label) for label in names]
     missing = len(names) - sum(there)

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import npy
-from .bodies import INVOKED, MAX_INPUTS, Asked, abstention, bounded, document, kind_of, under
-from .columns import centred, column, indices, mostly, number, numbers, read
-from .errors import InputError
-from .kinds import WORDS, Described, Labelled, Tensor
-from .sources import content_of, naming
+from ... import npy
+from ...bodies import INVOKED, MAX_INPUTS, Asked, bounded, document, kind_of, under
+from ...columns import centred, column, mostly, number, numbers, read
+from ...errors import InputError
+from ...kind import Described, Labelled, Tensor
+from ...sources import content_of, naming
+from ...task import Task
+from .words import WORDS
 
 BATCH = 4096  # rows given to the model at once
 LABEL = "label"  # column
@@ -29,14 +31,14 @@ class Kind:
     those that are `centred`.
     """
 
-    words = WORDS["table"]
+    words = WORDS
     feed = "features"
     numbers = "send null where a value is missing"
     media = frozenset((b"text/csv", b"application/x-npy", b"application/octet-stream"))
-    page = ("page_table.html", "page_table.js")
 
     def __init__(self, release: Mapping[str, Any], contents: Mapping[str, bytes]) -> None:
         self.features: list[str] = release["features"]
+        self.about = {"features": self.features}
         self._places = {name: index for index, name in enumerate(self.features)}
         self._label = [name for name in (release.get("columns", {}).get("label"), LABEL) if name]
         far: dict[str, list[float]] = release.get("centred") or {}
@@ -125,8 +127,8 @@ class Kind:
     def _file(self, content: bytes) -> Rows:
         return self._npy(content) if content.startswith(npy.NPY) else self._csv(content)
 
-    def labelled(self, sources: list[str], classes: list[str]) -> Labelled:
-        """Rows and their classes, of one .csv file."""
+    def labelled(self, sources: list[str], task: Task) -> Labelled:
+        """Rows and their labels, of one .csv file."""
         if len(sources) != 1:
             raise InputError(f"{len(sources)} files are no labelled data; give {self.words.data}")
         with naming(sources[0]):
@@ -135,7 +137,7 @@ class Kind:
                 raise InputError(
                     f"is a .npy file, in which no labels stand; give {self.words.data}"
                 )
-            return self._labelled(content, classes)
+            return self._labelled(content, task)
 
     def _npy(self, content: bytes) -> Rows:
         kind, fortran, shape, start = npy.header(content)
@@ -174,8 +176,8 @@ class Kind:
             ]
         return self._numbers(values, lambda row: f"line {found[row][0]:,}")
 
-    def _labelled(self, content: bytes, classes: list[str]) -> Labelled:
-        """Rows and their classes, read as `duli new` reads such a file: what that leaves out is
+    def _labelled(self, content: bytes, task: Task) -> Labelled:
+        """Rows and their labels, read as `duli new` reads such a file: what that leaves out is
         left out and said.
         """
         names: list[str] = []
@@ -220,8 +222,8 @@ class Kind:
             (int((~usable).sum()), "without numbers, or with infinite ones"),
         ):
             notes += [f"{n:,} rows {what} were left out"] if n else []
-        labels = indices(
-            [cells[-1] for (_, cells), keep in zip(rows, usable, strict=True) if keep], classes
+        labels = task.targets(
+            [cells[-1] for (_, cells), keep in zip(rows, usable, strict=True) if keep]
         )
         if not len(labels):
             raise InputError("there is no row with numbers and a label in it; give at least one")
@@ -258,7 +260,7 @@ class Kind:
         values, truths = document(body, self.numbers)
         name = under(values, ("rows", "row"), "rows")
         found = [values[name]] if name == "row" else values[name]
-        return Asked(self._bounded(found, name, truths=truths), abstention(values))
+        return Asked(self._bounded(found, name, truths=truths), values)
 
     def invoked(self, body: bytes) -> Asked:
         """As MLflow's clients ask: rows, records, columns by name, or data frames."""
@@ -273,7 +275,7 @@ class Kind:
                 if self.feed in found and self.feed not in self._places
                 else _transposed(found, name)
             )
-        return Asked(self._bounded(found, name, truths=truths), abstention(values))
+        return Asked(self._bounded(found, name, truths=truths), values)
 
     def _frame(self, frame: Any) -> Any:
         """The rows of a data frame in MLflow's form."""
@@ -426,7 +428,6 @@ class Kind:
             "pattern": rf"^{re.escape(names)}\n({cell}(,{cell}){{{width - 1}}}\n){{1,3}}$",
         }
         return Described(
-            "Which class the rows belong to.",
             {
                 "Row": {"anyOf": [listed, named]},
                 "Rows": {**several, "items": row},

@@ -10,12 +10,12 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError, NoExampleError
-from .npy import NPY, type_name
-from .npy import header as npy_header
+from ...errors import InputError, NoExampleError
+from ...npy import NPY, type_name
+from ...npy import header as npy_header
+from ...sources import content_of
 from .pictures import ENDINGS, PLAIN, Rules, known, picture
 from .pixels import Shape, wrong_type
-from .sources import content_of
 
 FORMATS = "a picture (PNG, JPEG, WebP, GIF, BMP, TIFF), .npy or IDX file (or one of them as .gz)"
 

@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError, NoExampleError
+from ...errors import InputError, NoExampleError
+from ...kind import Labelled
+from ...npy import NPY
+from ...npy import header as npy_header
+from ...sources import MAX_BYTES, content_of, files_below, is_system, left_out, naming, readable
+from ...task import Task
 from .images import Images, decode
-from .kinds import Labelled
-from .npy import NPY
-from .npy import header as npy_header
 from .pictures import ENDINGS, PLAIN, Rules
 from .pixels import Shape
-from .sources import MAX_BYTES, content_of, files_below, is_system, left_out, naming, readable
 
 # names in an .npz, the first that are there
 PAIRS = (("images", "labels"), ("x_test", "y_test"), ("x", "y"))
@@ -28,15 +29,17 @@ FORMS = (
 )
 
 
-def load(sources: list[str], shape: Shape, classes: list[str], rules: Rules = PLAIN) -> Labelled:
-    """What `sources` name, one of `FORMS`, for a model of these `classes`; raises `InputError`."""
+def load(sources: list[str], shape: Shape, task: Task, rules: Rules = PLAIN) -> Labelled:
+    """What `sources` name, one of `FORMS`; `task` says what their labels mean. Raises
+    `InputError`.
+    """
     if len(sources) == 2:
         with naming(sources[0]):
             images = decode(content_of(sources[0]), shape)
         with naming(sources[1]):
             labels = _idx_labels(content_of(sources[1]))
     elif len(sources) == 1 and Path(sources[0]).is_dir():
-        return _folders(Path(sources[0]), shape, classes, rules)
+        return _folders(Path(sources[0]), shape, task.names, rules)
     elif len(sources) == 1:
         with naming(sources[0]):
             images, labels = _npz(content_of(sources[0]), shape)
@@ -49,28 +52,23 @@ def load(sources: list[str], shape: Shape, classes: list[str], rules: Rules = PL
         )
     if not len(labels):
         raise InputError("there is no image in it; give at least one")
-    if labels.min() < 0 or labels.max() >= len(classes):
-        raise InputError(
-            f"a label is {int(labels.min())} or {int(labels.max())}; the model knows 0 to"
-            f" {len(classes) - 1}"
-        )
-    return Labelled(images, labels)
+    return Labelled(images, task.numbered(labels))
 
 
-def _folders(folder: Path, shape: Shape, classes: list[str], rules: Rules) -> Labelled:
+def _folders(folder: Path, shape: Shape, names: list[str], rules: Rules) -> Labelled:
     """What training takes from such a folder.
 
     What it leaves out is counted, and a file that cannot be read is skipped.
     """
-    numbers = {readable(name): number for number, name in enumerate(classes)}
+    numbers = {readable(name): number for number, name in enumerate(names)}
     found = sorted(folder.iterdir())
     folders = [path for path in found if path.is_dir() and not is_system(path.name)]
     subfolders = [(readable(path.name), path) for path in folders]
     if unknown := [path for name, path in subfolders if name not in numbers]:
-        inside = [path for path in unknown if any((path / name).is_dir() for name in classes)]
-        advice = f"give {inside[0]}" if inside else f"the classes are {', '.join(classes)}"
+        inside = [path for path in unknown if any((path / name).is_dir() for name in names)]
+        advice = f"give {inside[0]}" if inside else f"the labels are {', '.join(names)}"
         raise InputError(
-            f"{folder} has the subfolder {unknown[0].name!a}, which is no class; {advice}"
+            f"{folder} has the subfolder {unknown[0].name!a}, which is no label; {advice}"
         )
     if not subfolders:
         raise InputError(f"{folder} has no subfolders; give {FORMS}")

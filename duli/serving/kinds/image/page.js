@@ -12,7 +12,7 @@ let drawn = false, cursor = { x: 140, y: 140, down: false, shown: false }, strok
 let picture = null, chosen = null; // as the browser shows it, and the file
 
 function begin() {
-  $("bars").after(document.querySelector("figure"));
+  document.querySelector("section:last-of-type").append(document.querySelector("figure"));
   const { height, width, channels } = about.input;
   $("size").textContent = `${width} × ${height} pixels${channels === 1 ? ", grey" : ""}`;
   [$("seen").width, $("seen").height] = [width, height];

@@ -1,15 +1,17 @@
-"""The kinds of data that a model may take: what people call them, and the one of this release,
+"""The kinds of data that a model may take. A package has the room of its own kind, `kinds/NAME/`,
 which knows the rest.
 """
 
+import importlib
 from collections.abc import Iterator, Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from .bodies import Asked
+    from .task import Task
 
 
 class Words(NamedTuple):
@@ -17,39 +19,10 @@ class Words(NamedTuple):
 
     thing: str
     things: str
-    predicts: str
     files: str
     data: str
-
-
-WORDS = {
-    "image": Words(
-        "image",
-        "images",
-        "say what the images of files show",
-        "pictures (PNG, JPEG, WebP, GIF, BMP, TIFF; of any size, turned as their EXIF says and"
-        " fitted to the model's), .npy or IDX, each also as .gz; a folder of them; - for standard"
-        " input",
-        "a folder with a subfolder a class, IMAGES LABELS (IDX), or an .npz",
-    ),
-    "text": Words(
-        "text",
-        "texts",
-        "say which class the texts of files belong to",
-        '.jsonl with a "text" in each line, .csv with a column text, any other file with a text a'
-        " line, each in UTF-8 and also as .gz; a folder of them; - for standard input, a text a"
-        " line",
-        "a .csv with the columns text and label, or a .jsonl with both in each line",
-    ),
-    "table": Words(
-        "row",
-        "rows",
-        "say which class the rows of files belong to",
-        ".csv whose first line names the columns, or .npy, each also as .gz; a folder of them; -"
-        " for standard input",
-        "a .csv with the features and a column label",
-    ),
-}
+    spoken: bool = False  # whether an example fits into a command line, as --THING
+    counted: str | None = None  # what `serve --statistics` counts; None: nothing
 
 
 class Tensor(NamedTuple):
@@ -64,7 +37,6 @@ class Tensor(NamedTuple):
 class Described(NamedTuple):
     """What OpenAPI says of a kind: JSON schemas, and where they are taken."""
 
-    summary: str
     schemas: dict[str, Any]
     asked: dict[str, Any]  # key of a request to /predict -> what stands under it
     media: dict[str, Any]  # Content-Type of /predict besides JSON -> its schema
@@ -74,10 +46,10 @@ class Described(NamedTuple):
 
 
 class Labelled(NamedTuple):
-    """n examples, as `Kind.checked` takes them, and the index of the class of each."""
+    """n examples, as `Kind.checked` takes them, and what a right answer to each is."""
 
     inputs: Any
-    labels: "NDArray[np.int64]"  # [n]
+    labels: "NDArray[Any]"  # [n], as `Task.targets` gives them
     skipped: tuple[str, ...] = ()  # "FILE: why" of those that could not be read
     left_out: int = 0  # files that are no examples, which training leaves out as well
     # what else was left out, as training does, or was read otherwise than it stands there
@@ -109,7 +81,7 @@ class Kind(Protocol):
     tensor: Tensor
     numbers: str  # what may stand in JSON where no NaN may
     media: frozenset[bytes]  # what /predict takes besides JSON
-    page: tuple[str, str]  # the part of the page that asks, and its script
+    about: dict[str, Any]  # what /about says of it
 
     def __init__(self, release: Mapping[str, Any], contents: Mapping[str, bytes]) -> None: ...
     def __hash__(self) -> int: ...
@@ -124,7 +96,7 @@ class Kind(Protocol):
 
     # Command
     def load(self, source: str) -> Any: ...
-    def labelled(self, sources: list[str], classes: list[str]) -> Labelled: ...
+    def labelled(self, sources: list[str], task: "Task") -> Labelled: ...
 
     # Server
     def body(self, content: bytes, media: bytes) -> Any: ...
@@ -143,18 +115,27 @@ class Kind(Protocol):
     def described(self) -> Described: ...
 
 
+def words(release: Mapping[str, Any]) -> Words:
+    """What the kind of a release is called; nothing else is loaded."""
+    found: Words = _room(release, "words").WORDS
+    return found
+
+
 def of(release: Mapping[str, Any], contents: Mapping[str, bytes]) -> Kind:
-    """The kind of a release; `contents` are the files of its package, which has the module of its
-    own kind alone.
-    """
-    if release["kind"] == "text":
-        from . import kind_text
+    """The kind of a release; `contents` are the files of its package."""
+    made: Kind = _room(release, "kind").Kind(release, contents)
+    return made
 
-        return kind_text.Kind(release, contents)
-    if release["kind"] == "table":
-        from . import kind_table
 
-        return kind_table.Kind(release, contents)
-    from . import kind_image
+def counting(release: Mapping[str, Any]) -> Any:
+    """The `Predictor` of a kind with `Words.counted`, which counts what it is asked."""
+    return _room(release, "statistics").Counting
 
-    return kind_image.Kind(release, contents)
+
+def page(release: Mapping[str, Any], contents: Mapping[str, bytes], file: str) -> bytes:
+    """A file of the part of the page that asks."""
+    return contents[f"kinds/{release['kind']}/page.{file}"]
+
+
+def _room(release: Mapping[str, Any], module: str) -> ModuleType:
+    return importlib.import_module(f".kinds.{release['kind']}.{module}", __package__)

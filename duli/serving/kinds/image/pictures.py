@@ -26,7 +26,7 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
-from .errors import InputError
+from ...errors import InputError
 
 MOST_PIXELS = 50_000_000  # of one picture: more is a mistake, or an attack
 MOST_SIDE = 32_767  # pixels

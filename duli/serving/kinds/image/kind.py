@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...bodies import INVOKED, MAX_INPUTS, Asked, Document, document, under
+from ...errors import InputError
+from ...kind import Described, Labelled, Tensor
+from ...task import Task
 from . import images, labelled
-from .bodies import INVOKED, MAX_INPUTS, Asked, Document, abstention, document, under
-from .errors import InputError
-from .kinds import WORDS, Described, Labelled, Tensor
 from .pictures import Rules
 from .pixels import NUMBERS, Shape, flat_pixels, pixels, wrong_type
+from .words import WORDS
 
 BATCH = 256  # images given to the model at once: bounds memory whatever the number of images
 
@@ -23,7 +25,7 @@ Images = NDArray[np.uint8]
 class Kind:
     """Images of `shape` (channels, height, width)."""
 
-    words = WORDS["image"]
+    words = WORDS
     feed = "images"
     numbers = NUMBERS
     media = frozenset(
@@ -35,12 +37,14 @@ class Kind:
             b"application/x-npy",
         )
     )
-    page = ("page_image.html", "page_image.js")
 
     def __init__(self, release: Mapping[str, Any], contents: Mapping[str, bytes]) -> None:
         size = release["input"]
         self.shape: Shape = (size["channels"], size["height"], size["width"])
-        self.rules = Rules.of(release.get("pictures") or {})
+        pictures = release.get("pictures", {})
+        self.rules = Rules.of(pictures)
+        # what the page makes of a drawing or a picture, so that it is like the data set's
+        self.about = {"input": size, "pictures": pictures}
         self.tensor = Tensor("images", "UINT8", [-1, *self.shape], "send pixels 0..255 as such")
 
     def checked(self, inputs: Any) -> Images:
@@ -97,9 +101,9 @@ class Kind:
         """The images of a file."""
         return images.load(source, self.shape, self.rules)
 
-    def labelled(self, sources: list[str], classes: list[str]) -> Labelled:
-        """Images and their classes."""
-        return labelled.load(sources, self.shape, classes, self.rules)
+    def labelled(self, sources: list[str], task: Task) -> Labelled:
+        """Images and their labels."""
+        return labelled.load(sources, self.shape, task, self.rules)
 
     def body(self, content: bytes, media: bytes) -> Images:
         """Those of a file that is sent."""
@@ -142,13 +146,13 @@ class Kind:
     def _found(self, found: Document, names: tuple[str, ...]) -> Asked:
         values, truths = found
         name = under(values, names, "images")
-        nested, wish = values[name], abstention(values)
+        nested = values[name]
         if isinstance(nested, dict):  # as MLflow names the tensors of a model
             nested = nested.get(self.feed)
         if name == "instances" and isinstance(nested, list):
             nested = [one.get(self.feed) if isinstance(one, dict) else one for one in nested]
         return Asked(
-            pixels([nested] if name == "image" else nested, self.shape, name, truths=truths), wish
+            pixels([nested] if name == "image" else nested, self.shape, name, truths=truths), values
         )
 
     def fits(self, sizes: list[int]) -> None:
@@ -199,7 +203,6 @@ class Kind:
         ]
         several = {"$ref": "#/components/schemas/Images"}
         return Described(
-            "What the images show.",
             {
                 "Image": {
                     "anyOf": forms,

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .bodies import bounded, kind_of
-from .errors import InputError
+from ...bodies import bounded, kind_of
+from ...errors import InputError
 
 NUMBERS = "pixels are whole numbers from 0 to 255"
 MAX_DIMENSIONS = 4

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .bodies import INVOKED, MAX_INPUTS, Asked, abstention, bounded, document, kind_of, under
-from .columns import column, indices, records
-from .errors import InputError, ReleaseError
-from .kinds import WORDS, Described, Labelled, Tensor
-from .sources import content_of, decoded, naming
+from ...bodies import INVOKED, MAX_INPUTS, Asked, bounded, document, kind_of, under
+from ...columns import column, records
+from ...errors import InputError, ReleaseError
+from ...kind import Described, Labelled, Tensor
+from ...sources import content_of, decoded, naming
+from ...task import Task
+from .words import WORDS
 
 TOKENIZER = "tokenizer.json"
 BATCH = 500  # texts of like length given to the model at once, as when the release was judged
@@ -34,15 +36,15 @@ Tokens = NDArray[np.int32]  # [n, tokens of the longest], PADDING behind the las
 class Kind:
     """Texts, of each of which the first `length` tokens are read."""
 
-    words = WORDS["text"]
+    words = WORDS
     feed = "tokens"
     numbers = "send texts"
     media = frozenset((b"text/plain",))
-    page = ("page_text.html", "page_text.js")
     tensor = Tensor("texts", "BYTES", [-1], "send strings in UTF-8 as such")
 
     def __init__(self, release: Mapping[str, Any], contents: Mapping[str, bytes]) -> None:
         self.length: int = release["input"]["length"]
+        self.about = {"input": release["input"], "example": release.get("example")}
         self._tokenizer = _loaded(contents[TOKENIZER], self.length)
         columns = release.get("columns", {})
         self._text, self._label = (
@@ -99,8 +101,8 @@ class Kind:
                 raise InputError(f"line {number:,}: the text {problem}")
         return [text for _, (text, *_) in rows]
 
-    def labelled(self, sources: list[str], classes: list[str]) -> Labelled:
-        """Texts and their classes, of one file, read as `duli new` reads it: what that leaves out
+    def labelled(self, sources: list[str], task: Task) -> Labelled:
+        """Texts and their labels, of one file, read as `duli new` reads it: what that leaves out
         is left out and said.
         """
         if len(sources) != 1:
@@ -121,7 +123,7 @@ class Kind:
             notes = tuple(f"{n:,} {what} were left out" for n, what in counts if n)
             return Labelled(
                 [text for text, _ in found],
-                indices([label for _, label in found], classes),
+                task.targets([label for _, label in found]),
                 notes=notes,
             )
 
@@ -155,7 +157,7 @@ class Kind:
         name = under(values, ("texts", "text"), "texts")
         return Asked(
             self._bounded([values[name]] if name == "text" else values[name], name),
-            abstention(values),
+            values,
         )
 
     def invoked(self, body: bytes) -> Asked:
@@ -169,7 +171,7 @@ class Kind:
             found = found.get(self.tensor.name, found.get(TEXT))
         elif isinstance(found, list):
             found = [one.get(TEXT) if isinstance(one, dict) else one for one in found]
-        return Asked(self._bounded(found, name), abstention(values))
+        return Asked(self._bounded(found, name), values)
 
     def _bounded(self, texts: Any, what: str) -> list[str]:
         if not isinstance(texts, list):
@@ -251,7 +253,6 @@ class Kind:
             },
         }
         return Described(
-            "Which class the texts belong to.",
             {
                 "Text": {
                     "type": "string",

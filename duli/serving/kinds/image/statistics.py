@@ -2,8 +2,8 @@
 FILE`, for drift to be found later.
 
 Of each image the mean, standard deviation, smallest and largest pixel are rounded down to whole
-grey levels and counted, and the class answered. The file is written whole or not at all, every
-minute and at the end; a server that finds it goes on counting.
+grey levels and counted, and the name answered where answers have names. The file is written whole
+or not at all, every minute and at the end; a server that finds it goes on counting.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError
-from .predictor import PACKAGE, Predictor
+from ...errors import InputError
+from ...predictor import PACKAGE, Predictor
 
 FORMAT = "statistics of inputs, 1"
 LEVELS = 256  # grey levels of a pixel
@@ -34,11 +34,11 @@ class Counting(Predictor):
         super().__init__(folder, threads)
         self._lock = threading.Lock()
         self.features = {name: np.zeros(LEVELS, np.int64) for name in FEATURES}
-        self.predictions = np.zeros(len(self.classes), np.int64)
+        self.predictions = np.zeros(len(self.task.names), np.int64)
 
-    def probabilities(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def answers(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """As the model's; counts the images once they are answered."""
-        answers = super().probabilities(batch)
+        answers = super().answers(batch)
         pixels = batch.reshape(len(batch), -1)
         # Sums of integers, as `prepare` takes them: rounding down must not depend on the order.
         means = pixels.sum(axis=1, dtype=np.int64) / pixels.shape[1]
@@ -54,7 +54,8 @@ class Counting(Predictor):
         with self._lock:
             for name, values in found.items():
                 self.features[name] += np.bincount(values.astype(np.int64), minlength=LEVELS)
-            self.predictions += np.bincount(answers.argmax(axis=1), minlength=len(self.classes))
+            if named := len(self.task.names):
+                self.predictions += np.bincount(self.task.chosen(answers), minlength=named)
         return answers
 
     @contextlib.contextmanager
@@ -88,7 +89,7 @@ class Counting(Predictor):
         about = {
             "name": self.release["name"],
             "version": self.release["version"],
-            "classes": self.classes,
+            "classes": self.task.names,
         }
         return {"format": FORMAT, **about, "features": features, "predictions": predictions}
 
@@ -120,7 +121,7 @@ class Counting(Predictor):
                 name: np.array(facts["features"][name], np.int64).reshape(LEVELS)
                 for name in FEATURES
             }
-            predictions = np.array(facts["predictions"], np.int64).reshape(len(self.classes))
+            predictions = np.array(facts["predictions"], np.int64).reshape(len(self.task.names))
         except OSError as error:
             raise InputError(
                 f"{path} cannot be read ({error.strerror}); name another file"

@@ -1,0 +1,5 @@
+"use strict";
+
+const question = () => ({ body: { waves: [$("samples").value.split(" ").map(Number)] } });
+
+start({ begin() {}, question, answered() {}, emptied() {} });
