@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from duli import machine
 from duli.cli import suspects
-from duli.cli.convert import FEWEST, Found, Wanted, readable, shown
+from duli.cli.own_data import FEWEST, Found, Wanted, readable, shown
 from duli.errors import DataError
 from duli.serving import columns as cells
 from duli.serving.errors import InputError

@@ -9,7 +9,7 @@ from statistics import median_low
 from typing import TYPE_CHECKING, Any
 
 from duli import machine
-from duli.cli.convert import Found, readable, shown
+from duli.cli.own_data import Found, readable, shown
 from duli.errors import DataError
 from duli.progress import progress
 from duli.serving.errors import InputError

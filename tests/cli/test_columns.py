@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from duli.cli import suspects
-from duli.cli.convert import Found, Wanted, converted
+from duli.cli.convert import converted
+from duli.cli.own_data import Found, Wanted
 from duli.errors import DataError
 from duli.serving.columns import MISSING
 from duli.serving.errors import InputError
