@@ -78,10 +78,11 @@ browser: ## install Debian's Chromium, which the tests of pages open; does nothi
 		sudo=$$(test "$$(id -u)" = 0 || command -v sudo) || { echo "apt-get install chromium has to be run as root" >&2; exit 2; }; \
 		$$sudo apt-get update -qq && $$sudo apt-get install -y -qq chromium; }
 
-lint: venv ## formatting, lint, strict types, workflow files
+lint: venv ## formatting, lint, strict types, workflow and template files
 	@ruff format --check -q . && ruff check -q .
 	@mypy
 	@check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@check-jsonschema -q --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yml
 	@check-jsonschema -q --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci .gitlab-ci.yml
 	@zizmor -q --offline .github/workflows
 

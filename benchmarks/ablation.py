@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.recipes import ROOT, Settings, load, run
 from benchmarks.record import RESULTS, result, write
-from duli import files, machine
+from duli.base import files, machine
 
 SEEDS = 3
 WORKERS = 2  # trainings at a time, one thread each

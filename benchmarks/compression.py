@@ -28,14 +28,15 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.record import Results, result, run_parts
-from duli import files
+from duli.base import files, kinds
 from duli.benchmark import eager, speed
 from duli.compression import export, int8, saturation
-from duli.evaluation.compare import paired
-from duli.models._inputs import example, layouts, preprocessing
-from duli.models._restore import restore
-from duli.preparation import kinds
-from duli.preparation.parquet import examples
+from duli.kinds.image.learning.inputs import Pixels, example, layouts
+from duli.models.shared.restore import restore
+from duli.preparation.prepared.parquet import examples
+from duli.tasks.classification.comparing.paired import paired
+from duli.tasks.classification.comparing.variants import balanced
+from duli.tasks.classification.targets.targets import Targets
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = 5
@@ -145,8 +146,8 @@ def same_bytes() -> Results:
     """Files that differ between two exports and two quantizations of the same weights."""
     model, description = _model()
     images, labels = _split("train")
-    rows = int8.draw(labels, 1024, 0)
-    before, blank = preprocessing(description), example(description, 2)
+    rows = balanced(labels, 1024, 0)
+    before, blank = Pixels(**description["normalisation"]), example(description["input"], 2)
     first, second = (
         [export.to_onnx(model, before.exported(), blank, before.name)] for _ in range(2)
     )
@@ -309,7 +310,7 @@ def _exact(content: bytes, images: Images) -> NDArray[np.float32]:
 def _contestants(images: Images) -> dict[str, Callable[[], Any]]:
     """A call of each: from the same raw bytes to logits."""
     model, description = _model()
-    calls = eager.calls(layouts(description, model))
+    calls = eager.calls(layouts(Pixels(**description["normalisation"]), model))
     calls |= {
         name: speed.call(speed.session(_variant(name), 1))
         for name in dict.fromkeys(("fp32", _report("choice")["variant"]))
@@ -353,7 +354,8 @@ def _report(name: str) -> Any:
 
 def _split(name: str) -> tuple[Images, NDArray[np.int64]]:
     kind = kinds.prepared(files.read_json(ROOT / "data/prepared/preprocessing.json"))
-    return examples(ROOT / f"data/prepared/{name}.parquet", kind)
+    targets = Targets.prepared(files.read_json(ROOT / "data/prepared/stats.json"))
+    return examples(ROOT / f"data/prepared/{name}.parquet", kind, targets)
 
 
 PARTS: dict[str, Callable[[], Results]] = {

@@ -27,8 +27,8 @@ from scipy import ndimage
 
 from benchmarks.record import Results, result, run_parts
 from duli.cli import incoming
-from duli.preparation.image import Kind
-from duli.preparation.parquet import examples
+from duli.kinds.image.reading.examples import Kind
+from duli.preparation.prepared.parquet import examples
 from duli.retraining import drift
 from duli.retraining.drift_params import Drift
 
@@ -261,13 +261,13 @@ _CODE = """
 import json, sys, time
 began = time.perf_counter()
 from duli.cli import incoming
-from duli import machine
+from duli.base import machine
 from duli.retraining.drift_params import Drift
 (verdict,) = incoming.judged(Drift.model_validate_json(sys.stdin.read()), sorted(incoming.INCOMING.glob("*.parquet")))
 seconds, mb = time.perf_counter() - began, machine.peak_mb()
 import subprocess
-imports = "import duli.cli.incoming, onnx, onnxruntime, safetensors, scipy.special, scipy.linalg, jinja2, vl_convert, duli.machine"
-imports += "; print(duli.machine.peak_mb())"
+imports = "import duli.cli.incoming, onnx, onnxruntime, safetensors, scipy.special, scipy.linalg, jinja2, vl_convert, duli.base.machine"
+imports += "; print(duli.base.machine.peak_mb())"
 alone = float(subprocess.run([sys.executable, "-c", imports], capture_output=True, check=True).stdout)
 print(json.dumps({"seconds": seconds, "cpu_s": time.process_time(), "mb": mb, "imports_mb": alone, "examples": verdict.examples}))
 """
@@ -277,7 +277,7 @@ _LOOK = """
 import json, time
 began = time.perf_counter()
 from duli.cli import intake
-from duli import machine
+from duli.base import machine
 (window,) = intake.look()
 examples = window.kept.num_rows + window.refused.num_rows
 print(json.dumps({"seconds": time.perf_counter() - began, "mb": machine.peak_mb(), "examples": examples}))

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from benchmarks import promotion_race
 from benchmarks.record import Results, result, run_parts
-from duli import files
+from duli.base import files
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = 3
@@ -148,14 +148,16 @@ def calibration() -> Results:
     """Calibration error and temperature less those of a second implementation: bin by bin in
     Python, and Newton-like steps in torch.
     """
+    from duli.base import kinds
     from duli.evaluation.predict import onnx_logits
-    from duli.preparation import kinds
-    from duli.preparation.parquet import examples
+    from duli.preparation.prepared.parquet import examples
+    from duli.tasks.classification.targets.targets import Targets
 
     facts, labels, probabilities = _evaluated()
     kind = kinds.prepared(files.read_json(ROOT / "data/prepared/preprocessing.json"))
+    targets = Targets.prepared(files.read_json(ROOT / "data/prepared/stats.json"))
     file = files.read_json(ROOT / "reports/quantization.json")["variants"][facts["variant"]]["file"]
-    images, validation = examples(ROOT / "data/prepared/validation.parquet", kind)
+    images, validation = examples(ROOT / "data/prepared/validation.parquet", kind, targets)
     temperature = _temperature(
         onnx_logits((ROOT / "models" / file).read_bytes(), images), validation
     )
@@ -182,7 +184,7 @@ def mcnemar() -> Results:
     """
     from statsmodels.stats.contingency_tables import mcnemar as theirs
 
-    from duli.evaluation.compare import Paired
+    from duli.tasks.classification.comparing.paired import Paired
 
     pairs = [(lost, won) for lost in range(61) for won in range(61)] + [
         (10**3, 900),

@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.recipes import Data, build, load
 from benchmarks.record import result
-from duli import files
+from duli.base import files
 from duli.training import checkpoint
 from duli.training.checkpoint import State
 from duli.training.feed import Examples
@@ -130,8 +130,7 @@ def _attempt(data: Data, place: Path, *, keep_random_states: bool) -> None:
         data.train,
         data.validation,
         training,
-        classes=data.classes,
-        preprocessing=data.preprocessing,
+        **data.fitting(training),
         device=torch.device("cpu"),
         precision=torch.float32,
         on_metrics=lambda step, metrics: None,

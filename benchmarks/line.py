@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.record import result, write
-from duli import files
+from duli.base import files
 from duli.datasets import mnist
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,7 +39,7 @@ SAME = (
 TIMES = 10  # how much larger the large data set is
 DATASET = '''"""MNIST several times over, every copy marked in its first pixels: only to measure memory."""
 
-from duli.datasets._sources import Folder
+from duli.datasets.shared.sources import Folder
 from duli.datasets.mnist import CLASSES, LICENCE, SHAPE, examples
 
 TITLE = "MNIST several times"

@@ -60,8 +60,7 @@ def _round(data: Data) -> tuple[float, float]:
         data.train,
         data.validation,
         training,
-        classes=data.classes,
-        preprocessing=data.preprocessing,
+        **data.fitting(training),
         device=device,
         precision=devices.precision(training.precision, device),
         on_metrics=turn,
@@ -79,7 +78,7 @@ def _bare(data: Data) -> Callable[[], None]:
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
     size = (training.batch, *(data.shape[name] for name in ("channels", "height", "width")))
     images = torch.randn(size, device=device).contiguous(memory_format=torch.channels_last)
-    labels = torch.randint(0, data.classes, (training.batch,), device=device)
+    labels = torch.randint(0, data.task.outputs, (training.batch,), device=device)
 
     def step() -> None:
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):

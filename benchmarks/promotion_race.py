@@ -10,11 +10,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from duli import files
-from duli.errors import GateError
-from duli.tracking import promotion, store
+from duli.base import files
+from duli.base.errors import GateError
+from duli.tracking import promotion
 from duli.tracking.champion import Champions, Record, parse
-from duli.tracking.store import Store
+from duli.tracking.client import store
+from duli.tracking.client.store import Store
 
 NAME = "raced"
 RACERS = 8

@@ -6,25 +6,25 @@ import importlib
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from duli import files
-from duli.models._inputs import preprocessing
-from duli.models._params import ModelChoice
-from duli.params import Params
-from duli.preparation import kinds, tokenizer
-from duli.preparation.parquet import examples
+from duli.base import files, kinds, rooms
+from duli.base.params import Params
+from duli.kinds.text.learning.pretrain import pretrained
+from duli.models.shared.params import ModelChoice
+from duli.preparation.prepared.parquet import examples
+from duli.tasks.classification.learning.learn import Learning
+from duli.tasks.classification.targets.targets import Targets
 from duli.training import device as devices
 from duli.training import transfer
 from duli.training.feed import Examples
-from duli.training.loop import Point, Preprocessing, evaluate, fit
+from duli.training.loop import Augment, Point, Preprocessing, evaluate, fit
 from duli.training.params import Training
-from duli.training.pretrain import pretrain
 
 ROOT = Path(__file__).resolve().parents[1]
 Settings = Mapping[str, Any]  # dotted keys of params.yaml, as `dvc exp run -S` takes them
@@ -58,9 +58,20 @@ class Data(NamedTuple):
     validation: Examples
     test: Examples
     preprocessing: Preprocessing
+    augmenting: Callable[[Mapping[str, float]], Augment | None]
+    lengths: Tensor | None
     shape: dict[str, int]
-    classes: int
+    task: Any
     line: Path  # its folder
+
+    def fitting(self, training: Training) -> dict[str, Any]:
+        """What `duli.training.loop.fit` has to know of them."""
+        return {
+            "task": self.task,
+            "preprocessing": self.preprocessing,
+            "augment": self.augmenting(training.augmentation),
+            "lengths": self.lengths,
+        }
 
 
 class Run(NamedTuple):
@@ -87,9 +98,20 @@ def load(line: Path = ROOT) -> Data:
     )
     splits = []
     for split in ("train", "validation", "test"):
-        inputs, labels = examples(prepared / f"{split}.parquet", kinds.prepared(described))
+        inputs, labels = examples(
+            prepared / f"{split}.parquet", kinds.prepared(described), Targets.prepared(stats)
+        )
         splits.append(Examples(torch.from_numpy(inputs), torch.from_numpy(labels)))
-    return Data(*splits, preprocessing(described), stats["input"], len(stats["classes"]), line)
+    inputs = rooms.kind(described["kind"], "learning.inputs")
+    return Data(
+        *splits,
+        inputs.Preprocessing(**described["normalisation"]),
+        inputs.augmenting,
+        inputs.lengths(splits[0].inputs),
+        stats["input"],
+        Learning(stats),
+        line,
+    )
 
 
 def changed(settings: Settings, line: Path = ROOT) -> tuple[ModelChoice, Training]:
@@ -111,7 +133,9 @@ def build(data: Data, settings: Settings) -> tuple[nn.Module, Training]:
     with torch.random.fork_rng():
         torch.manual_seed(training.seed)
         architecture = importlib.import_module(f"duli.models.{choice.name}")
-        return architecture.build(choice.settings, **data.shape, classes=data.classes), training
+        return architecture.build(
+            choice.settings, **data.shape, outputs=data.task.outputs
+        ), training
 
 
 def run(
@@ -127,37 +151,27 @@ def run(
     """
     model, training = build(data, settings)
     if initial is not None:
-        transfer.load(model, initial, same_classes=False)
+        transfer.load(model, initial, same_outputs=False)
     device = devices.choose(training.device)
     precision = devices.precision(training.precision, device)
     cpu, wall = time.process_time(), time.perf_counter()
     if training.pretraining is not None:
-        hidden = {"mask": tokenizer.MASK, "special": len(tokenizer.SPECIAL)}
-        pretrain(
-            model,
-            data.train.inputs,
-            training.pretraining,
-            **hidden,
-            seed=training.seed,
-            device=device,
-            precision=precision,
-        )
+        pretrained(model, data.train.inputs, training.pretraining, training.seed, device, precision)
     result = fit(
         model,
         data.train,
         data.validation,
         training,
-        classes=data.classes,
-        preprocessing=data.preprocessing,
+        **data.fitting(training),
         device=device,
         precision=precision,
         on_metrics=lambda step, metrics: None,
         teacher=teacher,
     )
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    _, correct = evaluate(model, data.test, data.preprocessing)
+    _, correct = evaluate(model, data.test, data.task, data.preprocessing)
     kept = result.kept
-    validation = kept.validation_correct / len(data.validation.labels)
+    validation = kept.validation_sums[1] / len(data.validation.targets)
     return Run(
         model,
         result.history,
@@ -165,5 +179,5 @@ def run(
         wall,
         validation,
         kept.validation_loss,
-        correct / len(data.test.labels),
+        correct / len(data.test.targets),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from duli import files, machine
+from duli.base import files, machine
 
 Results = list[dict[str, Any]]
 RESULTS = Path(__file__).parent / "results"

@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 
 from benchmarks.record import Results, result, run_parts
-from duli import files
+from duli.base import files
+from duli.base.params import Params
 from duli.economics.params import Report
-from duli.params import Params
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = 5

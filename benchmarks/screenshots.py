@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from duli.tracking import releases, store, view
+from duli.tracking import releases
+from duli.tracking.client import store
+from duli.tracking.logged import view
 from tests import browser
 from tests.tracking.server import served
 from tests.tracking.test_browser import MODEL, VERSION, WITHOUT_ASSISTANT

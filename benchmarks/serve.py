@@ -33,7 +33,7 @@ import numpy as np
 
 from benchmarks import adversary
 from benchmarks.record import Results, result, run_parts
-from duli import files
+from duli.base import files
 from duli.serving.errors import IntegrityError
 from duli.serving.integrity import verify
 from duli.serving.settings import Settings

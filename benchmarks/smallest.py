@@ -25,14 +25,15 @@ from torch import nn
 
 from benchmarks.recipes import ROOT, Data, Settings, load, run
 from benchmarks.record import Results, result, run_parts
-from duli import files, machine
+from duli.base import files, machine
+from duli.base.params import Params
 from duli.compression import export, int8
 from duli.compression.params import Quantize
 from duli.evaluation.predict import onnx_logits
-from duli.models._restore import restore
-from duli.params import Params
+from duli.models.shared.restore import restore
+from duli.tasks.classification.comparing.variants import balanced
+from duli.tasks.classification.learning.losses import SOFT, TEMPERATURE
 from duli.training.feed import Examples
-from duli.training.losses import SOFT, TEMPERATURE
 
 SEEDS = 3
 WORKERS = 2  # trainings at a time, one thread each
@@ -168,7 +169,7 @@ def _train(job: tuple[int, int]) -> Trained:
         data._replace(test=data.validation), settings, teacher=_teacher() if change.taught else None
     )
     quantize = Params(ROOT / "params.yaml").section("quantize", Quantize)
-    rows = int8.draw(data.train.labels.numpy(), quantize.calibration_rows, quantize.seed)
+    rows = balanced(data.train.targets.numpy(), quantize.calibration_rows, quantize.seed)
     plain = export.to_onnx(
         one.model, data.preprocessing.exported(), data.train.inputs[:2], data.preprocessing.name
     )
@@ -196,7 +197,7 @@ def _data() -> Data:
 def _right(content: bytes, split: Examples) -> float:
     """Share of right answers of an ONNX file."""
     return float(
-        np.mean(onnx_logits(content, split.inputs.numpy()).argmax(axis=1) == split.labels.numpy())
+        np.mean(onnx_logits(content, split.inputs.numpy()).argmax(axis=1) == split.targets.numpy())
     )
 
 

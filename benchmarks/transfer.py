@@ -16,7 +16,7 @@ from torch import Tensor
 
 from benchmarks.recipes import ROOT, Data, Settings, load, run
 from benchmarks.record import result, write
-from duli import files
+from duli.base import files
 from duli.training import checkpoint
 from duli.training.feed import Examples
 
@@ -85,7 +85,7 @@ def _measure(
     for seed in range(SEEDS):
         # Other digits for each seed, the same for all beginnings.
         rows = torch.randperm(
-            len(digits.train.labels), generator=torch.Generator().manual_seed(seed)
+            len(digits.train.targets), generator=torch.Generator().manual_seed(seed)
         )[:size]
         few = digits._replace(train=Examples(*(column[rows] for column in digits.train)))
         settings = {

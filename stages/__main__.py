@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 
 import duli
-from duli import files, machine
-from duli.errors import EXIT_USER_ERROR, DuliError
-from duli.outcome import exit_code
+from duli.base import files, machine
+from duli.base.errors import EXIT_USER_ERROR, DuliError
+from duli.base.outcome import exit_code
 
 STAGES = (
     "fetch",

@@ -14,18 +14,16 @@ import numpy as np
 import onnxruntime
 import pyarrow as pa
 
-from duli import files, machine, padding
+from duli.base import files, kinds, machine, padding, rooms
+from duli.base.errors import DataError
+from duli.base.params import Params
+from duli.base.progress import progress
 from duli.benchmark import choice, cores, eager, noise, probe, speed
 from duli.benchmark.params import Benchmark
-from duli.errors import DataError
-from duli.models._inputs import layouts
-from duli.models._restore import restore
-from duli.params import Params
-from duli.preparation import kinds
-from duli.preparation.parquet import arrays, opened
-from duli.progress import progress
-from duli.reporting import charts_benchmark as charts
-from duli.reporting.pages import render
+from duli.models.shared.restore import restore
+from duli.preparation.prepared.parquet import opened
+from duli.reporting.benchmark import charts
+from duli.reporting.shared.pages import render
 
 # Shares of the budget. The costs that decide are of the third, the ratios to torch of the first.
 ONE_THREAD, ALL_CORES, WHOLE_MACHINE = 0.45, 0.2, 0.35
@@ -42,7 +40,8 @@ ByMeasure = dict[str, dict[str, float]]  # and contestant
 
 def main() -> None:
     load = os.getloadavg()[0]  # before this run is part of it
-    settings = Params("params.yaml").section("benchmark", Benchmark)
+    params = Params("params.yaml")
+    settings = params.section("benchmark", Benchmark)
     quantization = files.read_json("reports/quantization.json")
     variants = quantization["variants"]
     models = {
@@ -116,7 +115,10 @@ def main() -> None:
         "versions": machine.versions("onnxruntime", "numpy", "torch"),
     }
     rows = choice.pareto(
-        candidates, {name: {**variants[name], **measured[name]} for name in measured}, shipped
+        candidates,
+        {name: {**variants[name], **measured[name]} for name in measured},
+        shipped,
+        rooms.task(params.values["task"], "task").SCORE,
     )
     page = _page(report, quantization, rows)
     files.write_text("reports/pareto.csv", _csv(rows))
@@ -138,13 +140,13 @@ def _inputs(count: int) -> speed.Inputs:
     """
     kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
     with opened(PREPARED / "validation.parquet") as file:
-        rows = next(file.iter_batches(count, columns=["label", "content"]), None)
+        rows = next(file.iter_batches(count, columns=["content"]), None)
     if rows is None:
         raise DataError(
             "data/prepared/validation.parquet holds no example to measure with; raise"
             " prepare.validation_share"
         )
-    inputs, _ = arrays(pa.Table.from_batches([rows]), kind)
+    inputs = kind.arrays(pa.chunked_array([rows["content"]]))
     return np.resize(padding.typical_first(inputs), (count, *inputs.shape[1:]))
 
 
@@ -174,9 +176,11 @@ def _one_thread(
     weights = files.verified(
         MODELS / description["weights"]["file"], description["weights"]["sha256"]
     )
+    inputs = rooms.kind(description["kind"], "learning.inputs")
+    before = inputs.Preprocessing(**description["normalisation"])
+    networks = inputs.layouts(before, restore(description, weights))
     contestants: dict[tuple[str, str], speed.Call] = {
-        (name, "cpu"): one
-        for name, one in eager.calls(layouts(description, restore(description, weights))).items()
+        (name, "cpu"): one for name, one in eager.calls(networks).items()
     }
     for device, providers in speed.devices(onnxruntime.get_available_providers()).items():
         sessions = {name: speed.session(content, 1, providers) for name, content in models.items()}
@@ -277,7 +281,9 @@ def _page(report: Facts, quantization: Facts, rows: list[Facts]) -> str:
         "throughput": charts.throughput(curves, report["shipped"]),
     }
     return render(
-        "benchmark.html.j2", facts={"benchmark": report, "quantization": quantization}, charts=drawn
+        "reporting/benchmark/benchmark.html.j2",
+        facts={"benchmark": report, "quantization": quantization},
+        charts=drawn,
     )
 
 

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from duli import files
-from duli.datasets._dataset import dataset as dataset_of
-from duli.datasets._params import Data
-from duli.datasets._sources import Chunks, Folder, SourceError
-from duli.errors import DataError, ParamsError
-from duli.params import Params
-from duli.progress import progress
+from duli.base import files
+from duli.base.errors import DataError, ParamsError
+from duli.base.params import Params
+from duli.base.progress import progress
+from duli.datasets.shared.dataset import dataset as dataset_of
+from duli.datasets.shared.params import Data
+from duli.datasets.shared.sources import Chunks, Folder, SourceError
 
 RAW = Path("data/raw")
 DESCRIPTION = "dataset.json"
@@ -21,8 +21,7 @@ DESCRIPTION = "dataset.json"
 
 def main() -> None:
     data = Params("params.yaml").section("data", Data)
-    own = data.own.model_dump(mode="json") if data.own else None
-    dataset = dataset_of(data.dataset, own)
+    dataset = dataset_of(data.dataset, data.own)
 
     if data.local and Path(data.local).resolve().is_relative_to(RAW.resolve()):
         raise ParamsError(
@@ -68,7 +67,7 @@ def main() -> None:
             # it.
             "terms": getattr(dataset, "TERMS", None),
             "sources": [str(source) for source in getattr(dataset, "PUBLIC_SOURCES", ())],
-            "own": own,
+            "own": data.own,
             "files": {
                 name: {"bytes": size, "sha256": digest}
                 for name, (size, digest) in dataset.FILES.items()

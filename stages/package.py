@@ -16,8 +16,10 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from duli import files
-from duli.errors import GateError
+from duli.base import files
+from duli.base.errors import GateError
+from duli.base.params import Params
+from duli.base.progress import progress
 from duli.packaging import (
     card,
     commit,
@@ -34,9 +36,7 @@ from duli.packaging import (
     wheel,
 )
 from duli.packaging.params import Release
-from duli.params import Params
-from duli.progress import progress
-from duli.reporting import pages
+from duli.reporting.shared import pages
 from duli.serving import __main__ as command
 from duli.serving import asgi  # noqa: F401  # packed with its folder, nothing else imports it
 from duli.serving.pictures import Rules
@@ -319,7 +319,7 @@ def _html(release: Release, markdown: str) -> bytes:
     """The card as a page that needs nothing else."""
     body = card.body(markdown)
     return pages.render(
-        "card.html.j2",
+        "reporting/card/card.html.j2",
         heading=body.heading,
         name=release.name,
         version=release.version,
@@ -439,7 +439,7 @@ def _test_files(
     folder: Path, kind: kinds.Kind, stats: Mapping[str, Any]
 ) -> tuple[list[Path], list[int]]:
     """The test split as files of a bounded size in `folder`, and its labels."""
-    from duli.preparation.parquet import opened
+    from duli.preparation.prepared.parquet import opened
 
     paths: list[Path] = []
     labels: list[int] = []

@@ -10,14 +10,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from duli import files
-from duli.datasets._dataset import dataset as dataset_of
-from duli.errors import DataError
-from duli.params import Params
-from duli.preparation import clean, kinds, summary
-from duli.preparation.params import Prepare
-from duli.preparation.parquet import opened
-from duli.progress import progress
+from duli.base import files, kinds, rooms
+from duli.base.errors import DataError, ParamsError
+from duli.base.params import Params
+from duli.base.progress import progress
+from duli.datasets.shared.dataset import dataset as dataset_of
+from duli.preparation.cleaning import clean, summary
+from duli.preparation.cleaning.params import Prepare
+from duli.preparation.prepared.parquet import opened
 
 RAW = Path("data/raw")
 ACCEPTED = Path("data/accepted")  # windows of labelled examples that `duli retrain` took in
@@ -26,11 +26,18 @@ SPLITS = ("train", "validation", "test")
 
 
 def main() -> None:
-    settings = Params("params.yaml").section("prepare", Prepare)
+    params = Params("params.yaml")
+    settings = params.section("prepare", Prepare)
     fetched = files.read_json(RAW / "dataset.json")
     name = fetched["dataset"]
     dataset = dataset_of(name, fetched["own"])
+    if params.values["kind"] != dataset.KIND:
+        raise ParamsError(
+            f"params.yaml: kind = '{params.values['kind']}', but the dataset '{name}' is of the"
+            f" kind '{dataset.KIND}'; write that"
+        )
     kind = kinds.of(dataset, settings.tokens)
+    targets = rooms.task(params.values["task"], "targets.targets").Targets.of(dataset)
     # What a data set may say of its examples besides, and which of it is about people.
     columns, sensitive = (
         getattr(dataset, "COLUMNS", clean.NOTHING),
@@ -38,7 +45,7 @@ def main() -> None:
     )
     clean.check_columns(columns, sensitive, kind)
     rules = clean.Rules(
-        len(dataset.CLASSES),
+        targets,
         kind,
         settings.validation_share,
         settings.test_share or 0,
@@ -65,7 +72,7 @@ def main() -> None:
 
     verdict = clean.judge(progress(batches(), "looking for duplicates", unit="batches"), rules)
     near_duplicates = clean.near_duplicates(verdict)
-    splits = {split: summary.SplitSummary(len(dataset.CLASSES)) for split in SPLITS}
+    splits = {split: summary.SplitSummary(targets) for split in SPLITS}
     quarantined = []
     with contextlib.ExitStack() as stack:
         writers = {
@@ -108,13 +115,12 @@ def main() -> None:
             "dataset": name,
             "title": dataset.TITLE,
             "licence": dataset.LICENCE,
-            "classes": list(dataset.CLASSES),
+            **targets.facts,
             "kind": kind.name,
             "input": kind.input,
             "columns": columns.names,
             **kind.named,
             **({"sensitive": list(sensitive)} if sensitive else {}),
-            **({"pictures": dataset.PICTURES} if hasattr(dataset, "PICTURES") else {}),
             "splits": {split: splits[split].facts() for split in SPLITS},
             "quarantined": reasons,
             # Kept, in one split with the others of their kind.

@@ -12,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from duli import files
+from duli.base import files, kinds, rooms
+from duli.base.errors import GateError
+from duli.base.params import Params
+from duli.base.progress import progress
 from duli.compression import (
     aware,
-    compare,
     export,
     float16,
     int8,
@@ -26,18 +28,12 @@ from duli.compression import (
 )
 from duli.compression.attempt import LeftOut, attempt, finite, sound
 from duli.compression.params import NETWORKS, TRAINED, Quantize, parts
-from duli.errors import DataError, GateError
-from duli.evaluation.compare import agreement, paired
 from duli.evaluation.predict import onnx_logits, torch_logits
-from duli.intervals import proportion
-from duli.models._inputs import Whole, example, preprocessing
-from duli.models._new import new
-from duli.models._params import ModelChoice
-from duli.models._restore import restore
-from duli.params import Params
-from duli.preparation import kinds
-from duli.preparation.parquet import examples
-from duli.progress import progress
+from duli.models.shared.inputs import Whole
+from duli.models.shared.new import new
+from duli.models.shared.params import ModelChoice
+from duli.models.shared.restore import restore
+from duli.preparation.prepared.parquet import examples
 from duli.training import device as devices
 from duli.training.feed import Examples
 from duli.training.loop import fit
@@ -60,7 +56,12 @@ class _Made(NamedTuple):
 def main() -> None:
     params = Params("params.yaml")
     settings, recipe = params.section("quantize", Quantize), params.section("train", Training)
-    work = _Work(settings, recipe, params.section("quantize.distilled.model", ModelChoice))
+    work = _Work(
+        params.values["task"],
+        settings,
+        recipe,
+        params.section("quantize.distilled.model", ModelChoice),
+    )
     made, left_out = work.variants()
 
     folder = MODELS / "variants"
@@ -73,19 +74,12 @@ def main() -> None:
         "reports/quantization.json",
         {
             "variants": {name: variant.facts for name, variant in made.items()},
-            "by_class": work.by_class,
-            # Without an example in validation: nothing bounds what a variant loses on them.
-            "not_judged": [
-                name
-                for index, name in enumerate(work.description["classes"])
-                if index not in work.labels
-            ],
+            work.task.rows: work.rows,
+            **work.task.facts(),
             "left_out": left_out,
             "export": work.agreement,
-            "calibration": compare.best(calibrations) if calibrations else None,
+            "calibration": work.task.best(calibrations) if calibrations else None,
             "calibrations": calibrations,
-            "max_drop_points": 100 * settings.max_drop,
-            "max_class_drop_points": 100 * settings.max_class_drop,
         },
     )
     for name, variant in made.items():
@@ -101,26 +95,33 @@ def main() -> None:
 class _Work:
     """The trained network, its examples, and what becomes of them."""
 
-    def __init__(self, settings: Quantize, recipe: Training, student: ModelChoice) -> None:
+    def __init__(
+        self, task: str, settings: Quantize, recipe: Training, student: ModelChoice
+    ) -> None:
         self.settings, self.recipe, self.student = settings, recipe, student
         self.description = files.read_json(MODELS / "model.json")
         weights = files.verified(
             MODELS / self.description["weights"]["file"], self.description["weights"]["sha256"]
         )
         self.model = restore(self.description, weights)
-        self.preprocessing = preprocessing(self.description)
-        self.example = example(self.description, 2)
+        self.inputs = rooms.kind(self.description["kind"], "learning.inputs")
+        self.preprocessing = self.inputs.Preprocessing(**self.description["normalisation"])
+        self.example = self.inputs.example(self.description["input"], 2)
         kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
-        self.train = examples(PREPARED / "train.parquet", kind)
+        targets = rooms.task(task, "targets.targets").Targets.prepared(self.description)
+        self.train = examples(PREPARED / "train.parquet", kind, targets)
         # The test split stays unread until the choice is made: it is there to judge it.
-        self.validation, self.labels = examples(PREPARED / "validation.parquet", kind)
-        rows = int8.draw(self.train[1], settings.calibration_rows, settings.seed)
-        _misses_no_class(self.train[1][rows], self.description["classes"], settings)
+        self.validation, self.targets = examples(PREPARED / "validation.parquet", kind, targets)
+        self.learning = rooms.task(task, "learning.learn").Learning(self.description)
+        self.task = rooms.task(task, "comparing.variants").Variants(
+            self.description, self.targets, settings.max_drop, settings.max_class_drop
+        )
+        rows = self.task.draw(self.train[1], settings.calibration_rows, settings.seed)
         self.calibration_inputs = self.train[0][rows]
         self.original = np.empty((0, 0), np.float32)  # logits of fp32
         self.agreement: dict[str, Any] = {}
         self.calibrations: dict[str, dict[str, Any]] = {}
-        self.by_class: list[dict[str, Any]] = []
+        self.rows: list[dict[str, Any]] = []  # of every variant, by what the task cuts examples by
 
     def variants(self) -> tuple[dict[str, _Made], dict[str, str]]:
         """Those that could be made, in the order of params, and why the others could not."""
@@ -150,7 +151,7 @@ class _Work:
                     made[name] = self._judged(name, content, logits)
                 except LeftOut as reason:
                     left_out[name] = f"{reason}, or take {name} out of quantize.variants"
-        self.by_class.sort(key=lambda row: wanted.index(row["variant"]))
+        self.rows.sort(key=lambda row: wanted.index(row["variant"]))
         return (
             {name: made[name] for name in wanted if name in made},
             {name: left_out[name] for name in wanted if name in left_out},
@@ -161,7 +162,7 @@ class _Work:
         too far.
         """
         trained = torch_logits(Whole(self.preprocessing, self.model), self.validation)
-        found = agreement(self.original, trained)
+        found: dict[str, Any] = self.task.agreement(self.original, trained)
         if not (found["disagreements"] == 0 and found["max_logit_difference"] <= TOLERANCE):
             raise GateError(
                 f"the exported ONNX model disagrees with the trained one: {found['disagreements']}"
@@ -224,7 +225,7 @@ class _Work:
             self.student,
             self.settings.seed,
             **self.description["input"],
-            classes=len(self.description["classes"]),
+            outputs=self.learning.outputs,
         )
         return self._fitted(
             "distilled", student, self.recipe.model_copy(update={"epochs": of.epochs})
@@ -261,14 +262,16 @@ class _Work:
         torch.set_num_threads(recipe.threads)
         train, validation = (
             Examples(torch.from_numpy(inputs), torch.from_numpy(labels))
-            for inputs, labels in (self.train, (self.validation, self.labels))
+            for inputs, labels in (self.train, (self.validation, self.targets))
         )
         fit(
             model,
             train,
             validation,
             recipe,
-            classes=len(self.description["classes"]),
+            task=self.learning,
+            augment=self.inputs.augmenting(recipe.augmentation),
+            lengths=self.inputs.lengths(train.inputs),
             preprocessing=self.preprocessing,
             device=device,
             precision=devices.precision(recipe.precision, device),
@@ -320,16 +323,13 @@ class _Work:
                 broken = reason
                 continue
             tried[method] = content, logits
-            change = paired(
-                self.original.argmax(axis=1), logits.argmax(axis=1), self.labels
-            ).points()
-            calibrations[method] = {**change, "logit_error": compare.logit_error(logits, reference)}
+            calibrations[method] = self.task.calibrated(self.original, logits, reference)
         if not tried:
             assert broken is not None
             raise broken
         if name == "int8":
             self.calibrations = calibrations
-        return tried[compare.best(calibrations)]
+        return tried[self.task.best(calibrations)]
 
     def _answers(self, content: bytes) -> NDArray[np.float32]:
         """What a file answers to the validation split; raises `LeftOut` where it is broken or does
@@ -344,7 +344,6 @@ class _Work:
     def _judged(self, name: str, content: bytes, logits: NDArray[np.float32]) -> _Made:
         """What is known of a variant that runs, compared with fp32."""
         network, form = parts(name)
-        answers, original = logits.argmax(axis=1), self.original.argmax(axis=1)
         overflowing = saturation.pairs(content)
         facts = {
             "file": f"variants/{name}.onnx",
@@ -352,58 +351,19 @@ class _Work:
             "sha256": files.sha256(content),
             "network": network,
             "format": form,
-            "validation_accuracy": proportion(
-                int((answers == self.labels).sum()), len(self.labels)
-            ),
+            **self.task.measured(logits),
             "saturating_pairs": overflowing,
         }
         if name == "fp32":
-            return _Made(
-                content,
-                logits,
-                {**facts, "within_bounds": True, "reason": "the network as it was trained"},
-            )
-        change = paired(original, answers, self.labels).points()
-        by_class = {
-            label: paired(original[of_class], answers[of_class], self.labels[of_class]).points()
-            for index, label in enumerate(self.description["classes"])
-            if (of_class := self.labels == index).any()
-        }
-        self.by_class += [
-            {"variant": name, "class": label, **row} for label, row in by_class.items()
-        ]
-        weakest = compare.worst_class(by_class)
-        good, reason = compare.within(
-            change, by_class, self.settings.max_drop, self.settings.max_class_drop
-        )
+            verdict = {"within_bounds": True, "reason": "the network as it was trained"}
+            return _Made(content, logits, {**facts, **verdict})
+        judged = self.task.judged(self.original, logits)
+        self.rows += [{"variant": name, **row} for row in judged.rows]
+        verdict = {"within_bounds": judged.within_bounds, "reason": judged.reason}
         if overflowing:
-            good = False
             reason = (
                 f"{overflowing:,} pairs of its weights overflow 16 bits, so CPUs without VNNI"
-                f" answer otherwise; {reason}"
+                f" answer otherwise; {judged.reason}"
             )
-        worst = {"class": weakest, "drop_points": by_class[weakest]["drop_points"]}
-        return _Made(
-            content,
-            logits,
-            {
-                **facts,
-                "paired": change,
-                "worst_class": worst,
-                "within_bounds": good,
-                "reason": reason,
-            },
-        )
-
-
-def _misses_no_class(drawn: NDArray[np.int64], classes: list[str], settings: Quantize) -> None:
-    """Raises `DataError` where no calibration example shows a class: the ranges of its activations
-    would be guesses.
-    """
-    missing = [name for index, name in enumerate(classes) if index not in drawn]
-    if missing:
-        raise DataError(
-            f"the {len(drawn)} calibration rows have no example of class {', '.join(missing)};"
-            f" raise quantize.calibration_rows ({settings.calibration_rows}), or look whether"
-            " data/prepared/train.parquet has that class"
-        )
+            verdict = {"within_bounds": False, "reason": reason}
+        return _Made(content, logits, {**facts, **judged.facts, **verdict})

@@ -8,15 +8,17 @@ import math
 from pathlib import Path
 from typing import Any
 
-from duli import files, gates
+from duli.base import files
+from duli.base.errors import DataError
+from duli.base.params import Params
 from duli.economics import market, register, risks, strategy
 from duli.economics.business import FULL, SHIPPED, Business, Run, Variant, business
 from duli.economics.params import Report
-from duli.errors import DataError
-from duli.params import Params
-from duli.reporting import charts_report, wording
-from duli.reporting.pages import render
-from duli.reporting.speech import Language, Speech
+from duli.gates import gates
+from duli.reporting.business import charts_report
+from duli.reporting.business.speech import Language, Speech
+from duli.reporting.shared import wording
+from duli.reporting.shared.pages import render
 from duli.tracking.champion import FIGURES, Record, load
 from duli.tracking.headline import headline
 
@@ -102,8 +104,10 @@ def main() -> None:
     for language, path in PAGES.items():
         speech = Speech(language, plan.currency, found["currency_per_usd"]["value"])
         charts = charts_report.draw(found, speech, review=plan.below_threshold == "review")
-        files.write_text(path, render("report.html.j2", **page, speech=speech, charts=charts))
-    files.write_text("reports/report.md", render("report.md.j2", **page))
+        files.write_text(
+            path, render("reporting/business/report.html.j2", **page, speech=speech, charts=charts)
+        )
+    files.write_text("reports/report.md", render("reporting/business/report.md.j2", **page))
 
     for reason in judged["reasons"]:
         print(f"gate refused: {reason}")

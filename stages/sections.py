@@ -1,25 +1,27 @@
 """All sections of params.yaml by name, so that they and the gates can be checked at once before the
-first stage runs.
+first stage runs; and every number that a gate may name.
 """
 
+from itertools import product
 from pathlib import Path
 
+from duli.base import rooms
+from duli.base.errors import ParamsError
+from duli.base.params import Params, Section
+from duli.benchmark import measures as of_benchmark
 from duli.benchmark.params import Benchmark
 from duli.compression.params import Quantize
-from duli.datasets._params import Data
+from duli.datasets.shared.params import Data, Own
+from duli.economics import measures as of_report
 from duli.economics.params import Report
-from duli.errors import ParamsError
-from duli.evaluation.params import Evaluate
-from duli.gates import Gates, unknown
-from duli.models._params import ModelChoice
+from duli.gates.gates import Catalogue, Gates, unknown
+from duli.models.shared.params import ModelChoice
 from duli.packaging.params import Release
-from duli.params import Params, Section
-from duli.preparation.params import Prepare
+from duli.preparation.cleaning.params import Prepare
 from duli.retraining.params import Retrain
 from duli.tracking.params import Promotion
 from duli.training.params import Training
 from duli.validation.params import Validate
-from stages.measures import catalogue
 
 SECTIONS: dict[str, type[Section]] = {
     "data": Data,
@@ -27,7 +29,6 @@ SECTIONS: dict[str, type[Section]] = {
     "validate": Validate,
     "model": ModelChoice,
     "train": Training,
-    "evaluate": Evaluate,
     "quantize": Quantize,
     "benchmark": Benchmark,
     "release": Release,
@@ -38,13 +39,49 @@ SECTIONS: dict[str, type[Section]] = {
 }
 
 
+def types(params: Params) -> dict[str, type[Section]]:
+    """All sections, with that of the line's task where it has one."""
+    task = params.values.get("task")
+    if task not in rooms.names("tasks"):
+        return SECTIONS
+    evaluate: type[Section] = rooms.task(task, "measures").SETTINGS
+    return {**SECTIONS, "evaluate": evaluate}
+
+
+def catalogue(params: Params) -> Catalogue:
+    """The names of all numbers that a gate may name: a misspelt gate is found before anything
+    trains. tests/test_line.py compares them with the reports of a real line.
+    """
+    quantize = params.section("quantize", Quantize)
+    task = rooms.task(params.values["task"], "measures")
+    ways = rooms.kind(params.values["kind"], "ways").NAMES
+    variants = ("fp32", *quantize.variants)
+    rows = [
+        (("validation",), ("success", "expectations", "failed")),
+        (("train",), ("parameters", "epochs", "steps", "train_loss", "validation_loss")),
+        (
+            ("quantization",),
+            ("variants",),
+            variants,
+            ("bytes", "within_bounds", "saturating_pairs"),
+        ),
+        *task.rows(params.section("evaluate", task.SETTINGS), quantize, ways),
+        *of_benchmark.rows(variants),
+        (("manifest",), ("signed",)),
+        (("manifest",), ("wheel",), ("bytes",)),
+        *of_report.rows(),
+    ]
+    return Catalogue(".".join(parts) for row in rows for parts in product(*row))
+
+
 def check(path: Path) -> None:
     """Validates every section of a params.yaml, and that each gate names a measure there will be.
 
     Raises `ParamsError` that lists all mistakes.
     """
     params = Params(path)
-    params.check(SECTIONS)
+    params.check(types(params), {"kind": rooms.names("kinds"), "task": rooms.names("tasks")})
+    _data(path, params, params.section("data", Data), params.section("prepare", Prepare))
     params.section("quantize.distilled.model", ModelChoice)
     name = params.section("model", ModelChoice).name
     if name not in params.values["model"]:
@@ -52,6 +89,7 @@ def check(path: Path) -> None:
             f"{path}: key 'model.{name}' is missing, and DVC has to find it; add `{name}: {{}}`, or"
             " its settings"
         )
+    _recipe(path, params, params.section("train", Training))
     gates = params.section("gates", Gates).require
     lacking = unknown(gates, catalogue(params))
     if lacking:
@@ -60,3 +98,38 @@ def check(path: Path) -> None:
             for name, why in lacking.items()
         ]
         raise ParamsError("\n".join(mistakes))
+
+
+def _data(path: Path, params: Params, data: Data, prepare: Prepare) -> None:
+    """Checks what params say of the data's kind and of the task's targets."""
+    kind, task = params.values["kind"], params.values["task"]
+    of_kind = rooms.kind(kind, "reading.params")
+    if data.own is not None:
+        if data.own.get("kind", kind) != kind:
+            raise ParamsError(
+                f"{path}: kind = '{kind}', but data.own.kind = '{data.own['kind']}'; write kind:"
+                f" {data.own['kind']}"
+            )
+        of_task = rooms.task(task, "targets.params")
+        params.section("data.own", type("Own", (Own, of_kind.Own, of_task.Own), {}))
+    if prepare.tokens is not None:
+        if of_kind.Tokens is None:
+            raise ParamsError(f"{path}: prepare.tokens: the kind '{kind}' has none; write null")
+        params.section("prepare.tokens", of_kind.Tokens)
+
+
+def _recipe(path: Path, params: Params, recipe: Training) -> None:
+    """Checks what a recipe says of the line's kind and task."""
+    kind, task = params.values["kind"], params.values["task"]
+    of_kind = rooms.kind(kind, "learning.params")
+    if recipe.augmentation:
+        params.section("train.augmentation", of_kind.Augmentation)
+    if recipe.pretraining is not None:
+        if of_kind.Pretraining is None:
+            raise ParamsError(f"{path}: train.pretraining: the kind '{kind}' has none; write null")
+        params.section("train.pretraining", of_kind.Pretraining)
+    losses = rooms.task(task, "task").LOSSES
+    if recipe.loss not in losses:
+        raise ParamsError(
+            f"{path}: train.loss = '{recipe.loss}'; the task '{task}' has {', '.join(losses)}"
+        )

@@ -9,30 +9,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from duli import files
-from duli.errors import DataError
+from duli.base import files
+from duli.base.errors import DataError
+from duli.base.params import Params
 from duli.packaging import commit
 from duli.packaging.manifest import OF_THE_COMMIT
 from duli.packaging.signing import SIGNATURE
-from duli.params import Params
-from duli.tracking import process, recorded, release, store
+from duli.tracking.client import process, store
+from duli.tracking.logged import recorded, release
 
 STATS = "data/prepared/stats.json"
 HISTORY = "models/history.csv"
 METRICS = ("validation", "train", "evaluation", "quantization", "benchmark", "business", "gates")
-TABLES = tuple(
-    f"reports/{name}.csv"
-    for name in (
-        "per_class",
-        "confusion",
-        "reliability",
-        "risk_coverage",
-        "slices",
-        "robustness",
-        "pareto",
-    )
-)
-# what the business figures rest on, and where it comes from
+PARETO = "reports/pareto.csv"
 ASSUMPTIONS = "reports/assumptions.csv"
 # what a later release is compared with, example by example
 PREDICTIONS = "reports/predictions.parquet"
@@ -108,7 +97,7 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
                 line / "dist/MODEL_CARD.md",
                 line / "dist/manifest.json",
             ],
-            "evaluation": [line / table for table in TABLES],
+            "evaluation": [line / table for table in _tables(line)],
             "reports": [
                 *(line / f"reports/{name}.json" for name in METRICS),
                 line / ASSUMPTIONS,
@@ -152,8 +141,23 @@ def _identity(line: Path) -> dict[str, str]:
     dist = [path for path in _dist(line) if path not in volatile]
     return {
         path: files.sha256(line / path)
-        for path in (*dist, *reports, *TABLES, *PAGES, ASSUMPTIONS, PREDICTIONS, STATS, HISTORY)
+        for path in (
+            *dist,
+            *reports,
+            *_tables(line),
+            *PAGES,
+            ASSUMPTIONS,
+            PREDICTIONS,
+            STATS,
+            HISTORY,
+        )
     }
+
+
+def _tables(line: Path) -> list[str]:
+    """The tables behind the plots: those of the task's judgement, and the variants' costs."""
+    judged = (line / "reports/evaluation").glob("*.csv")
+    return [*sorted(path.relative_to(line).as_posix() for path in judged), PARETO]
 
 
 def _folders(line: Path, paths: list[str]) -> dict[str, list[Path]]:

@@ -15,26 +15,23 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
-from duli import files, machine
-from duli.errors import DataError, GateError, ParamsError
-from duli.intervals import proportion
-from duli.models._inputs import preprocessing
-from duli.models._new import new
-from duli.models._params import ModelChoice
-from duli.params import Params
-from duli.preparation import kinds, tokenizer
-from duli.preparation.parquet import examples
-from duli.tracking import flat
-from duli.tracking.live import LiveRun
-from duli.tracking.store import locate
-from duli.tracking.weights import of_version
+from duli.base import files, kinds, machine, rooms
+from duli.base.errors import DataError, GateError, ParamsError
+from duli.base.params import Params
+from duli.base.tasks import Targets
+from duli.models.shared.new import new
+from duli.models.shared.params import ModelChoice
+from duli.preparation.prepared.parquet import examples
+from duli.tracking.client import flat
+from duli.tracking.client.live import LiveRun
+from duli.tracking.client.store import locate
+from duli.tracking.client.weights import of_version
 from duli.training import checkpoint, distributed, transfer
 from duli.training import device as devices
 from duli.training.distributed import World
 from duli.training.feed import Examples
 from duli.training.loop import Point, fit
 from duli.training.params import CADENCE, Training, Transfer
-from duli.training.pretrain import pretrain
 
 PREPARED = Path("data/prepared")
 MODELS = Path("models")
@@ -47,6 +44,7 @@ def main() -> dict[str, object]:
         distributed.launch("stages", "train")
         sys.exit()  # the process of rank 0 has written everything
     params = Params("params.yaml")
+    learning = rooms.task(params.values["task"], "learning.learn")
     choice, settings = params.section("model", ModelChoice), params.section("train", Training)
     stats, verdict = (
         files.read_json(PREPARED / "stats.json"),
@@ -63,16 +61,18 @@ def main() -> dict[str, object]:
 
     world, local_rank = distributed.join(os.environ)
     prepared = files.read_json(PREPARED / "preprocessing.json")
+    inputs = rooms.kind(prepared["kind"], "learning.inputs")
     torch.set_num_threads(settings.threads)
-    train, validation = (
-        _read(split, kinds.prepared(prepared)) for split in ("train", "validation")
-    )
+    kind = kinds.prepared(prepared)
+    targets = rooms.task(params.values["task"], "targets.targets").Targets.prepared(stats)
+    train, validation = (_read(split, kind, targets) for split in ("train", "validation"))
+    task = learning.Learning(stats)
     device = devices.choose(settings.device, local_rank)
     precision = devices.precision(settings.precision, device)
-    model = new(choice, settings.seed, **prepared["input"], classes=len(stats["classes"]))
-    loaded = _transferred(model, settings.transfer, stats["classes"])
+    model = new(choice, settings.seed, **prepared["input"], outputs=task.outputs)
+    loaded = _transferred(model, settings.transfer, task.facts)
     description = {
-        **_network(choice, stats, prepared),
+        **_network(choice, stats, prepared, task),
         "train": settings.model_dump(mode="json"),
         "transfer": loaded._asdict() if loaded else None,
         "precision": str(precision).removeprefix("torch."),
@@ -82,16 +82,18 @@ def main() -> dict[str, object]:
     }
     parameters = sum(weight.numel() for weight in model.parameters())
     distributed.connect(world, device)
-    kept = CHECKPOINTS / f"{_key(description)}.safetensors"
+    rooms_of_code = (Path(str(module.__file__)).parent for module in (checkpoint, inputs, learning))
+    key = _key(description, [path for room in rooms_of_code for path in room.glob("*.py")])
+    kept = CHECKPOINTS / f"{key}.safetensors"
     resume = _resumed(kept, world)
     if resume is None:
-        _pretrained(model, train, description, settings, device, precision, world)
+        _pretrained(model, train, prepared["kind"], kept, settings, device, precision, world)
     if world.writes:
         where = f"{device.type} in {description['precision']}" + (
             f", {world.size} processes" if world.size > 1 else ""
         )
         print(
-            f"{choice.name} with {parameters:,} parameters, {len(train.labels):,} examples, on"
+            f"{choice.name} with {parameters:,} parameters, {len(train.targets):,} examples, on"
             f" {where}"
         )
         if loaded:
@@ -116,8 +118,10 @@ def main() -> dict[str, object]:
             train,
             validation,
             settings,
-            classes=len(stats["classes"]),
-            preprocessing=preprocessing(prepared),
+            task=task,
+            augment=inputs.augmenting(settings.augmentation),
+            lengths=inputs.lengths(train.inputs),
+            preprocessing=inputs.Preprocessing(**prepared["normalisation"]),
             device=device,
             precision=precision,
             on_metrics=live.log if live else lambda step, metrics: None,
@@ -131,7 +135,8 @@ def main() -> dict[str, object]:
         sys.exit()
 
     content, end = save({name: value.contiguous() for name, value in tensors.items()}), result.kept
-    accuracy = proportion(end.validation_correct, len(validation.labels))
+    n = len(validation.targets)
+    score = task.report(end.validation_sums, n)
     files.write_bytes(MODELS / "model.safetensors", content)
     described = {
         "file": "model.safetensors",
@@ -139,7 +144,7 @@ def main() -> dict[str, object]:
         "parameters": parameters,
     }
     files.write_json(MODELS / "model.json", {**description, "weights": described})
-    files.write_text(MODELS / "history.csv", _csv(result.history, len(validation.labels)))
+    files.write_text(MODELS / "history.csv", _csv(result.history, task, n))
     files.write_json(
         "reports/train.json",
         {
@@ -148,75 +153,60 @@ def main() -> dict[str, object]:
             "steps": end.step,
             "train_loss": end.train_loss,
             "validation_loss": end.validation_loss,
-            "validation_accuracy": accuracy,
+            **score,
         },
     )
     for path in (kept, kept.with_suffix(PRETRAINED)):
         path.unlink(missing_ok=True)
-    print(
-        f"validation accuracy {accuracy['value']:.2%} ({accuracy['low']:.2%} to"
-        f" {accuracy['high']:.2%}, n = {accuracy['n']:,})"
-    )
+    for name, found in score.items():
+        print(
+            f"{name.replace('_', ' ')} {found['value']:.4f} ({found['low']:.4f} to"
+            f" {found['high']:.4f}, n = {found['n']:,})"
+        )
     return {"device": device.type, "processes": world.size, "mlflow_run_id": live.close()}
 
 
 def _pretrained(
     model: nn.Module,
     train: Examples,
-    description: dict[str, Any],
+    kind: str,
+    kept: Path,
     settings: Training,
     device: torch.device,
     precision: torch.dtype,
     world: World,
 ) -> None:
-    """Lets the encoder learn from the texts alone where `train.pretraining` says so; what it
-    learned outlives a crash.
+    """Lets the network learn from the examples without their targets if `train.pretraining` asks
+    for it; what it learned outlives a crash.
 
     Every process does the same work: it is short, and they all have to begin alike. Raises
-    `ParamsError` for what is no encoder of texts.
+    `ParamsError` if the kind or the network has no pretraining.
     """
     if settings.pretraining is None:
         return
-    if not hasattr(model, "encode"):
-        name = description["architecture"]["name"]
-        raise ParamsError(
-            f"train.pretraining is for encoders of texts, model.name is '{name}'; set it to null,"
-            " or take encoder"
-        )
-    kept = (CHECKPOINTS / _key(description)).with_suffix(PRETRAINED)
+    kept = kept.with_suffix(PRETRAINED)
     content = world.from_first(kept.read_bytes() if world.writes and kept.is_file() else None)
     if content is not None:
         model.load_state_dict(load(content))
         return
-    special = len(tokenizer.SPECIAL)
-    history = pretrain(
-        model,
-        train.inputs,
-        settings.pretraining,
-        mask=tokenizer.MASK,
-        special=special,
-        seed=settings.seed,
-        device=device,
-        precision=precision,
+    told = rooms.kind(kind, "learning.pretrain").pretrained(
+        model, train.inputs, settings.pretraining, settings.seed, device, precision
     )
     if world.writes:
-        print(
-            f"pretraining: loss {history[0].loss:.3f} to {history[-1].loss:.3f},"
-            f" {history[-1].accuracy:.1%} of the hidden tokens guessed"
-        )
+        print(f"pretraining: {told}")
         files.write_bytes(
             kept,
             save({name: value.cpu().contiguous() for name, value in model.state_dict().items()}),
         )
 
 
-def _read(split: str, kind: kinds.Kind) -> Examples:
-    inputs, labels = examples(PREPARED / f"{split}.parquet", kind)
-    return Examples(torch.from_numpy(inputs), torch.from_numpy(labels))
+def _read(split: str, kind: kinds.Kind, targets: Targets) -> Examples:
+    columns = examples(PREPARED / f"{split}.parquet", kind, targets)
+    return Examples(*map(torch.from_numpy, columns))
 
 
 def _network(
-    choice: ModelChoice, stats: dict[str, Any], prepared: dict[str, Any]
+    choice: ModelChoice, stats: dict[str, Any], prepared: dict[str, Any], task: Any
 ) -> dict[str, Any]:
     """What of model.json does not depend on how the network is trained."""
     architecture = importlib.import_module(f"duli.models.{choice.name}")
@@ -228,7 +218,8 @@ def _network(
         },
         "kind": prepared["kind"],
         "input": prepared["input"],
-        "classes": stats["classes"],
+        "outputs": task.outputs,
+        **task.facts,
         "normalisation": prepared["normalisation"],
         "data": {
             "dataset": stats["dataset"],
@@ -239,7 +230,7 @@ def _network(
 
 
 def _transferred(
-    model: nn.Module, settings: Transfer, classes: list[str]
+    model: nn.Module, settings: Transfer, facts: dict[str, Any]
 ) -> transfer.Loaded | None:
     """Puts the weights of `train.transfer` into the network; raises `DataError` for any but those
     that were pinned.
@@ -262,14 +253,14 @@ def _transferred(
         tensors = load(content)
     except SafetensorError as error:
         raise DataError(f"{settings.init_from} is no safetensors file ({error})") from None
-    return transfer.load(model, tensors, same_classes=None if theirs is None else theirs == classes)
+    same = None if theirs is None else all(theirs.get(key) == value for key, value in facts.items())
+    return transfer.load(model, tensors, same_outputs=same)
 
 
-def _initial(init_from: str) -> tuple[bytes, list[str] | None]:
-    """The weights that `train.transfer.init_from` names, and their classes where these are known.
+def _initial(init_from: str) -> tuple[bytes, dict[str, Any] | None]:
+    """The weights that `train.transfer.init_from` names, and the model.json beside them.
 
-    A version in MLflow's registry, a release line's folder, or a safetensors file (which does not
-    tell its classes).
+    A version in MLflow's registry, a release line's folder, or a safetensors file (which has none).
     """
     if init_from.startswith("models:/"):
         return of_version(locate(os.environ, Path.cwd()), init_from)
@@ -281,12 +272,11 @@ def _initial(init_from: str) -> tuple[bytes, list[str] | None]:
             f"train.transfer.init_from: there is no {weights}; name a safetensors file, or the"
             " folder of a line that has run"
         )
-    return weights.read_bytes(), (
-        None if alone else files.read_json(weights.with_name("model.json"))["classes"]
-    )
+    beside = None if alone else files.read_json(weights.with_name("model.json"))
+    return weights.read_bytes(), beside
 
 
-def _key(description: dict[str, Any]) -> str:
+def _key(description: dict[str, Any], code: list[Path]) -> str:
     """Names the training by all that decides its result: a checkpoint of another one is never
     taken.
     """
@@ -296,11 +286,8 @@ def _key(description: dict[str, Any]) -> str:
             name: value for name, value in description["train"].items() if name not in CADENCE
         },
     }
-    code = {
-        path.name: files.sha256(path)
-        for path in sorted(Path(str(checkpoint.__file__)).parent.glob("*.py"))
-    }
-    return files.sha256(json.dumps([recipe, code], sort_keys=True).encode())[:16]
+    digests = sorted(files.sha256(path) for path in code)
+    return files.sha256(json.dumps([recipe, digests], sort_keys=True).encode())[:16]
 
 
 def _resumed(kept: Path, world: World) -> checkpoint.State | None:
@@ -353,11 +340,20 @@ def _live_run(
     )
 
 
-def _csv(history: list[Point], n: int) -> str:
+def _csv(history: list[Point], task: Any, n: int) -> str:
+    rows = [
+        {
+            "step": point.step,
+            "epoch": point.epoch,
+            "train_loss": point.train_loss,
+            "learning_rate": point.learning_rate,
+            "validation_loss": point.validation_loss,
+            **task.scores(point.validation_sums, n),
+        }
+        for point in history
+    ]
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["step", "epoch", "train_loss", "learning_rate", "validation_loss", "validation_accuracy"]
-    )
-    writer.writerows((*point[:-1], point.validation_correct / n) for point in history)
+    writer = csv.DictWriter(text, [*rows[0]], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return text.getvalue()

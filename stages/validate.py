@@ -5,12 +5,12 @@ it holds.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from duli import files
-from duli.errors import GateError
-from duli.params import Params
-from duli.preparation import kinds
-from duli.preparation.kinds import Kind
-from duli.reporting.pages import render
+from duli.base import files, kinds, rooms
+from duli.base.errors import GateError
+from duli.base.kinds import Kind
+from duli.base.params import Params
+from duli.base.tasks import Targets
+from duli.reporting.shared.pages import render
 from duli.validation.params import Shift, Validate
 
 if TYPE_CHECKING:
@@ -23,40 +23,30 @@ if TYPE_CHECKING:
 
 PREPARED = Path("data/prepared")
 SPLITS = ("train", "validation", "test")
-MOST_VALUES = 5_000_000  # of classes or features, in memory at once
+MOST_VALUES = 5_000_000  # of labels or features, in memory at once
 
 
 def main() -> None:
     from duli.validation import suite
 
-    bounds = Params("params.yaml").section("validate", Validate)
+    params = Params("params.yaml")
+    bounds = params.section("validate", Validate)
     stats = files.read_json(PREPARED / "stats.json")
     kind = kinds.kind(stats["kind"], stats["input"])
-    expected = suite.Expected(
-        len(stats["classes"]), kind.expected(), (*kind.statistics.names, *stats["columns"])
-    )
+    targets = rooms.task(params.values["task"], "targets.targets").Targets.prepared(stats)
+    expected = suite.Expected(targets, kind.expected(), (*kind.statistics.names, *stats["columns"]))
     frame = _examples()
     outcomes = suite.validate(frame, sum(stats["quarantined"].values()), expected, bounds)
-    shifts = _shifts(frame, kind, stats, bounds.shift)
+    shifts = _shifts(frame, kind, targets, stats, bounds.shift)
     outcomes += shifts
     failed = [outcome for outcome in outcomes if not outcome.success]
-    absent = {
-        split: names
-        for split, of_split in stats["splits"].items()
-        if (
-            names := [
-                name
-                for name, count in zip(stats["classes"], of_split["per_class"], strict=True)
-                if not count
-            ]
-        )
-    }
+    absent = targets.absent(stats["splits"])
     facts = {
         "success": not failed,
         "expectations": len(outcomes),
         "failed": len(failed),
         "outcomes": [vars(outcome) for outcome in outcomes],
-        # Of these classes nothing is learned, or nothing known.
+        # Of these nothing is learned, or nothing known.
         "absent": absent,
         # Of which data this is true.
         "digests": {split: facts["digest"] for split, facts in stats["splits"].items()},
@@ -64,12 +54,12 @@ def main() -> None:
     files.write_text(
         "reports/validation.html",
         render(
-            "validation.html.j2",
+            "reporting/validation/validation.html.j2",
             dataset=stats["title"],
             success=not failed,
             expectations=facts["outcomes"],
             splits=stats["splits"],
-            classes=stats["classes"],
+            counts=targets.shown(stats["splits"]),
             quarantined=stats["quarantined"],
             near_duplicates=stats.get("near_duplicates", {}),
             absent=absent,
@@ -103,16 +93,16 @@ def _allowed(shifts: "list[Outcome]") -> str:
 
 
 def _shifts(
-    frame: "pd.DataFrame", kind: Kind, stats: dict[str, Any], allowed: Shift
+    frame: "pd.DataFrame", kind: Kind, targets: Targets, stats: dict[str, Any], allowed: Shift
 ) -> "list[Outcome]":
-    """Compares every other split with train: statistics, shares of classes, features."""
+    """Compares every other split with train: statistics, targets, features."""
     from duli.validation import shift
 
     named = ("statistics", "label", *(["features"] if "features" in stats else []))
     outcomes: list[Outcome] = []
-    of_train = _measured(frame, "train", kind, stats)
+    of_train = _measured(frame, "train", kind, targets, stats)
     for split in SPLITS[1:]:
-        of_split = _measured(frame, split, kind, stats)
+        of_split = _measured(frame, split, kind, targets, stats)
         for name in named:
             if name in allowed.ignore or not (of_train[name] and of_split[name]):
                 continue
@@ -126,7 +116,7 @@ def _shifts(
 
 
 def _measured(
-    frame: "pd.DataFrame", split: str, kind: Kind, stats: dict[str, Any]
+    frame: "pd.DataFrame", split: str, kind: Kind, targets: Targets, stats: dict[str, Any]
 ) -> "dict[str, Columns]":
     """What is compared of a split, by name; nothing of an empty one, which fails otherwise."""
     import numpy as np
@@ -139,14 +129,11 @@ def _measured(
     numbers = {
         name: pd.to_numeric(rows[name], errors="coerce").to_numpy(np.float64) for name in there
     }
-    few = _evenly(len(rows), len(stats["classes"]))
+    few = _evenly(len(rows), targets.groups_there_are)
     labels = pd.to_numeric(rows["label"], errors="coerce").to_numpy(np.float64)[few]
     return {
         "statistics": numbers,
-        "label": {
-            name: (labels == index).astype(np.float64)
-            for index, name in enumerate(stats["classes"])
-        },
+        "label": targets.columns(labels),
         "features": _features(split, kind, stats["features"]) if "features" in stats else {},
     }
 
@@ -156,7 +143,7 @@ def _features(split: str, kind: Kind, names: list[str]) -> "Columns":
     import numpy as np
     import pyarrow as pa
 
-    from duli.preparation.parquet import opened
+    from duli.preparation.prepared.parquet import opened
 
     parts = []
     with opened(PREPARED / f"{split}.parquet") as file:
@@ -183,7 +170,7 @@ def _examples() -> "pd.DataFrame":
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from duli.preparation.parquet import opened
+    from duli.preparation.prepared.parquet import opened
 
     tables = []
     for split in SPLITS:

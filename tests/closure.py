@@ -14,13 +14,15 @@ ROOT = Path(__file__).resolve().parents[1]
 # it counted, each change of one section's type would rerun the whole line.
 CANNOT_CHANGE_RESULTS = {"stages.sections"}
 
-TEMPLATES = tuple(sorted(ROOT.glob("duli/*/templates")))
+TEMPLATES = (ROOT / "duli", ROOT / "duli/packaging/templates")
 BESIDE = (".html", ".css", ".js")  # files that a module names and that lie beside it
 
 
 def closure(stage: str, named: dict[str, str]) -> set[str]:
-    """Files (relative to the repository) that `stage` runs; `named` gives the module for a package
-    in `import_module(f"package.{...}")`.
+    """Files (relative to the repository) that `stage` runs.
+
+    `named` gives the module for a package in `import_module(f"package.{...}")`, and the rooms of
+    `rooms.kind(..., part)` and `rooms.task(..., part)`.
     """
     named = {**named, "stages": stage}
     packed = [
@@ -71,8 +73,13 @@ def imports(module: str, named: dict[str, str] | None = None) -> set[str]:
                 args=[ast.JoinedStr(values=[ast.Constant(value=str(prefix)), *_])],
             ):
                 package_name = prefix.rstrip(".")
-                if named is not None:
+                if named is not None and package_name in named:
                     found.add(f"{package_name}.{named[package_name]}")
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="rooms"), attr="kind" | "task" as room),
+                args=[_, ast.Constant(value=str(part))],
+            ) if named is not None:
+                found.add(f"duli.{room}s.{named[f'duli.{room}s']}.{part}")
     return {
         name
         for name in found
@@ -141,5 +148,7 @@ def _templates(module: str) -> set[Path]:
                 r"""{%-?\s*(?:extends|include|import|from)\s+["']([^"']+)["']""",
                 template.read_text(encoding="utf-8"),
             )
-            todo += [template.parent / name for name in used]
+            todo += [
+                folder / name for folder in TEMPLATES for name in used if (folder / name).is_file()
+            ]
     return seen | {file for file in beside if file.is_file()}

@@ -6,9 +6,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from duli import files
+from duli.base import files
 from duli.datasets import mnist
-from duli.datasets._sources import SourceError
+from duli.datasets.shared.sources import SourceError
 from stages.__main__ import ENVIRONMENT
 from tests.closure import ROOT
 

@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from duli.compression import export
-from duli.models._inputs import Pixels, Whole
+from duli.kinds.image.learning.inputs import Pixels
+from duli.models.shared.inputs import Whole
 
 
 def to_onnx(model: nn.Module, shape: tuple[int, int, int], mean: float, std: float) -> bytes:

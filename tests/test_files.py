@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duli import files
-from duli.errors import DataError
+from duli.base import files
+from duli.base.errors import DataError
 
 
 def test_writes_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -50,8 +50,9 @@ def test_a_killed_writer_leaves_the_old_file_and_its_leftover_is_swept(tmp_path:
     target = tmp_path / "x.json"
     files.write_text(target, "old")
     code = (
-        "import os, signal, sys; from duli import files\nwith files.atomic(sys.argv[1]) as f:\n"
-        " f.write(b'new'); f.flush(); os.kill(os.getpid(), signal.SIGKILL)"
+        "import os, signal, sys; from duli.base import files\n"
+        "with files.atomic(sys.argv[1]) as f:\n f.write(b'new');"
+        " f.flush(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     killed = subprocess.run([sys.executable, "-c", code, str(target)])
     assert killed.returncode == -signal.SIGKILL

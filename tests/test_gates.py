@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duli import gates
-from duli.errors import DataError, ParamsError
-from duli.gates import Gate, Gates
-from duli.params import Params
+from duli.base.errors import DataError, ParamsError
+from duli.base.params import Params
+from duli.gates import gates
+from duli.gates.gates import Gate, Gates
 
 bounds = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 

@@ -21,11 +21,12 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from duli import gates
-from duli.params import Params
-from duli.tracking.store import Store
+from duli.base.params import Params
+from duli.cli.lines import LINKS
+from duli.gates import gates
+from duli.tracking.client.store import Store
 from stages.__main__ import STAGES
-from stages.measures import catalogue
+from stages.sections import catalogue
 from tests.closure import ROOT, path, reachable
 from tests.shared import copied, once
 from tests.stages.lines import make_line
@@ -36,10 +37,21 @@ pytestmark = pytest.mark.slow
 # stages.sections stops a stage whose params are wrong, and changes nothing else: no dep, but it has
 # to be importable, and it looks for the architectures and data sets that params name.
 CHECKS_PARAMS = sorted(
-    {str(path(name).relative_to(ROOT)) for name in reachable("stages.sections")}
+    {
+        str(path(name).relative_to(ROOT))
+        for name in reachable(
+            "stages.sections",
+            named={
+                "duli.datasets": "mnist",
+                "duli.models": "fastconv",
+                "duli.kinds": "image",
+                "duli.tasks": "classification",
+            },
+        )
+    }
     | {
         str(one.relative_to(ROOT))
-        for folder in ("models", "datasets")
+        for folder in ("models", "datasets", "models/shared")
         for one in (ROOT / "duli" / folder).glob("*.py")
     }
 )
@@ -129,8 +141,8 @@ class Clone:
             ]
 
 
-def make_clone(folder: Path, mnist: Path) -> Clone:
-    clone = Clone(folder)
+def copy_repository(folder: Path) -> None:
+    """Copies what git knows, or would take, without what was built."""
     names = subprocess.run(
         ["git", "ls-files", "-coz", "--exclude-standard"],
         cwd=ROOT,
@@ -142,11 +154,20 @@ def make_clone(folder: Path, mnist: Path) -> Clone:
         if (ROOT / name).is_file() and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
-    make_line(folder, mnist)
+
+
+def commit(clone: Clone) -> Clone:
+    """The clone, with all of it in a commit."""
     clone.run("git", "init", "-q")
     clone.run("git", "add", "-A")
     clone.run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "clone")
     return clone
+
+
+def make_clone(folder: Path, mnist: Path) -> Clone:
+    copy_repository(folder)
+    make_line(folder, mnist)
+    return commit(Clone(folder))
 
 
 @pytest.fixture(scope="module")
@@ -243,15 +264,13 @@ def test_a_stage_runs_on_its_deps_alone(
         )
     # Empty files that no dependency list names; without them Python would take the package of the
     # installed copy instead.
-    for folder in (
-        "stages",
-        "duli",
-        *(str(one.relative_to(tmp_path)) for one in (tmp_path / "duli").iterdir() if one.is_dir()),
-    ):
-        (tmp_path / folder / "__init__.py").touch()
+    (tmp_path / "stages/__init__.py").touch()
+    for folder in (tmp_path / "duli", *(tmp_path / "duli").rglob("*")):
+        if folder.is_dir():
+            (folder / "__init__.py").touch()
     (tmp_path / ".dvc").mkdir()
     fresh(tmp_path)
-    alone.run("env", "PYTHONPATH=.", sys.executable, "-m", "stages", stage)
+    alone.run(sys.executable, "-m", "stages", stage)
 
 
 def test_a_further_line_is_a_folder_with_the_same_graph(clone: Clone) -> None:
@@ -260,10 +279,10 @@ def test_a_further_line_is_a_folder_with_the_same_graph(clone: Clone) -> None:
     shutil.copy(clone.folder / "dvc.yaml", line)
     (line / "data/accepted").mkdir(parents=True)
     shutil.copy(clone.folder / "champion.json", line)
+    for link in LINKS:
+        (line / link).symlink_to(Path("../..") / link)
     params = (clone.folder / "params.yaml").read_text()
-    (line / "params.yaml").write_text(
-        params.replace("root: .", "root: ../..").replace("market: data", "market: ../../data")
-    )
+    (line / "params.yaml").write_text(params.replace("market: data", "market: ../../data"))
     mine = Clone(line)
     mine.run("dvc", "repro", "train")
     for name in ("reports/validation.json", "models/model.json", "reports/train.json"):
@@ -307,7 +326,7 @@ def test_only_the_files_of_one_run_are_logged(clone: Clone) -> None:
     """By hand out of order: a table that somebody changed, and numbers that the later stages have
     not seen.
     """
-    table = clone.folder / "reports/per_class.csv"
+    table = clone.folder / "reports/evaluation/per_class.csv"
     original = table.read_bytes()
     table.chmod(0o644)
     table.write_bytes(original + b" ")
@@ -316,8 +335,7 @@ def test_only_the_files_of_one_run_are_logged(clone: Clone) -> None:
     )
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
     assert (
-        "reports/per_class.csv is not as the stage 'evaluate' in dvc.lock knows it"
-        in refused.stderr
+        "reports/evaluation is not as the stage 'evaluate' in dvc.lock knows it" in refused.stderr
     )
     table.write_bytes(original)
     assert "was there" in clone.duli("track")
@@ -360,7 +378,7 @@ def test_every_number_of_the_reports_can_be_gated_and_none_is_promised_in_vain(
 
 
 def test_comments_do_not_retrain(clone: Clone) -> None:
-    code = clone.folder / "duli/preparation/clean.py"
+    code = clone.folder / "duli/preparation/cleaning/clean.py"
     code.write_text(code.read_text() + "# a remark\n")
     assert clone.repro() == ["prepare", "track"]  # track notes which stages ran
     assert len(clone.runs("digits")) == 1

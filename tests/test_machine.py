@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from duli import machine
+from duli.base import machine
 
 GB = 10**9
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from duli import padding
+from duli.base import padding
 
 TOKENS = arrays(
     np.int32, st.tuples(st.integers(1, 6), st.integers(1, 8)), elements=st.integers(0, 3)

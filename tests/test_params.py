@@ -9,14 +9,15 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field
 
-from duli.errors import ParamsError
-from duli.params import Params, Section
+from duli.base.errors import ParamsError
+from duli.base.params import Params, Section
 from stages import sections
 from tests.closure import ROOT
 
 LINES = (ROOT / "params.yaml", *sorted(ROOT.glob("pipelines/*/params.yaml")))
 # One value in every line, and in the files all the same.
 TURNED = {
+    "task",  # by lines of another
     "prepare.limit",  # by the README's commands
     "release.sign",
     "release.version",  # by whoever releases
@@ -109,9 +110,9 @@ def test_no_file_names_the_fix(tmp_path: Path) -> None:
 
 def test_all_mistakes_of_all_sections_at_once(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
-    path.write_text("root: .\ntrain: {lr: -1, epochs: 0}\ntrian: {}\n")
+    path.write_text("kind: image\ntrain: {lr: -1, epochs: 0}\ntrian: {}\n")
     with pytest.raises(ParamsError) as caught:
-        Params(path).check({"train": Knobs, "other": Knobs})
+        Params(path).check({"train": Knobs, "other": Knobs}, {"kind": ["image"]})
     lines = str(caught.value).splitlines()
     assert len(lines) == 4
     assert "unknown section 'trian'; did you mean 'train'?" in lines[0]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from duli import progress as module
-from duli.progress import progress
+from duli.base import progress as module
+from duli.base.progress import progress
 
 
 class Clock:

@@ -58,7 +58,7 @@ KNOBS: dict[str, dict[str, Any]] = {
         }
     },
     "promotion": {"not_worse_by": 0.02},
-    "retrain": {"max_age_days": 30, "drift": DRIFT, "min_accuracy": 0.5, "min_examples": 100},
+    "retrain": {"max_age_days": 30, "drift": DRIFT, "worst_score": 0.5, "min_examples": 100},
 }
 ME = ("-c", "user.name=people", "-c", "user.email=people@localhost")
 

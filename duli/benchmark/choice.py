@@ -1,11 +1,13 @@
 """Chooses the variant that ships, by a rule on what was measured, and says why; and gives the rows
-of accuracy against cost.
+of the score against cost.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from duli.base.tasks import Score
 
 # the trained network as it was exported: always allowed, and what the others have to beat
 FULL = "fp32"
@@ -50,15 +52,20 @@ def choose(candidates: Mapping[str, Candidate], tie: float) -> tuple[str, str]:
 
 
 def pareto(
-    candidates: Mapping[str, Candidate], facts: Mapping[str, Mapping[str, Any]], shipped: str
+    candidates: Mapping[str, Candidate],
+    facts: Mapping[str, Mapping[str, Any]],
+    shipped: str,
+    score: Score,
 ) -> list[dict[str, Any]]:
-    """Accuracy against cost, one row a variant that was measured, the cheapest first.
+    """The task's score against cost, one row a variant that was measured, the cheapest first.
 
-    `facts[name]` has `validation_accuracy`, `latency_ms` and `peak_mb`. `front` says that no other
-    variant, allowed or not, is at least as cheap and at least as accurate, and one of them more.
+    `facts[name]` has the score on validation (`validation_accuracy`, say), `latency_ms` and
+    `peak_mb`. `front` says that no other variant, allowed or not, is at least as cheap and at least
+    as good, and one of them more.
     """
+    key, sign = f"validation_{score.key}", 1 if score.better == "higher" else -1
     points = {
-        name: (_cost(one), float(facts[name]["validation_accuracy"]["value"]))
+        name: (_cost(one), sign * float(facts[name][key]["value"]))
         for name, one in candidates.items()
         if _is_measured(one)
     }
@@ -66,9 +73,9 @@ def pareto(
         {
             "variant": name,
             "cost_ratio": cost,
-            "accuracy": accuracy,
-            "accuracy_low": facts[name]["validation_accuracy"]["low"],
-            "accuracy_high": facts[name]["validation_accuracy"]["high"],
+            score.key: facts[name][key]["value"],
+            f"{score.key}_low": facts[name][key]["low"],
+            f"{score.key}_high": facts[name][key]["high"],
             "bytes": candidates[name].bytes,
             "latency_us": facts[name]["latency_ms"]["value"] * 1000,
             "peak_mb": facts[name]["peak_mb"]["value"],
@@ -76,12 +83,12 @@ def pareto(
             "shipped": name == shipped,
             "front": not any(
                 other_cost <= cost
-                and other_accuracy >= accuracy
-                and (other_cost, other_accuracy) != (cost, accuracy)
-                for other_cost, other_accuracy in points.values()
+                and other_good >= good
+                and (other_cost, other_good) != (cost, good)
+                for other_cost, other_good in points.values()
             ),
         }
-        for name, (cost, accuracy) in sorted(points.items(), key=lambda item: (item[1][0], item[0]))
+        for name, (cost, good) in sorted(points.items(), key=lambda item: (item[1][0], item[0]))
     ]
 
 

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from duli.base.errors import DataError
 from duli.benchmark import speed
-from duli.errors import DataError
 
 
 def affordable(cores: int, bytes_each: float, available_bytes: float) -> int:

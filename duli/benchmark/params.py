@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from duli.params import Section
+from duli.base.params import Section
 
 
 def _rising_from_one(batches: tuple[int, ...]) -> tuple[int, ...]:

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from duli import files, machine
-from duli.errors import DataError
-from duli.outcome import exit_code
+from duli.base import files, machine
+from duli.base.errors import DataError
+from duli.base.outcome import exit_code
 
 CALLS = 3  # the memory arena has its size after the first
 CODE = Path(__file__).resolve().parents[2]

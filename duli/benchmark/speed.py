@@ -16,7 +16,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as native
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 
 # that a measurement is made of, after one that only warms up: kernels chosen, memory arena grown;
 # the spread is between them

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from duli import files
-from duli.errors import DataError, DuliError
+from duli.base import files
+from duli.base.errors import DataError, DuliError
 
 PR_SET_PDEATHSIG = 1
 
@@ -45,7 +45,7 @@ def dvc_status() -> dict[str, Any]:
 
     A damaged dvc.lock or dvc.yaml is told first, and better than by DVC.
     """
-    from duli.tracking import recorded
+    from duli.tracking.logged import recorded
 
     recorded.stages(Path())
     graph, fix = Path("dvc.yaml"), "restore it: `git checkout HEAD -- dvc.yaml`"

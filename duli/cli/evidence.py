@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from duli import files
-from duli.errors import DataError, GateError
+from duli.base import files
+from duli.base.errors import DataError, GateError
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from duli.gates import Gate
+    from duli.gates.gates import Gate
     from duli.packaging.answers import Answered
+    from duli.tracking.client.store import Store
     from duli.tracking.releases import Entry
-    from duli.tracking.store import Store
 
 STATS = Path("data/prepared/stats.json")
 TEST = Path("data/prepared/test.parquet")
@@ -93,7 +93,7 @@ def gates(evidence: Evidence, required: "Mapping[str, Gate] | None") -> str:
     """Raises `GateError` unless every gate passed when the release was made, and each of `required`
     passes on its numbers now.
     """
-    from duli.gates import judge, measures, results, verdict
+    from duli.gates.gates import judge, measures, results, verdict
 
     found = results(evidence.reports["gates"])
     reports = {name: report for name, report in evidence.reports.items() if name != "gates"}
@@ -173,7 +173,7 @@ def _cause(evidence: Evidence, split: Split, found: "Answered", most: float) -> 
     """
     import numpy as np
 
-    from duli import machine
+    from duli.base import machine
     from duli.compression import saturation
     from duli.packaging.answers import answers as ask
     from duli.packaging.kinds import KINDS
@@ -239,7 +239,7 @@ def predictions(
     """
     import numpy as np
 
-    from duli.preparation.parquet import opened
+    from duli.preparation.prepared.parquet import opened
 
     with opened(evidence.folder / PREDICTIONS) as file:
         table: pa.Table = file.read(["id", "label", evidence.reports["evaluation"]["variant"]])
@@ -258,8 +258,8 @@ def test_split() -> Split:
     import numpy as np
 
     from duli.packaging.kinds import KINDS
-    from duli.preparation.parquet import opened
-    from duli.preparation.summary import digest
+    from duli.preparation.cleaning.summary import digest
+    from duli.preparation.prepared.parquet import opened
 
     stats = files.read_json(STATS)
     if not TEST.exists():

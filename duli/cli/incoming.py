@@ -7,10 +7,12 @@ other by name. What is refused is not looked at.
 """
 
 import json
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -18,14 +20,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from duli import files
-from duli.datasets._dataset import dataset
-from duli.errors import DataError
-from duli.evaluation import slices
-from duli.preparation import clean, kinds
-from duli.preparation.tokenizer import UNKNOWN
-from duli.progress import progress
-from duli.retraining import drift, looks, shift
+from duli.base import files, kinds, rooms
+from duli.base.errors import DataError
+from duli.base.params import Params
+from duli.base.progress import progress
+from duli.datasets.shared.dataset import dataset
+from duli.preparation.cleaning import clean
+from duli.retraining import drift, shift
 from duli.retraining import network as networks
 from duli.retraining.drift_params import Drift
 from duli.retraining.network import Network
@@ -48,39 +49,24 @@ NEEDED = (
     *(PREPARED / name for name in ("stats.json", "preprocessing.json", "validation.parquet")),
     EXPORTED,
 )
-# Of a prepared example, columns that are no feature: who it is, or the same for all.
-PLAIN = {"id", "split", "label", "content", "sha256", "height", "width"}
-# What `prepare` and a server call statistics of pixels, and evaluate's slices and people call
-# brightness and contrast.
-SEEN = {"image": {"mean": "brightness", "std": "contrast"}}
-
 Facts = dict[str, Any]
-Looks = dict[str, NDArray[np.float64]]
+Groups = dict[str, NDArray[np.int64]]
+Features = dict[str, NDArray[np.float64]]
 
 
-def _of_images(images: NDArray[Any]) -> Looks:
-    return {"thickness": slices.looks(images)["thickness"], **looks.looks(images)}
+class Answers(Protocol):
+    """What drift sees of labels and of a network's answers (`duli/tasks/NAME/intake/answers.py`).
 
+    Groups are indices [n] of `names`, -1 for none, and may be missing in a window; features are
+    numbers [n].
+    """
 
-def _of_texts(tokens: NDArray[Any]) -> Looks:
-    """How many tokens a text has, and which share of them the training texts did not have."""
-    lengths = np.maximum((tokens != 0).sum(axis=1), 1)
-    return {
-        "tokens": lengths.astype(np.float64),
-        "unknown_tokens": (tokens == UNKNOWN).sum(axis=1) / lengths,
-    }
+    names: list[str]
 
-
-def _of_rows(rows: NDArray[Any]) -> Looks:
-    return {f"feature_{index}": column.astype(np.float64) for index, column in enumerate(rows.T)}
-
-
-# What is seen of examples besides the columns that `prepare` keeps of them.
-LOOKS: dict[str, Callable[[NDArray[Any]], Looks]] = {
-    "image": _of_images,
-    "text": _of_texts,
-    "table": _of_rows,
-}
+    def read(self, labels: pa.Array, path: Path) -> pa.Array: ...
+    def labels(self, labels: NDArray[Any]) -> tuple[Groups, Features]: ...
+    def outputs(self, outputs: NDArray[np.float32]) -> tuple[Groups, Features]: ...
+    def counted(self, facts: Mapping[str, Any], path: Path) -> list[int]: ...  # by group
 
 
 @dataclass(frozen=True)
@@ -91,20 +77,20 @@ class Line:
     exported: bytes  # the network as ONNX, in float32
     stats: Facts  # of the prepared data
     rules: clean.Rules
+    answers: Answers
     seed: int
     drawn: int  # examples of a window, at most, that the network answers
-
-    @property
-    def classes(self) -> list[str]:
-        """Their names."""
-        names: list[str] = self.stats["classes"]
-        return names
 
     @property
     def validation(self) -> Facts:
         """The split that stands for the training data: its digest, and how many examples it has."""
         split: Facts = self.stats["splits"]["validation"]
         return split
+
+    @property
+    def seen(self) -> ModuleType:
+        """What drift sees of examples of this kind."""
+        return rooms.kind(self.rules.kind.name, "intake.looks")
 
     def network(self) -> Network:
         """The champion's network."""
@@ -121,7 +107,7 @@ class Window:
     @property
     def reasons(self) -> dict[str, int]:
         """How many were refused for which reason."""
-        from duli.preparation.summary import reasons
+        from duli.preparation.cleaning.summary import reasons
 
         return reasons(self.refused)
 
@@ -133,9 +119,10 @@ def line(settings: Drift, folder: Path = Path()) -> Line:
     stats = files.read_json(folder / PREPARED / "stats.json")
     declared = dataset(stats["dataset"], files.read_json(folder / RAW / "dataset.json")["own"])
     kind = kinds.prepared(files.read_json(folder / PREPARED / "preprocessing.json"))
-    rules = clean.Rules(
-        len(stats["classes"]), kind, 0.0, columns=getattr(declared, "COLUMNS", clean.NOTHING)
-    )
+    task = Params("params.yaml").values["task"]
+    targets = rooms.task(task, "targets.targets").Targets.prepared(stats)
+    answers = rooms.task(task, "intake.answers").Answers(stats)
+    rules = clean.Rules(targets, kind, 0.0, columns=getattr(declared, "COLUMNS", clean.NOTHING))
     try:
         exported = (folder / EXPORTED).read_bytes()
     except OSError as error:
@@ -143,7 +130,7 @@ def line(settings: Drift, folder: Path = Path()) -> Line:
             f"{folder / EXPORTED} cannot be read ({error.strerror}); run `dvc repro quantize`,"
             " which makes it"
         ) from None
-    return Line(folder, exported, stats, rules, settings.seed, settings.reference)
+    return Line(folder, exported, stats, rules, answers, settings.seed, settings.reference)
 
 
 def judged(settings: Drift, newest: list[Path], folder: Path = Path()) -> list[drift.Verdict]:
@@ -182,7 +169,7 @@ def judged(settings: Drift, newest: list[Path], folder: Path = Path()) -> list[d
         "fired": fired,
         "needed": settings.needed,
         "false_alarms": settings.false_alarms,
-        "classes": of.classes,
+        "classes": of.answers.names,
         "reference": of.validation["examples"],
         "windows": found,
     }
@@ -203,7 +190,7 @@ def reference(of: Line, network: Network, settings: Drift, key: str) -> drift.Re
         kept = REFERENCE.read_bytes()
         if kept[: len(key)] == key.encode():
             return drift.from_bytes(kept[len(key) :])
-    from duli.preparation.parquet import opened
+    from duli.preparation.prepared.parquet import opened
 
     with opened(of.folder / PREPARED / "validation.parquet") as file:
         rows = file.read()
@@ -212,7 +199,7 @@ def reference(of: Line, network: Network, settings: Drift, key: str) -> drift.Re
     gathered = _Gathered(of, network, len(chosen), len(chosen))
     for rows in parts:
         gathered.add(rows, rows["label"].to_numpy())
-    made = drift.reference(gathered.sample(), of.classes, settings)
+    made = drift.reference(gathered.sample(), of.answers.names, settings)
     files.write_bytes(REFERENCE, key.encode() + drift.to_bytes(made))
     return made
 
@@ -226,7 +213,7 @@ def read(path: Path, of: Line, network: Network, embedded: int = drift.EMBEDDED)
     """
     refused: list[pa.RecordBatch] = []
     verdicts = {
-        labelled: clean.judge(_batches(path, of.rules, labelled=labelled), of.rules)
+        labelled: clean.judge(_batches(path, of, labelled=labelled), of.rules)
         for labelled in (True, False)
     }
     kept = {labelled: int(clean.kept(verdict).sum()) for labelled, verdict in verdicts.items()}
@@ -235,26 +222,26 @@ def read(path: Path, of: Line, network: Network, embedded: int = drift.EMBEDDED)
         if not len(verdict):
             continue
         rows = progress(
-            _batches(path, of.rules, labelled=labelled), f"reading {path.name}", unit="batches"
+            _batches(path, of, labelled=labelled), f"reading {path.name}", unit="batches"
         )
         for target, batch in clean.sort_out(rows, verdict, of.rules):
             if target == "quarantine":
                 refused.append(batch)
             else:
-                gathered.add(
-                    batch, batch["label"].to_numpy() if labelled else np.full(batch.num_rows, -1)
-                )
+                missing = np.full(batch.num_rows, of.rules.targets.missing)
+                gathered.add(batch, batch["label"].to_numpy() if labelled else missing)
     return Window(gathered.sample(), refused)
 
 
 def statistics(path: Path, of: Line) -> drift.Sample:
     """What a server has counted (`serve --statistics`); raises `DataError` where it is something
-    else, or of other classes.
+    else, or of another data set.
     """
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        features, predictions, classes = facts["features"], facts["predictions"], facts["classes"]
-        known = facts["format"] == FORMAT and set(features) == {"mean", "std", "min", "max"}
+        features = facts["features"]
+        counted = isinstance(facts["predictions"], list) and set(features) == of.seen.COUNTED
+        known = facts["format"] == FORMAT and features and counted
     except (LookupError, TypeError, ValueError):
         known = False
     if not known:
@@ -262,13 +249,8 @@ def statistics(path: Path, of: Line) -> drift.Sample:
             f"{path} holds no statistics of a server; `serve --statistics FILE` writes them, or"
             " take it away"
         )
-    if classes != of.classes or len(predictions) != len(classes):
-        raise DataError(f"{path} counts other classes than the data set has; take it away")
-    return drift.counted(
-        {SEEN["image"].get(name, name): counts for name, counts in features.items()},
-        predictions,
-        of.seed,
-    )
+    named = {of.seen.NAMES.get(name, name): counts for name, counts in features.items()}
+    return drift.counted(named, of.answers.counted(facts, path), of.seed)
 
 
 class _Gathered:
@@ -285,7 +267,7 @@ class _Gathered:
         self.embedded[order[: min(of.drawn, embedded)]] = True
         self.done = 0
         self.features: dict[str, list[NDArray[np.float64]]] = {}
-        self.classes: dict[str, list[NDArray[np.int64]]] = {"label": [], "prediction": []}
+        self.groups: dict[str, list[NDArray[np.int64]]] = {}
         self.embeddings: list[NDArray[np.float32]] = []
 
     def add(self, rows: pa.RecordBatch, labels: NDArray[Any]) -> None:
@@ -293,30 +275,29 @@ class _Gathered:
         inputs = self.of.rules.kind.arrays(pa.chunked_array([rows["content"]]))
         part = slice(self.done, self.done + len(inputs))
         self.done += len(inputs)
-        seen = SEEN.get(self.of.rules.kind.name, {})
+        seen = self.of.seen
         for field in rows.schema:
-            if field.name not in PLAIN and (
+            if field.name not in {*clean.EXAMPLE.names, *seen.SAME} and (
                 pa.types.is_floating(field.type) or pa.types.is_integer(field.type)
             ):
                 values = rows[field.name].cast(pa.float64()).to_numpy(zero_copy_only=False)
-                self.features.setdefault(seen.get(field.name, field.name), []).append(values)
-        self._keep(LOOKS[self.of.rules.kind.name](inputs))
-        self.classes["label"].append(labels.astype(np.int64))
+                self._keep({}, {seen.NAMES.get(field.name, field.name): values})
+        self._keep({}, seen.seen(inputs))
+        self._keep(*self.of.answers.labels(labels))
         asked = self.asked[part]
         if asked.any():
             self._ask(inputs[asked], self.embedded[part][asked])
 
     def _ask(self, inputs: NDArray[Any], embedded: NDArray[np.bool_]) -> None:
-        from duli.evaluation.predict import softmax
-
-        logits, embeddings = self.network.answers(inputs)
-        self._keep({"confidence": softmax(logits).max(axis=1)})
-        self.classes["prediction"].append(logits.argmax(axis=1))
+        outputs, embeddings = self.network.answers(inputs)
+        self._keep(*self.of.answers.outputs(outputs))
         self.embeddings.append(embeddings[embedded])
 
-    def _keep(self, values: dict[str, NDArray[np.float64]]) -> None:
-        for name, some in values.items():
-            self.features.setdefault(name, []).append(some)
+    def _keep(self, groups: Groups, features: Features) -> None:
+        for name, indices in groups.items():
+            self.groups.setdefault(name, []).append(indices)
+        for name, values in features.items():
+            self.features.setdefault(name, []).append(values)
 
     def sample(self) -> drift.Sample:
         """All of it."""
@@ -324,13 +305,13 @@ class _Gathered:
             return drift.Sample({}, {}, None)
         return drift.Sample(
             {name: np.concatenate(parts) for name, parts in self.features.items()},
-            {name: np.concatenate(parts) for name, parts in self.classes.items()},
+            {name: np.concatenate(parts) for name, parts in self.groups.items()},
             np.concatenate(self.embeddings),
         )
 
 
-def _batches(path: Path, rules: clean.Rules, *, labelled: bool) -> Iterator[pa.RecordBatch]:
-    """The examples with a label, or those without (as class 0), as `clean` takes them."""
+def _batches(path: Path, of: Line, *, labelled: bool) -> Iterator[pa.RecordBatch]:
+    """The examples with a label, or those without (labelled 0), as `clean` takes them."""
     seen = 0
     try:
         with pq.ParquetFile(path, buffer_size=READ) as file:
@@ -340,7 +321,7 @@ def _batches(path: Path, rules: clean.Rules, *, labelled: bool) -> Iterator[pa.R
                     f" {PREPARED}/train.parquet"
                 )
             for batch in file.iter_batches(batch_size=BATCH):
-                ready = _ready(batch, path, rules, seen, labelled=labelled)
+                ready = _ready(batch, path, of, seen, labelled=labelled)
                 seen += batch.num_rows
                 if ready.num_rows:
                     yield ready
@@ -352,12 +333,11 @@ def _batches(path: Path, rules: clean.Rules, *, labelled: bool) -> Iterator[pa.R
 
 
 def _ready(
-    batch: pa.RecordBatch, path: Path, rules: clean.Rules, start: int, *, labelled: bool
+    batch: pa.RecordBatch, path: Path, of: Line, start: int, *, labelled: bool
 ) -> pa.RecordBatch:
-    names = batch.schema.names
-    labels = (
-        _labels(batch["label"], path) if "label" in names else pa.nulls(batch.num_rows, pa.int16())
-    )
+    names, rules = batch.schema.names, of.rules
+    none = pa.nulls(batch.num_rows, rules.targets.type)
+    labels = of.answers.read(batch["label"], path) if "label" in names else none
     given = (
         batch["id"].cast(pa.string()) if "id" in names else pa.nulls(batch.num_rows, pa.string())
     )
@@ -376,7 +356,7 @@ def _ready(
         "id": ids,
         # Published splits are never cut up, so the examples stay in order.
         "split": pa.array(["test"] * batch.num_rows, pa.string()),
-        "label": labels if labelled else pa.array(np.zeros(batch.num_rows, np.int16)),
+        "label": labels if labelled else pa.array([0] * batch.num_rows, rules.targets.type),
         "content": contents,
         **{name: batch[name] for name in rules.columns.names if name in names},
         **rules.gaps(names, batch.num_rows),
@@ -385,28 +365,16 @@ def _ready(
     return pa.RecordBatch.from_pydict(columns).filter(there if labelled else pc.invert(there))
 
 
-def _labels(column: pa.Array, path: Path) -> pa.Array:
-    """Labels as int16; what does not fit is -1, which is unknown."""
-    if not (pa.types.is_integer(column.type) or pa.types.is_null(column.type)):
-        raise DataError(
-            f"{path}: the column 'label' is {column.type}; it has to hold the index of the class,"
-            " as an integer"
-        )
-    wide = column.cast(pa.int64(), safe=False)
-    return pc.if_else(pc.and_(pc.greater_equal(wide, 0), pc.less(wide, 2**15)), wide, -1).cast(
-        pa.int16()
-    )
-
-
 def _key(of: Line, settings: Drift) -> str:
     """The digest of all that a verdict depends on besides the window; how many windows decide is
     not among it.
     """
     knobs = settings.model_dump(exclude={"windows", "needed"})
-    code = [
-        files.sha256(Path(module.__file__ or ""))
-        for module in (drift, networks, shift, looks, slices)
-    ]
+    modules = (drift, networks, shift, sys.modules[type(of.answers).__module__])
+    # What is seen of an example may lie in another room of its kind.
+    kind = sorted(Path(of.seen.__file__ or "").parents[1].rglob("*.py"))
+    code = [files.sha256(Path(module.__file__ or "")) for module in modules]
+    code += [files.sha256(path) for path in kind]
     return files.sha256(
         json.dumps(
             [files.sha256(of.exported), of.validation["digest"], knobs, code], sort_keys=True
@@ -424,8 +392,8 @@ def _before(key: str) -> dict[str, Facts]:
 
 def page(facts: Facts, title: str) -> str:
     """reports/drift.html: what moved, of the numbers of drift.json."""
-    from duli.reporting import charts_drift as charts
-    from duli.reporting.pages import render
+    from duli.reporting.drift import charts
+    from duli.reporting.shared.pages import render
 
     shown = [window for window in facts["windows"] if window["moved"]]
     drawn: Facts = {"features": {}, "classes": {}}
@@ -441,4 +409,4 @@ def page(facts: Facts, title: str) -> str:
                 if name in window["moved"]["classes"]
             ]
             drawn["classes"][name] = charts.classes(name, facts["classes"], of)
-    return render("drift.html.j2", facts=facts, charts=drawn, title=title)
+    return render("reporting/drift/drift.html.j2", facts=facts, charts=drawn, title=title)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from duli import files
-from duli.errors import DataError
+from duli.base import files
+from duli.base.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from duli.preparation.clean import Rules
+    from duli.preparation.cleaning.clean import Rules
     from duli.validation.suite import Outcome
 
 INCOMING, ACCEPTED, QUARANTINED = (
@@ -50,9 +50,10 @@ def look() -> list[Window]:
     paths = sorted(INCOMING.glob("*.parquet"))
     if not paths or not (PREPARED / "stats.json").exists():
         return []  # before there are prepared examples nothing can be told from them
-    from duli.datasets._dataset import dataset
-    from duli.params import Params
-    from duli.preparation import clean, kinds
+    from duli.base import kinds, rooms
+    from duli.base.params import Params
+    from duli.datasets.shared.dataset import dataset
+    from duli.preparation.cleaning import clean
     from duli.validation.params import Validate
 
     params = Params("params.yaml")
@@ -60,15 +61,16 @@ def look() -> list[Window]:
     stats, fetched = files.read_json(PREPARED / "stats.json"), files.read_json(RAW / "dataset.json")
     columns = getattr(dataset(stats["dataset"], fetched["own"]), "COLUMNS", clean.NOTHING)
     kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
+    targets = rooms.task(params.values["task"], "targets.targets").Targets.prepared(stats)
     # No share: which split an example goes to, `prepare` says when it sees it among all others.
-    rules = clean.Rules(len(stats["classes"]), kind, 0.0, columns=columns)
+    rules = clean.Rules(targets, kind, 0.0, columns=columns)
     known = _known()
 
     def judge(kept: "pa.Table", refused: int) -> "list[Outcome]":
         from duli.validation import suite
 
         expected = suite.Expected(
-            rules.classes, kind.expected(), (*kind.statistics.names, *columns.names)
+            targets, kind.expected(), (*kind.statistics.names, *columns.names)
         )
         frame = kept.drop_columns(["content"]).append_column("bytes", [_lengths(kept)]).to_pandas()
         return suite.window(frame, refused, expected, bounds)
@@ -88,14 +90,13 @@ def accept(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from duli.preparation.kinds import KINDS
+    from duli.base import rooms
 
     # What `prepare` works out for itself.
-    finished = {
-        "split",
-        "sha256",
-        *(name for kind in KINDS.values() for name in kind.statistics.names),
-    }
+    finished = {"split", "sha256"}
+    if windows:
+        kind = files.read_json(PREPARED / "stats.json")["kind"]
+        finished |= {*rooms.kind(kind, "reading.examples").Kind.statistics.names}
 
     def write(folder: Path, name: str, table: "pa.Table") -> None:
         buffer = pa.BufferOutputStream()
@@ -152,7 +153,7 @@ def _look(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from duli.preparation import clean
+    from duli.preparation.cleaning import clean
 
     kept: list[pa.RecordBatch] = []
     refused: list[pa.RecordBatch] = []
@@ -180,7 +181,7 @@ def _look(
 
 def _labelled(path: Path) -> bool:
     """Whether the window has labels; raises `DataError` where it has not the form of one."""
-    from duli.preparation.parquet import opened
+    from duli.preparation.prepared.parquet import opened
 
     with opened(path) as file:
         names = file.schema_arrow.names
@@ -197,7 +198,7 @@ def _read(path: Path, rules: "Rules") -> "Iterator[pa.RecordBatch]":
     """
     import pyarrow as pa
 
-    from duli.preparation.parquet import opened
+    from duli.preparation.prepared.parquet import opened
 
     # Of the content as well: another file of this name may have been accepted before, and ids are
     # unique.
@@ -214,13 +215,13 @@ def _read(path: Path, rules: "Rules") -> "Iterator[pa.RecordBatch]":
             try:
                 content = batch["content"].cast(pa.binary())
                 label = (
-                    batch["label"].cast(pa.int16())
+                    batch["label"].cast(rules.targets.type)
                     if "label" in there
-                    else pa.array([0] * n, pa.int16())
+                    else pa.array([0] * n, rules.targets.type)
                 )
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
                 raise DataError(
-                    "its columns have other types than bytes and a class's index"
+                    f"its columns have other types than bytes and {rules.targets.type} labels"
                     f" ({str(error).splitlines()[0]})"
                 ) from None
             columns = {
@@ -248,7 +249,7 @@ def _again(sha256: str, label: int, known: dict[str, tuple[str, int]]) -> str:
 def _objection(
     kept: "pa.Table", refused: "pa.Table", judge: "Callable[[pa.Table, int], list[Outcome]]"
 ) -> str:
-    from duli.preparation.summary import reasons
+    from duli.preparation.cleaning.summary import reasons
 
     counted = ", ".join(
         f"{count:,} {reason}"
@@ -266,7 +267,7 @@ def _objection(
 
 def _known() -> dict[str, tuple[str, int]]:
     """Content -> split and label, of the prepared examples."""
-    from duli.preparation.parquet import opened
+    from duli.preparation.prepared.parquet import opened
 
     found: dict[str, tuple[str, int]] = {}
     for split in SPLITS:

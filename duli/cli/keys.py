@@ -10,8 +10,8 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from duli import files
-from duli.errors import DataError
+from duli.base import files
+from duli.base.errors import DataError
 from duli.packaging import keys
 
 OPTIONS: dict[str, dict[str, Any]] = {

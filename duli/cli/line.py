@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from duli import files
-from duli.errors import DataError, ParamsError
+from duli.base import files
+from duli.base.errors import DataError, ParamsError
+from duli.cli import lines
 
 if TYPE_CHECKING:
-    from duli.gates import Result
+    from duli.gates.gates import Result
 
 GRAPH = Path("dvc.yaml")
 GATES = Path("reports/gates.json")
@@ -23,20 +24,18 @@ REPORTS = ("train", "evaluation", "quantization", "benchmark", "business", "gate
 
 def check() -> None:
     """Checks every section of params.yaml at once and lists all mistakes with their fix."""
-    from duli.params import Params
+    from duli.base.params import Params
     from stages import sections
 
     sections.check(Path("params.yaml"))
-    root = Params("params.yaml").values["root"]
-    if (
-        GRAPH.is_file()
-        and (Path(root) / GRAPH).is_file()
-        and GRAPH.read_bytes() != (Path(root) / GRAPH).read_bytes()
-    ):
+    graph = lines.root() / GRAPH
+    if GRAPH.is_file() and GRAPH.read_bytes() != graph.read_bytes():
         raise ParamsError(
-            f"{GRAPH} is not that of {root} any more: `make graphs` there copies it to every line"
+            f"{GRAPH} is not that of {graph.parent} any more: `make graphs` there copies it to"
+            " every line"
         )
-    print(f"params.yaml: all {len(sections.SECTIONS)} sections are valid")
+    count = len(sections.types(Params("params.yaml")))
+    print(f"params.yaml: all {count} sections are valid")
     print("what it leaves out has a default, and wants a +: dvc exp run -S +train.compile=true")
 
 
@@ -44,10 +43,10 @@ def gates(*, measures: bool) -> None:
     """Judges the release that lies here by the gates of params.yaml: each with its number and its
     bounds; exits with 1 on hold.
     """
-    from duli.gates import Gates, judge, results, verdict
-    from duli.gates import measures as numbers
-    from duli.params import Params
-    from duli.tracking import recorded
+    from duli.base.params import Params
+    from duli.gates.gates import Gates, judge, results, verdict
+    from duli.gates.gates import measures as numbers
+    from duli.tracking.logged import recorded
 
     if measures:
         print("\n".join(_catalogue()))
@@ -87,8 +86,8 @@ def _gate(result: "Result") -> tuple[Any, ...]:
 
 
 def _catalogue() -> tuple[str, ...]:
-    from duli.params import Params
-    from stages.measures import catalogue
+    from duli.base.params import Params
+    from stages.sections import catalogue
 
     return catalogue(Params("params.yaml")).names
 
@@ -106,8 +105,6 @@ def show() -> None:
     """Shows the release that the files of this line make up: verdict, headline numbers, where
     everything is.
     """
-    from duli.params import Params
-
     manifest = files.read_json("dist/manifest.json")
     reports = {name: files.read_json(f"reports/{name}.json") for name in REPORTS}
     run = files.read_json("reports/release_run.json")
@@ -134,9 +131,7 @@ def show() -> None:
         f"\n{manifest['name']} {manifest['version']}\n"
         + "\n".join(f"  {name:<11} {text}" for name, text in rows)
     )
-    line = (
-        "" if Params("params.yaml").values.get("root", ".") == "." else f" LINE={Path.cwd().name}"
-    )
+    line = f" LINE={Path.cwd().name}" if lines.further() else ""
     print(
         f"\nnext: make ui{line}      compare releases in MLflow\n"
         f"      make report{line}  open the market and business report\n"

@@ -5,6 +5,17 @@ pipelines/NAME.
 from pathlib import Path
 
 FURTHER = "pipelines/*/params.yaml"
+LINKS = ("duli", "stages", "requirements.lock")  # that a further line has to the code
+
+
+def root() -> Path:
+    """The root of the repository, seen from the line that lies here."""
+    return Path("../..") if further() else Path()
+
+
+def further() -> bool:
+    """Whether the line that lies here is a further one: it reaches the code by links."""
+    return Path("stages").is_symlink()
 
 
 def folders() -> list[Path]:

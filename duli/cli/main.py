@@ -5,8 +5,8 @@ import signal
 import sys
 from typing import Any
 
+from duli.base.outcome import exit_code
 from duli.cli import keys, line, new, plan, portfolio, promotion, proposal, releases, retrain
-from duli.outcome import exit_code
 
 COMMANDS = {
     "new": new.new,

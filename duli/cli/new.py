@@ -9,9 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from duli import files
-from duli.cli.own_data import Found, Wanted, readable
-from duli.errors import DataError, ParamsError
+from duli.base import files, rooms
+from duli.base.errors import DataError, ParamsError
+from duli.cli.lines import LINKS
+from duli.intake.found import Found, Wanted
 from duli.packaging.kinds import KINDS
 
 CODE = Path(__file__).resolve().parents[2]
@@ -21,9 +22,13 @@ VALIDATION, TEST = 0.15, 0.2  # shares of data that were published in no split
 ACCEPTED = Path("data/accepted")
 # What DVC keeps for itself in a line, and no example of it.
 DVC_GITIGNORE = "/config.local\n/tmp\n/cache\n"
-DVCIGNORE = (
-    "# Says what the folder is for, and is no example.\n/data/accepted/README.md\n/.checkpoints/\n"
-)
+DVCIGNORE = """\
+__pycache__/
+*.pyc
+# Says what the folder is for, and is no example.
+/data/accepted/README.md
+/.checkpoints/
+"""
 OWN = "own"  # folder of the line that holds what was made of the data
 # Of the market facts, files that speak of what is sold; the others are about machines, wages and
 # the like.
@@ -37,9 +42,8 @@ MARKET = (
 )
 MARGIN = "margin: {measure: business.gross_margin, min: 0}"
 HEADER = """\
-# What people turn of the release line {name}. Every further knob has a default in the type of its
-# section, in duli/*/params.py; on the command line it takes a `+`: dvc exp run -S +train.seed=1.
-# `duli check` validates all of it at once.
+# What people turn of the line {name}. Further knobs have defaults in their section's type
+# (duli/**/params.py) and need a `+`: `dvc exp run -S +train.compile=true`. `duli check` checks all.
 """
 
 
@@ -82,13 +86,14 @@ def new(
     params, found = (
         (_copied(name, line), None) if line is not None else ("", _found(Path(source), wanted))
     )
+    said: list[str] = []
     folder.parent.mkdir(exist_ok=True)
     # Beside its place, so that one rename makes it: a line is there whole or not at all.
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as scratch:
         made = Path(scratch) / name
         made.mkdir()
         if found is not None:
-            params = _of_own(name, Path(source), found, _kept(found, made / OWN))
+            params, said = _of_own(name, Path(source), found, _kept(found, made / OWN))
         files.write_text(made / "params.yaml", params)
         files.write_json(made / "champion.json", {"champion": None})
         # A dependency of `prepare`, so it is there also while nothing has been accepted.
@@ -99,13 +104,15 @@ def new(
         files.write_text(made / ".dvc/config", _dvc_config(folder))
         files.write_text(made / ".dvc/.gitignore", DVC_GITIGNORE)
         files.write_text(made / ".dvcignore", DVCIGNORE)
+        for code in LINKS:
+            (made / code).symlink_to(Path("../..") / code)
         _checked(made / "params.yaml")
         # Last: what is left of a process that was killed is no pipeline for DVC, which looks for
         # files of this name.
         shutil.copy(CODE / "dvc.yaml", made)
         made.chmod(folder.parent.stat().st_mode & 0o777)
         made.rename(folder)
-    _tell(name, folder, found)
+    _tell(name, folder, said)
 
 
 def _line(source: str) -> Path | None:
@@ -124,16 +131,15 @@ def _copied(name: str, place: Path) -> str:
     """The params of another line, for a line of its own; files that they name stay where they
     are.
     """
-    from duli.datasets._params import Data
+    from duli.base.params import Params
+    from duli.datasets.shared.params import Data
     from duli.economics.params import Report
-    from duli.params import Params
     from duli.training.params import Training
     from stages import sections
 
     sections.check(place / "params.yaml")
     folder, params = CODE / "pipelines" / name, Params(place / "params.yaml")
     changes = {
-        "root": "../..",
         "release.name": name,
         "release.version": "0.1.0",
         "prepare.limit": None,  # somebody's quick try of the other line
@@ -161,7 +167,7 @@ def _found(place: Path, wanted: Wanted) -> Found:
     from duli.cli.convert import converted
 
     if place.exists():
-        return converted(place, wanted)
+        return converted(place, wanted, _digits()["task"])
     known = ", ".join(
         [*LINES, *sorted(one.parent.name for one in (CODE / "pipelines").glob("[!.]*/params.yaml"))]
     )
@@ -171,84 +177,60 @@ def _found(place: Path, wanted: Wanted) -> Found:
     )
 
 
-def _of_own(name: str, place: Path, found: Found, pin: dict[str, Any]) -> str:
-    """The params of a line of own data, by the template of their kind; the market is the digits's
-    own.
+def _of_own(name: str, place: Path, found: Found, pin: dict[str, Any]) -> tuple[str, list[str]]:
+    """The params of a line of own data, by the templates of its kind and of the digits' task, and
+    what to say of the data; its market is the digits' too.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    from duli.params import Params
-    from stages import sections
+    from duli.serving.sources import readable
 
-    sections.check(CODE / "params.yaml")
-    digits = Params(CODE / "params.yaml").values
-    counts = found.per_class().values()
-    optional = {
-        "label": found.label,
-        "text": found.text,
-        "centred": found.centred,
-        "pictures": found.pictures,
-    }
-    own = {
-        "title": name.replace("-", " ").capitalize(),
-        "licence": "not stated",
-        "kind": found.kind,
-        "classes": found.classes,
-        "shape": found.shape,
-        "features": found.features,
-        "columns": found.columns,
-        "sensitive": found.sensitive,
-        **{key: value for key, value in optional.items() if value},
-        **pin,
-    }
+    digits, things = _digits(), KINDS[found.kind].things
+    task = rooms.task(digits["task"], "intake.facts")
+    facts = task.facts(found.examples, found.own, VALIDATION)
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(Path(__file__).parents[1]),
         undefined=StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  # it makes YAML
     )
     environment.filters["yaml"] = _yaml
-    return environment.get_template(f"params_{found.kind}.yaml.j2").render(
+    text = environment.get_template(f"kinds/{found.kind}/intake/params.yaml.j2").render(
+        task=f"tasks/{digits['task']}/intake/params.yaml.j2",
         header=HEADER.format(name=name),
         name=name,
-        own=own,
-        things=KINDS[found.kind].things,
+        own={
+            "title": name.replace("-", " ").capitalize(),
+            "licence": "not stated",
+            "kind": found.kind,
+            **found.own,
+            "columns": found.columns,
+            "sensitive": found.sensitive,
+            **pin,
+        },
+        facts=facts,
+        rows=found.examples.num_rows,
+        things=things,
         source=readable(place.resolve().name).strip()[:200],
         validation=VALIDATION,
         test=TEST,
-        total=sum(counts),
-        rarest=min(counts),
-        rows=found.examples.num_rows,
-        class_share=_class_share(found),
         publisher=digits["release"]["publisher"],
         report=digits["report"],
         market=os.path.relpath(CODE / digits["report"]["market"], CODE / "pipelines" / name),
         adapt=", ".join(MARKET),
         margin=MARGIN,
     )
+    return text, [task.told(facts, things), *found.notes]
 
 
-def _class_share(found: Found) -> dict[str, float]:
-    """Bounds of a class's share of any split: from 2/3 of the rarest to 3/2 of the commonest, after
-    what chance does in small splits.
+def _digits() -> dict[str, Any]:
+    """The params of the default line."""
+    from duli.base.params import Params
+    from stages import sections
 
-    Chance is given four standard errors of a share, sqrt(p (1 - p) / n), in the smallest split
-    there will be.
-    """
-    published = [found.per_class(split) for split in found.examples["split"].unique().to_pylist()]
-    shares = [count / sum(part.values()) for part in published for count in part.values()]
-    sizes = [sum(part.values()) for part in published]
-    smallest = min(VALIDATION * max(sizes), *sizes)
-
-    def by_chance(share: float) -> float:
-        return 4 * float((share * (1 - share) / smallest) ** 0.5)
-
-    low, high = min(shares), max(shares)
-    return {
-        "min": round(max(0.0, low - by_chance(low)) / 1.5, 4),
-        "max": round(min(1.0, 1.5 * (high + by_chance(high))), 4),
-    }
+    sections.check(CODE / "params.yaml")
+    return Params(CODE / "params.yaml").values
 
 
 def _kept(found: Found, folder: Path) -> dict[str, Any]:
@@ -312,32 +294,24 @@ def _checked(path: Path) -> None:
         ) from None
 
 
-def _tell(name: str, folder: Path, found: Found | None) -> None:
-    if found is not None:
-        counts = found.per_class()
-        classes = ", ".join(f"{one} {count:,}" for one, count in [*counts.items()][:8]) + (
-            " ..." if len(counts) > 8 else ""
-        )
-        print(
-            f"found {sum(counts.values()):,} different {KINDS[found.kind].things} of {len(counts)}"
-            f" classes: {classes}"
-        )
-        for note in found.notes:
-            print(f"  {note}")
+def _tell(name: str, folder: Path, said: list[str]) -> None:
+    """What was written; `said` is what was found in own data, nothing for a line of another."""
+    if said:
+        print("found", "\n  ".join(said))
     print(f"\nwrote {os.path.relpath(folder)}/")
     print(
         "  params.yaml    its knobs; set data.own.licence and release.title, .publisher, .licence,"
         " .intended before you release"
     )
     print("  dvc.yaml       a copy of the graph that all lines share")
-    if found is not None:
+    if said:
         print(
             f"  {OWN}/           your examples, pinned by their SHA-256; git ignores them, DVC"
             " keeps them from the first run on"
         )
     print(f"\nnext: make repro LINE={name}   # data to report; what is slow says how far it is")
     print(f"then: make report LINE={name}")
-    if found is not None:
+    if said:
         place, own = os.path.relpath(CODE / "data/market"), os.path.relpath(folder / "data")
         print(
             "\nits money is not yours yet: prices, customers and competitors in the report are"

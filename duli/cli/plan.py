@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from duli import files, machine
+from duli.base import files, machine
 
 if TYPE_CHECKING:
-    from duli.params import Params
-    from duli.preparation.kinds import Kind
+    from duli.base.kinds import Kind
+    from duli.base.params import Params
     from duli.training.plan import Plan
 
 STATS = Path("data/prepared/stats.json")
@@ -26,24 +26,27 @@ def plan(gpu_memory: float) -> None:
     """
     import torch
 
-    from duli.models._inputs import example, network_sees
-    from duli.models._new import build
-    from duli.models._params import ModelChoice
-    from duli.params import Params
+    from duli.base import rooms
+    from duli.base.params import Params
+    from duli.models.shared.inputs import network_sees
+    from duli.models.shared.new import build
+    from duli.models.shared.params import ModelChoice
     from duli.training import device as devices
     from duli.training import distributed, feed, layers, optim
     from duli.training import plan as planning
     from duli.training.params import Training
+    from stages import sections
 
+    sections.check(Path("params.yaml"))
     params = Params("params.yaml")
     choice, train = params.section("model", ModelChoice), params.section("train", Training)
     data = _data(params)
-    one = example({"kind": data.kind.name, "input": data.kind.input}, 1)
+    one = rooms.kind(data.kind.name, "learning.inputs").example(data.kind.input, 1)
     device = devices.choose(train.device)
     precision = devices.precision(train.precision, device)
     # shapes without content: a network of any size is there at once and takes no memory
     with torch.device("meta"):
-        model = build(choice.name, choice.settings, **data.kind.input, classes=data.classes)
+        model = build(choice.name, choice.settings, **data.kind.input, outputs=data.outputs)
     distributed.shard(model, train, distributed.World(), device)
     if not train.transfer.unfreeze:  # else all of them learn in the end
         layers.freeze(model, train.transfer.frozen)
@@ -69,7 +72,7 @@ def plan(gpu_memory: float) -> None:
     )
     sides = ", ".join(f"{name} {size:,}" for name, size in data.kind.input.items())
     print(
-        f"\n{choice.name}: {data.kind.name} of {sides} -> {data.classes} classes ({data.source})\n"
+        f"\n{choice.name}: {data.kind.name} of {sides} -> {data.outputs} outputs ({data.source})\n"
     )
     print(
         *_arithmetic(cost),
@@ -152,28 +155,30 @@ class _Data(NamedTuple):
     """What is known of the examples before training."""
 
     kind: "Kind"
-    classes: int
+    outputs: int
     n: int | None  # of train and validation; None where it is not known yet
     source: str
 
 
 def _data(params: "Params") -> _Data:
-    from duli.datasets._dataset import dataset
-    from duli.datasets._params import Data
-    from duli.preparation import kinds
-    from duli.preparation.params import Prepare
+    from duli.base import kinds, rooms
+    from duli.datasets.shared.dataset import dataset
+    from duli.datasets.shared.params import Data
+    from duli.preparation.cleaning.params import Prepare
 
+    task = params.values["task"]
+    learning = rooms.task(task, "learning.learn").Learning
     data = params.section("data", Data)
     name = data.dataset
     stats = files.read_json(STATS) if STATS.exists() else {}
     if stats.get("dataset") == name:
         n = sum(stats["splits"][split]["examples"] for split in ("train", "validation"))
-        return _Data(
-            kinds.kind(stats["kind"], stats["input"]), len(stats["classes"]), n, str(STATS)
-        )
-    declared = dataset(name, data.own.model_dump(mode="json") if data.own else None)
+        kind = kinds.kind(stats["kind"], stats["input"])
+        return _Data(kind, learning(stats).outputs, n, str(STATS))
+    declared = dataset(name, data.own)
     kind = kinds.of(declared, params.section("prepare", Prepare).tokens)
-    return _Data(kind, len(declared.CLASSES), None, f"dataset {name}, not prepared yet")
+    facts = rooms.task(task, "targets.targets").Targets.of(declared).facts
+    return _Data(kind, learning(facts).outputs, None, f"dataset {name}, not prepared yet")
 
 
 def _gigabytes(text: str) -> float:

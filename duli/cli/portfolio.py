@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from duli import files
+from duli.base import files
+from duli.base.errors import DataError, ParamsError
 from duli.cli import lines
-from duli.errors import DataError, ParamsError
 
 if TYPE_CHECKING:
     from duli.economics.portfolio import Figures
-    from duli.reporting.speech import Language
+    from duli.reporting.business.speech import Language
 
 BUSINESS = "reports/business.json"
 PAGES: "dict[Language, str]" = {"en": "reports/portfolio.html", "zh": "reports/portfolio.zh.html"}
@@ -75,12 +75,13 @@ def portfolio() -> None:
     those whose reports are not those of their params.yaml, are named. Writes
     reports/portfolio.html, .zh.html (Chinese) and .json, which holds every number of the pages.
     """
+    from duli.base.params import Params
     from duli.economics.portfolio import together
     from duli.packaging.params import Release
-    from duli.params import Params
-    from duli.tracking.store import repository
+    from duli.tracking.client.store import repository
 
-    if Params("params.yaml").values.get("root") != ".":
+    Params("params.yaml")  # says what is wrong in a folder that is no line
+    if lines.further():
         raise ParamsError(
             "a portfolio is one of all lines: run `duli portfolio` in the root of the repository"
             " (`make portfolio` there)"
@@ -186,7 +187,7 @@ def _changed(folder: Path) -> list[str]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    from duli.tracking import recorded
+    from duli.tracking.logged import recorded
 
     found: dict[str, None] = {}
     recorded.stages(folder)
@@ -216,8 +217,8 @@ def _currency(folder: Path, figures: "Figures") -> tuple[Literal["USD", "CNY"], 
     """The currency of the pages: that of the first line that is built, and what its report takes a
     USD for.
     """
+    from duli.base.params import Params
     from duli.economics.params import Report
-    from duli.params import Params
 
     currency, rate = (
         Params(folder / "params.yaml").section("report", Report).currency,
@@ -240,21 +241,28 @@ def _reasons(name: str, figures: "Figures") -> list[dict[str, str]]:
 
 
 def _write_pages(facts: dict[str, Any]) -> None:
-    from duli.reporting import charts_portfolio
-    from duli.reporting.pages import render
-    from duli.reporting.speech import Speech
+    from duli.reporting.business.speech import Speech
+    from duli.reporting.portfolio import charts as charts_portfolio
+    from duli.reporting.shared.pages import render
 
     built = {name: line for name, line in facts["lines"].items() if line["state"] != "not built"}
     for language, path in PAGES.items():
         speech = Speech(language, facts["currency"], facts["currency_per_usd"])
         chart = charts_portfolio.worth(list(built.values()), speech)
         files.write_text(
-            path, render("portfolio.html.j2", facts=facts, built=built, speech=speech, chart=chart)
+            path,
+            render(
+                "reporting/portfolio/portfolio.html.j2",
+                facts=facts,
+                built=built,
+                speech=speech,
+                chart=chart,
+            ),
         )
 
 
 def _tell(facts: dict[str, Any]) -> None:
-    from duli.reporting import wording
+    from duli.reporting.shared import wording
 
     rows = [["line", "release", "verdict", "place", "accuracy", "margin", "NPV, USD", "P10", "P90"]]
     for name, line in facts["lines"].items():

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from duli import files
+from duli.base import files
+from duli.base.errors import DataError, GateError
 from duli.cli import evidence
 from duli.cli.registered import CHAMPION, Registered, champions, remember_champion
-from duli.errors import DataError, GateError
 
 if TYPE_CHECKING:
-    from duli.evaluation.compare import Paired
-    from duli.gates import Gate
+    from duli.gates.gates import Gate
+    from duli.tasks.classification.comparing.paired import Paired
     from duli.tracking.champion import Record
     from duli.tracking.params import Promotion
 
@@ -210,7 +210,7 @@ def _compared(
     """The challenger against the champion on the same test examples; raises `GateError` where they
     were judged on others.
     """
-    from duli.evaluation.compare import paired
+    from duli.tasks.classification.comparing.paired import paired
 
     if champion.test_digest != split.digest and not rejudge:
         raise GateError(
@@ -236,7 +236,7 @@ def _compared(
 
 
 def _not_worse(found: "Paired", settings: "Promotion") -> None:
-    from duli.evaluation.compare import objections
+    from duli.tasks.classification.comparing.paired import objections
 
     against = objections(found, settings.not_worse_by, settings.better_by, settings.seed_noise)
     if against:
@@ -267,7 +267,7 @@ def _signature(found: evidence.Evidence, settings: "Promotion") -> str:
 
 def record_of(found: evidence.Evidence) -> "Record":
     """What champion.json keeps of a release."""
-    from duli.gates import measures
+    from duli.gates.gates import measures
     from duli.tracking.champion import Record, figures
 
     entry, manifest = found.entry, found.manifest
@@ -316,8 +316,8 @@ def settings_of_line() -> "tuple[Promotion, Mapping[str, Gate]]":
     """What promotion asks for, and the gates; read first, so that a mistake is told before anything
     is fetched.
     """
-    from duli.gates import Gates
-    from duli.params import Params
+    from duli.base.params import Params
+    from duli.gates.gates import Gates
     from duli.tracking.params import Promotion
 
     params = Params("params.yaml")

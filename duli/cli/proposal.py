@@ -7,13 +7,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from duli import files
+from duli.base import files
+from duli.base.errors import DataError, GateError
 from duli.cli import commands
 from duli.cli.intake import ACCEPTED, INCOMING, QUARANTINED
 from duli.cli.registered import CHAMPION, champions
 from duli.cli.retrain import DECIDE, DECISION, HELD, PROPOSED, TABLE, branch
-from duli.errors import DataError, GateError
-from duli.tracking import recorded
+from duli.tracking.logged import recorded
 
 REMOTE = "origin"
 TITLE, BODY, PLOTS = (

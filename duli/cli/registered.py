@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from duli import files
-from duli.errors import DataError, DuliError
+from duli.base import files
+from duli.base.errors import DataError, DuliError
 
 if TYPE_CHECKING:
     from duli.tracking.champion import Champions, Record
+    from duli.tracking.client.store import Store
     from duli.tracking.releases import Entry
-    from duli.tracking.store import Store
 
 CHAMPION = Path("champion.json")
 MANIFEST = Path("dist/manifest.json")
@@ -21,10 +21,11 @@ class Registered:
     """What MLflow and champion.json know of the release line in a folder, usually this one."""
 
     def __init__(self, folder: Path = Path()) -> None:
+        from duli.base.params import Params
         from duli.packaging.params import Release
-        from duli.params import Params
-        from duli.tracking import promotion, store
+        from duli.tracking import promotion
         from duli.tracking.champion import load
+        from duli.tracking.client import store
 
         self.name = Params(folder / "params.yaml").section("release", Release).name
         self.store: Store = store.locate(os.environ, folder)

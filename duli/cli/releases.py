@@ -112,7 +112,7 @@ def _row(entry: "Entry", places: list[str]) -> list[str]:
 
 def ui() -> None:
     """Starts the MLflow UI on loopback and says which pages to open; Ctrl-C stops it."""
-    from duli.tracking import store
+    from duli.tracking.client import store
     from duli.tracking.ui import serve
 
     serve(store.locate(os.environ, Path()), lambda text: print(text, flush=True))

@@ -8,19 +8,19 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from duli import files
+from duli.base import files, rooms
+from duli.base.errors import EXIT_HELD, DataError, DuliError, GateError
 from duli.cli import commands
 from duli.cli.intake import ACCEPTED, INCOMING, QUARANTINED, Window, accept, look
 from duli.cli.registered import CHAMPION, MANIFEST, champions, remember_champion
 from duli.cli.trained_on import champions_line, first_named
-from duli.errors import EXIT_HELD, DataError, DuliError, GateError
 
 if TYPE_CHECKING:
     from duli.retraining.decision import New, Row, Verdict
@@ -61,7 +61,7 @@ def retrain(*, explain: bool, as_json: bool, force: str | None) -> None:
     Exit code 0: nothing to do; 3: proposed, the result may become the champion; 1: held, a gate or
     the paired test refuses it; 2: failed.
     """
-    from duli.params import Params
+    from duli.base.params import Params
     from duli.retraining import decision
     from duli.retraining.params import Retrain
 
@@ -133,6 +133,7 @@ def _decide(
     """The table, and the windows that came in; that of a retraining which was interrupted here
     stays in force.
     """
+    from duli.base.params import Params
     from duli.retraining import decision
 
     status = _status(mend=pull)
@@ -149,11 +150,15 @@ def _decide(
         return [decision.Row(**row) for row in kept["rows"]], windows
     known = champions()
     age, why_not = _age(known)
+    task = Params("params.yaml").values["task"]
+    scored: tuple[Mapping[str, float], str] = {"n": 0}, ""
+    if settings.worst_score is not None:
+        scored = _scored(windows, known, task)
     return [
         decision.change(decision.stale(status), _new(windows), _pending(known), settings),
         decision.schedule(age, why_not, settings),
         decision.drift(*_verdicts(windows, settings, known.champion, status), settings),
-        decision.quality(*_answered(windows, known), settings),
+        decision.quality(*scored, settings, rooms.task(task, "task").SCORE),
         decision.manual(force),
     ], windows
 
@@ -211,7 +216,7 @@ def _judged() -> Outcome:
 def _log(rows: "Sequence[Row]", outcome: Outcome) -> None:
     """Keeps the table with the release run in MLflow."""
     from duli.retraining import decision
-    from duli.tracking import store
+    from duli.tracking.client import store
 
     found = store.locate(os.environ, Path())
     with found.answering():
@@ -281,9 +286,11 @@ def _verdicts(
     }, ""
 
 
-def _answered(windows: Sequence[Window], known: "Champions") -> tuple[int, int, str]:
-    """How many of the labelled examples that came in the champion's own wheel answers right, of how
-    many, and why that is not known.
+def _scored(
+    windows: Sequence[Window], known: "Champions", task: str
+) -> tuple[Mapping[str, float], str]:
+    """The score of the champion's own wheel on the labelled examples that came in, and why it is
+    not known.
     """
     usable = [
         window.kept
@@ -291,9 +298,9 @@ def _answered(windows: Sequence[Window], known: "Champions") -> tuple[int, int, 
         if window.labelled and not window.objection and window.kept is not None
     ]
     if not usable:
-        return 0, 0, f"no labelled examples lie in {INCOMING}"
+        return {"n": 0}, f"no labelled examples lie in {INCOMING}"
     if known.champion is None:
-        return 0, 0, "there is no champion"
+        return {"n": 0}, "there is no champion"
     import pyarrow as pa
 
     from duli.packaging.answers import answers
@@ -303,7 +310,7 @@ def _answered(windows: Sequence[Window], known: "Champions") -> tuple[int, int, 
     kind = KINDS[stats["kind"]]
     wheel, package = _champions_wheel(known.champion)
     found = answers(wheel, package, kind, kind.written(rows["content"].to_pylist(), stats)).answers
-    return int((found == rows["label"].to_numpy()).sum()), len(found), ""
+    return rooms.task(task, "intake.answers").score(found, rows["label"].to_numpy()), ""
 
 
 def _champions_wheel(champion: "Record") -> tuple[bytes, str]:
@@ -474,7 +481,7 @@ def _alone() -> Iterator[None]:
     """Waits until no other retraining works in this repository; the kernel frees the lock of one
     that was killed.
     """
-    from duli.tracking.store import repository
+    from duli.tracking.client.store import repository
 
     path = repository(os.environ, Path()) / ".dvc/tmp/duli-retrain.lock"
     lock = FileLock(path, fallback_to_soft=False)

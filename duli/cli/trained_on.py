@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from duli import files
+from duli.base import files
+from duli.base.errors import DataError
 from duli.cli import commands
 from duli.cli.registered import CHAMPION, MANIFEST
-from duli.errors import DataError
 
 if TYPE_CHECKING:
     from duli.tracking.champion import Record
@@ -28,7 +28,7 @@ def champions_line(champion: "Record", needed: Sequence[Path], status: dict[str,
     """
     if _is(Path(), champion) and not _changed(needed, status):
         return Path()
-    from duli.tracking.store import repository
+    from duli.tracking.client.store import repository
 
     folder = repository(os.environ, Path()) / ".dvc/tmp/duli-champion" / champion.release
     if not folder.exists():

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from duli.errors import DuliError
+from duli.base.errors import DuliError
 
 LENGTH = 300  # characters of a library's own words that are told
 # What to do; whoever made the variant adds that it may be taken out of the list.

@@ -14,8 +14,8 @@ import onnx
 import torch
 from torch import nn
 
+from duli.base.errors import GateError
 from duli.compression import graph
-from duli.errors import GateError
 
 # ONNX operator set; 21 is what onnxruntime's int8 kernels and its quantizer know well.
 OPSET = 21

@@ -24,22 +24,6 @@ METHODS: dict[Calibration, str] = {
 }
 
 
-def draw(labels: NDArray[np.int64], rows: int, seed: int) -> NDArray[np.int64]:
-    """Indices of at most `rows` calibration examples, as many of each class as there are; sorted.
-
-    Fewer examples than asked for are all taken.
-    """
-    generator = np.random.default_rng(seed)
-    shuffled = generator.permutation(len(labels))
-    # The k-th example of each class, class after class: a draw that misses no class, however small
-    # it is.
-    rank = np.empty(len(labels), np.int64)
-    for label in np.unique(labels):
-        members = shuffled[labels[shuffled] == label]
-        rank[members] = np.arange(len(members))
-    return np.sort(shuffled[np.argsort(rank[shuffled], kind="stable")][:rows])
-
-
 def quantize(
     model: bytes, inputs: NDArray[Any], calibration: Calibration, *, full: bool = False
 ) -> bytes:

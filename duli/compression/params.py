@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from duli.params import Section
+from duli.base.params import Section
 
 Calibration = Literal["minmax", "entropy", "percentile"]
 Share = Annotated[float, Field(gt=0, lt=1)]

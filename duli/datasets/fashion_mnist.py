@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from duli.datasets import _idx
-from duli.datasets._sources import DebianPackage, Folder, Mirror, Source
+from duli.datasets.shared import idx as _idx
+from duli.datasets.shared.sources import DebianPackage, Folder, Mirror, Source
 
 TITLE = "Fashion-MNIST garments"
 LICENCE = "MIT"
@@ -39,6 +39,7 @@ CLASSES = (
     "Bag",
     "Ankle boot",
 )
+KIND = "image"
 SHAPE = (1, 28, 28)  # channels, height, width
 # What a release makes of a picture file: light on dark, all of it in the frame, as was done to the
 # shop's photographs (section 2 there). None of the 70,000 is taken for a negative.

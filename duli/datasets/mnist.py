@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from duli.datasets import _idx
-from duli.datasets._sources import Folder, Mirror, NpmPackage, Source
+from duli.datasets.shared import idx as _idx
+from duli.datasets.shared.sources import Folder, Mirror, NpmPackage, Source
 
 TITLE = "MNIST handwritten digits"
 LICENCE = "CC BY-SA 3.0 (as stated by the copies of Yann LeCun and Corinna Cortes' page)"
@@ -18,6 +18,7 @@ TERMS = {
     "prohibits": (),
 }
 CLASSES = tuple("0123456789")
+KIND = "image"
 SHAPE = (1, 28, 28)  # channels, height, width
 # What a release makes of a picture file: light on dark, scaled and centred by its mass, as the
 # digits were; so it can be drawn as well. None of the 70,000 is taken for a negative.

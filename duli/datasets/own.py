@@ -12,51 +12,46 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from duli.datasets._sources import Folder, Source
-from duli.errors import DataError, ParamsError
+from duli.base.errors import DataError, ParamsError
+from duli.datasets.shared.sources import Folder, Source
 
 FILE = "examples.parquet"
 TYPES = {"number": pa.float32(), "text": pa.string()}  # of what else is known of an example
 
 
-def schema(columns: Mapping[str, str]) -> pa.Schema:
+def schema(columns: Mapping[str, str], label: pa.DataType) -> pa.Schema:
     """What the file holds (see `examples` of the other data sets), with columns of which only name
     and type are known beforehand.
     """
-    own = {"id": pa.string(), "split": pa.string(), "label": pa.int16(), "content": pa.binary()}
+    own = {"id": pa.string(), "split": pa.string(), "label": label, "content": pa.binary()}
     return pa.schema({**own, **{name: TYPES[kind] for name, kind in columns.items()}})
 
 
 def of(facts: Mapping[str, Any] | None) -> Any:
     """The data set that `data.own` describes, with the names of a file of this folder; raises
     `ParamsError` where it is not there.
+
+    What it says of the kind and the task has the same names, in capitals.
     """
     if facts is None:
         raise ParamsError(
             "params.yaml: data.own is null; `duli new NAME --from YOUR_DATA` makes a line that"
             " has it"
         )
-    shape = {"SHAPE": tuple(facts["shape"])} if facts["kind"] == "image" else {}
-    pictures = {"PICTURES": facts["pictures"]} if facts.get("pictures") else {}
-    features = (
-        {"FEATURES": tuple(facts["features"]), "CENTRED": facts.get("centred", {})}
-        if facts["kind"] == "table"
-        else {}
-    )
-    held = schema(facts["columns"])
+    said = {
+        name.upper(): tuple(value) if isinstance(value, list) else value
+        for name, value in facts.items()
+        if value is not None
+    }
+    columns = {name: TYPES[kind] for name, kind in facts["columns"].items()}
     return SimpleNamespace(
-        TITLE=facts["title"],
-        LICENCE=facts["licence"],
-        KIND=facts["kind"],
-        CLASSES=tuple(facts["classes"]),
-        FILES={FILE: (facts["bytes"], facts["sha256"])},
-        COLUMNS=pa.schema([held.field(name) for name in facts["columns"]]),
-        SENSITIVE=tuple(facts["sensitive"]),
-        sources=_sources,
-        examples=partial(_examples, held),
-        **shape,
-        **pictures,
-        **features,
+        **{
+            **said,
+            "FILES": {FILE: (facts["bytes"], facts["sha256"])},
+            "COLUMNS": pa.schema(columns),
+            "sources": _sources,
+            "examples": partial(_examples, facts["columns"]),
+        }
     )
 
 
@@ -64,13 +59,15 @@ def _sources(local: Path | None) -> tuple[Source, ...]:
     return (Folder(local),) if local else ()
 
 
-def _examples(held: pa.Schema, folder: Path, rows: int) -> Iterator[pa.RecordBatch]:
+def _examples(columns: Mapping[str, str], folder: Path, rows: int) -> Iterator[pa.RecordBatch]:
     """Batches of at most `rows`, each of one published split; raises `DataError` where the file is
     not what `duli new` made.
     """
     try:
         with pq.ParquetFile(folder / FILE) as file:
-            if not file.schema_arrow.equals(held):
+            there = file.schema_arrow
+            label = there.field("label").type if "label" in there.names else pa.null()
+            if not there.equals(held := schema(columns, label)):
                 raise DataError(
                     f"{folder / FILE} has other columns than {', '.join(held.names)}; make it again"
                     " with `duli new`"

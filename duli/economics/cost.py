@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 
 MILLION = 1e6
 SECONDS_PER_HOUR = 3600

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 
 COLUMNS = (
     "id",

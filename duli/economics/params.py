@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from duli.params import Section
+from duli.base.params import Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Id = Annotated[str, Field(min_length=1)]  # of a row of the market facts, or what its id starts with

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from duli.base.errors import DataError
 from duli.economics import market, sizing
 from duli.economics.draws import Uncertain
 from duli.economics.market import Market, Row
 from duli.economics.params import Report
-from duli.errors import DataError
 
 Entry = dict[str, Any]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from duli.base.errors import DataError
 from duli.economics.market import Row
-from duli.errors import DataError
 
 BILLION = 1e9
 MONTHS_PER_YEAR = 12

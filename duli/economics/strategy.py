@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from duli.base.errors import DataError
 from duli.economics.market import Market, Row
-from duli.errors import DataError
 
 
 @dataclass(frozen=True)

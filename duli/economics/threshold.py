@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 
 Floats = NDArray[np.float64]
 Cost = Callable[[float, float], float]  # coverage and accuracy of the accepted, to USD per million

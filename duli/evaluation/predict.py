@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from duli import machine, padding
+from duli.base import machine, padding
 
 BATCH = 500  # examples a forward pass: large enough to be quick, small enough to stay in the cache
 

@@ -7,8 +7,8 @@ layer.
 
 from typing import TYPE_CHECKING
 
-from duli.errors import ParamsError
-from duli.models._layers import Common, Width, convolution, dropout, initialise, linear
+from duli.base.errors import ParamsError
+from duli.models.shared.layers import Common, Width, convolution, dropout, initialise, linear
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,9 +24,9 @@ class Settings(Common):
 
 
 def build(
-    settings: Settings, *, channels: int, height: int, width: int, classes: int
+    settings: Settings, *, channels: int, height: int, width: int, outputs: int
 ) -> "nn.Module":
-    """The network: floats [n, channels, height, width] -> logits [n, classes].
+    """The network: floats [n, channels, height, width] -> logits [n, outputs].
 
     Raises `ParamsError` where the images are smaller than 4 x 4.
     """
@@ -44,6 +44,6 @@ def build(
         nn.Flatten(),
         *linear(features, settings.hidden, settings),
         *dropout(settings),
-        nn.Linear(settings.hidden, classes),
+        nn.Linear(settings.hidden, outputs),
     )
     return initialise(model, settings)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from duli.params import Section
+from duli.base.params import Section
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,20 +47,20 @@ class Settings(Section):
         return self
 
 
-def build(settings: Settings, *, length: int, vocabulary: int, classes: int) -> "nn.Module":
+def build(settings: Settings, *, length: int, vocabulary: int, outputs: int) -> "nn.Module":
     """The network: tokens int64 or int32 [n, l], l <= `length`, 0 for padding behind the text ->
-    logits [n, classes].
+    logits [n, outputs].
 
     Each text has at least one token; what stands behind it changes nothing. `encode` of the network
     gives the vectors of the tokens, [n, l, width], and `tokens` is their embedding: what
     pretraining works with.
     """
-    from duli.models._encoder import Encoder
+    from duli.models.shared.encoder import Encoder
 
     return Encoder(
         length=length,
         vocabulary=vocabulary,
-        classes=classes,
+        outputs=outputs,
         layers=settings.layers,
         heads=settings.heads,
         width=settings.width,

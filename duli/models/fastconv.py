@@ -11,8 +11,8 @@ github.com/KellerJordan/cifar10-airbench.
 
 from typing import TYPE_CHECKING, Literal
 
-from duli.errors import ParamsError
-from duli.models._layers import Common, Width, convolution, dropout, initialise
+from duli.base.errors import ParamsError
+from duli.models.shared.layers import Common, Width, convolution, dropout, initialise
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,15 +31,15 @@ class Settings(Common):
 
 
 def build(
-    settings: Settings, *, channels: int, height: int, width: int, classes: int
+    settings: Settings, *, channels: int, height: int, width: int, outputs: int
 ) -> "nn.Module":
-    """The network: floats [n, channels, height, width] -> logits [n, classes].
+    """The network: floats [n, channels, height, width] -> logits [n, outputs].
 
     Raises `ParamsError` where the images are too small for that many blocks.
     """
     from torch import nn
 
-    from duli.models._mirrored import Mirrored
+    from duli.models.shared.mirrored import Mirrored
 
     rows, columns = _after(height, settings), _after(width, settings)
     if min(rows, columns) < 1:
@@ -60,7 +60,7 @@ def build(
     whole = Mirrored if settings.mirrored else nn.Sequential
     return initialise(
         whole(
-            *layers, nn.Flatten(), *dropout(settings), nn.Linear(features * rows * columns, classes)
+            *layers, nn.Flatten(), *dropout(settings), nn.Linear(features * rows * columns, outputs)
         ),
         settings,
     )

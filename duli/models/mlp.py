@@ -4,7 +4,7 @@
 
 from typing import TYPE_CHECKING
 
-from duli.models._layers import Common, Width, dropout, initialise, linear
+from duli.models.shared.layers import Common, Width, dropout, initialise, linear
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,13 +20,13 @@ class Settings(Common):
 def build(
     settings: Settings,
     *,
-    classes: int,
+    outputs: int,
     channels: int = 1,
     height: int = 1,
     width: int = 1,
     features: int = 1,
 ) -> "nn.Module":
-    """The network: floats [n, channels, height, width] or [n, features] -> logits [n, classes]."""
+    """The network: floats [n, channels, height, width] or [n, features] -> logits [n, outputs]."""
     from torch import nn
 
     layers: list[nn.Module] = [nn.Flatten()]
@@ -34,4 +34,4 @@ def build(
     for wide in settings.widths:
         layers += [*linear(features, wide, settings), *dropout(settings)]
         features = wide
-    return initialise(nn.Sequential(*layers, nn.Linear(features, classes)), settings)
+    return initialise(nn.Sequential(*layers, nn.Linear(features, outputs)), settings)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from duli.models._resnet import Settings, fitted
+from duli.models.shared.resnet import Settings, fitted
 
 if TYPE_CHECKING:
     from torch import nn
@@ -11,11 +11,11 @@ __all__ = ["Settings", "build"]
 
 
 def build(
-    settings: Settings, *, channels: int, height: int, width: int, classes: int
+    settings: Settings, *, channels: int, height: int, width: int, outputs: int
 ) -> "nn.Module":
-    """The network: floats [n, channels, height, width] -> logits [n, classes]."""
+    """The network: floats [n, channels, height, width] -> logits [n, outputs]."""
     from torchvision.models import resnet50
 
     return fitted(
-        resnet50(num_classes=classes), settings, channels=channels, height=height, width=width
+        resnet50(num_classes=outputs), settings, channels=channels, height=height, width=width
     )

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from pydantic import Field
 
-from duli.errors import ParamsError
-from duli.params import Section
+from duli.base.errors import ParamsError
+from duli.base.params import Section
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,9 +28,9 @@ class Settings(Section):
 
 
 def build(
-    settings: Settings, *, channels: int, height: int, width: int, classes: int
+    settings: Settings, *, channels: int, height: int, width: int, outputs: int
 ) -> "nn.Module":
-    """The network: floats [n, channels, height, width] -> logits [n, classes].
+    """The network: floats [n, channels, height, width] -> logits [n, outputs].
 
     Raises `ParamsError` where the images are not square or the patches do not divide them.
     """
@@ -55,7 +55,7 @@ def build(
         hidden_dim=768,
         mlp_dim=3072,
         dropout=settings.dropout,
-        num_classes=classes,
+        num_classes=outputs,
     )
     if channels != network.conv_proj.in_channels:
         network.conv_proj = _projection(channels, settings.patch, network.hidden_dim)

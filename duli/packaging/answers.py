@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from duli.errors import GateError
+from duli.base.errors import GateError
 from duli.packaging.environment import clean
 from duli.packaging.kinds import Kind
 

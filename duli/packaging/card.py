@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 from duli.packaging import kinds, ledger, locked, manifest
 from duli.packaging.params import Release
 

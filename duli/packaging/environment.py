@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from duli.errors import DuliError, GateError
+from duli.base.errors import DuliError, GateError
 
 
 def closure(*names: str) -> dict[str, str]:

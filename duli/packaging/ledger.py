@@ -5,7 +5,7 @@ licence permits as far as it is declared.
 from collections.abc import Mapping
 from typing import Any
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 from duli.packaging.manifest import encoded
 
 FILE = "data_licences.json"

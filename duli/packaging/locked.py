@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from duli.errors import DuliError
+from duli.base.errors import DuliError
 
 FILE = "requirements.lock"
 

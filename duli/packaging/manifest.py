@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from duli.files import sha256
+from duli.base.files import sha256
 
 PROVENANCE, SBOM = "provenance.intoto.json", "sbom.cdx.json"
 # Beside the wheel these two name the commit, or its time: no manifest lists them, and a release is

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from duli.params import Section
+from duli.base.params import Section
 
 # What the wheel's package would hide in the customer's environment, besides Python's own modules.
 TAKEN = {

@@ -12,7 +12,7 @@ from typing import Any
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from packaging.requirements import Requirement
 
-from duli.files import sha256
+from duli.base.files import sha256
 from duli.packaging import kinds
 from duli.packaging.manifest import encoded
 from duli.packaging.params import Release

@@ -11,8 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from duli import files
-from duli.errors import DataError
+from duli.base import files
+from duli.base.errors import DataError
 from duli.packaging import keys
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from duli.intervals import proportion
+from duli.base.tasks import Score
 from duli.retraining.params import Retrain
 
 CHAMPION = "champion.json"  # the report is set beside it; no model is made of it
@@ -129,30 +129,33 @@ def drift(verdicts: Mapping[str, Verdict] | None, why_not: str, settings: Retrai
     )
 
 
-def quality(right: int, n: int, why_not: str, settings: Retrain) -> Row:
+def quality(found: Mapping[str, float], why_not: str, settings: Retrain, score: Score) -> Row:
     """The champion answers labelled incoming data worse than the bound, with all of the 95 %
     interval.
+
+    `found` has `value`, `low`, `high` and `n` of the task's score; only `n` if it was not measured.
     """
-    if settings.min_accuracy is None:
-        return Row("quality", None, "retrain.min_accuracy is null", "nothing")
+    bound, n = settings.worst_score, int(found["n"])
+    if bound is None:
+        return Row("quality", None, "retrain.worst_score is null", "nothing")
     if n < settings.min_examples:
         few = (
             f"{n:,} labelled examples came in, retrain.min_examples asks for"
             f" {settings.min_examples:,}"
         )
         return Row("quality", None, why_not or few, "nothing")
-    share = proportion(right, n)
-    evidence = (
-        f"the champion is right on {share['value']:.2%} ({share['low']:.2%} to {share['high']:.2%})"
-        f" of {n:,} labelled examples"
+    higher = score.better == "higher"
+    fired = found["high"] < bound if higher else found["low"] > bound
+    value, low, high, limit = (
+        f"{number:.2%}" if score.form == "share" else f"{number:.4g}"
+        for number in (found["value"], found["low"], found["high"], bound)
     )
-    fired = share["high"] < settings.min_accuracy
-    follows = "they are trained on" if fired else "nothing"
     return Row(
         "quality",
         fired,
-        f"{evidence}, retrain.min_accuracy is {settings.min_accuracy:.2%}",
-        follows,
+        f"the champion's {score.key.replace('_', ' ')} is {value} ({low} to {high}) on {n:,}"
+        f" labelled examples, retrain.worst_score is {limit}",
+        "they are trained on" if fired else "nothing",
     )
 
 

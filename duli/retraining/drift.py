@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from duli.errors import DataError
-from duli.progress import progress
+from duli.base.errors import DataError
+from duli.base.progress import progress
 from duli.retraining import shift
 from duli.retraining.drift_params import Drift
 

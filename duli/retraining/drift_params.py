@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from duli.params import Section
+from duli.base.params import Section
 
 
 class Drift(Section):

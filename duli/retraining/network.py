@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from duli import padding
-from duli.errors import DataError
+from duli.base import padding
+from duli.base.errors import DataError
 
 BATCH = 500  # examples a forward pass: large enough to be quick, small enough to stay in the cache
 LINEAR = ("Gemm", "MatMul")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from duli.params import Section
+from duli.base.params import Section
 from duli.retraining.drift_params import Drift
 
 Count = Annotated[int, Field(ge=1)]
@@ -15,7 +15,7 @@ class Retrain(Section):
 
     max_age_days: Count | None = 90  # of the champion, since it was first promoted; None: any age
     drift: Drift = Drift()
-    # of the champion on labelled incoming data; None: not asked
-    min_accuracy: Annotated[float, Field(gt=0, le=1)] | None
-    # labelled ones that have come in, before their number or the accuracy on them counts
+    # of the champion on labelled incoming data, as the task scores; None: not asked
+    worst_score: Annotated[float, Field(allow_inf_nan=False)] | None
+    # labelled ones that have come in, before their number or the score on them counts
     min_examples: Count = 200

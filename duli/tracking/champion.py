@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 
 RESTORE = 'restore it from git, or write {"champion": null} to begin anew'
 # Figures that the business report sets beside those of a new release.

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 
 # Name -> (report, key), in the order of display: what decides first. {variant} is the one that is
 # shipped.

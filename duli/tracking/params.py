@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from duli.params import Section
+from duli.base.params import Section
 
 Accuracy = Annotated[float, Field(ge=0, le=1)]  # a difference of shares of right answers
 

@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from duli.errors import DuliError, GateError
+from duli.base.errors import DuliError, GateError
 from duli.tracking.champion import Champions, Record
+from duli.tracking.client.store import Store
 from duli.tracking.releases import of_model
-from duli.tracking.store import Store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from duli.errors import DataError
-from duli.files import read_json, sha256
-from duli.tracking.registry import MODEL, RELEASED, SHA256
-from duli.tracking.release import FILES, RELEASE, identity
-from duli.tracking.store import Store
+from duli.base.errors import DataError
+from duli.base.files import read_json, sha256
+from duli.tracking.client.store import Store
+from duli.tracking.logged.registry import MODEL, RELEASED, SHA256
+from duli.tracking.logged.release import FILES, RELEASE, identity
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from typing import IO
 
-from duli.errors import DuliError
-from duli.tracking import view
-from duli.tracking.release import RELEASE
-from duli.tracking.store import Store
+from duli.base.errors import DuliError
+from duli.tracking.client.store import Store
+from duli.tracking.logged import view
+from duli.tracking.logged.release import RELEASE
 
 HOST = "127.0.0.1"
 PORT = 5000

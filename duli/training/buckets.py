@@ -1,22 +1,11 @@
-"""Batches of texts of like length, so that little of the work goes into padding."""
+"""Batches of examples of like length, so that little of the work goes into padding."""
 
 import torch
 from torch import Tensor
 
-PADDING = 0
 # Batches whose rows are sorted together: enough for less than a tenth of padding, and few enough
 # for batches that differ every epoch.
 POOL = 32
-
-
-def tokens(inputs: Tensor) -> bool:
-    """Whether examples are tokens: whole numbers in rows."""
-    return inputs.ndim == 2 and inputs.dtype == torch.int32
-
-
-def lengths(tokens: Tensor) -> Tensor:
-    """Tokens of each text without the padding behind them: [n, length] -> int64 [n]."""
-    return (tokens != PADDING).sum(dim=1)
 
 
 def alike(rows: Tensor, lengths: Tensor, generator: torch.Generator) -> Tensor:
@@ -25,7 +14,7 @@ def alike(rows: Tensor, lengths: Tensor, generator: torch.Generator) -> Tensor:
 
     Of every `POOL` batches the rows are sorted by `lengths` [n] and cut into batches again; then
     the order of all batches is drawn by `generator`, so that a step learns of nothing but its
-    number how long its texts are.
+    number how long its examples are.
     """
     batch = rows.shape[1]
     pools = [
@@ -33,10 +22,3 @@ def alike(rows: Tensor, lengths: Tensor, generator: torch.Generator) -> Tensor:
         for pool in torch.split(rows.flatten(), POOL * batch)
     ]
     return torch.cat(pools).view(-1, batch)[torch.randperm(len(rows), generator=generator)]
-
-
-def cut(tokens: Tensor) -> Tensor:
-    """The texts of a batch without the padding behind the longest of them: [n, length] -> [n,
-    l].
-    """
-    return tokens[:, : int(lengths(tokens).max())]

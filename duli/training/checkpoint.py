@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 from duli.training.distributed import like, whole
 
 

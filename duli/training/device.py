@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from duli.errors import ParamsError
+from duli.base.errors import ParamsError
 
 # What an instruction set calls native bfloat16, in the words of torch.cpu.get_capabilities (x86,
 # then Arm).

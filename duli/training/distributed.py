@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from duli.errors import DuliError, ParamsError
+from duli.base.errors import DuliError, ParamsError
 from duli.training.params import Training
 
 WANTED = ("PET_NPROC_PER_NODE", "PET_NNODES")  # torchrun's defaults, from the environment

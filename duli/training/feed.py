@@ -12,15 +12,14 @@ SHARD_BYTES = 64 << 20  # of examples that travel at once, where they are stream
 
 
 class Examples(NamedTuple):
-    """One split: examples as they are kept, and class indices."""
+    """One split: examples as they are kept, and what is to be learned of each."""
 
-    # uint8 [n, channels, height, width], int32 tokens [n, length] or float32 [n, features]
-    inputs: Tensor
-    labels: Tensor  # int64 [n]
+    inputs: Tensor  # [n, ...], such as uint8 [n, channels, height, width]
+    targets: Tensor  # [n, ...], such as int64 class indices [n]
 
     def to(self, device: torch.device) -> "Examples":
         """All examples on `device`."""
-        return Examples(self.inputs.to(device), self.labels.to(device))
+        return Examples(self.inputs.to(device), self.targets.to(device))
 
 
 def resident(wanted: str, size: int, free: int | None) -> bool:
@@ -46,7 +45,7 @@ def batches(
     if kept:
         for batch in rows:
             chosen = batch.to(device, non_blocking=True)
-            yield Examples(examples.inputs[chosen], examples.labels[chosen])
+            yield Examples(examples.inputs[chosen], examples.targets[chosen])
         return
     size = max(1, examples.inputs[0].numel() * rows.shape[1])
     shards = torch.split(rows, max(1, SHARD_BYTES // size)) if len(rows) else ()
@@ -60,22 +59,22 @@ def batches(
                 torch.cuda.current_stream(device).wait_stream(copies)
             if index + 1 < len(shards):
                 coming = thread.submit(_shard, examples, shards[index + 1], device, copies)
-            for inputs, labels in zip(
+            for inputs, targets in zip(
                 *(torch.split(column, shard.shape[1]) for column in here), strict=True
             ):
                 if copies is not None:
                     # Memory made on one stream and read on another must not be reused before that
                     # reading is done.
                     inputs.record_stream(torch.cuda.current_stream(device))
-                    labels.record_stream(torch.cuda.current_stream(device))
-                yield Examples(inputs, labels)
+                    targets.record_stream(torch.cuda.current_stream(device))
+                yield Examples(inputs, targets)
 
 
 def _shard(
     examples: Examples, rows: Tensor, device: torch.device, stream: "torch.cuda.Stream | None"
 ) -> Examples:
     chosen = rows.flatten()
-    shard = Examples(examples.inputs[chosen], examples.labels[chosen])
+    shard = Examples(examples.inputs[chosen], examples.targets[chosen])
     if stream is None:
         return shard.to(device)
     with torch.cuda.stream(stream):

@@ -1,31 +1,21 @@
 """The training loop: from examples as they are kept to a network that has learned."""
 
+import contextlib
 import copy
+import functools
 import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from duli import machine
-from duli.errors import DataError, GateError, ParamsError
-from duli.progress import progress
-from duli.training import (
-    augment,
-    buckets,
-    checkpoint,
-    distributed,
-    feed,
-    layers,
-    losses,
-    optim,
-    order,
-    transfer,
-)
+from duli.base import machine
+from duli.base.errors import DataError, GateError, ParamsError
+from duli.base.progress import progress
+from duli.training import buckets, checkpoint, distributed, feed, layers, optim, order, transfer
 from duli.training.checkpoint import State
 from duli.training.device import free_bytes
 from duli.training.distributed import World
@@ -46,8 +36,8 @@ class Point(NamedTuple):
     # order chose
     train_loss: float
     learning_rate: float
-    validation_loss: float  # plain cross-entropy in nats
-    validation_correct: int  # right answers on the validation split
+    validation_loss: float  # mean over the validation split, without label smoothing
+    validation_sums: list[float]  # what the task sums over it (`Task.sums`)
 
 
 class Result(NamedTuple):
@@ -59,8 +49,31 @@ class Result(NamedTuple):
     kept: Point
 
 
+class Task(Protocol):
+    """What is learned (`duli/tasks/NAME/learning/learn.py`)."""
+
+    def check(self, split: str, targets: Tensor) -> None:
+        """Raises `DataError` for targets that nothing can be learned from."""
+
+    def loss(self, outputs: Tensor, targets: Tensor, settings: Training) -> Tensor:
+        """The loss of each example [n]."""
+
+    def taught(
+        self, outputs: Tensor, teacher: Tensor, targets: Tensor, settings: Training
+    ) -> Tensor:
+        """The loss of each example [n] beside the outputs of a teacher."""
+
+    def sums(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Sums over validation examples [k]; the first is of the loss."""
+
+    def scores(self, sums: Sequence[float], n: int) -> dict[str, float]:
+        """Metrics by name, from these sums over `n` examples."""
+
+
 # from examples as they are kept, augmented or not, to what the network takes
 Preprocessing = Callable[[Tensor], Tensor]
+# examples of a batch, a generator on the CPU, and which part of a step's how many examples they are
+Augment = Callable[[Tensor, torch.Generator, slice, int], Tensor]
 # takes the number of steps done, and metrics by name
 Listener = Callable[[int, dict[str, float]], None]
 
@@ -71,11 +84,13 @@ def fit(
     validation: Examples,
     settings: Training,
     *,
-    classes: int,
+    task: Task,
     preprocessing: Preprocessing,
     device: torch.device,
     precision: torch.dtype,
     on_metrics: Listener,
+    augment: Augment | None = None,
+    lengths: Tensor | None = None,
     world: World = World(),  # noqa: B008 -- a tuple
     on_checkpoint: Callable[[bytes], None] | None = None,
     resume: State | None = None,
@@ -88,15 +103,17 @@ def fit(
     whether the run was interrupted or not: `on_checkpoint` takes the state as bytes (rank 0 alone
     calls it), `resume` what became of them in `checkpoint.unpack`. All processes of `world` have to
     call this with the same arguments. A `teacher`, a trained network on the CPU, stays as it is and
-    is learned from too (`losses.taught`). `name` is the params section whose `learning_rate` this
-    is, for messages and for the progress.
+    is learned from too. `augment` changes the examples of a batch at random. Examples of like
+    `lengths` [n] share a batch. `name` is the params section whose `learning_rate` this is, for
+    messages and for the progress.
 
-    Raises `DataError` where a split is empty or has a label outside 0..classes-1, `ParamsError` for
+    Raises `DataError` where a split is empty or the task refuses its targets, `ParamsError` for
     settings that do not fit the network, and `GateError` where the loss is not finite, before that
     step changes a weight.
     """
     for title, split in (("train", train), ("validation", validation)):
-        _check(title, split, classes)
+        _check(title, split)
+        task.check(title, split.targets)
     forked = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=forked):
         torch.manual_seed(settings.seed + world.rank)  # what dropout draws from
@@ -105,7 +122,10 @@ def fit(
             train,
             validation,
             settings,
+            task,
             preprocessing,
+            augment,
+            lengths,
             device,
             precision,
             world,
@@ -127,40 +147,36 @@ def fit(
 def evaluate(
     model: nn.Module,
     examples: Examples,
+    task: Task,
     preprocessing: Preprocessing,
     world: World = World(),  # noqa: B008
     name: str = "train",
-) -> tuple[float, int]:
-    """Mean cross-entropy (nats) and number of right answers, in float32, which is what the exported
-    network is compared with.
+) -> list[float]:
+    """The task's sums over a split, in float32, which is what the exported network is compared
+    with.
 
-    Raises `GateError` where the cross-entropy is not finite.
+    Raises `GateError` where the loss is not finite.
     """
     model.eval()
     device = next(model.parameters()).device
-    sums = torch.zeros(2, dtype=torch.float64)
+    sums: list[Tensor] = []
     with torch.no_grad():
-        for inputs, labels in zip(
+        for inputs, targets in zip(
             *(torch.split(column, VALIDATION_BATCH) for column in examples), strict=True
         ):
-            mine = world.slice(len(labels))
-            logits = model(preprocessing(inputs[mine].to(device)))
-            wanted = labels[mine].to(device)
-            sums += torch.stack(
-                (
-                    functional.cross_entropy(logits, wanted, reduction="sum"),
-                    (logits.argmax(dim=1) == wanted).sum(),
-                )
-            ).cpu()
+            mine = world.slice(len(targets))
+            outputs = model(preprocessing(inputs[mine].to(device)))
+            sums.append(task.sums(outputs, targets[mine].to(device)).double().cpu())
+    whole = functools.reduce(torch.add, sums)
     # NCCL sums what lies on a GPU alone; elsewhere float64 is not to be had on every device.
-    total, correct = world.sum(sums.to(device) if device.type == "cuda" else sums).tolist()
-    mean = total / len(examples.labels)
+    found: list[float] = world.sum(whole.to(device) if device.type == "cuda" else whole).tolist()
+    mean = found[0] / len(examples.targets)
     if not math.isfinite(mean):
         raise GateError(
             f"the validation loss is {mean}: the network is lost; lower {name}.learning_rate, or"
             " set train.precision: float32"
         )
-    return mean, int(correct)
+    return found
 
 
 class _Training:
@@ -172,21 +188,20 @@ class _Training:
         train: Examples,
         validation: Examples,
         settings: Training,
+        task: Task,
         preprocessing: Preprocessing,
+        augment: Augment | None,
+        lengths: Tensor | None,
         device: torch.device,
         precision: torch.dtype,
         world: World,
         teacher: nn.Module | None,
         name: str,
     ) -> None:
-        self.settings, self.preprocessing, self.device, self.precision, self.world = (
-            settings,
-            preprocessing,
-            device,
-            precision,
-            world,
-        )
-        self.batch = min(settings.batch, len(train.labels))
+        self.settings, self.task, self.world = settings, task, world
+        self.preprocessing, self.augment, self.lengths = preprocessing, augment, lengths
+        self.device, self.precision = device, precision
+        self.batch = min(settings.batch, len(train.targets))
         _fits(model, settings, self.batch, precision, world)
         # Bytes, and only the batch at hand becomes floats: no loader, no copies of the whole.
         size = train.inputs.nbytes + validation.inputs.nbytes
@@ -205,16 +220,14 @@ class _Training:
         if teacher is not None:  # a copy: it stays where it is, in its memory format and its mode
             self.teacher = copy.deepcopy(teacher).eval().to(device)
             self.teacher.to(memory_format=torch.channels_last)
-        self.steps = order.steps(len(train.labels), settings)
+        self.steps = order.steps(len(train.targets), settings)
         self.optimizers = optim.build(model, settings)
         self.schedule = optim.Schedule(self.optimizers, settings, self.steps)
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
         self.average = Average(model, settings.ema) if settings.ema is not None else None
         self.generator = torch.Generator().manual_seed(settings.seed)
         # loss of each example when last seen
-        self.latest = torch.full((len(train.labels),), math.inf, device=device)
-        # of texts
-        self.lengths = buckets.lengths(train.inputs) if buckets.tokens(train.inputs) else None
+        self.latest = torch.full((len(train.targets),), math.inf, device=device)
         self.step, self.epoch, self.batches_done = 0, 1, 0
         self.rows: Tensor | None = None  # of this epoch
         self.history: list[Point] = []
@@ -244,12 +257,7 @@ class _Training:
                 self.steps, self.settings.evaluations
             ):
                 self._evaluate(rate)
-                told = self.history[-1]
-                accuracy = told.validation_correct / len(self.validation.labels)
-                on_metrics(
-                    self.step,
-                    {"validation_loss": told.validation_loss, "validation_accuracy": accuracy},
-                )
+                on_metrics(self.step, self._validated())
                 if self._stalled():
                     break
             if (
@@ -362,9 +370,9 @@ class _Training:
         rank 0.
         """
         mine, count = self.world.slice(self.batch), self.batch
-        raw = augment.changed(
-            examples.inputs, self.settings.augmentation, self.generator, mine, count
-        )
+        raw = examples.inputs
+        if self.augment is not None:
+            raw = self.augment(raw, self.generator, mine, count)
         parts = -(-self.world.largest_share(count) // (self.settings.micro_batch or count))
         # of every example of the step, whichever process has it; then a signal
         each = torch.zeros(count + 1, device=self.device)
@@ -372,8 +380,8 @@ class _Training:
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         at = mine.start
-        for part, (some, labels) in enumerate(
-            zip(raw.tensor_split(parts), examples.labels.tensor_split(parts), strict=True), start=1
+        for part, (some, targets) in enumerate(
+            zip(raw.tensor_split(parts), examples.targets.tensor_split(parts), strict=True), start=1
         ):
             # DDP looks at it in the forward pass already
             distributed.synchronise_gradients(self.replica, last=part == parts)
@@ -381,15 +389,14 @@ class _Training:
                 self.device.type, self.precision, enabled=self.precision != torch.float32
             ):
                 inputs = self.preprocessing(some)
-                logits, teacher = self.replica(inputs), self._taught(inputs)
-            settings = self.settings
+                outputs, teacher = self.replica(inputs), self._taught(inputs)
             loss = (
-                losses.each(logits, labels, settings)
+                self.task.loss(outputs, targets, self.settings)
                 if teacher is None
-                else losses.taught(logits, teacher, labels, settings)
+                else self.task.taught(outputs, teacher, targets, self.settings)
             )
-            each[at : at + len(labels)] = loss.detach()
-            at += len(labels)
+            each[at : at + len(targets)] = loss.detach()
+            at += len(targets)
             # Gradients of the processes are averaged, while the loss is a mean over all examples:
             # hence the size.
             self.scaler.scale(loss.sum() * (self.world.size / count)).backward()  # type: ignore[no-untyped-call]
@@ -409,7 +416,7 @@ class _Training:
         return mean, bool(each[-1])
 
     def _taught(self, inputs: Tensor) -> Tensor | None:
-        """The teacher's logits, where there is one."""
+        """The teacher's outputs, where there is one."""
         if self.teacher is None:
             return None
         with torch.no_grad():
@@ -428,16 +435,12 @@ class _Training:
             self.average.update(self.step + 1)
 
     def _evaluate(self, rate: float) -> None:
-        if self.average is None:
-            loss, correct = evaluate(
-                self.model, self.validation, self.preprocessing, self.world, self.name
+        with self.average.in_place() if self.average else contextlib.nullcontext():
+            sums = evaluate(
+                self.model, self.validation, self.task, self.preprocessing, self.world, self.name
             )
-        else:
-            with self.average.in_place():
-                loss, correct = evaluate(
-                    self.model, self.validation, self.preprocessing, self.world, self.name
-                )
-        self.history.append(Point(self.step, self.epoch, _mean(self.since), rate, loss, correct))
+        loss = sums[0] / len(self.validation.targets)
+        self.history.append(Point(self.step, self.epoch, _mean(self.since), rate, loss, sums))
         self.since = []
         self.schedule.seen(loss)
         if self.settings.early_stopping is not None and self.history[-1] == _lowest(self.history):
@@ -446,6 +449,12 @@ class _Training:
             else:
                 with self.average.in_place():
                     self.best = checkpoint.weights(self.model)
+
+    def _validated(self) -> dict[str, float]:
+        """The metrics of the latest evaluation."""
+        point, n = self.history[-1], len(self.validation.targets)
+        scores = self.task.scores(point.validation_sums, n)
+        return {"validation_loss": point.validation_loss, **scores}
 
     def _stalled(self) -> bool:
         """Whether early stopping has waited long enough."""
@@ -496,10 +505,7 @@ class _Training:
         """How it goes, for the progress bar."""
         facts = [f"loss {_mean(self.latest_losses):.4f}"] if self.latest_losses else []
         if self.history:
-            facts.append(
-                "validation"
-                f" {self.history[-1].validation_correct / len(self.validation.labels):.2%}"
-            )
+            facts += [f"{name} {value:.4f}" for name, value in self._validated().items()]
         return ", ".join(facts)
 
 
@@ -556,23 +562,12 @@ def _fits(
         )
 
 
-def _check(name: str, examples: Examples, classes: int) -> None:
-    """Cross-entropy would raise IndexError for some wrong labels, and silently skip examples
-    labelled -100.
-    """
-    n = len(examples.labels)
+def _check(name: str, examples: Examples) -> None:
+    n = len(examples.targets)
     if n == 0 or n != len(examples.inputs):
         raise DataError(
-            f"the {name} split has {n} labels for {len(examples.inputs)} examples; run `dvc repro"
+            f"the {name} split has {n} targets for {len(examples.inputs)} examples; run `dvc repro"
             " -s -f prepare`"
-        )
-    wrong = ((examples.labels < 0) | (examples.labels >= classes)).nonzero().flatten()
-    if len(wrong):
-        row = int(wrong[0])
-        raise DataError(
-            f"row {row} of the {name} split has label {int(examples.labels[row])}, the {classes}"
-            f" classes are 0 to {classes - 1} ({len(wrong)} such rows); correct the data and run"
-            " `dvc repro`"
         )
 
 

@@ -4,25 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from duli.params import Section
+from duli.base.params import Section
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
-
-
-class Augmentation(Section):
-    """Random changes of each training image; a zero switches one off."""
-
-    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0  # degrees, to either side
-    scale: Annotated[float, Field(ge=0, lt=1)] = 0.0  # relative change of size, up or down
-    shear: Annotated[float, Field(ge=0, lt=1)] = 0.0  # sideways pixels per pixel of height
-    shift: Annotated[float, Field(ge=0, le=64)] = 0.0  # pixels, along each axis
-    # pixels, standard deviation of smooth random displacements
-    elastic: Annotated[float, Field(ge=0, le=16)] = 0.0
-    # share of the images that are mirrored, left to right
-    flip: Annotated[float, Field(ge=0, le=1)] = 0.0
-    # share of the images in which a rectangle of random size becomes background
-    erase: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class Transfer(Section):
@@ -56,17 +41,6 @@ class Checkpoint(Section):
     minutes: Annotated[float, Field(gt=0)] | None = 1.0
 
 
-class Pretraining(Section):
-    """Masked-language modelling on the training texts, before the labels are looked at."""
-
-    epochs: Annotated[int, Field(ge=1, le=10_000)]
-    masked: Share  # share of a text's tokens that are to be guessed
-    batch: Annotated[int, Field(ge=1, le=65_536)]  # texts a step
-    learning_rate: Annotated[float, Field(gt=0, le=1)]  # the peak of the schedule
-    weight_decay: Annotated[float, Field(ge=0, le=1)]
-    warm_up: Share  # share of the steps until the peak
-
-
 class Training(Section):
     """The recipe, the device and the seed."""
 
@@ -77,8 +51,9 @@ class Training(Section):
     # at most this many examples at once on a device; the step is computed in parts; null: all at
     # once
     micro_batch: Count | None = None
-    loss: Literal["cross_entropy", "mean_squared_error"] = "cross_entropy"
-    # share of the target spread evenly over all classes
+    # one of the task's (duli/tasks/NAME/task.py)
+    loss: Annotated[str, Field(min_length=1)] = "cross_entropy"
+    # share of the target spread evenly over all outputs
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     # sgd: with Nesterov momentum; muon: for matrices and kernels, adamw for the rest
     optimizer: Literal["adam", "adamw", "sgd", "muon"]
@@ -93,10 +68,12 @@ class Training(Section):
     evaluations: Annotated[int, Field(ge=1, le=1000)]
     # evaluations in a row without a lower validation loss after which the run ends
     early_stopping: Count | None = None
-    augmentation: Augmentation = Augmentation()  # of images
+    # random changes of each training example, of those that its kind has: a file of settings
+    # beside the kind, duli/kinds/NAME/learning/params.py, says which
+    augmentation: dict[str, int | float] = Field(default_factory=dict)
     transfer: Transfer = Transfer()
-    # of an encoder of texts; null: the network starts from nothing, or from `transfer`
-    pretraining: Pretraining | None = None
+    # where the kind has it; null: the network starts from nothing, or from `transfer`
+    pretraining: dict[str, int | float] | None = None
     # auto: bfloat16 where the device computes in it, else float32
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     # auto: CUDA, MPS or CPU, whichever there is

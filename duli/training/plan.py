@@ -16,7 +16,7 @@ from torch.func import functional_call
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
-from duli.errors import ParamsError
+from duli.base.errors import ParamsError
 
 FLOAT32 = 4  # bytes
 # Share of a device's memory left for what nobody can foresee: temporaries of the layers, workspaces

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 from duli.training.layers import modules
 from duli.training.params import Transfer
 
@@ -14,16 +14,18 @@ class Loaded(NamedTuple):
     """What became of the tensors of the other network, by name."""
 
     loaded: list[str]
-    new: list[str]  # of the head: the classes are others, and it starts from its own initialisation
+    new: list[
+        str
+    ]  # of the head: the outputs mean something else, and it starts from its own initialisation
 
 
 def load(
-    model: nn.Module, tensors: dict[str, Tensor], *, same_classes: bool | None = None
+    model: nn.Module, tensors: dict[str, Tensor], *, same_outputs: bool | None = None
 ) -> Loaded:
     """Puts `tensors` (a state dict of the same architecture) into `model`; the head is left as it
-    is where the classes differ.
+    is where the outputs differ.
 
-    `same_classes` says whether they do; None: not known, and then the shape of the head decides.
+    `same_outputs` says whether they do; None: not known, and then the shape of the head decides.
 
     Raises `DataError`, and changes nothing, where anything but the head does not fit.
     """
@@ -45,7 +47,7 @@ def load(
             f" not fit ({examples}); set the `model` section to what those weights were made with"
         )
     # Part of a head is no head: where the weight is new, so is the bias.
-    new = [name for name in own if name in head] if different or same_classes is False else []
+    new = [name for name in own if name in head] if different or same_outputs is False else []
     loaded = [name for name in own if name not in new]
     with torch.no_grad():
         for name in loaded:

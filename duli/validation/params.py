@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from duli.params import Section
+from duli.base.params import Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -35,7 +35,8 @@ class Validate(Section):
 
     min_examples: Annotated[int, Field(ge=1)]  # of all splits together
     max_quarantined_share: Share  # of all examples read
-    class_share: Range  # of each class within each split
+    # of each class within each split, where the task has classes
+    class_share: Range | None = None
     # by column of the prepared examples: the mean of each split
     statistics: dict[str, Range] = Field(default_factory=dict)
     shift: Shift = Shift()

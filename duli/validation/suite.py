@@ -2,7 +2,7 @@
 volatile.
 
 Expectations of value ranges pass on an empty or all-null column, so the suite always asks for the
-row count, for no nulls and for the complete set of labels as well; an expectation that raised
+row count and for no nulls, and the task for the complete set of labels; an expectation that raised
 counts as failed.
 """
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from duli.base.tasks import Targets
 from duli.validation.params import Range, Validate
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ Bounds = tuple[float | None, float | None, bool]
 
 @dataclass(frozen=True)
 class Expected:
-    """What the data set declares: number of classes, bounds of columns that never have gaps, and
-    what other columns there are.
+    """What the data set declares: its targets, bounds of columns that never have gaps, and what
+    other columns there are.
     """
 
-    classes: int
+    targets: Targets
     bounds: Mapping[str, Bounds]
     columns: tuple[str, ...] = ()
 
@@ -66,7 +67,7 @@ def validate(
             _splits(examples, quarantined, [*bounds.statistics]),
             _split_expectations(bounds),
         ),
-        "classes": (_classes(examples, expected.classes), _class_expectations(bounds)),
+        **expected.targets.tables(examples, bounds, _expectations()),
     }
     return [
         outcome
@@ -81,7 +82,7 @@ def window(
     """Judges examples that came in later (columns as for `validate`), `refused` others with them:
     whatever does not need all splits.
 
-    Their classes may lie unevenly, which is drift and not damage; what the whole becomes with them
+    Their targets may lie unevenly, which is drift and not damage; what the whole becomes with them
     the line's own gate judges.
     """
     suites = {
@@ -107,9 +108,7 @@ def _example_expectations(expected: Expected, bounds: Validate) -> list["Expecta
         gxe.ExpectTableRowCountToBeBetween(min_value=bounds.min_examples),
         *_row_expectations(expected),
         gxe.ExpectColumnDistinctValuesToEqualSet(column="split", value_set=list(SPLITS)),
-        gxe.ExpectColumnDistinctValuesToEqualSet(
-            column="label", value_set=list(range(expected.classes))
-        ),
+        *expected.targets.expectations(gxe),
     ]
 
 
@@ -161,15 +160,6 @@ def _range_expectations(bounds: Validate) -> list["Expectation"]:
     ]
 
 
-def _class_expectations(bounds: Validate) -> list["Expectation"]:
-    limits = bounds.class_share
-    return [
-        _expectations().ExpectColumnValuesToBeBetween(
-            column="share", min_value=limits.min, max_value=limits.max
-        )
-    ]
-
-
 def _splits(examples: pd.DataFrame, quarantined: int, statistics: list[str]) -> pd.DataFrame:
     """One row a split: means of the per-example statistics, and the quarantined share of everything
     read.
@@ -183,19 +173,6 @@ def _splits(examples: pd.DataFrame, quarantined: int, statistics: list[str]) -> 
         columns.groupby("split", observed=True).mean().reset_index() if len(columns) else columns
     )
     return table.assign(quarantined_share=quarantined / max(1, quarantined + len(examples)))
-
-
-def _classes(examples: pd.DataFrame, classes: int) -> pd.DataFrame:
-    """One row a split and class: the class's share of the split, 0 where a class is missing."""
-    index = pd.MultiIndex.from_product([SPLITS, range(classes)], names=["split", "label"])
-    counts = (
-        examples.reindex(columns=["split", "label"])
-        .groupby(["split", "label"], observed=True)
-        .size()
-        .reindex(index, fill_value=0)
-    )
-    totals = counts.groupby("split").transform("sum").clip(lower=1)
-    return (counts / totals).rename("share").reset_index()
 
 
 def _expectations() -> Any:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duli.benchmark.choice import Candidate, choose, pareto
+from duli.tasks.classification.task import SCORE
 
 NAMES = ("int8", "int8_dynamic", "fp16", "narrow_int8", "aware_int8")
 COSTS = st.none() | st.floats(0.05, 5) | st.sampled_from([math.nan, math.inf, 0.0, 1.0, 1.02])
@@ -220,7 +221,7 @@ def test_the_front_of_accuracy_against_cost() -> None:
         cheap=Candidate(0.2, 0.0, 9_000, "too inaccurate"),
     )
     accuracies = {"fp32": 0.99, "int8": 0.985, "slow": 0.985, "cheap": 0.9}
-    rows = pareto(candidates, {name: facts(one) for name, one in accuracies.items()}, "int8")
+    rows = pareto(candidates, {name: facts(one) for name, one in accuracies.items()}, "int8", SCORE)
     assert [row["variant"] for row in rows] == ["cheap", "int8", "fp32", "slow"]
     assert {row["variant"]: row["front"] for row in rows} == {
         "cheap": True,

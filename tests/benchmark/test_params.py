@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from duli.base.errors import ParamsError
+from duli.base.params import Params
 from duli.benchmark.params import Benchmark
-from duli.errors import ParamsError
-from duli.params import Params
 
 GOOD = "benchmark: {seconds: 8, batches: [1, 8], slo_ms: 10, max_spread: 0.1, tie: 0.05}"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from duli import files
+from duli.base import files
+from duli.base.errors import DataError
 from duli.benchmark import cores, probe
-from duli.errors import DataError
 from tests.benchmark.graphs import LARGE, SMALL
 
 IMAGES = np.zeros((8, 1, 2, 2), np.uint8)

@@ -8,8 +8,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from duli.base.errors import DataError
 from duli.benchmark import speed
-from duli.errors import DataError
 from duli.serving import predictor
 from tests.benchmark.graphs import LARGE, SMALL
 

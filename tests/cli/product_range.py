@@ -91,7 +91,8 @@ def _described(folder: Path, name: str, title: str, params: str) -> None:
         {**tiny.RELEASE, "name": name, "title": title, "version": "0.1.0"}, ensure_ascii=False
     )
     (folder / "params.yaml").write_text(
-        f"root: {'../..' if further else '.'}\nrelease: {release}\n{params}"
+        f"kind: image\ntask: classification\nrelease: {release}\n{params}"
     )
     if further:
         shutil.copy(folder.parent.parent / "dvc.yaml", folder)
+        (folder / "stages").symlink_to("../../stages")

@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from duli import files, gates
+from duli.base import files
 from duli.evaluation.predict import onnx_logits, softmax
-from duli.preparation.summary import digest
-from duli.tracking import store as stores
+from duli.gates import gates
+from duli.preparation.cleaning.summary import digest
+from duli.tracking.client import store as stores
 from stages import package, track
-from stages.track import ASSUMPTIONS, PAGES, TABLES
+from stages.track import ASSUMPTIONS, PAGES, PARETO
 from tests.packaging import tiny
 
 PROMOTION = {"not_worse_by": 0.02, "better_by": None, "seed_noise": 0.0, "require_signature": False}
@@ -73,7 +74,8 @@ class Line:
         (self.folder / "params.yaml").write_text(
             json.dumps(
                 {
-                    "root": ".",
+                    "kind": "image",
+                    "task": "classification",
                     "release": {**tiny.RELEASE, "sign": sign},
                     "promotion": promotion,
                     "gates": {"require": {"accuracy": self.gate}},
@@ -118,7 +120,7 @@ class Line:
         files.write_json(reports / "validation.json", {"success": True})
         files.write_json(reports / "train.json", {"parameters": 9})
         files.write_json(reports / "resources/train.json", {"started": 1.0, "seconds": 2.0})
-        for name in (*TABLES, ASSUMPTIONS, *PAGES):
+        for name in ("reports/evaluation/per_class.csv", PARETO, ASSUMPTIONS, *PAGES):
             files.write_text(self.folder / name, f"{name} {accuracy} {price}\n")
         files.write_text(self.folder / "models/history.csv", "step,train_loss\n1,0.5\n")
         files.write_bytes(self.folder / "models/model.safetensors", b"weights")

@@ -23,14 +23,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from duli.cli import suspects
+from duli.base.errors import DataError
 from duli.cli.convert import converted
-from duli.cli.own_data import Found, Wanted
-from duli.errors import DataError
+from duli.intake import files, sheet
+from duli.intake.found import Found, Wanted
 from duli.serving.columns import MISSING
 from duli.serving.errors import InputError
 from duli.serving.kind_table import Kind
 from duli.serving.kinds import Labelled
+from duli.tasks.classification.intake import labels as intake
 from tests.packaging import tinytext
 
 ROWS = 300
@@ -49,24 +50,26 @@ def noise(n: int = ROWS, seed: int = 0) -> list[str]:
 
 
 def found(path: Path, **wanted: Any) -> Found:
-    return converted(path, Wanted(**wanted))
+    return converted(path, Wanted(**wanted), "classification")
 
 
 def numbers(one: Found) -> NDArray[np.float32]:
-    assert one.features is not None
-    return np.frombuffer(b"".join(one.examples["content"].to_pylist()), "<f4").reshape(
-        -1, len(one.features)
-    )
+    contents = b"".join(one.examples["content"].to_pylist())
+    return np.frombuffer(contents, "<f4").reshape(-1, len(one.own["features"]))
+
+
+def per_class(one: Found) -> dict[str, int]:
+    return intake.per_class(one.examples, one.own["classes"])
 
 
 def wheel(one: Found, path: Path) -> Labelled:
     """What the release of that line reads in the same file."""
     release = {
-        "features": one.features,
-        "centred": dict(one.centred),
-        "columns": {"label": one.label},
+        "features": one.own["features"],
+        "centred": one.own.get("centred", {}),
+        "columns": {"label": one.own["label"]},
     }
-    return Kind(release, {}).labelled([str(path)], one.classes)
+    return Kind(release, {}).labelled([str(path)], one.own["classes"])
 
 
 def agree(one: Found, path: Path) -> None:
@@ -76,7 +79,7 @@ def agree(one: Found, path: Path) -> None:
     rows, labels = numbers(one), np.array(one.examples["label"].to_pylist())
     usable = ~np.isinf(rows).any(axis=1) & ~np.isnan(rows).all(axis=1)
     read = wheel(one, path)
-    kind = Kind({"features": one.features, "centred": dict(one.centred)}, {})
+    kind = Kind({"features": one.own["features"], "centred": one.own.get("centred", {})}, {})
     [(_, taken)] = kind.parts(kind.checked(read.inputs))
     assert np.array_equal(taken, rows[usable], equal_nan=True)
     assert np.array_equal(read.kept, rows[usable], equal_nan=True)
@@ -124,7 +127,7 @@ def test_labels_are_the_text_in_the_file_and_the_wheel_takes_them_back(
     names = [label.replace("\n", "\\n") for label in labels]
     assert {
         name: written.count(label) for name, label in zip(names, labels, strict=True)
-    } == one.per_class()
+    } == per_class(one)
     agree(one, path)
 
 
@@ -166,7 +169,7 @@ def test_labels_of_parquet_have_one_text_that_a_csv_of_them_says_too(
     )
     pq.write_table(held, tmp_path / "a.parquet")
     one = found(tmp_path / "a.parquet")
-    assert set(one.classes) == set(classes)
+    assert set(one.own["classes"]) == set(classes)
     assert said(one, "1 rows without a label")
     if not pa.types.is_binary(kind):
         types = None if pa.types.is_timestamp(kind) else pd.ArrowDtype
@@ -180,7 +183,7 @@ def test_bytes_that_arrow_holds_by_reference_are_labels(tmp_path: Path) -> None:
     pq.write_table(
         pa.table({"x": [float(one) for one in noise()], "label": labels}), tmp_path / "a.parquet"
     )
-    assert found(tmp_path / "a.parquet").per_class() == {"a": 100, "b": 100}
+    assert per_class(found(tmp_path / "a.parquet")) == {"a": 100, "b": 100}
 
 
 def test_the_wheel_says_what_to_do_with_a_parquet_file(tmp_path: Path) -> None:
@@ -193,7 +196,7 @@ def test_labels_are_trimmed_and_composed_and_empty_ones_are_counted(tmp_path: Pa
     labels = [("cafe\u0301", "caf\u00e9 ", " up", "up", " ", "")[row % 6] for row in range(ROWS)]
     path = table(tmp_path / "a.csv", {"x": noise(), "label": labels})
     one = found(path)
-    assert one.per_class() == {"caf\u00e9": 100, "up": 100}
+    assert per_class(one) == {"caf\u00e9": 100, "up": 100}
     assert said(one, "100 rows without a label")
     assert said(one, "white space", "' up'")
     agree(one, path)
@@ -224,7 +227,7 @@ def test_the_index_of_pandas_is_no_feature(tmp_path: Path, form: str) -> None:
         frame.index = pd.Index(np.random.default_rng(1).normal(size=ROWS), name="key")
     frame.to_csv(path) if form == "csv" else frame.to_parquet(path)
     one = found(path)
-    assert one.features == ["x"]
+    assert one.own["features"] == ["x"]
     assert said(
         one, "left out", {"parquet": "__index_level_0__", "csv": "no name", "named": "key"}[form]
     )
@@ -233,7 +236,7 @@ def test_the_index_of_pandas_is_no_feature(tmp_path: Path, form: str) -> None:
 @pytest.mark.parametrize("name", ["Unnamed: 0", "Unnamed: 0.1", "__index_level_1__"])
 def test_what_pandas_calls_an_index_is_none_whatever_it_holds(tmp_path: Path, name: str) -> None:
     one = found(table(tmp_path / "a.csv", sorted_by_label(**{name: noise(seed=3)})))
-    assert one.features == ["x"]
+    assert one.own["features"] == ["x"]
     assert said(one, name)
 
 
@@ -241,7 +244,7 @@ def test_the_index_of_joined_frames_which_begins_anew_is_no_feature(tmp_path: Pa
     frame = pd.DataFrame(sorted_by_label())
     pd.concat([frame, frame.assign(x=noise(seed=1))]).to_csv(tmp_path / "a.csv")
     one = found(tmp_path / "a.csv")
-    assert one.features == ["x"]
+    assert one.own["features"] == ["x"]
     assert said(one, "pandas calls them the index", "(no name)")
     agree(one, tmp_path / "a.csv")
 
@@ -284,7 +287,7 @@ def test_what_numbers_the_rows_in_any_order_is_no_feature(
     tmp_path: Path, values: list[Any], numbers_rows: bool
 ) -> None:
     one = found(table(tmp_path / "a.csv", sorted_by_label(id=values)))
-    assert (one.features == ["x"]) == numbers_rows
+    assert (one.own["features"] == ["x"]) == numbers_rows
     assert said(one, "only number the rows", "id") == numbers_rows
 
 
@@ -299,18 +302,18 @@ def test_a_column_that_alone_separates_the_classes_is_named(tmp_path: Path) -> N
         gone=["" if row < ROWS // 2 else 1 for row in range(ROWS)],
     )
     one = found(table(tmp_path / "a.csv", given))
-    assert one.features == ["x", "id", "code", "weak", "gone"]
+    assert one.own["features"] == ["x", "id", "code", "weak", "gone"]
     named = [note.split()[0] for note in one.notes if "alone tells the classes apart" in note]
     assert named == ["id", "code", "gone"]
 
 
 def test_ten_classes_in_their_order_are_told_apart_and_noise_is_not() -> None:
     labels = np.repeat(np.arange(10), 50)
-    assert suspects.alone(np.arange(500.0) ** 2, labels) is not None
-    assert suspects.alone(np.random.default_rng(0).normal(size=500), labels) is None
+    assert intake.alone(np.arange(500.0) ** 2, labels) is not None
+    assert intake.alone(np.random.default_rng(0).normal(size=500), labels) is None
     # always naming the other class is right in 99 of 100
     rare = (np.arange(2000) % 100 == 0).astype(int)
-    assert suspects.alone(np.random.default_rng(0).normal(size=2000), rare) is None
+    assert intake.alone(np.random.default_rng(0).normal(size=2000), rare) is None
 
 
 # ----- cells
@@ -327,7 +330,7 @@ def test_known_spellings_of_a_missing_value_are_missing_on_both_sides(
     x[77] = cell
     path = table(tmp_path / "a.csv", {"x": x, "z": noise(200, 1), "label": ["p", "q"] * 100})
     one = found(path)
-    assert one.features == ["x", "z"]
+    assert one.own["features"] == ["x", "z"]
     assert np.isnan(numbers(one)[:, 0]).nonzero()[0].tolist() == [77]
     assert not said(one, "no numbers")
     agree(one, path)
@@ -343,7 +346,7 @@ def test_one_odd_cell_counts_as_missing_and_is_named_with_its_line(
     x[700] = cell
     path = table(tmp_path / "a.csv", {"x": x, "z": noise(1000, 1), "label": ["p", "q"] * 500})
     one = found(path)
-    assert one.features == ["x", "z"]
+    assert one.own["features"] == ["x", "z"]
     assert said(one, "count as missing", "x", cell[:20], "line 702")
     agree(one, path)
     assert "line 702: x is" in wheel(one, path).notes[0]
@@ -370,7 +373,7 @@ def test_a_column_of_another_notation_is_left_out_and_its_first_cell_named(
         "label": ["p", "q", "r"] * 100,
     }
     one = found(table(tmp_path / "a.csv", given))
-    assert one.features == ["z"]
+    assert one.own["features"] == ["z"]
     assert said(one, "left out", "x", cell, "line 3", sort)
 
 
@@ -387,7 +390,7 @@ def test_the_wheel_reads_a_file_whatever_parts_its_columns(tmp_path: Path, delim
         tmp_path / "a.csv", {"x": x, "name": ["n"] * ROWS, "outcome": ["p", "q"] * 150}, delimiter
     )
     one = found(path, label="outcome")
-    assert (one.label, one.features) == ("outcome", ["x"])
+    assert (one.own["label"], one.own["features"]) == ("outcome", ["x"])
     agree(one, path)
     assert "1 columns are no features: 'name'" in wheel(one, path).notes[0]
 
@@ -470,10 +473,10 @@ def test_the_wheel_reads_the_texts_and_labels_that_duli_new_reads(
     )
     release = {
         **json.loads((package / "release.json").read_bytes()),
-        "columns": {"label": one.label, "text": one.text},
+        "columns": {"label": one.own["label"], "text": one.own["text"]},
     }
     kind = kind_text.Kind(release, {"tokenizer.json": (package / "tokenizer.json").read_bytes()})
-    read = kind.labelled([str(path)], one.classes)
+    read = kind.labelled([str(path)], one.own["classes"])
     assert [normalize("NFC", text.strip()).encode() for text in read.inputs] == one.examples[
         "content"
     ].to_pylist()
@@ -537,7 +540,7 @@ def test_values_that_differ_are_told_apart(tmp_path: Path, values: list[Any], al
     rows = numbers(one)
     assert len(np.unique(rows[:, -1])) == ROWS
     assert np.isfinite(rows).all()
-    assert set(one.centred) == {"t"}
+    assert set(one.own["centred"]) == {"t"}
     agree(one, path)
 
 
@@ -549,7 +552,7 @@ def test_ordinary_numbers_stay_as_they_are(tmp_path: Path) -> None:
         "label": ["p", "q"] * 150,
     }
     one = found(table(tmp_path / "a.csv", given))
-    assert not one.centred
+    assert "centred" not in one.own
     assert np.allclose(numbers(one)[:, 0], np.array(noise(), np.float32))
     assert np.isinf(numbers(one)[0, 2])
 
@@ -625,8 +628,6 @@ def test_reading_takes_time_in_proportion(tmp_path: Path, cell: str) -> None:
 def test_many_columns_take_time_in_proportion(tmp_path: Path, ending: str) -> None:
     from time import process_time
 
-    from duli.cli import columns
-
     def seconds(n: int) -> float:
         given = {f"f{index}": ["1.5", "2"] for index in range(n)}
         if ending == "csv":
@@ -635,7 +636,7 @@ def test_many_columns_take_time_in_proportion(tmp_path: Path, ending: str) -> No
             kept = {name: pa.array(cells).dictionary_encode() for name, cells in given.items()}
             pq.write_table(pa.table(kept), path := tmp_path / "a.parquet")
         began = process_time()
-        columns._numbers(columns._read(path)[0], set(), comma=False)
+        sheet.as_numbers(files.read(path)[0], set(), comma=False)
         return process_time() - began
 
     seconds(100)
@@ -657,6 +658,6 @@ def test_a_table_of_pandas_comes_back(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(buffer.getvalue())
     frame.to_parquet(tmp_path / "a.parquet", index=False)
     one, other = found(tmp_path / "a.csv"), found(tmp_path / "a.parquet")
-    assert one.features == other.features == ["n", "b", "x"]
+    assert one.own["features"] == other.own["features"] == ["n", "b", "x"]
     assert one.examples["content"].to_pylist() == other.examples["content"].to_pylist()
     agree(one, tmp_path / "a.csv")

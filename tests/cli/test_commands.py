@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from duli import files, gates
+from duli.base import files
+from duli.base.params import Params
 from duli.cli import line
 from duli.cli.main import main
-from duli.params import Params
-from duli.tracking import recorded
+from duli.gates import gates
+from duli.tracking.logged import recorded
 from tests.closure import ROOT
 
 
@@ -212,7 +213,7 @@ def test_plan_says_what_training_costs_for_the_dataset_not_yet_prepared(tmp_path
     assert shown.returncode == 0
     lines = [" ".join(line.split()) for line in shown.stdout.splitlines()]
     assert (
-        "mlp: image of channels 1, height 28, width 28 -> 10 classes (dataset mnist, not prepared"
+        "mlp: image of channels 1, height 28, width 28 -> 10 outputs (dataset mnist, not prepared"
         " yet)" in lines
     )
     assert "parameters 8,910" in lines
@@ -245,7 +246,7 @@ def test_plan_goes_by_the_prepared_examples_and_says_where_no_gpu_is_large_enoug
     (tmp_path / "data/prepared/stats.json").write_text(json.dumps(stats))
     shown = duli(tmp_path, "plan", "--gpu-memory", "0.01").stdout
     assert (
-        "fastconv: image of channels 3, height 32, width 32 -> 2 classes (data/prepared/stats.json)"
+        "fastconv: image of channels 3, height 32, width 32 -> 2 outputs (data/prepared/stats.json)"
         in shown
     )
     assert "6,144.00 MB      2,000,000, kept as bytes" in shown

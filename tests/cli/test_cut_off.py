@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from duli import files
+from duli.base import files
+from duli.base.errors import DuliError
 from duli.cli import commands, retrain
-from duli.errors import DuliError
 
 GRAPH = "stages:\n  copy:\n    cmd: cp one two\n    deps: [one]\n    outs: [two]\n"
 

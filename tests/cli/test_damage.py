@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from duli import files
+from duli.base import files
+from duli.base.errors import DataError
 from duli.cli import commands
 from duli.cli.retrain import DECISION
-from duli.errors import DataError
-from duli.tracking import recorded
+from duli.tracking.logged import recorded
 from tests.cli.released import Line
 from tests.cli.test_commands import duli
 
@@ -108,7 +108,7 @@ def refused(folder: Path, file: str, *command: str) -> None:
 
 @pytest.fixture
 def shown(tmp_path: Path) -> Path:
-    (tmp_path / "params.yaml").write_text("root: .\n")
+    (tmp_path / "params.yaml").write_text("kind: image\ntask: classification\n")
     for name, content in SHOWN.items():
         files.write_json(tmp_path / name, content)
     assert duli(tmp_path, "show").returncode == 0

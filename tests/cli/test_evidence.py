@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from duli import machine
+from duli.base import machine
 from duli.cli import evidence
 from duli.compression import saturation
 from duli.packaging import answers

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from duli import files
+from duli.base import files
+from duli.base.errors import DataError
 from duli.cli import new
 from duli.cli.commands import dvc_status
-from duli.errors import DataError
 
 GRAPH = """
 stages:

@@ -10,16 +10,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from duli import files
+from duli.base import files
+from duli.base.errors import DataError
 from duli.cli import incoming
 from duli.compression.export import to_onnx
-from duli.errors import DataError
+from duli.kinds.image.learning.inputs import Pixels, example
+from duli.kinds.image.reading.examples import Kind
 from duli.models import mlp
-from duli.models._inputs import example, preprocessing
-from duli.preparation import clean
-from duli.preparation.image import Kind
+from duli.preparation.cleaning import clean
 from duli.retraining.drift import Verdict
 from duli.retraining.drift_params import Drift
+from duli.tasks.classification.targets.targets import Targets
 from tests.retraining.samples import settings
 
 SHAPE = (1, 12, 12)
@@ -90,14 +91,17 @@ def exported() -> bytes:
         channels=1,
         height=12,
         width=12,
-        classes=3,
+        outputs=3,
     )
-    return to_onnx(network, preprocessing(DESCRIBED), example(DESCRIBED, 2), "images")
+    return to_onnx(
+        network, Pixels(**DESCRIBED["normalisation"]), example(DESCRIBED["input"], 2), "images"
+    )
 
 
 @pytest.fixture
 def trained(empty: Path, exported: bytes) -> Path:
     """A line with a validation split and a network."""
+    (empty / "params.yaml").write_text("kind: image\ntask: classification\n")
     files.write_json(empty / "data/raw/dataset.json", {"own": None})
     files.write_json(empty / "data/prepared/preprocessing.json", {**DESCRIBED, "rules": {}})
     files.write_bytes(empty / incoming.EXPORTED, exported)
@@ -107,7 +111,7 @@ def trained(empty: Path, exported: bytes) -> Path:
 
 def reference_split(folder: Path, pixels: np.ndarray, labels: np.ndarray, digest: str) -> None:
     """Writes the validation split of a line, and says `digest` of it."""
-    rules = clean.Rules(3, KIND, 0.0)
+    rules = clean.Rules(Targets(["a", "b", "c"]), KIND, 0.0)
     rows = pa.RecordBatch.from_pydict(
         {
             "id": [f"one {row}" for row in range(len(pixels))],

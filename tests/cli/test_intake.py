@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from duli import files
+from duli.base import files
+from duli.base.errors import DataError
 from duli.cli import intake
 from duli.cli.intake import Window
 from duli.datasets import mnist
-from duli.errors import DataError
 from stages import fetch, prepare
 from tests.stages.lines import make_line
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from duli.base.errors import DataError
 from duli.cli import keys as command
-from duli.errors import DataError
 from duli.packaging import keys
 from tests.closure import ROOT
 

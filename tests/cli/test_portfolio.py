@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from duli.reporting.pages import lookup
+from duli.reporting.shared.pages import lookup
 from tests.cli.product_range import DIGITS, REVIEWS, STATS, change, make
 from tests.cli.test_commands import duli
 from tests.shared import once

@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from duli import machine
+from duli.base import machine
+from duli.base.errors import DataError, DuliError, GateError
 from duli.cli import promotion, releases
 from duli.cli.keys import keygen
-from duli.errors import DataError, DuliError, GateError
 from duli.evaluation.predict import softmax
 from stages import track
 from tests.cli.released import PROMOTION, Line, N
@@ -539,7 +539,7 @@ def _break(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """Makes the n-th call of one of the writes the last thing that happens."""
     from mlflow import MlflowClient
 
-    from duli import files
+    from duli.base import files
 
     name, _, number = place.partition(" ")
     owner: Any = MlflowClient if number else files

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from duli.base.errors import EXIT_USER_ERROR
+from duli.base.outcome import exit_code
 from duli.cli import promotion, releases
 from duli.cli.registered import Registered
-from duli.errors import EXIT_USER_ERROR
-from duli.outcome import exit_code
 from tests.cli.released import Line
 
 COMMANDS: dict[str, Callable[[], Any]] = {
@@ -115,7 +115,7 @@ def _held(database: Path) -> Iterator[None]:
 def test_a_database_that_another_process_holds(
     released: Line, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("duli.tracking.sqlite.PATIENCE", 0.2)
+    monkeypatch.setattr("duli.tracking.client.sqlite.PATIENCE", 0.2)
     database = released.store.database
     assert database is not None
     with _held(database):
@@ -127,7 +127,7 @@ def test_a_database_that_another_process_holds(
 def test_a_lock_that_another_process_keeps(
     released: Line, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("duli.tracking.store.PATIENCE_LOCKED", 0.2)
+    monkeypatch.setattr("duli.tracking.client.store.PATIENCE_LOCKED", 0.2)
     with released.store.locked():
         for command in ("track", "releases", "promote", "rollback"):
             assert str(released.store.lock) in _says(command, capfd), command
@@ -145,7 +145,7 @@ def _silent() -> Iterator[str]:
 def test_a_server_that_does_not_answer(
     released: Line, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("duli.tracking.store.PATIENCE", 0.2)
+    monkeypatch.setattr("duli.tracking.client.store.PATIENCE", 0.2)
     with _silent() as silent:
         for address in (silent, "http://127.0.0.1:9", "http://nowhere.invalid:5000"):
             monkeypatch.setenv("MLFLOW_TRACKING_URI", address)

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from duli import files
+from duli.base import files
+from duli.base.errors import DataError
+from duli.base.params import Params
 from duli.cli import incoming, retrain, trained_on
 from duli.cli.incoming import NEEDED
 from duli.cli.intake import Window
 from duli.cli.registered import CHAMPION, MANIFEST
 from duli.cli.trained_on import champions_line
-from duli.errors import DataError
-from duli.params import Params
 from duli.retraining.params import Retrain
 from duli.tracking.champion import Record
 from tests.cli.test_incoming import (  # noqa: F401

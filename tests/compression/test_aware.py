@@ -9,10 +9,10 @@ from torch import nn
 
 from duli.compression import aware, int8
 from duli.evaluation.predict import onnx_logits, torch_logits
-from duli.models._inputs import Pixels
+from duli.kinds.image.learning.inputs import Pixels
 from duli.training.loop import fit
 from tests.exported import to_onnx, whole
-from tests.training.examples import CLASSES, SIDE, examples, network, recipe
+from tests.training.examples import SIDE, TASK, examples, network, recipe
 
 MEAN, STD = 0.3, 0.2
 
@@ -89,7 +89,7 @@ def test_it_beats_plain_int8_on_a_network_with_an_outlier_channel() -> None:
     """
     train, validation = examples(600), examples(400, seed=1)
     given = {
-        "classes": CLASSES,
+        "task": TASK,
         "preprocessing": Pixels(MEAN, STD),
         "device": torch.device("cpu"),
         "precision": torch.float32,
@@ -107,8 +107,8 @@ def test_it_beats_plain_int8_on_a_network_with_an_outlier_channel() -> None:
     for name, one in (("plain", model), ("aware", aware.plain(rounding))):
         exported = to_onnx(one.eval(), (1, SIDE, SIDE), MEAN, STD)
         content = int8.quantize(exported, train.inputs.numpy()[:128], "minmax")
-        accuracy[name] = right(onnx_logits(content, validation.inputs.numpy()), validation.labels)
+        accuracy[name] = right(onnx_logits(content, validation.inputs.numpy()), validation.targets)
     float32 = torch_logits(whole(model, MEAN, STD), validation.inputs.numpy())
-    assert right(float32, validation.labels) > 0.99
+    assert right(float32, validation.targets) > 0.99
     assert accuracy["plain"] < 0.5
     assert accuracy["aware"] > accuracy["plain"] + 0.3

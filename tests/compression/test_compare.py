@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from duli.compression import compare
+from duli.tasks.classification.comparing.variants import Variants
+
+VARIANTS = Variants({"classes": ["a", "b"]}, np.array([0, 1]), 0.002, 0.01)
 
 
 def change(lost: int, high: float, won: int = 0) -> dict[str, Any]:
@@ -31,8 +33,8 @@ def change(lost: int, high: float, won: int = 0) -> dict[str, Any]:
 def test_the_bounds_hold_for_the_unfavourable_ends_of_all_and_of_the_weakest_class(
     high: float, of_class: float, good: bool, said: str
 ) -> None:
-    verdict, reason = compare.within(
-        change(12, high), {"a": change(0, 0.1), "b": change(12, of_class)}, 0.002, 0.01
+    verdict, reason = VARIANTS.within(
+        change(12, high), {"a": change(0, 0.1), "b": change(12, of_class)}
     )
     assert verdict is good
     assert said in reason
@@ -45,12 +47,11 @@ def test_the_best_calibration_loses_least_then_is_nearest() -> None:
         "entropy": {**change(2, 0), "logit_error": 0.3},
         "percentile": {**change(4, 0, won=2), "logit_error": 0.2},
     }
-    assert compare.best(tried) == "minmax"
+    assert VARIANTS.best(tried) == "minmax"
     tried["percentile"]["lost"] = 3
-    assert compare.best(tried) == "percentile"
+    assert VARIANTS.best(tried) == "percentile"
 
 
 def test_the_error_of_logits_is_a_root_mean_square() -> None:
-    assert compare.logit_error(
-        np.array([[3, 0]], np.float32), np.array([[0, 4]], np.float32)
-    ) == pytest.approx(math.sqrt(12.5))
+    one, other = (np.array(rows, np.float32) for rows in ([[3, 0], [1, 0]], [[0, 4], [1, 0]]))
+    assert VARIANTS.calibrated(other, one, other)["logit_error"] == pytest.approx(2.5)

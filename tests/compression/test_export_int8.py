@@ -11,8 +11,9 @@ from torch import nn
 from duli.compression import int8
 from duli.compression.int8 import METHODS
 from duli.compression.params import Calibration
-from duli.evaluation.compare import agreement
 from duli.evaluation.predict import onnx_logits, torch_logits
+from duli.tasks.classification.comparing.paired import agreement
+from duli.tasks.classification.comparing.variants import balanced
 from tests.exported import to_onnx, whole
 
 MEAN, STD = 0.13, 0.31
@@ -92,9 +93,9 @@ def test_every_calibration_gives_a_close_file_and_the_same_bytes_each_time(
 
 def test_calibration_draw_misses_no_class() -> None:
     labels = np.array([0] * 1000 + [1] * 3)
-    rows = int8.draw(labels, 16, seed=1)
+    rows = balanced(labels, 16, seed=1)
     assert len(rows) == len(set(rows)) == 16
     assert (labels[rows] == 1).sum() == 3
-    assert (int8.draw(labels, 16, seed=1) == rows).all()
-    assert (int8.draw(labels, 16, seed=2) != rows).any()
-    assert len(int8.draw(labels, 5000, seed=1)) == 1003
+    assert (balanced(labels, 16, seed=1) == rows).all()
+    assert (balanced(labels, 16, seed=2) != rows).any()
+    assert len(balanced(labels, 5000, seed=1)) == 1003

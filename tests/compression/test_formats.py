@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from duli.base.errors import GateError
 from duli.compression import float16, int8_dynamic
 from duli.compression.attempt import LeftOut, attempt, finite, sound
-from duli.errors import GateError
 from duli.evaluation.predict import onnx_logits
 from tests.exported import to_onnx
 

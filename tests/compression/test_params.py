@@ -2,9 +2,9 @@
 
 import pytest
 
+from duli.base.errors import ParamsError
+from duli.base.params import Params
 from duli.compression.params import VARIANTS, Quantize, parts
-from duli.errors import ParamsError
-from duli.params import Params
 from tests.closure import ROOT
 
 

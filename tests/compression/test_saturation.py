@@ -12,7 +12,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from duli import machine
+from duli.base import machine
 from duli.compression import float16, int8, int8_dynamic, saturation
 from duli.evaluation.predict import onnx_logits
 from tests.exported import to_onnx

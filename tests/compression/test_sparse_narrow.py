@@ -11,10 +11,10 @@ from torch.nn.utils import prune
 
 from duli.compression import narrow, sparse
 from duli.compression.attempt import LeftOut
-from duli.models._inputs import Pixels
-from duli.models._params import architectures
+from duli.kinds.image.learning.inputs import Pixels
+from duli.models.shared.params import architectures
 from duli.training.loop import fit
-from tests.training.examples import CLASSES, SIDE, examples, network, recipe
+from tests.training.examples import CLASSES, SIDE, TASK, examples, network, recipe
 
 SMALL: dict[str, dict[str, Any]] = {
     "convnet": {"filters": 8, "hidden": 16, "normalisation": "batch"},
@@ -34,7 +34,7 @@ def tuned(model: nn.Module) -> nn.Module:
         examples(96),
         examples(50, seed=1),
         recipe(epochs=1),
-        classes=CLASSES,
+        task=TASK,
         preprocessing=Pixels(0.3, 0.2),
         device=torch.device("cpu"),
         precision=torch.float32,
@@ -87,7 +87,7 @@ def test_narrow_tensors_are_smaller_and_still_learn(name: str) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         settings = architecture.Settings.model_validate_json(json.dumps(SMALL[name]))
-        model = architecture.build(settings, channels=1, height=SIDE, width=SIDE, classes=CLASSES)
+        model = architecture.build(settings, channels=1, height=SIDE, width=SIDE, outputs=CLASSES)
     weights = sum(weight.numel() for weight in model.parameters())
     smaller = narrow.narrowed(model, torch.zeros(2, 1, SIDE, SIDE), 0.5)
     assert sum(weight.numel() for weight in model.parameters()) == weights

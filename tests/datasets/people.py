@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from duli import files
-from duli.datasets._sources import Folder, Source
+from duli.base import files
+from duli.datasets.shared.sources import Folder, Source
 from tests.evaluation.bars import bars
 
 TITLE = "Bars drawn by people"
 LICENCE = "CC0"
+KIND = "image"
 CLASSES = ("lying", "upright", "none")
 SHAPE = (1, 12, 12)
 COLUMNS = pa.schema(

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from duli.base.errors import DataError
 from duli.datasets import fashion_mnist
-from duli.datasets._sources import DebianPackage, Folder, Mirror
-from duli.errors import DataError
+from duli.datasets.shared.sources import DebianPackage, Folder, Mirror
 
 DEBIAN = next(
     source for source in fashion_mnist.PUBLIC_SOURCES if isinstance(source, DebianPackage)

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from duli.base.errors import DataError
 from duli.datasets import mnist
-from duli.errors import DataError
 from duli.serving.pictures import Rules, framed
 
 

@@ -6,18 +6,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from ruamel.yaml import YAML
 
+from duli.base.errors import DataError, ParamsError
 from duli.datasets import own
-from duli.datasets._dataset import dataset
-from duli.datasets._params import Own
-from duli.errors import DataError, ParamsError
+from duli.datasets.shared.dataset import dataset
+from stages import sections
+from tests.closure import ROOT
 
 FACTS: dict[str, Any] = {
     "title": "Mine",
     "licence": "CC0-1.0",
     "kind": "table",
     "classes": ["no", "yes"],
-    "shape": None,
     "features": ["width"],
     "columns": {"age": "number", "city": "text"},
     "sensitive": ["age"],
@@ -36,7 +37,7 @@ def write(folder: Path, splits: list[str]) -> None:
         [float(row) for row in range(n)],
         ["x"] * n,
     ]
-    held = own.schema(FACTS["columns"])
+    held = own.schema(FACTS["columns"], pa.int16())
     pq.write_table(
         pa.table(
             [pa.array(one, field.type) for one, field in zip(columns, held, strict=True)],
@@ -58,9 +59,7 @@ def test_what_params_say_is_what_other_data_sets_say_of_themselves() -> None:
     assert (made.FEATURES, made.SENSITIVE) == (("width",), ("age",))
     assert made.COLUMNS.equals(pa.schema({"age": pa.float32(), "city": pa.string()}))
     assert not hasattr(made, "SHAPE")
-    assert dataset(
-        "own", {**FACTS, "kind": "image", "shape": [1, 2, 3], "features": None}
-    ).SHAPE == (1, 2, 3)
+    assert dataset("own", {**FACTS, "kind": "image", "shape": [1, 2, 3]}).SHAPE == (1, 2, 3)
     assert made.sources(None) == ()
 
 
@@ -97,16 +96,30 @@ def test_a_file_of_other_columns_or_a_damaged_one_is_made_again(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"shape": (1, 2, 3)}, "shape is for images"),
-        ({"features": None}, "features are for tables"),
-        ({"sensitive": ("sex",)}, "sensitive names sex, which is none of columns"),
-        ({"columns": {"Age": "number"}, "sensitive": ()}, "should match pattern"),
-        ({"classes": ("one",)}, "at least 2"),
+        ({"shape": [1, 2, 3]}, "unknown key 'data.own.shape'"),
+        ({"features": None}, "data.own.features = None"),
+        ({"centred": {"height": [0.0, 1.0]}}, "centred names height, which is none of features"),
+        ({"centred": {"width": [0.0, 0.0]}}, "centred has a scale of 0"),
+        ({"sensitive": ["sex"]}, "sensitive names sex, which is none of columns"),
+        ({"columns": {"Age": "number"}, "sensitive": []}, "should match pattern"),
+        ({"classes": ["one"]}, "at least 2"),
         ({"sha256": "x"}, "should match pattern"),
+        ({"kind": "image"}, "data.own.kind = 'image'; write kind: image"),
     ],
 )
-def test_params_that_contradict_themselves_are_refused(change: dict[str, Any], said: str) -> None:
-    facts = {**FACTS, "classes": ("no", "yes"), "features": ("width",), "sensitive": ("age",)}
-    assert Own(**facts).columns == FACTS["columns"]
-    with pytest.raises(ValueError, match=said):
-        Own(**{**facts, **change})
+def test_params_that_contradict_themselves_are_refused(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    params = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+    params["kind"] = "table"
+    params["train"].pop("augmentation")
+
+    def write(facts: dict[str, Any]) -> Path:
+        params["data"] = {"dataset": "own", "own": facts}
+        with (tmp_path / "params.yaml").open("w") as file:
+            YAML(typ="safe").dump(params, file)
+        return tmp_path / "params.yaml"
+
+    sections.check(write(FACTS))
+    with pytest.raises(ParamsError, match=said):
+        sections.check(write({**FACTS, **change}))

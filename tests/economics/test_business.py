@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from duli.base.errors import DataError
 from duli.economics import business as module
 from duli.economics.business import business
-from duli.errors import DataError
 from tests.economics.facts import plan, run, shipped
 
 FACTS = shipped()

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duli.base.errors import DataError
 from duli.economics import cost
 from duli.economics.cost import Inputs, Mode
-from duli.errors import DataError
 
 MODES: tuple[Mode, ...] = ("review", "abstain")
 modes = st.sampled_from(MODES)

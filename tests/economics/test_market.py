@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duli.base.errors import DataError
 from duli.economics import market
-from duli.errors import DataError
 from tests.closure import ROOT
 
 GOOD = {

@@ -4,9 +4,9 @@ from dataclasses import fields
 
 import pytest
 
+from duli.base.errors import DataError
 from duli.economics import cost, register
 from duli.economics.cashflow import Venture
-from duli.errors import DataError
 from tests.economics.facts import plan, run, shipped
 
 FACTS = shipped()

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duli.base.errors import DataError
 from duli.economics import risks, strategy
-from duli.errors import DataError
 from tests.economics.facts import shipped
 
 FACTS = shipped()

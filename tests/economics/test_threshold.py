@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duli.base.errors import DataError
 from duli.economics import threshold
 from duli.economics.cost import errors, review
-from duli.errors import DataError
-from duli.evaluation import coverage as evaluation
+from duli.tasks.classification.judging import coverage as evaluation
 
 examples = st.lists(
     st.tuples(st.sampled_from([0.2, 0.5, 0.5000001, 0.7, 0.9, 1.0]), st.booleans()),

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from duli.evaluation.attack import pgd
+from duli.evaluation.judged import Loss
 from duli.evaluation.predict import BATCH, Images, torch_logits
+from duli.kinds.image.judging.attack import pgd
 from tests.evaluation.bars import MEAN, STD, Labels, bars, trained
 from tests.exported import whole
 
@@ -21,13 +22,22 @@ def model() -> nn.Module:
     return trained()
 
 
+def to(labels: Labels) -> Loss:
+    """The cross-entropy to the labels."""
+
+    def loss(outputs: torch.Tensor, part: slice) -> torch.Tensor:
+        return functional.cross_entropy(outputs, torch.from_numpy(labels[part]), reduction="none")
+
+    return loss
+
+
 def accuracy(model: nn.Module, images: Images, labels: Labels) -> float:
     return float((torch_logits(whole(model, MEAN, STD), images).argmax(axis=1) == labels).mean())
 
 
 def test_attack_is_worse_than_noise_of_its_size(model: nn.Module) -> None:
     images, labels = bars(300, seed=1)
-    attacked = pgd(model, images, labels, epsilon=0.1, steps=10, seed=0, **NORMALISATION)
+    attacked = pgd(model, images, to(labels), epsilon=0.1, steps=10, seed=0, **NORMALISATION)
     signs = np.random.default_rng(0).choice([-25, 25], images.shape)
     noisy = (images + signs).clip(0, 255).astype(np.uint8)
     assert accuracy(model, images, labels) > 0.97
@@ -39,7 +49,7 @@ def test_more_room_is_worse(model: nn.Module) -> None:
     shares = [
         accuracy(
             model,
-            pgd(model, images, labels, epsilon=epsilon, steps=10, seed=0, **NORMALISATION),
+            pgd(model, images, to(labels), epsilon=epsilon, steps=10, seed=0, **NORMALISATION),
             labels,
         )
         for epsilon in (0, 0.05, 0.2)
@@ -55,7 +65,7 @@ def test_it_stays_in_the_ball(epsilon: float, steps: int, step: float, seed: int
     attacked = pgd(
         trained(),
         images,
-        np.zeros(3, np.int64),
+        to(np.zeros(3, np.int64)),
         epsilon=epsilon,
         steps=steps,
         step=step,
@@ -68,7 +78,9 @@ def test_it_stays_in_the_ball(epsilon: float, steps: int, step: float, seed: int
 
 def test_the_ball_is_used_to_its_border(model: nn.Module) -> None:
     images, labels = bars(50, seed=1)
-    attacked = pgd(model, images, labels, epsilon=0.031372549, steps=10, seed=0, **NORMALISATION)
+    attacked = pgd(
+        model, images, to(labels), epsilon=0.031372549, steps=10, seed=0, **NORMALISATION
+    )
     # 8 / 255, which was cut after nine digits
     assert np.abs(attacked.astype(int) - images).max() == 8
 
@@ -76,17 +88,17 @@ def test_the_ball_is_used_to_its_border(model: nn.Module) -> None:
 def test_no_room_changes_nothing(model: nn.Module) -> None:
     images, labels = bars(5)
     assert (
-        pgd(model, images, labels, epsilon=0.0, steps=3, seed=0, **NORMALISATION) == images
+        pgd(model, images, to(labels), epsilon=0.0, steps=3, seed=0, **NORMALISATION) == images
     ).all()
     assert pgd(
-        model, images[:0], labels[:0], epsilon=0.1, steps=3, seed=0, **NORMALISATION
+        model, images[:0], to(labels), epsilon=0.1, steps=3, seed=0, **NORMALISATION
     ).shape == (0, 1, 12, 12)
 
 
 def test_the_seed_decides(model: nn.Module) -> None:
     images, labels = bars(20)
     once, again, other = (
-        pgd(model, images, labels, epsilon=0.1, steps=2, seed=seed, **NORMALISATION)
+        pgd(model, images, to(labels), epsilon=0.1, steps=2, seed=seed, **NORMALISATION)
         for seed in (1, 1, 2)
     )
     assert (once == again).all()
@@ -95,10 +107,8 @@ def test_the_seed_decides(model: nn.Module) -> None:
 
 def test_further_batches_change_nothing(model: nn.Module) -> None:
     images, labels = bars(BATCH + 20)
-    whole = pgd(model, images, labels, epsilon=0.1, steps=2, seed=0, **NORMALISATION)
-    first = pgd(
-        model, images[:BATCH], labels[:BATCH], epsilon=0.1, steps=2, seed=0, **NORMALISATION
-    )
+    whole = pgd(model, images, to(labels), epsilon=0.1, steps=2, seed=0, **NORMALISATION)
+    first = pgd(model, images[:BATCH], to(labels), epsilon=0.1, steps=2, seed=0, **NORMALISATION)
     assert (whole[:BATCH] == first).all()
 
 
@@ -120,7 +130,7 @@ def test_one_step_is_up_the_gradient(model: nn.Module) -> None:
         np.maximum(images.astype(int) - 10, 0), np.minimum(images.astype(int) + 10, 255)
     ).round()
     attacked = pgd(
-        model, images, labels, epsilon=10 / 255, steps=1, step=4 / 255, seed=3, **NORMALISATION
+        model, images, to(labels), epsilon=10 / 255, steps=1, step=4 / 255, seed=3, **NORMALISATION
     )
     assert (attacked == expected).mean() > 0.99
 
@@ -132,9 +142,10 @@ def test_the_model_is_left_as_it_was() -> None:
     model[-1].weight.grad = torch.ones_like(model[-1].weight)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     images, labels = bars(10)
-    attacked = pgd(model, images, labels, epsilon=0.1, steps=2, seed=0, **NORMALISATION)
+    attacked = pgd(model, images, to(labels), epsilon=0.1, steps=2, seed=0, **NORMALISATION)
     assert (
-        attacked == pgd(trained(), images, labels, epsilon=0.1, steps=2, seed=0, **NORMALISATION)
+        attacked
+        == pgd(trained(), images, to(labels), epsilon=0.1, steps=2, seed=0, **NORMALISATION)
     ).all()
     assert [module.training for module in model] == [index != 1 for index in range(len(model))]
     assert model.training
@@ -152,7 +163,7 @@ def test_the_mode_comes_back_after_an_error() -> None:
         pgd(
             model,
             np.zeros((2, 5, 12, 12), np.uint8),
-            np.zeros(2, np.int64),
+            to(np.zeros(2, np.int64)),
             epsilon=0.1,
             steps=1,
             seed=0,

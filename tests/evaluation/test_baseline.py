@@ -1,12 +1,18 @@
 """Simple models learn what is simple, from each kind of data, and answer the same each time."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from duli import gates
-from duli.evaluation import baseline, compare
-from duli.intervals import proportion
+from duli.base.intervals import proportion
+from duli.evaluation.judged import Split
+from duli.gates import gates
+from duli.kinds.image.judging import judge as image
+from duli.kinds.table.judging import judge as table
+from duli.kinds.text.judging import judge as text
+from duli.tasks.classification.comparing import paired as compare
+from duli.tasks.classification.judging import baseline
 
 SIZES = (300, 100, 200)
 
@@ -24,12 +30,16 @@ def right(features: list[object], of: list[np.ndarray]) -> float:
     return float((found.answers == of[2]).mean())
 
 
+def split(inputs: np.ndarray) -> Split:
+    return Split(pa.table({}), inputs, np.empty(0), None)  # type: ignore[arg-type]
+
+
 def test_pixels_that_say_the_class() -> None:
     generator, of = np.random.default_rng(1), labels()
     images = [generator.integers(0, 100, (len(one), 1, 40, 40)).astype(np.uint8) for one in of]
     for some, one in zip(images, of, strict=True):
         some[np.arange(len(one)), 0, 10 * one, 10 * one] += 150
-    features = baseline.pixels(images)
+    features = image.features([split(some) for some in images], 3).splits
     assert features[0].shape == (300, 400)  # every second pixel of 40 x 40
     assert right(features, of) > 0.95
 
@@ -40,7 +50,7 @@ def test_numbers_that_say_the_class_also_by_being_missing() -> None:
     for some, one in zip(rows, of, strict=True):
         some[:, 0] += 6 * (one == 1)
         some[one == 2, 1] = np.nan
-    features = baseline.numbers(rows)
+    features = table.features([split(some) for some in rows], 3).splits
     assert features[0].shape == (300, 3)
     assert right(features, of) > 0.95
 
@@ -51,7 +61,9 @@ def test_characters_that_say_the_class() -> None:
         [f"number {index}: {('很好', '太差', 'so so')[label]}" for index, label in enumerate(one)]
         for one in of
     ]
-    assert right(baseline.characters(texts, 3), of) > 0.95
+    contents = [pa.table({"content": [one.encode() for one in some]}) for some in texts]
+    splits = [Split(rows, None, one, None) for rows, one in zip(contents, of, strict=True)]  # type: ignore[arg-type]
+    assert right(text.features(splits, 3).splits, of) > 0.95
 
 
 def test_what_says_nothing_is_answered_by_chance() -> None:

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duli.evaluation import calibration
 from duli.evaluation.predict import softmax
+from duli.tasks.classification.judging import calibration
 
 
 def by_hand(confidence: list[float], correct: list[float], bins: int) -> float:

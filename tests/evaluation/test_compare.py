@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar
 
-from duli.evaluation import compare
-from duli.evaluation.compare import Paired
+from duli.tasks.classification.comparing import paired as compare
+from duli.tasks.classification.comparing.paired import Paired
 
 answers = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=200

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from duli.evaluation import _pixels
-from duli.evaluation.corruptions import CHUNK, CORRUPTIONS, Images, corrupted
+from duli.kinds.image.judging import pixels as _pixels
+from duli.kinds.image.judging.corruptions import CHUNK, CORRUPTIONS, Images, corrupted
 
 FIXED = {"scale", "brightness", "stripe", "canny_edges"}  # these draw nothing
 BLACK_STAYS = set(CORRUPTIONS) - {

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duli.evaluation import coverage
+from duli.tasks.classification.judging import coverage
 
 PAIRS = st.lists(
     st.tuples(st.sampled_from(np.linspace(0, 1, 40).tolist()), st.sampled_from([0.0, 1.0])),

@@ -14,8 +14,8 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 
-from duli.evaluation import metrics
 from duli.evaluation.predict import softmax
+from duli.tasks.classification.judging import metrics
 
 
 def answers(n: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

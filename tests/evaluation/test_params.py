@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from duli.errors import ParamsError
-from duli.evaluation.params import Evaluate
-from duli.params import Params
+from duli.base.errors import ParamsError
+from duli.base.params import Params
+from duli.tasks.classification.judging.params import Evaluate
 from tests.closure import ROOT
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from duli.evaluation.pictures import no_pictures
+from duli.kinds.image.judging.sized import no_pictures
 
 
 @pytest.mark.parametrize("channels", [1, 3])

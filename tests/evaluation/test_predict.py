@@ -3,7 +3,7 @@
 import onnxruntime
 import pytest
 
-from duli import machine
+from duli.base import machine
 from duli.evaluation.predict import onnx_logits
 from tests.packaging import tiny
 

@@ -8,12 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duli.evaluation import robustness
-from duli.evaluation.attack import pgd
-from duli.evaluation.corruptions import CORRUPTIONS, corrupted
+from duli.base.intervals import proportion
 from duli.evaluation.predict import Images, torch_logits
-from duli.intervals import proportion
+from duli.kinds.image import ways as image_ways
+from duli.kinds.image.judging.attack import pgd
+from duli.kinds.image.judging.corruptions import CORRUPTIONS, corrupted
+from duli.kinds.table import ways as table_ways
+from duli.kinds.table.judging.features import WAYS
+from duli.kinds.text import ways as text_ways
+from duli.kinds.text.judging.typos import TYPOS
+from duli.tasks.classification.judging import robustness
 from tests.evaluation.bars import MEAN, STD, Labels, bars, trained
+from tests.evaluation.test_attack import to
 from tests.exported import whole
 
 
@@ -77,21 +83,26 @@ def test_both_answer_the_images_that_were_made_against_the_trained_one() -> None
         return np.zeros(len(some), np.int64)
 
     settings = {"steps": 5, "seed": 4, "mean": MEAN, "std": STD}
+
+    def attacked_by(levels: int) -> Images:
+        return pgd(trained(), images, to(labels), epsilon=levels / 255, **settings)  # type: ignore[arg-type]
+
     found = robustness.under_attack(
-        trained(),
-        {"trained": answers, "shipped": shipped},
-        images,
-        labels,
-        epsilons=(13, 51),
-        **settings,
-    )  # type: ignore[arg-type]
+        attacked_by, {"trained": answers, "shipped": shipped}, images, labels, (13, 51)
+    )
     assert list(found) == ["0_of_255", "13_of_255", "51_of_255"]
     attacked = [
         images,
-        *(pgd(trained(), images, labels, epsilon=levels / 255, **settings) for levels in (13, 51)),
-    ]  # type: ignore[arg-type]
+        *(attacked_by(levels) for levels in (13, 51)),
+    ]
     assert all((one == other).all() for one, other in zip(shown, attacked, strict=True))
     shares = [found[size]["trained"]["value"] for size in found]
     assert shares == [(answers(some) == labels).mean() for some in attacked]
     assert shares[0] > shares[1] > shares[2] + 0.3
     assert found["51_of_255"]["shipped"] == proportion(int((labels == 0).sum()), 200)
+
+
+def test_the_names_that_gates_may_use_are_those_of_the_ways() -> None:
+    assert (*CORRUPTIONS,) == image_ways.NAMES
+    assert (*TYPOS,) == text_ways.NAMES
+    assert (*WAYS,) == table_ways.NAMES

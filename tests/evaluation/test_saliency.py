@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from duli.evaluation.predict import BATCH, torch_logits
-from duli.evaluation.saliency import integrated_gradients
+from duli.kinds.image.judging.saliency import integrated_gradients
 from tests.evaluation.bars import MEAN, STD, bars, trained
 from tests.exported import whole
 
@@ -26,7 +26,7 @@ def test_contributions_add_up_to_the_logit(model: nn.Module) -> None:
         torch_logits(whole(model, MEAN, STD), some) for some in (images, np.zeros_like(images))
     )
     for classes in (logits.argmax(axis=1), np.arange(40) % 3):
-        sums = integrated_gradients(model, images, classes=classes, **NORMALISATION).sum(
+        sums = integrated_gradients(model, images, outputs=classes, **NORMALISATION).sum(
             axis=(1, 2)
         )
         differences = (logits - black)[np.arange(40), classes]
@@ -41,7 +41,7 @@ def test_more_steps_are_nearer(model: nn.Module) -> None:
     )
     errors = [
         np.abs(
-            integrated_gradients(model, images, classes=labels, steps=steps, **NORMALISATION).sum(
+            integrated_gradients(model, images, outputs=labels, steps=steps, **NORMALISATION).sum(
                 axis=(1, 2)
             )
             - (logits - black)
@@ -60,7 +60,7 @@ def test_of_a_linear_model_it_is_weight_times_pixel() -> None:
     weights = model[1].weight.detach().numpy().reshape(3, 2, 4, 5)
     expected = (weights[classes] * images / 255 / STD).sum(axis=1)
     assert np.allclose(
-        integrated_gradients(model, images, classes=classes, steps=2, **NORMALISATION),
+        integrated_gradients(model, images, outputs=classes, steps=2, **NORMALISATION),
         expected,
         atol=1e-5,
     )
@@ -86,12 +86,12 @@ def test_the_predicted_class_is_meant(model: nn.Module) -> None:
     assert maps.shape == (BATCH + 10, 12, 12)
     assert maps.dtype == np.float32
     assert (
-        maps == integrated_gradients(model, images, classes=predicted, steps=2, **NORMALISATION)
+        maps == integrated_gradients(model, images, outputs=predicted, steps=2, **NORMALISATION)
     ).all()
     assert (
         maps
         != integrated_gradients(
-            model, images, classes=(predicted + 1) % 3, steps=2, **NORMALISATION
+            model, images, outputs=(predicted + 1) % 3, steps=2, **NORMALISATION
         )
     ).any()
 
@@ -100,7 +100,7 @@ def test_the_network_looks_at_the_bar(model: nn.Module) -> None:
     images, labels = bars(200, seed=1)
     seen = labels < 2
     maps = integrated_gradients(
-        model, images[seen], classes=labels[seen], steps=16, **NORMALISATION
+        model, images[seen], outputs=labels[seen], steps=16, **NORMALISATION
     )
     bar = images[seen, 0] == 180
     assert maps[bar].mean() > 5 * np.abs(maps[~bar]).mean()

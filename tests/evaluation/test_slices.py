@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duli.evaluation import slices
-from duli.evaluation.slices import Groups
+from duli.kinds.image.judging.looks import looks as looks_of
+from duli.tasks.classification.judging import slices
+from duli.tasks.classification.judging.slices import Groups
 
 
 def bar(width: int, height: int = 40, channels: int = 1) -> np.ndarray:
@@ -18,18 +19,18 @@ def bar(width: int, height: int = 40, channels: int = 1) -> np.ndarray:
 
 @pytest.mark.parametrize("width", [1, 3, 6])
 def test_thickness_of_a_long_stroke(width: int) -> None:
-    assert slices.looks(bar(width, height=400))["thickness"][0] == pytest.approx(width, rel=0.02)
+    assert looks_of(bar(width, height=400))["thickness"][0] == pytest.approx(width, rel=0.02)
 
 
 def test_brightness_and_contrast_by_hand() -> None:
-    looks = slices.looks(bar(10, channels=3))
+    looks = looks_of(bar(10, channels=3))
     assert looks["brightness"][0] == pytest.approx(0.25)
     assert looks["contrast"][0] == pytest.approx((0.25 * 0.75) ** 0.5)
 
 
 @pytest.mark.parametrize("value", [0, 255])
 def test_images_of_one_colour(value: int) -> None:
-    looks = slices.looks(np.full((2, 1, 8, 8), value, np.uint8))
+    looks = looks_of(np.full((2, 1, 8, 8), value, np.uint8))
     assert np.isfinite(looks["thickness"]).all()
     assert looks["contrast"].tolist() == [0.0, 0.0]
 

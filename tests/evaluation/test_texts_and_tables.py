@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duli.evaluation import erasure, features, typos
+from duli.kinds.table.judging import features
+from duli.kinds.text.judging import erasure, typos
 
 TEXT = st.text("abcdefgh屏幕很好", min_size=1, max_size=60)
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from duli.errors import ParamsError
+from duli.base.errors import ParamsError
 from duli.models import convnet
 from duli.models.convnet import Settings
 
@@ -11,7 +11,7 @@ TUTORIAL = Settings(filters=32, hidden=128)
 
 
 def test_is_the_network_of_tutorials() -> None:
-    model = convnet.build(TUTORIAL, channels=1, height=28, width=28, classes=10)
+    model = convnet.build(TUTORIAL, channels=1, height=28, width=28, outputs=10)
     assert [type(layer).__name__ for layer in model] == [
         "Conv2d",
         "ReLU",
@@ -38,7 +38,7 @@ def test_gives_logits_for_the_sizes_it_can_take(channels: int, height: int, widt
         initialisation="he",
         activation="silu",
     )
-    model = convnet.build(settings, channels=channels, height=height, width=width, classes=7)
+    model = convnet.build(settings, channels=channels, height=height, width=width, outputs=7)
     assert model(torch.zeros(2, channels, height, width)).shape == (2, 7)
     assert [type(layer).__name__ for layer in model][-2:] == ["Dropout", "Linear"]
 
@@ -52,4 +52,4 @@ def test_too_small_an_image_is_told(height: int, width: int) -> None:
             " another"
         ),
     ):
-        convnet.build(TUTORIAL, channels=1, height=height, width=width, classes=10)
+        convnet.build(TUTORIAL, channels=1, height=height, width=width, outputs=10)

@@ -27,7 +27,7 @@ def network(**changes: object) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return encoder.build(
-            Settings.model_validate(settings), length=LENGTH, vocabulary=VOCABULARY, classes=CLASSES
+            Settings.model_validate(settings), length=LENGTH, vocabulary=VOCABULARY, outputs=CLASSES
         )
 
 
@@ -91,7 +91,7 @@ def test_it_is_bert_at_berts_size() -> None:
     """
     with torch.device("meta"):
         model = encoder.build(
-            Settings.model_validate(BERT_BASE), length=512, vocabulary=30_522, classes=2
+            Settings.model_validate(BERT_BASE), length=512, vocabulary=30_522, outputs=2
         )
     without_classifier = sum(
         weight.numel()
@@ -105,7 +105,7 @@ def test_it_is_bert_at_berts_size() -> None:
 
 def test_initial_weights_are_berts_at_its_width_and_grow_as_it_shrinks() -> None:
     wide = encoder.build(
-        Settings(layers=1, heads=1, width=768, feed_forward=8), length=4, vocabulary=50, classes=2
+        Settings(layers=1, heads=1, width=768, feed_forward=8), length=4, vocabulary=50, outputs=2
     )
     # cut at two deviations
     assert wide.get_parameter("tokens.weight")[1:].std().item() == pytest.approx(

@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from duli import files
-from duli.errors import ParamsError
+from duli.base import files
+from duli.base.errors import ParamsError
 from duli.models import fastconv
-from duli.models._params import architectures
 from duli.models.fastconv import Settings
+from duli.models.shared.params import architectures
 from tests.closure import ROOT
 
 SMALL = Settings(stem=4, blocks=((4,), (8, 8)))
@@ -26,7 +26,7 @@ FULL = SMALL.model_copy(update={"resolution": "full"})
 def test_gives_logits_for_the_sizes_it_can_take(
     settings: Settings, channels: int, height: int, width: int
 ) -> None:
-    model = fastconv.build(settings, channels=channels, height=height, width=width, classes=7)
+    model = fastconv.build(settings, channels=channels, height=height, width=width, outputs=7)
     assert model(torch.zeros(3, channels, height, width)).shape == (3, 7)
 
 
@@ -41,7 +41,7 @@ def test_a_mirrored_network_answers_an_image_and_its_mirror_image_alike_and_lear
                 channels=1,
                 height=28,
                 width=28,
-                classes=7,
+                outputs=7,
             )
         )
     plain, mirrored_ = models
@@ -58,7 +58,7 @@ def test_a_mirrored_network_answers_an_image_and_its_mirror_image_alike_and_lear
 def test_the_smallest_size_named_is_the_smallest_that_works(resolution: str, blocks: int) -> None:
     settings = Settings(stem=2, blocks=((2,),) * blocks, resolution=resolution)
     smallest = fastconv._smallest(settings)
-    model = fastconv.build(settings, channels=1, height=smallest, width=smallest, classes=2)
+    model = fastconv.build(settings, channels=1, height=smallest, width=smallest, outputs=2)
     assert model(torch.zeros(2, 1, smallest, smallest)).shape == (2, 2)
     with pytest.raises(
         ParamsError,
@@ -67,11 +67,11 @@ def test_the_smallest_size_named_is_the_smallest_that_works(resolution: str, blo
             " blocks"
         ),
     ):
-        fastconv.build(settings, channels=1, height=smallest, width=smallest - 1, classes=2)
+        fastconv.build(settings, channels=1, height=smallest, width=smallest - 1, outputs=2)
 
 
 def test_a_full_resolution_keeps_every_pixel_until_the_first_pool() -> None:
-    *layers, _, last = fastconv.build(FULL, channels=1, height=28, width=28, classes=10)
+    *layers, _, last = fastconv.build(FULL, channels=1, height=28, width=28, outputs=10)
     sides, values = [], torch.zeros(1, 1, 28, 28)
     for layer in layers:
         values = layer(values)
@@ -83,7 +83,7 @@ def test_a_full_resolution_keeps_every_pixel_until_the_first_pool() -> None:
 
 @pytest.mark.parametrize("settings", [SMALL, FULL])
 def test_batch_normalisation_follows_its_convolution_so_that_it_folds(settings: Settings) -> None:
-    layers = list(fastconv.build(settings, channels=1, height=28, width=28, classes=10))
+    layers = list(fastconv.build(settings, channels=1, height=28, width=28, outputs=10))
     assert {type(layer) for layer in layers} == {
         nn.Conv2d,
         nn.BatchNorm2d,
@@ -107,7 +107,7 @@ def test_the_default_network_is_drawn_as_it_always_was() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(17)
         model = fastconv.build(
-            Settings(stem=32, blocks=((32,), (64, 64))), channels=1, height=28, width=28, classes=10
+            Settings(stem=32, blocks=((32,), (64, 64))), channels=1, height=28, width=28, outputs=10
         )
     assert (
         files.sha256(save(model.state_dict()))
@@ -124,7 +124,7 @@ def test_other_settings_make_other_layers() -> None:
         dropout=0.5,
         initialisation="he",
     )
-    model = fastconv.build(settings, channels=1, height=28, width=28, classes=10)
+    model = fastconv.build(settings, channels=1, height=28, width=28, outputs=10)
     assert [type(layer).__name__ for layer in model] == [
         *["Conv2d", "SiLU"] * 2,
         "MaxPool2d",

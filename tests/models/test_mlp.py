@@ -11,7 +11,7 @@ from torch import nn
 from duli.models import mlp
 from duli.models.mlp import Settings
 
-SIZES = {"channels": 3, "height": 5, "width": 7, "classes": 4}
+SIZES = {"channels": 3, "height": 5, "width": 7, "outputs": 4}
 
 
 def kinds(settings: Settings) -> list[str]:
@@ -26,7 +26,7 @@ def test_gives_logits_whatever_the_depth(widths: tuple[int, ...]) -> None:
 
 
 def test_the_network_of_tutorials_has_as_many_parameters_as_theirs() -> None:
-    model = mlp.build(Settings(widths=(10, 50)), channels=1, height=28, width=28, classes=10)
+    model = mlp.build(Settings(widths=(10, 50)), channels=1, height=28, width=28, outputs=10)
     assert sum(weight.numel() for weight in model.parameters()) == 785 * 10 + 11 * 50 + 51 * 10
 
 
@@ -71,7 +71,7 @@ def test_initial_weights_have_the_deviation_of_the_recipe(
         settings = Settings(widths=(500,), initialisation=initialisation, activation=activation)  # type: ignore[arg-type]
         first, last = (
             x
-            for x in mlp.build(settings, channels=1, height=10, width=100, classes=500)
+            for x in mlp.build(settings, channels=1, height=10, width=100, outputs=500)
             if isinstance(x, nn.Linear)
         )
     assert first.weight.std().item() == pytest.approx(hidden, rel=0.02)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from duli.evaluation.compare import agreement
 from duli.evaluation.predict import onnx_logits, torch_logits
-from duli.models._params import architectures
+from duli.models.shared.params import architectures
+from duli.tasks.classification.comparing.paired import agreement
 from tests.exported import to_onnx, whole
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -43,7 +43,7 @@ def test_onnx_agrees_with_torch(name: str) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         settings = architecture.Settings.model_validate_json(json.dumps(SMALL[name]))
-        model = architecture.build(settings, channels=1, height=12, width=12, classes=3)
+        model = architecture.build(settings, channels=1, height=12, width=12, outputs=3)
         model(torch.randn(8, 1, 12, 12))  # running statistics of the batch normalisation
         if name == "vit_b_16":
             # torchvision's zeros would make all answers alike

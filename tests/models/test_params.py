@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from duli.errors import ParamsError
+from duli.base.errors import ParamsError
+from duli.base.params import Params
 from duli.models import fastconv, mlp
-from duli.models._params import ModelChoice, architectures
-from duli.params import Params
+from duli.models.shared.params import ModelChoice, architectures
 from tests.closure import ROOT
 
 OF_TEXTS = {"encoder"}  # architectures that a line of images does not offer

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 from duli.models import fastconv
-from duli.models._restore import restore
+from duli.models.shared.restore import restore
 
 SETTINGS = {"stem": 4, "blocks": [[4], [8]]}
 
@@ -26,7 +26,7 @@ def trained() -> nn.Module:
             channels=1,
             height=20,
             width=20,
-            classes=3,
+            outputs=3,
         )
         model(torch.randn(16, 1, 20, 20))
     return model.eval()
@@ -37,7 +37,7 @@ def description() -> dict[str, Any]:
     return {
         "architecture": {"name": "fastconv", "settings": SETTINGS},
         "input": {"channels": 1, "height": 20, "width": 20},
-        "classes": ["a", "b", "c"],
+        "outputs": 3,
     }
 
 
@@ -71,7 +71,7 @@ def test_weights_that_do_not_belong_are_refused(
 @pytest.mark.parametrize(
     "change",
     [
-        {"classes": ["a", "b"]},
+        {"outputs": 2},
         {"input": {"channels": 1, "height": 6, "width": 6}},
         {"input": {"channels": 1}},
         {"architecture": {"name": "nothing_of_ours", "settings": SETTINGS}},

@@ -9,7 +9,7 @@ import torch
 import torchvision
 from torch import nn
 
-from duli.errors import ParamsError
+from duli.base.errors import ParamsError
 from duli.models import resnet18, resnet50, vit_b_16
 
 RESNETS = {"resnet18": resnet18, "resnet50": resnet50}
@@ -19,7 +19,7 @@ def meta(architecture: Any, settings: Any, **sizes: int) -> nn.Module:
     """A network without content: shapes alone, at once."""
     with torch.device("meta"):
         return architecture.build(
-            settings, **{"channels": 3, "height": 224, "width": 224, "classes": 1000, **sizes}
+            settings, **{"channels": 3, "height": 224, "width": 224, "outputs": 1000, **sizes}
         )
 
 
@@ -42,7 +42,7 @@ def test_of_small_grey_images_only_the_first_and_the_last_layer_differ(name: str
     architecture = RESNETS[name]
     ours, theirs = (
         shapes(
-            meta(architecture, architecture.Settings(), channels=1, height=28, width=28, classes=10)
+            meta(architecture, architecture.Settings(), channels=1, height=28, width=28, outputs=10)
         ),
         shapes(published(name)),
     )
@@ -73,7 +73,7 @@ def test_the_stem_goes_by_the_size_or_the_setting(
 
 
 def test_a_residual_network_answers_and_learns() -> None:
-    model = resnet18.build(resnet18.Settings(), channels=1, height=8, width=11, classes=5)
+    model = resnet18.build(resnet18.Settings(), channels=1, height=8, width=11, outputs=5)
     logits = model(torch.randn(2, 1, 8, 11))
     assert logits.shape == (2, 5)
     logits.square().sum().backward()
@@ -83,7 +83,7 @@ def test_a_residual_network_answers_and_learns() -> None:
 
 
 def test_of_small_images_the_transformer_keeps_its_layers() -> None:
-    ours = meta(vit_b_16, vit_b_16.Settings(patch=7), channels=1, height=28, width=28, classes=10)
+    ours = meta(vit_b_16, vit_b_16.Settings(patch=7), channels=1, height=28, width=28, outputs=10)
     theirs = shapes(published("vit_b_16"))
     assert {key for key, shape in shapes(ours).items() if shape != theirs[key]} == {
         "conv_proj.weight", "encoder.pos_embedding", "heads.head.weight", "heads.head.bias",
@@ -112,5 +112,5 @@ def test_patches_that_do_not_fit_are_told(
 ) -> None:
     with pytest.raises(ParamsError, match=complaint):
         vit_b_16.build(
-            vit_b_16.Settings(patch=patch), channels=1, height=height, width=width, classes=10
+            vit_b_16.Settings(patch=patch), channels=1, height=height, width=width, outputs=10
         )

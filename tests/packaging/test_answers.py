@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from duli.errors import GateError
+from duli.base.errors import GateError
 from duli.packaging.answers import answers
 from duli.packaging.kinds import KINDS
 from tests.packaging import tiny, tinytable, tinytext

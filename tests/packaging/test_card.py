@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 from duli.packaging import card, ledger, sbom
 from tests.packaging import tiny
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from duli.errors import DuliError, GateError
+from duli.base.errors import DuliError, GateError
 from duli.packaging import environment, wheel
 from tests.packaging import tiny
 

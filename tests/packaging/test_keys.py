@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from duli.errors import DataError, ParamsError
+from duli.base.errors import DataError, ParamsError
 from duli.packaging import keys
 from tests.packaging import pairs
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from duli.base.errors import DataError
 from duli.datasets import fashion_mnist, mnist
-from duli.errors import DataError
 from duli.packaging import ledger
 from tests.packaging import tiny
 

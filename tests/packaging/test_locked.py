@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from duli.errors import DuliError
+from duli.base.errors import DuliError
 from duli.packaging import environment, locked
 from tests.closure import ROOT
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from duli.files import sha256
+from duli.base.files import sha256
 from duli.packaging import manifest
 
 

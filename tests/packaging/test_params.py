@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from duli.errors import ParamsError
+from duli.base.errors import ParamsError
+from duli.base.params import Params
 from duli.packaging.params import Release
-from duli.params import Params
 from tests.packaging import tiny
 
 

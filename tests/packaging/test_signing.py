@@ -19,7 +19,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 from duli.packaging import keys, signing
 from tests.closure import ROOT
 from tests.packaging import pairs

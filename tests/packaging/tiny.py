@@ -344,7 +344,7 @@ def write_line(
         (folder / name).mkdir(parents=True, exist_ok=True)
     rewrite(folder, facts)
     (folder / "params.yaml").write_text(
-        json.dumps({"root": ".", "release": {**RELEASE, **changes}})
+        json.dumps({"kind": "image", "task": "classification", "release": {**RELEASE, **changes}})
     )
     for name in facts["quantization"]["variants"]:
         (folder / f"models/variants/{name}.onnx").write_bytes(content)

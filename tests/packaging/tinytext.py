@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from onnx import TensorProto, helper, numpy_helper
 
-from duli.preparation import tokenizer
+from duli.kinds.text.reading import tokenizer
 from tests.packaging import tiny
 
 CLASSES = ["bad", "good"]

@@ -10,10 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duli.errors import DataError
-from duli.preparation import clean, image, summary
+from duli.base.errors import DataError
+from duli.kinds.image.reading import examples as image
+from duli.preparation.cleaning import clean, summary
+from duli.tasks.classification.targets.targets import Targets
 
-RULES = clean.Rules(classes=3, kind=image.Kind(1, 2, 2), validation_share=0.3)
+RULES = clean.Rules(
+    targets=Targets(["a", "b", "c"]), kind=image.Kind(1, 2, 2), validation_share=0.3
+)
 
 Row = tuple[str, str, int | None, bytes | None]
 
@@ -135,7 +139,7 @@ def test_statistics_of_rows_and_of_splits() -> None:
         [row["mean"], row["std"]], [np.mean(list(content)), np.std(list(content))]
     ).all()
     assert (row["min"], row["max"], row["height"], row["width"]) == (0, 255, 2, 2)
-    gathered = summary.SplitSummary(classes=3)
+    gathered = summary.SplitSummary(Targets(["a", "b", "c"]))
     for part in parts:
         gathered.add(part)
     assert gathered.facts()["per_class"] == [1, 0, 1]
@@ -143,7 +147,7 @@ def test_statistics_of_rows_and_of_splits() -> None:
 
 def test_the_digest_of_a_split_follows_content_and_label() -> None:
     def digest(rows: list[Row]) -> str:
-        read, gathered = batches(rows), summary.SplitSummary(classes=3)
+        read, gathered = batches(rows), summary.SplitSummary(Targets(["a", "b", "c"]))
         for _, part in clean.sort_out(read, clean.judge(read, RULES), RULES):
             gathered.add(part)
         return str(gathered.facts()["digest"])
@@ -168,7 +172,10 @@ def test_the_digest_of_a_split_follows_content_and_label() -> None:
 
 AGE, SEX = pa.field("age", pa.int16()), pa.field("sex", pa.string(), nullable=False)
 PEOPLE = clean.Rules(
-    classes=3, kind=image.Kind(1, 2, 2), validation_share=0.3, columns=pa.schema([AGE, SEX])
+    targets=Targets(["a", "b", "c"]),
+    kind=image.Kind(1, 2, 2),
+    validation_share=0.3,
+    columns=pa.schema([AGE, SEX]),
 )
 
 

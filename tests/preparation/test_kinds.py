@@ -6,9 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from duli.errors import DataError, ParamsError
-from duli.preparation import kinds
-from duli.preparation.params import Tokens
+from duli.base import kinds
+from duli.base.errors import DataError, ParamsError
 
 TEXTS = ["屏幕很好, 我喜欢", "电池太差了", "ok ok", "很好很好", "不好"]
 
@@ -105,7 +104,7 @@ def test_texts_need_to_be_told_how_they_become_tokens() -> None:
 
     with pytest.raises(ParamsError, match=r"prepare\.tokens is null"):
         kinds.of(Texts, None)
-    assert kinds.of(Texts, Tokens(vocabulary=200, length=16)).input == {
+    assert kinds.of(Texts, {"vocabulary": 200, "length": 16}).input == {
         "length": 16,
         "vocabulary": 200,
     }

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from duli.errors import DataError
-from duli.preparation import tokenizer
+from duli.base.errors import DataError
+from duli.kinds.text.reading import tokenizer
 
 TEXTS = [
     "房间很好，服务很好。",

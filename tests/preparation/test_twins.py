@@ -12,14 +12,19 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from duli.preparation import clean, image, kinds, table, text, twins
+from duli.base import kinds
+from duli.kinds.image.reading import examples as image
+from duli.kinds.table.reading import examples as table
+from duli.kinds.text.reading import examples as text
+from duli.preparation.cleaning import clean, twins
+from duli.tasks.classification.targets.targets import Targets
 from tests.preparation.test_clean import Row, batches
 
 SHARES = {"validation_share": 0.15, "test_share": 0.2}
-TEXTS = clean.Rules(2, text.Kind(length=16, vocabulary=200), **SHARES)
+TEXTS = clean.Rules(Targets(["a", "b"]), text.Kind(length=16, vocabulary=200), **SHARES)
 SIDE = 24
-PICTURES = clean.Rules(2, image.Kind(1, SIDE, SIDE), **SHARES)
-NUMBERS = clean.Rules(2, table.Kind(2), **SHARES)
+PICTURES = clean.Rules(Targets(["a", "b"]), image.Kind(1, SIDE, SIDE), **SHARES)
+NUMBERS = clean.Rules(Targets(["a", "b"]), table.Kind(2), **SHARES)
 
 
 def placed(rows: list[Row], rules: clean.Rules) -> dict[str, str]:
@@ -303,7 +308,7 @@ def of_classes(sizes: list[int], split: str = "", seed: int = 0) -> list[Row]:
 
 @pytest.mark.parametrize(("size", "least"), [(3, 1), (4, 1), (20, 1), (40, 2)])
 def test_every_class_of_own_data_is_validated_and_tested(size: int, least: int) -> None:
-    rules = clean.Rules(60, table.Kind(2), **SHARES)
+    rules = clean.Rules(Targets([str(one) for one in range(60)]), table.Kind(2), **SHARES)
     places = placed(of_classes([size] * 60), rules)
     for label in range(60):
         found = Counter(places[f"{label}-{index}"] for index in range(size))
@@ -311,7 +316,7 @@ def test_every_class_of_own_data_is_validated_and_tested(size: int, least: int) 
 
 
 def test_too_few_to_share_stay_where_their_hash_says() -> None:
-    rules = clean.Rules(60, table.Kind(2), **SHARES)
+    rules = clean.Rules(Targets([str(one) for one in range(60)]), table.Kind(2), **SHARES)
     read = batches(of_classes([2] * 60), 64)
     assert set(clean.judge(read, rules).tolist()) == {clean.KEEP}
 
@@ -326,7 +331,7 @@ def test_a_class_that_was_published_for_training_is_validated_too() -> None:
 
     rows = [*of_classes([8] * 60, "train"), *of_classes([3] * 60, "test", seed=1)]
     rows = [(f"{split}-{name}", split, label, content) for name, split, label, content in rows]
-    rules = clean.Rules(60, table.Kind(2), **SHARES)
+    rules = clean.Rules(Targets([str(one) for one in range(60)]), table.Kind(2), **SHARES)
     validated = {
         complete: {
             name.split("-")[1]

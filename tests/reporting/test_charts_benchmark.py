@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duli.reporting import charts_benchmark as charts
-from duli.reporting.charts_benchmark import Variant
+from duli.reporting.benchmark import charts
+from duli.reporting.benchmark.charts import Variant
 from tests.reporting.charts import labels
 
 VARIANTS = [

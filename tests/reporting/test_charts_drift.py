@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from duli.reporting import charts_drift as charts
+from duli.reporting.drift import charts
 from tests.reporting.charts import colours, labels
 
 ENDS = [0.0, 20.0, 40.0, 60.0]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from duli.reporting import charts_evaluation as charts
-from duli.reporting.charts_evaluation import Score
+from duli.tasks.classification.judging import charts
+from duli.tasks.classification.judging.charts import Score
 from tests.reporting.charts import labels
 
 SCORES = [Score("a", 0.9, 0.85, 0.95), Score("b", 0.5, 0.4, 0.6)]

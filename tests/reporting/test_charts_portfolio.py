@@ -4,8 +4,8 @@ the page's colours alone.
 
 import pytest
 
-from duli.reporting.charts_portfolio import worth
-from duli.reporting.speech import Speech
+from duli.reporting.business.speech import Speech
+from duli.reporting.portfolio.charts import worth
 from tests.reporting.charts import colours, labels
 
 LINES = [

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from duli.reporting import charts_cost, charts_investment, charts_market
-from duli.reporting.charts_report import draw
-from duli.reporting.speech import Speech
+from duli.reporting.business import charts_cost, charts_investment, charts_market
+from duli.reporting.business.charts_report import draw
+from duli.reporting.business.speech import Speech
 from tests.reporting.charts import colours, facts, labels
 
 ENGLISH, CHINESE = Speech("en"), Speech("zh")

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
-from duli.reporting.pages import lookup, render
+from duli.base.tasks import Counts
+from duli.reporting.shared.pages import lookup, render
 
 HOLDS = {
     "name": "expect_rows",
@@ -17,10 +18,10 @@ HOLDS = {
     "expected": "60,000 or more",
 }
 FAILS = HOLDS | {"name": "expect_leak", "success": False, "observed": "<script>alert(1)</script>"}
-SPLITS = {
-    "train": {"examples": 55_000, "per_class": [30_000, 25_000]},
-    "test": {"examples": 10_000, "per_class": [6_000, 4_000]},
-}
+SPLITS = {"train": {"examples": 55_000}, "test": {"examples": 10_000}}
+COUNTS = Counts(
+    "Examples of each class", "Class", [("even", [30_000, 6_000]), ("<odd>", [25_000, 4_000])]
+)
 
 
 def validation(**changes: Any) -> str:
@@ -30,9 +31,9 @@ def validation(**changes: Any) -> str:
         "expectations": [HOLDS],
         "splits": SPLITS,
         "quarantined": {"duplicate": 7, "unreadable": 0},
-        "classes": ["even", "<odd>"],
+        "counts": COUNTS,
     }
-    return render("validation.html.j2", **(values | changes))
+    return render("reporting/validation/validation.html.j2", **(values | changes))
 
 
 def test_the_validation_page_says_what_held() -> None:
@@ -63,19 +64,25 @@ def test_the_validation_page_counts_near_duplicates_and_names_classes_without_an
     assert "Near duplicates" not in validation()
 
 
-def test_it_takes_outcomes_with_a_severity_and_without_table_or_classes() -> None:
+def test_it_takes_outcomes_with_a_severity_and_without_table_or_counts() -> None:
     plain = {key: value for key, value in HOLDS.items() if key != "table"} | {
         "severity": "critical",
         "column": "",
     }
-    page = validation(expectations=[plain], splits={"train": {"examples": 1}})
+    page = validation(expectations=[plain], splits={"train": {"examples": 1}}, counts=None)
     assert "critical" in page
     assert "Examples of each class" not in page
 
 
 def test_a_missing_value_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="dataset"):
-        render("validation.html.j2", success=True, expectations=[], splits={}, quarantined={})
+        render(
+            "reporting/validation/validation.html.j2",
+            success=True,
+            expectations=[],
+            splits={},
+            quarantined={},
+        )
 
 
 def test_a_page_is_light_and_dark_fits_a_phone_and_a_sheet_and_needs_only_itself() -> None:

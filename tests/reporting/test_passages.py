@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from duli.reporting import passages
+from duli.kinds.text.judging import passages
 
 
 def test_the_strongest_is_full_colour_and_signs_have_their_own() -> None:

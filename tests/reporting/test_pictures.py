@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from duli.reporting import pictures
+from duli.kinds.image.judging import pictures
 
 
 def pixels(uri: str) -> np.ndarray:

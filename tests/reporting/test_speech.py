@@ -15,9 +15,9 @@ from markupsafe import Markup
 from duli.economics import plan, risks, strategy, summary
 from duli.economics.business import CONDITIONS
 from duli.economics.required import at_zero
-from duli.reporting.names import NAMES, REASONS
-from duli.reporting.phrases import PHRASES
-from duli.reporting.speech import Speech
+from duli.reporting.business.names import NAMES, REASONS
+from duli.reporting.business.phrases import PHRASES
+from duli.reporting.business.speech import Speech
 from tests.closure import ROOT
 
 ENGLISH, CHINESE = Speech("en"), Speech("zh")
@@ -46,9 +46,9 @@ def test_phrases_are_those_that_pages_and_charts_say() -> None:
     text = "".join(
         path.read_text()
         for path in [
-            *folder.glob("charts_*.py"),
-            folder / "pages.py",
-            *(folder / "templates").glob("*.j2"),
+            *folder.rglob("charts*.py"),
+            folder / "shared/pages.py",
+            *folder.rglob("*.j2"),
         ]
     )
     said = set(re.findall(r"""["']\.?([\w.]+)["']""", text)) | {"release", "hold"}

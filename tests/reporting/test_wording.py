@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duli.reporting import wording
+from duli.reporting.shared import wording
 
 
 @pytest.mark.parametrize(

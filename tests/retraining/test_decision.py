@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
+from duli.base.intervals import proportion
+from duli.base.tasks import Score
 from duli.retraining import decision
 from duli.retraining.decision import New, Row
 from duli.retraining.params import Retrain
 from tests.retraining.samples import settings as drift_settings
 
+SCORE = Score("accuracy", "higher", "share")
 SETTINGS = Retrain(
-    max_age_days=90, drift=drift_settings(windows=3, needed=2), min_accuracy=0.9, min_examples=100
+    max_age_days=90, drift=drift_settings(windows=3, needed=2), worst_score=0.9, min_examples=100
 )
 
 
@@ -121,11 +124,22 @@ def test_without_windows_drift_is_not_measured() -> None:
 def test_quality_fires_where_all_of_the_interval_is_below_the_bound(
     right: int, n: int, fired: bool | None
 ) -> None:
-    assert decision.quality(right, n, "", SETTINGS).fired is fired
+    assert decision.quality(proportion(right, n), "", SETTINGS, SCORE).fired is fired
+
+
+@pytest.mark.parametrize(("low", "fired"), [(0.89, False), (0.91, True)])
+def test_a_score_that_is_better_when_lower_fires_above_the_bound(
+    low: float, *, fired: bool
+) -> None:
+    found = {"value": 0.95, "low": low, "high": 1.0, "n": 100}
+    row = decision.quality(found, "", SETTINGS, Score("mean_error", "lower", "number"))
+    assert row.fired is fired
+    assert f"mean error is 0.95 ({low} to 1) on 100" in row.evidence
 
 
 def test_quality_can_be_switched_off() -> None:
-    assert decision.quality(0, 1000, "", settings(min_accuracy=None)).fired is None
+    row = decision.quality(proportion(0, 1000), "", settings(worst_score=None), SCORE)
+    assert row.fired is None
 
 
 def test_only_a_reason_fires_by_hand() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 from duli.retraining import drift
 from duli.retraining.drift import Sample, Verdict
 from tests.retraining.samples import NAMES, sample, settings

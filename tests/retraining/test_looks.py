@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from duli.retraining.looks import looks
+from duli.kinds.image.intake.looks import looks
 
 
 def image(*spots: tuple[int, int], side: int = 9) -> np.ndarray:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from duli import machine
+from duli.base import machine
 from duli.serving import __main__ as command
 from duli.serving import processor
 from duli.serving.kinds import Labelled

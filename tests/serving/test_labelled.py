@@ -14,10 +14,13 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from duli.cli.pictures import pictures
-from duli.preparation import summary
+from duli.intake.found import Wanted
+from duli.intake.source import Source
+from duli.kinds.image.intake import own
+from duli.preparation.cleaning import summary
 from duli.serving.errors import InputError
 from duli.serving.labelled import load
+from duli.tasks.classification.intake import labels
 from tests.packaging import tiny
 
 N = 7
@@ -155,11 +158,9 @@ def test_what_training_leaves_out_is_left_out_and_counted_and_a_damaged_file_is_
     assert found.left_out == 8
     for said in found.skipped:
         Path(said.partition(":")[0]).unlink()
-    trained = pictures(Path("data"), None)
-    assert sorted(trained.examples["content"].to_pylist()) == sorted(
-        image.tobytes() for image in found.inputs
-    )
-    assert trained.classes == ["caf\u00e9", "up"]
+    trained = own.read(Source(Path("data"), Wanted(), labels))
+    assert sorted(trained.contents) == sorted(image.tobytes() for image in found.inputs)
+    assert trained.labels.own["classes"] == ["caf\u00e9", "up"]
 
 
 @pytest.mark.parametrize("names", [(), ("images.npy",), ("images.npy", "labels.npy")])

@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from duli.cli.pictures import _pixels
-from duli.errors import DataError
+from duli.base.errors import DataError
+from duli.kinds.image.intake.own import _upright
+from duli.serving import pictures
 from duli.serving.errors import InputError
 from duli.serving.images import decode
 from duli.serving.pictures import Rules
@@ -106,7 +107,7 @@ def test_training_and_the_wheel_read_the_same_pixels_or_both_refuse(
         return
     (tmp_path / "picture").write_bytes(content)
     try:
-        trained = _pixels(tmp_path / "picture", shape)
+        trained = pictures.framed(_upright(tmp_path / "picture", 16), shape).tobytes()
     except DataError:
         with pytest.raises(InputError):
             decode(content, shape)

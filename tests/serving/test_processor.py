@@ -5,7 +5,7 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from duli import machine
+from duli.base import machine
 from duli.serving import processor
 from duli.serving.predictor import Predictor
 from tests.packaging import tiny

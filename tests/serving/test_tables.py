@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from duli.preparation import summary
+from duli.preparation.cleaning import summary
 from duli.serving import __main__ as command
 from duli.serving.errors import InputError
 from duli.serving.predictor import Predictor

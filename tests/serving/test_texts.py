@@ -16,7 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duli.preparation import summary, text, tokenizer
+from duli.kinds.text.reading import examples as text
+from duli.kinds.text.reading import tokenizer
+from duli.preparation.cleaning import summary
 from duli.serving import __main__ as command
 from duli.serving import kind_text
 from duli.serving.errors import InputError

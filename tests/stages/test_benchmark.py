@@ -15,10 +15,10 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from duli import files
-from duli.errors import DataError
+from duli.base import files
+from duli.base.errors import DataError
 from duli.models import mlp
-from duli.reporting.pages import lookup
+from duli.reporting.shared.pages import lookup
 from stages import benchmark
 from tests.benchmark.graphs import multiplying
 from tests.stages.test_report import Page, as_number
@@ -67,6 +67,7 @@ def variant(name: str) -> dict[str, Any]:
 def made(line: Path) -> Path:
     """A line up to quantize; the validation split has fewer examples than the largest batch."""
     (line / "params.yaml").write_text(
+        "task: classification\n"
         "benchmark: {seconds: 0.5, batches: [1, 8, 64], slo_ms: 1000, max_spread: 0.1, tie: 0.05}\n"
     )
     content = np.random.default_rng(0).integers(0, 256, (5, int(np.prod(SHAPE))), np.uint8)
@@ -91,7 +92,7 @@ def made(line: Path) -> Path:
     with torch.random.fork_rng():
         weights = save(
             mlp.build(
-                mlp.Settings.model_validate_json(json.dumps(settings)), **sides, classes=10
+                mlp.Settings.model_validate_json(json.dumps(settings)), **sides, outputs=10
             ).state_dict()
         )
     files.write_bytes("models/model.safetensors", weights)
@@ -99,6 +100,7 @@ def made(line: Path) -> Path:
         "architecture": {"name": "mlp", "settings": settings},
         **described,
         "classes": [str(index) for index in range(10)],
+        "outputs": 10,
         "weights": {"file": "model.safetensors", "sha256": files.sha256(weights)},
     }
     files.write_json("models/model.json", description)

@@ -13,11 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from duli import files
+from duli.base import files
+from duli.base.errors import DataError, GateError, ParamsError
 from duli.datasets import mnist
-from duli.datasets._sources import Folder
-from duli.errors import DataError, GateError, ParamsError
-from duli.preparation import clean, summary, table
+from duli.datasets.shared.sources import Folder
+from duli.kinds.table.reading import examples as table
+from duli.preparation.cleaning import clean, summary
+from duli.tasks.classification.targets.targets import Targets
 from stages import fetch, prepare, validate
 from tests.stages.lines import make_line
 
@@ -338,7 +340,7 @@ def test_validate_stops_a_feature_that_is_in_other_units_in_one_split(
 def _prepared_table(line: Path, rows: NDArray[np.float32], ids: list[str], test: range) -> None:
     """What `prepare` makes of rows of two classes and three features."""
     kind = table.Kind(3)
-    rules = clean.Rules(2, kind, validation_share=0.2)
+    rules = clean.Rules(Targets(["a", "b"]), kind, validation_share=0.2)
     read = pa.RecordBatch.from_pydict(
         {
             "id": [f"{name}-{index}" for index, name in enumerate(ids)],
@@ -351,7 +353,7 @@ def _prepared_table(line: Path, rows: NDArray[np.float32], ids: list[str], test:
     for split, part in clean.sort_out([read], clean.judge([read], rules), rules):
         (line / "data/prepared").mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.Table.from_batches([part]), line / f"data/prepared/{split}.parquet")
-        splits[split] = summary.SplitSummary(2)
+        splits[split] = summary.SplitSummary(Targets(["a", "b"]))
         splits[split].add(part)
     stats = {
         "title": "Boxes",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
-from duli import machine
+from duli.base import machine
 from stages import __main__ as main
 from stages.__main__ import STAGES
 from tests.closure import ROOT
@@ -83,9 +84,8 @@ def test_a_library_of_another_copy_is_refused(line: Path, tmp_path: Path) -> Non
     copy.mkdir()
     (copy / "stages").symlink_to(ROOT / "stages")
     other = tmp_path / "other"
-    (other / "duli").mkdir(parents=True)
-    for name in ("__init__", "errors", "files", "machine", "outcome", "params"):
-        (other / "duli" / f"{name}.py").write_text((ROOT / "duli" / f"{name}.py").read_text())
+    shutil.copytree(ROOT / "duli/base", other / "duli/base")
+    (other / "duli/__init__.py").touch()
     shown = stages(line, "fetch", PYTHONPATH=f"{other}:{ROOT}")
     assert shown.returncode == 2
     assert "start from one copy" in shown.stderr

@@ -18,27 +18,31 @@ from ruamel.yaml import YAML
 from safetensors.torch import save
 from sklearn.metrics import accuracy_score
 
-from duli import files, gates
+from duli.base import files
+from duli.base.errors import DataError, GateError
+from duli.base.intervals import proportion
 from duli.compression import aware, export, int8, int8_dynamic
-from duli.errors import DataError, GateError
-from duli.evaluation import calibration
-from duli.evaluation.attack import pgd
-from duli.evaluation.corruptions import corrupted
 from duli.evaluation.predict import onnx_logits, torch_logits
-from duli.intervals import proportion
+from duli.gates import gates
+from duli.kinds.image.judging import pictures
+from duli.kinds.image.judging.attack import pgd
+from duli.kinds.image.judging.corruptions import corrupted
+from duli.kinds.image.learning.inputs import Pixels
+from duli.kinds.image.reading.examples import Kind
 from duli.models import fastconv
-from duli.models._inputs import Pixels
-from duli.models._restore import restore
-from duli.preparation.image import Kind
-from duli.preparation.parquet import examples
-from duli.reporting import pictures
-from duli.reporting.pages import lookup
+from duli.models.shared.restore import restore
+from duli.preparation.prepared.parquet import examples
+from duli.reporting.shared.pages import lookup
+from duli.tasks.classification.judging import calibration
+from duli.tasks.classification.targets.targets import Targets
 from stages import evaluate, fetch, prepare, quantize
 from tests import browser
+from tests.evaluation.test_attack import to
 from tests.exported import whole
 from tests.stages.lines import make_line
 from tests.stages.test_report import Page, as_number
 
+TARGETS = Targets([*"0123456789"])
 SETTINGS = {"stem": 8, "blocks": [[8], [8]]}
 
 
@@ -63,7 +67,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, mnist_folder: Path) -> Pa
             channels=1,
             height=28,
             width=28,
-            classes=10,
+            outputs=10,
         )
     normalisation = described["normalisation"]
     _fit_last_layer(model, folder, normalisation)
@@ -80,6 +84,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, mnist_folder: Path) -> Pa
             "kind": "image",
             "input": {"channels": 1, "height": 28, "width": 28},
             "classes": stats["classes"],
+            "outputs": len(stats["classes"]),
             "normalisation": normalisation,
             "weights": {
                 "file": "model.safetensors",
@@ -247,7 +252,7 @@ def test_evaluate_agrees_with_sklearn_and_its_own_tables(evaluated: Path) -> Non
 
 
 def table(name: str) -> list[dict[str, str]]:
-    with Path(f"reports/{name}.csv").open() as file:
+    with Path(f"reports/evaluation/{name}.csv").open() as file:
         return list(csv.DictReader(file))
 
 
@@ -301,7 +306,7 @@ def test_corruptions_meet_what_ships_and_the_attack_meets_both(evaluated: Path) 
             evaluated / f"models/{report('quantization')['variants'][facts['variant']]['file']}"
         ).read_bytes(),
     )
-    images, labels = examples(evaluated / "data/prepared/test.parquet", Kind(1, 28, 28))
+    images, labels = examples(evaluated / "data/prepared/test.parquet", Kind(1, 28, 28), TARGETS)
     rows = np.arange(100) * 6  # of 600, evenly
     for name in ("fog", "rotate"):
         answers = onnx_logits(shipped, corrupted(name, images[rows], 0)).argmax(axis=1)
@@ -314,7 +319,7 @@ def test_corruptions_meet_what_ships_and_the_attack_meets_both(evaluated: Path) 
     attacked = pgd(
         model,
         images[rows],
-        labels[rows],
+        to(labels[rows]),
         epsilon=40 / 255,
         steps=3,
         seed=0,
@@ -369,7 +374,7 @@ def test_the_gallery_holds_the_surest_mistakes_and_the_page_shows_them(evaluated
         )
         assert one["label_probability"] == pytest.approx(probabilities[row, labels[row]], abs=1e-6)
     page = (evaluated / "reports/evaluation.html").read_text()
-    images, _ = examples(evaluated / "data/prepared/test.parquet", Kind(1, 28, 28))
+    images, _ = examples(evaluated / "data/prepared/test.parquet", Kind(1, 28, 28), TARGETS)
     assert page.count("<img") == 1 + 15 + 2 * 24
     assert all(pictures.picture(images[one["row"]]) in page for one in facts["mistakes"])
 
@@ -385,7 +390,7 @@ def test_what_the_network_looked_at_adds_up_to_why_it_preferred_the_answer(
         pictures, "looked_at", lambda image, contributions: maps.append(contributions) or "data:,"
     )
     evaluate.main()
-    images, labels = examples(quantized / "data/prepared/test.parquet", Kind(1, 28, 28))
+    images, labels = examples(quantized / "data/prepared/test.parquet", Kind(1, 28, 28), TARGETS)
     description = json.loads((quantized / "models/model.json").read_text())
     model = restore(description, (quantized / "models/model.safetensors").read_bytes())
     for one, contributions in zip(report("evaluation")["mistakes"], maps, strict=True):
@@ -419,7 +424,7 @@ def test_without_a_mistake_the_gallery_says_so(
     quantized: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The labels of the test split are made to be what the file that ships answers."""
-    monkeypatch.setattr(evaluate, "MOST_CLASSES", 9)
+    monkeypatch.setattr("duli.tasks.classification.judging.page.MOST_CLASSES", 9)
     evaluate.main()
     assert "Too many classes to draw" in (quantized / "reports/evaluation.html").read_text()
     answers = np.array(
@@ -492,7 +497,8 @@ def brightness(colour: str) -> float:
 def test_evaluate_writes_the_same_bytes_each_time(quantized: Path) -> None:
     def written() -> dict[str, bytes]:
         evaluate.main()
-        return {path.name: path.read_bytes() for path in (quantized / "reports").iterdir()}
+        files_made = (path for path in (quantized / "reports").rglob("*") if path.is_file())
+        return {path.name: path.read_bytes() for path in files_made}
 
     assert written() == written()
 
@@ -503,9 +509,15 @@ def test_a_flipped_bit_in_the_weights_is_refused(made: Path, stage: Any) -> None
     content = bytearray(weights.read_bytes())
     content[-5] ^= 1
     weights.write_bytes(bytes(content))
+    if stage is evaluate:
+        files.write_json("reports/quantization.json", {"variants": {}})
+        files.write_json("reports/choice.json", {"variant": "fp32"})
     with pytest.raises(DataError, match="SHA-256"):
         stage.main()
-    assert not (made / "reports").exists()
+    assert not {*(made / "reports").glob("*")} - {
+        made / "reports/quantization.json",
+        made / "reports/choice.json",
+    }
 
 
 def vary(line: Path, **knobs: Any) -> None:
@@ -603,7 +615,7 @@ def test_all_networks_run_by_themselves_and_are_the_same_each_time(made: Path) -
     facts = report("quantization")
     assert [*facts["variants"]] == ["fp32", *names]
     assert not any(facts["variants"][name]["within_bounds"] for name in names)
-    images, _ = examples(made / "data/prepared/validation.parquet", Kind(1, 28, 28))
+    images, _ = examples(made / "data/prepared/validation.parquet", Kind(1, 28, 28), TARGETS)
     content = {
         name: (made / "models/variants" / f"{name}.onnx").read_bytes() for name in facts["variants"]
     }
@@ -762,7 +774,10 @@ def test_a_network_that_onnx_cannot_say_holds_the_line_and_names_the_operator(
 def test_calibration_rows_that_miss_a_class_are_refused(
     made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(int8, "draw", lambda labels, *_: np.flatnonzero(labels != 3)[:64])
+    monkeypatch.setattr(
+        "duli.tasks.classification.comparing.variants.balanced",
+        lambda labels, *_: np.flatnonzero(labels != 3)[:64],
+    )
     with pytest.raises(
         DataError,
         match=(

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from packaging.requirements import Requirement
 
-from duli.errors import DataError, DuliError, GateError, ParamsError
-from duli.files import sha256
+from duli.base.errors import DataError, DuliError, GateError, ParamsError
+from duli.base.files import sha256
 from duli.packaging import commit, environment, keys, kinds, signing, wheel
 from stages import package
 from tests.closure import ROOT
@@ -350,7 +350,13 @@ def test_what_is_missing_is_named(temporary: Path) -> None:
     refused(temporary, DataError, "reports/quantization.json is missing; run `dvc repro`")
     tiny.write_line(Path())
     Path("params.yaml").write_text(
-        json.dumps({"root": ".", "release": {**tiny.RELEASE, "version": "one"}})
+        json.dumps(
+            {
+                "kind": "image",
+                "task": "classification",
+                "release": {**tiny.RELEASE, "version": "one"},
+            }
+        )
     )
     refused(temporary, ParamsError, "release.version = 'one'")
 

@@ -16,8 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from duli import datasets, files, gates
-from duli.errors import DataError
+from duli import datasets
+from duli.base import files
+from duli.base.errors import DataError
+from duli.gates import gates
+from duli.tasks.classification.judging import judge
 from stages import evaluate, fetch, prepare, quantize, train, validate
 from tests.datasets import people
 from tests.stages.lines import make_line
@@ -148,8 +151,8 @@ def test_measures_of_pictures_are_left_out_where_there_are_none_and_the_report_s
         for name in ("looks", "corruptions", "pgd", "saliency", "gallery")
     } == dict.fromkeys(("looks", "corruptions", "pgd", "saliency", "gallery"), reason)
     assert "brightness" not in facts["slices"]
-    with Path("reports/robustness.csv").open() as file:
-        assert list(csv.reader(file)) == [list(evaluate.HEADS["robustness"])]
+    with Path("reports/evaluation/robustness.csv").open() as file:
+        assert list(csv.reader(file)) == [list(judge.HEADS["robustness"])]
     page = (made / "reports/evaluation.html").read_text()
     assert page.count(reason) == 2
     assert "<img" not in page

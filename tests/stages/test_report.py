@@ -16,12 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 import vl_convert
 
-from duli import files, gates
+from duli.base import files
+from duli.base.errors import DataError
 from duli.economics import market
-from duli.errors import DataError
-from duli.reporting import wording
-from duli.reporting.pages import lookup
-from duli.reporting.speech import Speech
+from duli.gates import gates
+from duli.reporting.business.speech import Speech
+from duli.reporting.shared import wording
+from duli.reporting.shared.pages import lookup
 from stages import report
 from tests.closure import ROOT
 from tests.reporting.charts import labels

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from duli.errors import DataError
-from duli.tracking import process
-from duli.tracking.store import Store
+from duli.base.errors import DataError
+from duli.tracking.client import process
+from duli.tracking.client.store import Store
 from stages import track
 from tests.closure import ROOT
 from tests.tracking import line as lines
@@ -73,12 +73,14 @@ def test_the_command_line_records_without_touching_the_file_of_the_stage(made: P
 
 def test_identity_is_the_result_not_params_sidecars_or_the_clock(made: Path) -> None:
     first = track.gather(made, {}).digest
-    (made / "params.yaml").write_text("root: .\ntrain: {learning_rate: 0.2}\n")
+    (made / "params.yaml").write_text(
+        "kind: image\ntask: classification\ntrain: {learning_rate: 0.2}\n"
+    )
     (made / "reports/resources/train.json").write_text('{"seconds": 99.0, "mlflow_run_id": null}')
     assert track.gather(made, {}).digest == first
     for name in (
         "reports/evaluation.json",
-        "reports/per_class.csv",
+        "reports/evaluation/per_class.csv",
         "dist/MODEL_CARD.md",
         "models/history.csv",
         "reports/assumptions.csv",
@@ -155,7 +157,7 @@ def test_the_caller_is_what_started_the_shell() -> None:
     )
     relay = f"""
 import os, subprocess, time
-from duli.tracking import process
+from duli.tracking.client import process
 time.sleep(0.3)
 print(process.started(os.getpid()), flush=True)
 subprocess.run(["sh", "-c", {ask!r}])

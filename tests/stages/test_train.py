@@ -19,12 +19,13 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from duli import files
-from duli.errors import DataError, DuliError, GateError, ParamsError
-from duli.models._inputs import preprocessing
-from duli.models._restore import restore
-from duli.preparation import kinds
-from duli.tracking.store import Store
+from duli.base import files, kinds
+from duli.base.errors import DataError, DuliError, GateError, ParamsError
+from duli.kinds.image.learning.inputs import Pixels
+from duli.models.shared.restore import restore
+from duli.tasks.classification.learning.learn import Learning
+from duli.tasks.classification.targets.targets import Targets
+from duli.tracking.client.store import Store
 from duli.training.feed import Examples
 from duli.training.loop import evaluate
 from stages import train
@@ -34,10 +35,12 @@ from tests.tracking.conftest import fresh, migrated  # noqa: F401
 
 SIZE = {"channels": 1, "height": 28, "width": 28}
 KIND = kinds.kind("image", SIZE)
+TARGETS = Targets([*"0123456789"])
 ROWS = {"train": 2048, "validation": 512}
 DIGESTS = {split: f"digest of {split}" for split in ROWS}
 
 PARAMS = """
+task: classification
 model: {name: fastconv, fastconv: {stem: 8, blocks: [[16], [16]]}}
 train:
   epochs: 3
@@ -188,9 +191,14 @@ def test_what_it_leaves_explains_itself(prepared: Path, capsys: pytest.CaptureFi
 
     accuracy = report["validation_accuracy"]
     assert 0.85 < accuracy["low"] < accuracy["value"] < accuracy["high"]
-    images, labels = train._read("validation", KIND)
-    loss, correct = evaluate(model, Examples(images, labels), preprocessing(description))
-    assert loss == pytest.approx(report["validation_loss"], rel=1e-5)
+    images, labels = train._read("validation", KIND, TARGETS)
+    loss, correct = evaluate(
+        model,
+        Examples(images, labels),
+        Learning(description),
+        Pixels(**description["normalisation"]),
+    )
+    assert loss / len(labels) == pytest.approx(report["validation_loss"], rel=1e-5)
     assert correct == round(accuracy["value"] * accuracy["n"])
     rows = list(csv.DictReader((prepared / "models/history.csv").read_text().splitlines()))
     assert float(rows[-1]["validation_accuracy"]) == accuracy["value"]
@@ -213,7 +221,7 @@ def test_curves_and_params_are_told_to_the_live_run(prepared: Path) -> None:
     train.main()
     (run,) = Recorder.runs
     assert run.experiment == "mnist-training"
-    assert run.params["train.augmentation.shift"] == "1.0"
+    assert run.params["train.augmentation.shift"] == "1"
     assert run.params["model.settings.blocks"] == "[[16], [16]]"
     assert run.tags["train_digest"] == "digest of train"
     assert {name for _, metrics in run.points for name in metrics} == {
@@ -274,7 +282,7 @@ def test_params_that_cannot_work_are_refused(
 
 
 def test_damaged_data_are_refused(prepared: Path) -> None:
-    images, labels = train._read("validation", KIND)
+    images, labels = train._read("validation", KIND, TARGETS)
     flat, wrong = images.flatten(1).numpy(), labels.numpy().copy()
     wrong[7] = 10
     write("validation", flat, wrong)
@@ -282,7 +290,7 @@ def test_damaged_data_are_refused(prepared: Path) -> None:
         train.main()
     assert Recorder.runs[-1].failed
     write("validation", flat[:0], wrong[:0])
-    with pytest.raises(DataError, match="the validation split has 0 labels"):
+    with pytest.raises(DataError, match="the validation split has 0 targets"):
         train.main()
     Path("data/prepared/validation.parquet").write_bytes(b"PAR1 cut off")
     with pytest.raises(DataError, match=r"validation\.parquet cannot be read"):
@@ -299,7 +307,7 @@ def test_a_lost_network_leaves_nothing_and_fails_its_run(
     def lost(images: torch.Tensor, *_: object) -> torch.Tensor:
         return images * float("nan")
 
-    monkeypatch.setattr("duli.training.augment.changed", lost)
+    monkeypatch.setattr("duli.kinds.image.learning.inputs.changed", lost)
     with pytest.raises(GateError, match=r"the loss is nan at step 1 of 64"):
         train.main()
     assert Recorder.runs[-1].failed

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from duli.tracking import store as stores
-from duli.tracking.store import Store
+from duli.tracking.client import store as stores
+from duli.tracking.client.store import Store
 from tests.shared import once
 
 

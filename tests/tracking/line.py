@@ -8,10 +8,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from duli.files import sha256
-from stages.track import ASSUMPTIONS, TABLES
+from duli.base.files import sha256
+from stages.track import ASSUMPTIONS, PARETO
 
 CLASSES = 3
+
+TABLES = (*(f"reports/evaluation/{name}.csv" for name in ("per_class", "robustness")), PARETO)
 
 
 def model(bias: float) -> bytes:
@@ -72,8 +74,8 @@ def build(
     )
     _json(folder / "reports/gates.json", {"verdict": "release", "gates": 1, "results": []})
     pages = ("report.html", "report.zh.html", "report.md", "evaluation.html", "benchmark.html")
-    for page in (*pages, *(Path(table).name for table in (*TABLES, ASSUMPTIONS))):
-        _text(folder / "reports" / page, f"{page} {accuracy} {cost}\n")
+    for page in (*(f"reports/{page}" for page in pages), *TABLES, ASSUMPTIONS):
+        _text(folder / page, f"{page} {accuracy} {cost}\n")
     _write(folder / "reports/predictions.parquet", b"predictions %r" % bias)
     _text(folder / "dist/MODEL_CARD.md", "# Digits\n\nReads a digit.\n")
     _json(
@@ -84,7 +86,8 @@ def build(
     _json(folder / "reports/resources/train.json", sidecar)
     _text(
         folder / "params.yaml",
-        "root: .\ntrain:\n  learning_rate: 0.1\n  layers: [1, 2]\nevaluate:\n  note: plain\n",
+        "kind: image\ntask: classification\n"
+        "train:\n  learning_rate: 0.1\n  layers: [1, 2]\nevaluate:\n  note: plain\n",
     )
     (folder / ".dvc").mkdir(exist_ok=True)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from duli.tracking import ui
-from duli.tracking.store import Store
+from duli.tracking.client.store import Store
 
 
 @contextmanager

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from duli.tracking import release, view
+from duli.tracking.client.store import Store
 from duli.tracking.headline import MEASURES
-from duli.tracking.release import Logged
-from duli.tracking.store import Store
+from duli.tracking.logged import release, view
+from duli.tracking.logged.release import Logged
 from stages import track
 from tests import browser
 from tests.tracking import line

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from duli.errors import DataError
-from duli.tracking import flat
+from duli.base.errors import DataError
+from duli.tracking.client import flat
 
 
 def test_params_have_dotted_names_and_lists_are_json() -> None:

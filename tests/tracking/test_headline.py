@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 from duli.tracking.headline import MEASURES, headline
 
 SHARE = {"value": 0.99, "low": 0.98, "high": 0.995, "n": 1000}

@@ -11,10 +11,11 @@ from urllib.parse import unquote
 
 import pytest
 
-from duli.files import sha256
-from duli.tracking import registry, release, releases
-from duli.tracking.release import Release
-from duli.tracking.store import Store
+from duli.base.files import sha256
+from duli.tracking import releases
+from duli.tracking.client.store import Store
+from duli.tracking.logged import registry, release
+from duli.tracking.logged.release import Release
 from stages import track
 from tests.tracking import line
 

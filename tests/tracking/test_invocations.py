@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from mlflow.exceptions import MlflowException
 
-from duli.tracking import saved
+from duli.tracking.logged import saved
 from tests.packaging import tiny, tinytable, tinytext
 from tests.serving.served import Served, serving
 

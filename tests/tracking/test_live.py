@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from duli.tracking import live, process
-from duli.tracking.live import LiveRun
-from duli.tracking.store import Store
+from duli.tracking.client import live, process
+from duli.tracking.client.live import LiveRun
+from duli.tracking.client.store import Store
 from tests.closure import ROOT
 
 TRAINING = """
 import sys, time
 from pathlib import Path
-from duli.tracking import live, store
+from duli.tracking.client import live, store
 live.PERIOD = 0.1
 run = live.LiveRun(store.locate({"DVC_ROOT": sys.argv[1]}, Path()), "digits", "lr 0.1", {}, {})
 while run._run_id is None:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from duli.errors import ParamsError
-from duli.files import sha256
-from duli.tracking import release, releases, sqlite
-from duli.tracking import store as stores
-from duli.tracking.release import Logged
-from duli.tracking.store import Store
+from duli.base.errors import ParamsError
+from duli.base.files import sha256
+from duli.tracking import releases
+from duli.tracking.client import sqlite
+from duli.tracking.client import store as stores
+from duli.tracking.client.store import Store
+from duli.tracking.logged import release
+from duli.tracking.logged.release import Logged
 from stages import track
 from tests.tracking import line
 

@@ -1,5 +1,5 @@
 from duli.tracking.headline import MEASURES
-from duli.tracking.note import note
+from duli.tracking.logged.note import note
 
 HEADLINE = {**dict.fromkeys(MEASURES, 0.5), "accuracy": 0.99571, "parameters": 11689512.0}
 

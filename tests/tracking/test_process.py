@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from duli.tracking import process
+from duli.tracking.client import process
 
 
 @pytest.fixture

@@ -7,22 +7,23 @@ from typing import Any
 
 import pytest
 
-from duli.tracking import recorded
+from duli.tracking.logged import recorded
 
 
 @pytest.fixture
 def stages(tmp_path: Path) -> dict[str, Any]:
     """Two stages: one made a file and a folder, the other read both."""
     (tmp_path / "dist").mkdir()
-    for name in ("a.json", "dist/b.json", "dist/c.json", "code.py", "prices.csv"):
+    (tmp_path / "duli").mkdir()
+    for name in ("a.json", "dist/b.json", "dist/c.json", "duli/code.py", "prices.csv"):
         (tmp_path / name).write_text(name)
 
     def entries(*names: str) -> list[dict[str, Any]]:
         return [{"path": name, "md5": recorded.md5(tmp_path / name)} for name in names]
 
     return {
-        "first": {"deps": entries("code.py"), "outs": entries("a.json", "dist")},
-        "second": {"deps": entries("a.json", "dist/b.json", "prices.csv", "code.py")},
+        "first": {"deps": entries("duli/code.py"), "outs": entries("a.json", "dist")},
+        "second": {"deps": entries("a.json", "dist/b.json", "prices.csv", "duli/code.py")},
     }
 
 
@@ -40,7 +41,7 @@ def test_nothing_is_named_while_all_is_as_it_was(tmp_path: Path, stages: dict[st
         ("dist/c.json", [("first", "dist")]),
         ("dist/new", [("first", "dist")]),
         ("prices.csv", []),  # comes from people: what was made of it is what counts
-        ("code.py", []),
+        ("duli/code.py", []),
     ],
 )
 def test_another_byte_is_named_with_its_stages(
@@ -48,7 +49,7 @@ def test_another_byte_is_named_with_its_stages(
 ) -> None:
     (tmp_path / name).write_text("other")
     assert recorded.changed(stages, tmp_path) == found
-    assert recorded.code_changed(stages, tmp_path) == (name == "code.py")
+    assert recorded.code_changed(stages, tmp_path) == (name == "duli/code.py")
 
 
 def test_what_is_missing_is_left_to_those_who_need_it(

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from duli.errors import DataError, DuliError
-from duli.files import sha256
-from duli.tracking import registry, release, saved, ui, view
-from duli.tracking.release import Logged, Release
-from duli.tracking.store import Store
+from duli.base.errors import DataError, DuliError
+from duli.base.files import sha256
+from duli.tracking import ui
+from duli.tracking.client.store import Store
+from duli.tracking.logged import registry, release, saved, view
+from duli.tracking.logged.release import Logged, Release
 from stages import track
 from tests.packaging import tiny
 from tests.serving.served import serving
@@ -77,7 +78,8 @@ def _complete(store: Store, made: Release, logged: Logged) -> None:
     assert run.info.status == "FINISHED"
     assert run.data.tags[release.RELEASE] == made.digest
     assert run.data.params == {
-        "root": ".",
+        "kind": "image",
+        "task": "classification",
         "train.learning_rate": "0.1",
         "train.layers": "[1, 2]",
         "evaluate.note": "plain",

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from duli.errors import DuliError, ParamsError
-from duli.tracking import store as stores
-from duli.tracking.store import Store
+from duli.base.errors import DuliError, ParamsError
+from duli.tracking.client import store as stores
+from duli.tracking.client.store import Store
 from tests.closure import ROOT
 
 SIX_AT_ONCE = """
@@ -16,7 +16,7 @@ import os, sys
 from pathlib import Path
 from mlflow import MlflowClient
 import mlflow.store.tracking.sqlalchemy_store
-from duli.tracking.store import locate
+from duli.tracking.client.store import locate
 
 store = locate({"DVC_ROOT": sys.argv[1]}, Path())
 start, go = os.pipe()

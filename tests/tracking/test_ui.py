@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from duli.tracking import release, ui
-from duli.tracking.store import Store
+from duli.tracking import ui
+from duli.tracking.client.store import Store
+from duli.tracking.logged import release
 from stages import track
 from tests.closure import ROOT
 from tests.tracking import line
@@ -16,7 +17,8 @@ from tests.tracking import line
 SERVE = """
 import sys
 from pathlib import Path
-from duli.tracking import store, ui
+from duli.tracking import ui
+from duli.tracking.client import store
 ui.serve(store.locate({"DVC_ROOT": sys.argv[1]}, Path()), lambda text: print(text, flush=True), int(sys.argv[2]))
 """
 

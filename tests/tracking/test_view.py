@@ -1,8 +1,8 @@
 import json
 
-from duli.tracking import view
+from duli.tracking.client.store import Store
 from duli.tracking.headline import MEASURES
-from duli.tracking.store import Store
+from duli.tracking.logged import view
 
 
 def test_the_view_has_the_headline_as_columns_and_is_written_once(store: Store) -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from duli.errors import DataError, DuliError
-from duli.tracking import release
-from duli.tracking.store import Store
-from duli.tracking.weights import of_version
+from duli.base.errors import DataError, DuliError
+from duli.tracking.client.store import Store
+from duli.tracking.client.weights import of_version
+from duli.tracking.logged import release
 from stages import track
 from tests.tracking import line
 
@@ -32,11 +32,14 @@ def test_a_version_gives_its_weights_by_number_and_by_alias(store: Store, tmp_pa
     second = logged(store, tmp_path / "second", b"later ones", bias=2.0)
     assert (first.version, second.version) == (1, 2)
     name = first.registered_model
-    assert of_version(store, f"models:/{name}/1") == (WEIGHTS, ["a", "b"])
-    assert of_version(store, f"models:/{name}/2") == (b"later ones", ["a", "b"])
-    assert of_version(store, f"models:/{name}@{release.ALIAS}") == (b"later ones", ["a", "b"])
+    assert of_version(store, f"models:/{name}/1") == (WEIGHTS, {"classes": ["a", "b"]})
+    assert of_version(store, f"models:/{name}/2") == (b"later ones", {"classes": ["a", "b"]})
+    assert of_version(store, f"models:/{name}@{release.ALIAS}") == (
+        b"later ones",
+        {"classes": ["a", "b"]},
+    )
     store.client().set_registered_model_alias(name, "champion", "1")
-    assert of_version(store, f"models:/{name}@champion") == (WEIGHTS, ["a", "b"])
+    assert of_version(store, f"models:/{name}@champion") == (WEIGHTS, {"classes": ["a", "b"]})
 
     for reference in (f"models:/{name}/3", f"models:/{name}@nobody", "models:/other/1"):
         with pytest.raises(

@@ -4,10 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from duli.models import fastconv
+from duli.tasks.classification.learning.learn import Learning
 from duli.training.feed import Examples
 from duli.training.params import Training
 
 SIDE, CLASSES = 16, 4
+TASK = Learning({"classes": [str(one) for one in range(CLASSES)]})
 
 RECIPE = {
     "epochs": 3,
@@ -80,7 +82,7 @@ def network(seed: int = 0) -> nn.Module:
             normalisation="batch",
             dropout=0.0,
         )
-        return fastconv.build(settings, channels=1, height=SIDE, width=SIDE, classes=CLASSES)
+        return fastconv.build(settings, channels=1, height=SIDE, width=SIDE, outputs=CLASSES)
 
 
 def weights(model: nn.Module) -> list[Tensor]:

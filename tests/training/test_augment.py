@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from duli.training import augment
-from duli.training.params import Augmentation
+from duli.kinds.image.learning import augment
+from duli.kinds.image.learning.params import Augmentation
 
 STILL = {
     "rotate": 0.0,

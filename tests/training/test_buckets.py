@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from duli.kinds.text.learning import inputs, pretrain
 from duli.training import buckets
 
 
@@ -69,5 +70,5 @@ def test_another_epoch_has_other_batches() -> None:
 
 def test_a_batch_is_cut_to_its_longest_text() -> None:
     tokens = torch.tensor([[5, 6, 0, 0], [5, 6, 7, 0]])
-    assert buckets.lengths(tokens).tolist() == [2, 3]
-    assert buckets.cut(tokens).tolist() == [[5, 6, 0], [5, 6, 7]]
+    assert inputs.lengths(tokens).tolist() == [2, 3]
+    assert pretrain._cut(tokens).tolist() == [[5, 6, 0], [5, 6, 7]]

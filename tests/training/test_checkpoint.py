@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 from duli.training import checkpoint, optim
 from duli.training.checkpoint import State, pack, unpack
 from tests.training.examples import network, recipe

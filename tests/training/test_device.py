@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from duli.errors import ParamsError
+from duli.base.errors import ParamsError
 from duli.training import device
 
 

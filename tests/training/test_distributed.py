@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from duli.errors import ParamsError
+from duli.base.errors import ParamsError
 from duli.training import checkpoint, distributed
 from duli.training.distributed import World
 from tests.closure import ROOT

@@ -43,9 +43,9 @@ def test_streamed_is_resident_to_the_bit_wherever_the_shards_end(
     assert len(streamed) == len(resident) == batches
     for one, other, wanted in zip(streamed, resident, order[:, mine], strict=True):
         assert torch.equal(one.inputs, other.inputs)
-        assert torch.equal(one.labels, other.labels)
+        assert torch.equal(one.targets, other.targets)
         assert torch.equal(one.inputs, data.inputs[wanted])
-        assert torch.equal(one.labels, data.labels[wanted])
+        assert torch.equal(one.targets, data.targets[wanted])
 
 
 @pytest.mark.parametrize(
@@ -103,5 +103,5 @@ def test_examples_stay_where_they_fit(wanted: str, size: int, free: int | None, 
 def test_a_split_moves_whole() -> None:
     data = examples(5)
     moved = data.to(torch.device("meta"))
-    assert moved.inputs.device.type == moved.labels.device.type == "meta"
+    assert moved.inputs.device.type == moved.targets.device.type == "meta"
     assert moved.inputs.shape == data.inputs.shape

@@ -28,7 +28,7 @@ def test_a_normalisation_of_the_input_is_a_layer() -> None:
 
 
 def test_nested_networks_have_every_weight_once_with_the_head_last() -> None:
-    model = resnet18.build(resnet18.Settings(), channels=1, height=12, width=12, classes=3)
+    model = resnet18.build(resnet18.Settings(), channels=1, height=12, width=12, outputs=3)
     stack = names(model)
     assert sorted(name for layer in stack for name in layer) == sorted(
         name for name, _ in model.named_parameters()

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from duli.errors import DataError, GateError, ParamsError
+from duli.base.errors import DataError, GateError, ParamsError
+from duli.kinds.image.learning.inputs import Pixels, augmenting
 from duli.models import fastconv
-from duli.models._inputs import Pixels
 from duli.training import checkpoint, feed, layers
 from duli.training.checkpoint import State
 from duli.training.distributed import World
@@ -21,7 +21,7 @@ from duli.training.feed import Examples
 from duli.training.loop import METRICS_EVERY, Point, Result, evaluate, fit
 from duli.training.params import Training
 from tests.closure import ROOT
-from tests.training.examples import CLASSES, SIDE, examples, network, recipe, weights
+from tests.training.examples import CLASSES, SIDE, TASK, examples, network, recipe, weights
 
 PIXELS = Pixels(0.29, 0.2)
 STILL = {
@@ -43,7 +43,8 @@ def whole_run(model: nn.Module, settings: Training, **changes: Any) -> Result:
     arguments = {
         "train": examples(640, seed=1),
         "validation": examples(160, seed=2),
-        "classes": CLASSES,
+        "task": TASK,
+        "augment": augmenting(settings.augmentation),
         "preprocessing": PIXELS,
         "device": torch.device("cpu"),
         "precision": torch.float32,
@@ -56,9 +57,9 @@ def whole_run(model: nn.Module, settings: Training, **changes: Any) -> Result:
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16, torch.float16])
 def test_learns(precision: torch.dtype) -> None:
     model = network()
-    before, _ = evaluate(model, examples(160, seed=2), PIXELS)
+    before = evaluate(model, examples(160, seed=2), TASK, PIXELS)[0] / 160
     history = run(model, recipe(), precision=precision)
-    assert history[-1].validation_correct >= 152
+    assert history[-1].validation_sums[1] >= 152
     assert history[-1].validation_loss < before / 2
     assert all(value.dtype in (torch.float32, torch.int64) for value in weights(model))
 
@@ -71,12 +72,12 @@ def test_a_teacher_is_followed_against_the_labels_and_stays_as_it_is() -> None:
     run(teacher, recipe())
     before = weights(teacher)
     real = examples(640, seed=1)
-    wrong = Examples(real.inputs, torch.zeros_like(real.labels))
+    wrong = Examples(real.inputs, torch.zeros_like(real.targets))
     run(alone, recipe(), train=wrong)
     run(taught, recipe(), train=wrong, teacher=teacher)
     validation = examples(160, seed=2)
-    assert evaluate(alone, validation, PIXELS)[1] < 80
-    assert evaluate(taught, validation, PIXELS)[1] > 120
+    assert evaluate(alone, validation, TASK, PIXELS)[1] < 80
+    assert evaluate(taught, validation, TASK, PIXELS)[1] > 120
     assert all(torch.equal(*pair) for pair in zip(before, weights(teacher), strict=True))
 
 
@@ -97,7 +98,7 @@ def test_the_last_point_is_the_network_that_is_left() -> None:
     model = network()
     validation = examples(160, seed=2)
     last = run(model, recipe(), validation=validation)[-1]
-    assert (last.validation_loss, last.validation_correct) == evaluate(model, validation, PIXELS)
+    assert last.validation_sums == evaluate(model, validation, TASK, PIXELS)
     assert (last.step, last.epoch) == (20 + 10 + 10, 3)
 
 
@@ -107,7 +108,7 @@ def test_history_covers_the_run(rows: int, epochs: int) -> None:
     steps = [point.step for point in history]
     assert steps == sorted(set(steps))
     assert len(history) <= recipe().evaluations
-    assert all(math.isfinite(value) for point in history for value in point)
+    assert all(math.isfinite(value) for point in history for value in point[:-1])
 
 
 def test_metrics_are_told_on_the_way() -> None:
@@ -120,13 +121,13 @@ def test_metrics_are_told_on_the_way() -> None:
     accuracies = [
         metrics["validation_accuracy"] for _, metrics in told if "validation_accuracy" in metrics
     ]
-    assert accuracies == [point.validation_correct / 160 for point in history]
+    assert accuracies == [point.validation_sums[1] / 160 for point in history]
 
 
 def test_evaluating_changes_nothing() -> None:
     model, validation = network(), examples(160, seed=2)
     before = weights(model)
-    assert evaluate(model, validation, PIXELS) == evaluate(model, validation, PIXELS)
+    assert evaluate(model, validation, TASK, PIXELS) == evaluate(model, validation, TASK, PIXELS)
     assert all(map(torch.equal, before, weights(model)))
 
 
@@ -189,14 +190,14 @@ def test_a_network_lost_in_the_last_step_is_refused() -> None:
     with torch.no_grad():
         model[-1].weight.fill_(math.nan)
     with pytest.raises(GateError, match="validation loss is nan"):
-        evaluate(model, examples(8), PIXELS)
+        evaluate(model, examples(8), TASK, PIXELS)
 
 
 @pytest.mark.parametrize("label", [CLASSES, -1, -100])
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_labels_outside_the_classes_are_refused(split: str, label: int) -> None:
     damaged = examples(64)
-    damaged.labels[5] = label
+    damaged.targets[5] = label
     model = network()
     before = weights(model)
     with pytest.raises(
@@ -225,7 +226,7 @@ def dropping() -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         settings = fastconv.Settings(stem=6, blocks=((6,),), dropout=0.3)
-        return fastconv.build(settings, channels=1, height=SIDE, width=SIDE, classes=CLASSES)
+        return fastconv.build(settings, channels=1, height=SIDE, width=SIDE, outputs=CLASSES)
 
 
 UNFREEZING = {"init_from": None, "sha256": None, "frozen": 2, "unfreeze": 0.8, "layer_decay": 0.5}
@@ -260,7 +261,7 @@ def kept_run(
         settings.precision, torch.float32
     )
     # labels of others: progress does not last
-    validation = Examples(examples(60, seed=2).inputs, examples(60, seed=3).labels)
+    validation = Examples(examples(60, seed=2).inputs, examples(60, seed=3).targets)
     arguments = {
         "train": examples(ROWS, seed=1),
         "validation": validation,
@@ -342,7 +343,7 @@ def test_everything_in_a_checkpoint_is_needed(name: str, value: Tensor | None) -
 def test_early_stopping_keeps_the_best_weights_and_ends_the_run() -> None:
     model, seen = dropping(), list[list[Tensor]]()
     settings = recipe(**{**SHORT, "epochs": 40, "early_stopping": 3, "evaluations": 1000})
-    validation = Examples(examples(60, seed=2).inputs, examples(60, seed=3).labels)
+    validation = Examples(examples(60, seed=2).inputs, examples(60, seed=3).targets)
     result = whole_run(
         model,
         settings,
@@ -358,10 +359,7 @@ def test_early_stopping_keeps_the_best_weights_and_ends_the_run() -> None:
     assert result.kept == result.history[best]
     assert all(map(torch.equal, weights(model), seen[best]))
     assert not all(map(torch.equal, weights(model), seen[-1]))
-    assert evaluate(model, validation, PIXELS) == (
-        result.kept.validation_loss,
-        result.kept.validation_correct,
-    )
+    assert evaluate(model, validation, TASK, PIXELS) == result.kept.validation_sums
 
 
 @pytest.mark.parametrize("stopping", [None, 50])
@@ -369,8 +367,8 @@ def test_with_an_average_the_average_is_kept(stopping: int | None) -> None:
     model, result, _ = kept_run(recipe(**SHORT, ema=0.9, early_stopping=stopping))
     plain, _, _ = kept_run(recipe(**SHORT))
     assert not torch.equal(model[0].weight, plain[0].weight)
-    validation = Examples(examples(60, seed=2).inputs, examples(60, seed=3).labels)
-    assert evaluate(model, validation, PIXELS)[0] == result.kept.validation_loss
+    validation = Examples(examples(60, seed=2).inputs, examples(60, seed=3).targets)
+    assert evaluate(model, validation, TASK, PIXELS) == result.kept.validation_sums
 
 
 def bare(seed: int = 0) -> nn.Module:
@@ -579,7 +577,7 @@ class Full(nn.Module):
 def test_out_of_memory_says_what_would_fit(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr("duli.machine.available_bytes", lambda: 10**9)
+    monkeypatch.setattr("duli.base.machine.available_bytes", lambda: 10**9)
     where = (
         r"out of memory at step 3 of 40 with 32 examples at once on cpu \(1\.0 GB free, 0\.0 MB an"
         r" example in torch\.float32\); "
@@ -589,7 +587,7 @@ def test_out_of_memory_says_what_would_fit(
         match=where + "about 16 would fit: set train.micro_batch to that, or let `duli plan`",
     ):
         run(Full(error), recipe())
-    monkeypatch.setattr("duli.machine.available_bytes", lambda: 100)
+    monkeypatch.setattr("duli.base.machine.available_bytes", lambda: 100)
     with pytest.raises(
         GateError,
         match=(
@@ -608,7 +606,7 @@ def test_other_errors_are_not_taken_for_it() -> None:
 STARVED = """
 import resource, torch
 from torch import nn
-from duli import machine
+from duli.base import machine
 from tests.training.examples import CLASSES, examples, recipe
 from tests.training.test_loop import run
 torch.set_num_threads(1)

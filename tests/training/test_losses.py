@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from duli.training import losses
+from duli.tasks.classification.learning import losses
 from tests.training.examples import recipe
 
 LOGITS = torch.randn(7, 5, generator=torch.Generator().manual_seed(0)) * 3

@@ -12,7 +12,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 from torchvision.models import VisionTransformer
 
-from duli.errors import ParamsError
+from duli.base.errors import ParamsError
 from duli.models import convnet, fastconv, mlp, resnet18, resnet50, vit_b_16
 from duli.training import distributed
 from duli.training import plan as planning
@@ -55,7 +55,7 @@ def really_kept(
     return size
 
 
-SMALL = {"channels": 1, "height": 12, "width": 12, "classes": 3}
+SMALL = {"channels": 1, "height": 12, "width": 12, "outputs": 3}
 ATTENTION = nn.TransformerEncoderLayer(144, 4, 32, dropout=0.1, batch_first=True)
 MODELS = {
     "mlp": mlp.build(mlp.Settings(widths=(10, 50), normalisation="batch", dropout=0.5), **SMALL),
@@ -154,7 +154,7 @@ def test_large_networks_take_no_memory(architecture, parameters: int, gflops: fl
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     with torch.device("meta"):
         model = architecture.build(
-            architecture.Settings(), channels=3, height=224, width=224, classes=1000
+            architecture.Settings(), channels=3, height=224, width=224, outputs=1000
         )
     cost = planned(model, (3, 224, 224), batch=256, precision=torch.bfloat16, optimizer_tensors=1)
     assert cost.parameters == parameters

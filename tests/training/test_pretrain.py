@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from duli.errors import DataError, GateError
+from duli.base.errors import DataError, GateError
+from duli.kinds.text.learning.params import Pretraining
+from duli.kinds.text.learning.pretrain import Epoch, choose, pretrain
 from duli.models import encoder
-from duli.training.params import Pretraining
-from duli.training.pretrain import Epoch, choose, pretrain
 
 MASK, SPECIAL, VOCABULARY, LENGTH = 3, 4, 30, 12
 RECIPE = {
@@ -26,7 +26,7 @@ def network() -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         settings = encoder.Settings(layers=1, heads=2, width=32, feed_forward=64, dropout=0.0)
-        return encoder.build(settings, length=LENGTH, vocabulary=VOCABULARY, classes=2)
+        return encoder.build(settings, length=LENGTH, vocabulary=VOCABULARY, outputs=2)
 
 
 def texts(n: int = 640) -> Tensor:

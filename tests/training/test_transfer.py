@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from duli.errors import DataError
+from duli.base.errors import DataError
 from duli.models import fastconv, resnet18
 from duli.training import transfer
 from duli.training.params import Transfer
@@ -21,11 +21,11 @@ def settings(frozen: int = 0, unfreeze: float = 0.0) -> Transfer:
     return Transfer(init_from=None, sha256=None, frozen=frozen, unfreeze=unfreeze, layer_decay=1.0)
 
 
-def net(seed: int, classes: int = 4, wide: int = 8) -> nn.Module:
+def net(seed: int, outputs: int = 4, wide: int = 8) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         choice = fastconv.Settings(stem=wide, blocks=((8,),))
-        return fastconv.build(choice, channels=1, height=SIDE, width=SIDE, classes=classes)
+        return fastconv.build(choice, channels=1, height=SIDE, width=SIDE, outputs=outputs)
 
 
 def copy(model: nn.Module) -> dict[str, Tensor]:
@@ -42,7 +42,7 @@ def test_the_same_classes_take_everything() -> None:
 
 
 def test_other_classes_get_a_head_of_their_own() -> None:
-    model, other = net(0, classes=4), net(1, classes=7)
+    model, other = net(0, outputs=4), net(1, outputs=7)
     before = copy(model)
     loaded = transfer.load(model, copy(other))
     assert loaded.new == ["8.weight", "8.bias"]
@@ -62,7 +62,7 @@ def test_a_head_is_replaced_whole() -> None:
 def test_the_head_of_a_residual_network_is_found() -> None:
     sizes = {"channels": 1, "height": 12, "width": 12}
     model, other = (
-        resnet18.build(resnet18.Settings(), **sizes, classes=classes) for classes in (3, 5)
+        resnet18.build(resnet18.Settings(), **sizes, outputs=outputs) for outputs in (3, 5)
     )
     assert transfer.load(model, copy(other)).new == ["fc.weight", "fc.bias"]
 

@@ -14,11 +14,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from duli.models._inputs import Pixels
+from duli.kinds.image.learning.inputs import Pixels, augmenting
 from duli.training import checkpoint, distributed
 from duli.training.distributed import World
 from duli.training.loop import fit
-from tests.training.examples import CLASSES, examples, network, recipe
+from tests.training.examples import CLASSES, TASK, examples, network, recipe
 
 # evaluated after every step, so that its loss is told
 ALWAYS = {"evaluations": 1000, "checkpoint": {"steps": 1, "minutes": None}}
@@ -107,7 +107,8 @@ def train(job: dict[str, Any], world: World, folder: Path) -> None:
         examples(ROWS, seed=1),
         examples(67, seed=2),
         recipe(**{"epochs": 2, "batch": 33, **ALWAYS, **job.get("recipe", {})}),
-        classes=CLASSES,
+        task=TASK,
+        augment=augmenting(recipe().augmentation),
         preprocessing=Pixels(0.29, 0.2),
         device=torch.device("cpu"),
         precision=torch.float32,

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from duli.preparation import image
+from duli.kinds.image.reading import examples as image
+from duli.tasks.classification.targets.targets import Targets
 from duli.validation import suite
 from duli.validation.params import Range, Validate
 
@@ -16,7 +17,7 @@ BOUNDS = Validate(
     class_share=Range(min=0.2, max=0.5),
     statistics={"mean": Range(min=50, max=70), "std": Range(min=30, max=50)},
 )
-EXPECTED = suite.Expected(classes=3, bounds=image.Kind(1, 2, 2).expected())
+EXPECTED = suite.Expected(targets=Targets(["a", "b", "c"]), bounds=image.Kind(1, 2, 2).expected())
 N = 300
 
 
@@ -107,7 +108,9 @@ def test_each_poison_is_refused(
 
 
 def test_a_column_that_the_data_set_adds_has_to_be_there(examples: pd.DataFrame) -> None:
-    expected = suite.Expected(classes=3, bounds=EXPECTED.bounds, columns=("age",))
+    expected = suite.Expected(
+        targets=Targets(["a", "b", "c"]), bounds=EXPECTED.bounds, columns=("age",)
+    )
     for frame, there in ((examples.assign(age=None), True), (examples, False)):
         assert (
             all(outcome.success for outcome in suite.validate(frame, 0, expected, BOUNDS)) is there

@@ -1,0 +1,108 @@
+"""What a judgement is about: the model in its forms, the splits, and what a kind shows of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from duli.base.kinds import Kind
+from duli.evaluation.predict import Inputs, onnx_logits, torch_logits
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Facts = dict[str, Any]
+Outputs = NDArray[np.float32]
+
+
+class Model(NamedTuple):
+    """What is judged: the network as it was trained, its export, and the variant that ships."""
+
+    description: Facts  # model.json
+    trained: "nn.Module"
+    whole: "nn.Module"  # the same with its preprocessing
+    onnx: dict[str, bytes]
+    shipped: str
+
+    def outputs_trained(self, inputs: Inputs) -> Outputs:
+        """[n, outputs] of the trained network."""
+        return torch_logits(self.whole, inputs)
+
+    def outputs_shipped(self, inputs: Inputs) -> Outputs:
+        """[n, outputs] of the file that ships."""
+        return onnx_logits(self.onnx[self.shipped], inputs)
+
+
+class Split(NamedTuple):
+    """A split, or some rows of it."""
+
+    table: pa.Table
+    inputs: Inputs
+    targets: NDArray[Any]  # [n], as the task has them
+    kind: Kind
+
+
+class Splits(Protocol):
+    """Reads prepared data."""
+
+    def split(self, name: str, rows: NDArray[np.int64] | None = None) -> Split: ...
+    def targets(self, name: str) -> NDArray[Any]: ...
+
+
+class Features(NamedTuple):
+    """Splits as numbers that a linear model takes."""
+
+    splits: Sequence[Any]  # [n, features] each, arrays or sparse matrices
+    strengths: tuple[float, ...]  # of the fit against the penalty on its weights, to choose from
+
+
+class Loss(Protocol):
+    """The loss of each example [n] of a part of them, from outputs [n, outputs]."""
+
+    def __call__(self, outputs: "Tensor", part: slice) -> "Tensor": ...
+
+
+class Judge(Protocol):
+    """What `evaluate` asks of a kind of data (`duli/kinds/NAME/judging/judge.py`)."""
+
+    def skipped(self, description: Facts) -> Mapping[str, str]:
+        """The measures that do not apply, and why."""
+
+    def looks(self, split: Split) -> dict[str, NDArray[np.float64]]:
+        """What can be measured of each example, [n]."""
+
+    def ways(
+        self, split: Split, rows: NDArray[np.int64], description: Facts, seed: int
+    ) -> Mapping[str, Callable[[], Inputs]]:
+        """Ways in which examples are spoilt, by name: each makes the inputs [rows] anew."""
+
+    def attacked(
+        self,
+        model: Model,
+        inputs: Inputs,
+        loss: "Loss",
+        *,
+        epsilon: int,
+        steps: int,
+        seed: int,
+    ) -> Inputs:
+        """Inputs at most `epsilon` levels from these that raise the loss."""
+
+    def features(self, splits: Sequence[Split], outputs: int) -> Features:
+        """What a linear baseline is given of train, validation and test."""
+
+    def shown(
+        self,
+        model: Model,
+        split: Split,
+        rows: list[int],
+        outputs: NDArray[np.int64],
+        others: NDArray[np.int64],
+        seed: int,
+    ) -> Facts:
+        """What the page shows: `mistakes`, one for each of `rows` with what spoke for the output
+        of this index rather than for the other; `corruptions`, one example spoilt in each way, and
+        the same `clean`.
+        """

@@ -1,0 +1,79 @@
+"""What is asked of somebody's data, and what a kind and a task find in them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+
+class Wanted(NamedTuple):
+    """What the owner says of the data; None, or nothing, is a guess."""
+
+    label: str | None = None  # column
+    text: str | None = None  # column
+    size: int | None = None  # pixels a side that images are brought to
+    sensitive: tuple[str, ...] = ()  # columns
+
+    @property
+    def given(self) -> list[str]:
+        """The names of what is said."""
+        return [name for name, value in self._asdict().items() if value]
+
+
+class Labels(Protocol):
+    """What a task learns of n examples."""
+
+    values: "NDArray[Any]"  # [n], of the column `label`
+    own: Mapping[str, Any]  # what data.own says of them
+    notes: list[str]
+
+    # why a feature [n] is suspicious, or ""
+    def given_away(self, name: str, values: "NDArray[np.float64]") -> str: ...
+
+
+class Task(Protocol):
+    """How a task reads labels (`duli/tasks/NAME/intake/labels.py`).
+
+    Both raise `DataError` for labels that it cannot learn.
+    """
+
+    # which rows have a label, and the labels of these
+    def of_column(
+        self, column: "pa.ChunkedArray", name: str, path: Path
+    ) -> tuple[list[bool], Labels]: ...
+
+    # of examples that lie in folders of these names, which are below `folder`
+    def of_folders(self, names: list[str], folder: Path) -> Labels: ...
+
+
+class Read(NamedTuple):
+    """What a kind reads in somebody's data: n examples."""
+
+    ids: list[str]
+    splits: list[str]  # that they were published in; empty for none
+    labels: Labels
+    contents: list[bytes]
+    own: Mapping[str, Any]  # what data.own says of the kind
+    notes: list[str]  # what was done to them that their owner may not expect
+    columns: frozenset[str] = frozenset()  # of the file, that the contents are made of
+
+
+class Found(NamedTuple):
+    """What somebody's data are."""
+
+    kind: str
+    own: Mapping[str, Any]  # what data.own says of the kind and the task
+    columns: Mapping[str, str]  # what else is known of each example: name -> number or text
+    sensitive: list[str]  # of these
+    examples: "pa.Table"  # id, split, label, content, and the columns
+    notes: list[str]
+
+
+def shown(names: list[str], most: int) -> str:
+    """The first of many names, for a line that somebody reads."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

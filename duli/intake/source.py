@@ -1,0 +1,22 @@
+"""Where somebody's data lie, opened once for all kinds that may take them."""
+
+from functools import cached_property
+from pathlib import Path
+
+from duli.intake.files import ENDINGS
+from duli.intake.found import Task, Wanted
+from duli.intake.sheet import Sheet
+
+
+class Source:
+    """A file or a folder, what its owner says of it, and the task that its labels are for."""
+
+    def __init__(self, place: Path, wanted: Wanted, task: Task) -> None:
+        self.place, self.wanted, self.task = place, wanted, task
+
+    @cached_property
+    def sheet(self) -> Sheet | None:
+        """Its columns; None if it is no file of columns. Raises `DataError` for a damaged one."""
+        if not self.place.is_file() or self.place.suffix.lower() not in ENDINGS:
+            return None
+        return Sheet(self.place, self.wanted, self.task)

@@ -1,0 +1,24 @@
+"""What a recipe says of texts alone: the sections `train.augmentation` and `train.pretraining`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from duli.base.params import Section
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Augmentation(Section):
+    """Nothing: texts are learned from as they are."""
+
+
+class Pretraining(Section):
+    """Masked-language modelling on the training texts, before the labels are looked at."""
+
+    epochs: Annotated[int, Field(ge=1, le=10_000)]
+    masked: Share  # share of a text's tokens that are to be guessed
+    batch: Annotated[int, Field(ge=1, le=65_536)]  # texts a step
+    learning_rate: Annotated[float, Field(gt=0, le=1)]  # the peak of the schedule
+    weight_decay: Annotated[float, Field(ge=0, le=1)]
+    warm_up: Share  # share of the steps until the peak

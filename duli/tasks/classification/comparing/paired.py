@@ -1,0 +1,168 @@
+"""Compares two models on the same examples: exact McNemar test, how far their accuracies lie apart,
+how far an export is off.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duli.base.intervals import Z95
+from duli.evaluation import bootstrap
+from duli.evaluation.predict import softmax
+
+SIGNIFICANT = 0.05  # of McNemar's test, two-sided
+
+Labels = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Paired:
+    """How often two models differ in being right, on the same `n` examples."""
+
+    n: int
+    lost: int  # the reference was right, the other is wrong
+    won: int  # the other way round
+
+    @property
+    def p_value(self) -> float:
+        """Of the exact two-sided McNemar test (McNemar 1947): that both are equally often right,
+        given how often they differ.
+        """
+        from scipy.stats import binomtest
+
+        return (
+            float(binomtest(self.lost, self.lost + self.won).pvalue)
+            if self.lost + self.won
+            else 1.0
+        )
+
+    def difference(self) -> dict[str, float]:
+        """Accuracy of the other less that of the reference, with its bootstrap interval at 95 %, at
+        no end narrower than `points` says.
+
+        Resampling models that hardly differ gives an interval of hardly any width, however few the
+        examples are.
+        """
+        counts = np.array([self.lost, self.won, self.n - self.lost - self.won])
+        resampled = bootstrap.of_counts(
+            lambda drawn: (drawn[..., 1] - drawn[..., 0]) / drawn.sum(axis=-1), counts
+        )
+        drop = self._drop()
+        return {
+            **resampled,
+            "low": min(resampled["low"], -drop["high"]),
+            "high": max(resampled["high"], -drop["low"]),
+        }
+
+    def points(self) -> dict[str, Any]:
+        """As reports show it: `drop_points` is the accuracy that the other lost, in percentage
+        points, with its 95 % interval.
+
+        The interval is Agresti and Min's (2005) for a difference of paired proportions: Wald's
+        after adding half an observation to each cell of the two-by-two table, so that no
+        disagreement still has a width.
+        """
+        drop = {end: 100 * share for end, share in self._drop().items()}
+        return {"n": self.n, "lost": self.lost, "won": self.won, "drop_points": drop}
+
+    def _drop(self) -> dict[str, float]:
+        centre = (self.lost - self.won) / (self.n + 2)
+        half = (
+            Z95
+            * ((self.lost + self.won + 1) - (self.lost - self.won) ** 2 / (self.n + 2)) ** 0.5
+            / (self.n + 2)
+        )
+        return {
+            "value": (self.lost - self.won) / self.n,
+            "low": centre - half,
+            "high": centre + half,
+        }
+
+
+def paired(reference: Labels, other: Labels, labels: Labels) -> Paired:
+    """Counts losses and wins of the predictions `other` against those of `reference`; each is
+    [n].
+    """
+    right, of_other = reference == labels, other == labels
+    return Paired(len(labels), int((right & ~of_other).sum()), int((~right & of_other).sum()))
+
+
+def gain_points(baseline: Labels, model: Labels, labels: Labels) -> dict[str, Any]:
+    """How many percentage points more often a model is right than a baseline, with the interval.
+
+    On the same examples, at 95 %.
+    """
+    found = paired(baseline, model, labels).points()
+    drop = found.pop("drop_points")
+    return {
+        **found,
+        "gain_points": {
+            "value": 0 - drop["value"],
+            "low": 0 - drop["high"],
+            "high": 0 - drop["low"],
+        },
+    }
+
+
+def gap(share: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    """`share` less `other`, of different examples, with the 95 % interval.
+
+    Both as `duli.base.intervals.proportion` gives them.
+
+    The interval is Newcombe's (1998, method 10) of the two Wilson intervals.
+    """
+    value = share["value"] - other["value"]
+    below = math.hypot(share["value"] - share["low"], other["high"] - other["value"])
+    above = math.hypot(share["high"] - share["value"], other["value"] - other["low"])
+    return {"value": value, "low": value - below, "high": value + above}
+
+
+def agreement(exported: NDArray[np.float32], original: NDArray[np.float32]) -> dict[str, Any]:
+    """How far an export is from its original, by logits [n, classes] of both: the largest
+    differences, and how many answers differ.
+    """
+    return {
+        "max_logit_difference": float(np.abs(exported - original).max()),
+        "max_probability_difference": float(np.abs(softmax(exported) - softmax(original)).max()),
+        "disagreements": int((exported.argmax(axis=1) != original.argmax(axis=1)).sum()),
+        "n": len(original),
+    }
+
+
+def objections(
+    found: Paired, not_worse_by: float, better_by: float | None, seed_noise: float
+) -> list[str]:
+    """What speaks against putting the other model in the place of the reference; nothing does where
+    the list is empty.
+
+    `not_worse_by` bounds the accuracy that may be lost, at the unfavourable end of the 95 %
+    interval of the difference. `better_by`, unless it is None, is what has to be won at that end,
+    and McNemar's test has to be significant. Two trainings that differ in nothing but their seed
+    differ in accuracy too: by sqrt(2) times `seed_noise`, the standard deviation over seeds. What
+    is claimed to be better has to be so beyond that: it widens the interval, in quadrature.
+    """
+    difference = found.difference()
+    value, low = difference["value"], difference["low"]
+    against = []
+    if not low >= -not_worse_by:
+        against.append(
+            f"it may be worse by {-100 * low:.3f} points (95 %), and promotion.not_worse_by allows"
+            f" {100 * not_worse_by:g}"
+        )
+    if better_by is not None:
+        beyond_luck = value - math.hypot(value - low, Z95 * math.sqrt(2) * seed_noise)
+        if not beyond_luck >= better_by:
+            against.append(
+                f"it is certainly better by {100 * beyond_luck:.3f} points only (95 %, seed noise"
+                f" included), and promotion.better_by asks for {100 * better_by:g}"
+            )
+        if not found.p_value < SIGNIFICANT:
+            against.append(
+                f"McNemar's test sees no difference (p = {found.p_value:.3g}), and"
+                " promotion.better_by asks for one"
+            )
+    return against

@@ -1,0 +1,13 @@
+"""What params say of classes: part of the section `data.own`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from duli.base.params import Section
+
+
+class Own(Section):
+    """Their names."""
+
+    classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=32_767)]
