@@ -129,19 +129,24 @@ class Params:
         reason = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
         return f"{self.path}: {key} = {value!r} {reason}; change it"
 
-    def _written(self, key: str, value: Any) -> str:
-        """A value as it stands in the file: the numbers `1.10` and `0x10` would be shown
-        otherwise.
-        """
+    def node(self, key: str) -> Any:
+        """The YAML node of a dotted key's value; None where there is none."""
         node: Any = self._node
         for part in key.split("."):
             if node is None or isinstance(node.value, str):
-                return repr(value)
+                return None
             entries = node.value if node.id == "mapping" else enumerate(node.value)
             node = next(
                 (inner for name, inner in entries if str(getattr(name, "value", name)) == part),
                 None,
             )
+        return node
+
+    def _written(self, key: str, value: Any) -> str:
+        """A value as it stands in the file: the numbers `1.10` and `0x10` would be shown
+        otherwise.
+        """
+        node = self.node(key)
         return str(node.value) if node is not None and isinstance(node.value, str) else repr(value)
 
     def _no_json(self, values: Any, key: str) -> list[str]:

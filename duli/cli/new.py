@@ -1,19 +1,19 @@
 """Makes a further release line, from another line or from data of one's own."""
 
+import io
 import os
 import re
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from duli.base import files
+from duli.base import files, rooms
 from duli.base.errors import DataError, ParamsError
 from duli.cli.lines import LINKS
-
-if TYPE_CHECKING:
-    from duli.intake.found import Found, Wanted
+from duli.intake.found import Found, Wanted
+from duli.packaging.kinds import KINDS
 
 CODE = Path(__file__).resolve().parents[2]
 NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"  # of a release: a wheel's and a command's
@@ -41,7 +41,10 @@ MARKET = (
     "assumptions.csv",
 )
 MARGIN = "margin: {measure: business.gross_margin, min: 0}"
-THINGS = {"image": "images", "text": "texts", "table": "rows"}
+HEADER = """\
+# What people turn of the line {name}. Further knobs have defaults in their section's type
+# (duli/**/params.py) and need a `+`: `dvc exp run -S +train.compile=true`. `duli check` checks all.
+"""
 
 
 def new(
@@ -60,8 +63,6 @@ def new(
     one of labels, or with columns of numbers and one of labels. Nothing is written unless all of it
     can be; your files stay where they are, and a copy of them is what the line is pinned to.
     """
-    from duli.intake.found import Wanted
-
     if not re.fullmatch(NAME, name):
         plain = "-".join(re.findall("[a-z0-9]+", name.lower())).lstrip("0123456789-")
         hint = f", such as {plain}" if plain else ""
@@ -83,16 +84,17 @@ def new(
             " leave them out"
         )
     params, found = (
-        (_copied(name, line), None) if line is not None else _of_own(name, Path(source), wanted)
+        (_copied(name, line), None) if line is not None else ("", _found(Path(source), wanted))
     )
+    said: list[str] = []
     folder.parent.mkdir(exist_ok=True)
     # Beside its place, so that one rename makes it: a line is there whole or not at all.
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as scratch:
         made = Path(scratch) / name
         made.mkdir()
         if found is not None:
-            params["data"]["own"] |= _kept(found, made / OWN)
-        _write(params, made / "params.yaml")
+            params, said = _of_own(name, Path(source), found, _kept(found, made / OWN))
+        files.write_text(made / "params.yaml", params)
         files.write_json(made / "champion.json", {"champion": None})
         # A dependency of `prepare`, so it is there also while nothing has been accepted.
         (made / ACCEPTED).mkdir(parents=True)
@@ -110,7 +112,7 @@ def new(
         shutil.copy(CODE / "dvc.yaml", made)
         made.chmod(folder.parent.stat().st_mode & 0o777)
         made.rename(folder)
-    _tell(name, folder, found)
+    _tell(name, folder, said)
 
 
 def _line(source: str) -> Path | None:
@@ -125,228 +127,113 @@ def _line(source: str) -> Path | None:
     return folder if re.fullmatch(NAME, source) and (folder / "params.yaml").is_file() else None
 
 
-def _copied(name: str, place: Path) -> Any:
+def _copied(name: str, place: Path) -> str:
     """The params of another line, for a line of its own; files that they name stay where they
     are.
     """
-    folder = CODE / "pipelines" / name
-    params = _read(place / "params.yaml")
+    from duli.base.params import Params
+    from duli.datasets.shared.params import Data
+    from duli.economics.params import Report
+    from duli.training.params import Training
+    from stages import sections
 
-    def moved(path: str) -> str:
-        return path if Path(path).is_absolute() else os.path.relpath(place / path, folder)
+    sections.check(place / "params.yaml")
+    folder, params = CODE / "pipelines" / name, Params(place / "params.yaml")
+    changes = {
+        "release.name": name,
+        "release.version": "0.1.0",
+        "prepare.limit": None,  # somebody's quick try of the other line
+    }
+    paths = {
+        "report.market": params.section("report", Report).market,
+        "data.local": params.section("data", Data).local,
+        "train.transfer.init_from": params.section("train", Training).transfer.init_from,
+    }
+    for key, path in paths.items():
+        if path and not Path(path).is_absolute() and not path.startswith("models:/"):
+            changes[key] = os.path.relpath(place / path, folder)
+    text = (place / "params.yaml").read_bytes().decode()
+    spans = [
+        (node.start_mark.index, node.end_mark.index, value)
+        for key, value in changes.items()
+        if (node := params.node(key)) is not None
+    ]
+    for start, end, value in sorted(spans, reverse=True):
+        text = f"{text[:start]}{_yaml(value)}{text[end:]}"
+    return HEADER.format(name=name) + re.sub(r"\A(#.*\n)*", "", text)
 
-    params["release"]["name"], params["release"]["version"] = name, "0.1.0"
-    params["report"]["market"] = moved(params["report"]["market"])
-    params["prepare"]["limit"] = None  # somebody's quick try of the other line
-    data, transfer = params["data"], params["train"].get("transfer", {})
-    if data.get("local"):
-        data["local"] = moved(data["local"])
-    if transfer.get("init_from") and not transfer["init_from"].startswith("models:/"):
-        transfer["init_from"] = moved(transfer["init_from"])
-    return params
 
-
-def _of_own(name: str, place: Path, wanted: "Wanted") -> tuple[Any, "Found"]:
+def _found(place: Path, wanted: Wanted) -> Found:
     from duli.cli.convert import converted
 
-    if not place.exists():
-        known = ", ".join(
-            [
-                *LINES,
-                *sorted(one.parent.name for one in (CODE / "pipelines").glob("[!.]*/params.yaml")),
-            ]
-        )
-        raise DataError(
-            f"there is no {place}, and no line of that name (there are: {known}); give one of"
-            " these, a folder, or a file"
-        )
-    params = _copied(name, CODE)
-    found = converted(place, wanted, params["task"])
-    title = name.replace("-", " ").capitalize()
-    params["kind"] = found.kind
-    params["data"] |= {
-        "dataset": "own",
-        "local": OWN,
-        "own": {
-            "title": title,
-            "licence": "not stated",
-            "kind": found.kind,
-            **{key: _flow(value) for key, value in found.own.items()},
-            "columns": _flow(dict(found.columns)),
-            "sensitive": _flow(found.sensitive),
-        },
-    }
-    counts = [*per_class(found).values()]
-    total = sum(counts)
-    params["prepare"] |= {
-        "validation_share": VALIDATION,
-        "test_share": TEST,
-        "tokens": _flow({"vocabulary": 4000, "length": 128}) if found.kind == "text" else None,
-    }
-    params["validate"] |= {
-        "min_examples": total // 2,
-        # Equal examples go there, and what nobody can read.
-        "max_quarantined_share": round(min(1.0, 1.1 - total / found.examples.num_rows), 2),
-        "class_share": _flow(_class_share(found)),
-        "statistics": _flow({}),
-    }
-    _choose(params["model"], _model(found))
-    params["train"] |= _recipe(found, total)
-    params["train"]["augmentation"] = _flow(_augmentation(found))
-    params["evaluate"]["slices"] = _flow({"min_examples": 30})
-    params["quantize"] |= {
-        "variants": _flow(
-            {"image": ["int8", "fp16"], "text": ["int8_dynamic"], "table": ["int8"]}[found.kind]
-        ),
-        "calibration_rows": max(16, min(1024, total // 4)),
-        # Of few examples the interval alone is wide: of none lost among n it reaches to about 3 /
-        # n.
-        "max_drop": _bound(0.01, total),
-        "max_class_drop": _bound(0.02, min(counts)),
-    }
-    params["quantize"]["distilled"] |= {
-        "epochs": params["train"]["epochs"],
-        "model": _flow(_model(found)),
-    }
-    params["release"] |= {
-        "title": title,
-        "summary": (
-            f"Sorts {THINGS[found.kind]} into {len(counts)} classes, on a CPU, with ONNX Runtime"
-            " alone"
-        ),
-        "licence": "LicenseRef-Proprietary",
-        "intended": [
-            f"{THINGS[found.kind].capitalize()} like those of {_one_line(place.resolve().name)}"
-        ],
-        "not_intended": ["Decisions about people, or payments, without review"],
-        "limits": ["Nothing else than the data named in this card was ever tested"],
-    }
-    require = params["gates"]["require"]
-    # The baselines are what it has to beat; what is good enough beyond that, you know.
-    del require["accuracy"]
-    require["quantization_drop"]["max"] = 5
-    del require["margin"]  # by the digits' prices it would say nothing of this release
-    params["gates"].yaml_add_eol_comment(
-        f"no margin is asked for: add {MARGIN} once report.market is your own", "require"
+    if place.exists():
+        return converted(place, wanted, _digits()["task"])
+    known = ", ".join(
+        [*LINES, *sorted(one.parent.name for one in (CODE / "pipelines").glob("[!.]*/params.yaml"))]
     )
-    params["report"].yaml_add_eol_comment(
-        f"the facts about DIGITS: copy the folder, and adapt {', '.join(MARKET)}", "market"
+    raise DataError(
+        f"there is no {place}, and no line of that name (there are: {known}); give one of these, a"
+        " folder, or a file"
     )
-    params["promotion"] |= {"not_worse_by": 0.02, "seed_noise": 0.005}
-    return params, found
 
 
-def per_class(found: "Found", split: str | None = None) -> dict[str, int]:
-    """How many different examples each class has, in one published split or in all."""
-    from duli.tasks.classification.intake import labels
+def _of_own(name: str, place: Path, found: Found, pin: dict[str, Any]) -> tuple[str, list[str]]:
+    """The params of a line of own data, by the templates of its kind and of the digits' task, and
+    what to say of the data; its market is the digits' too.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return labels.per_class(found.examples, found.own["classes"], split)
-
-
-def _one_line(text: str) -> str:
     from duli.serving.sources import readable
 
-    return readable(text).strip()[:200]
-
-
-def _class_share(found: "Found") -> dict[str, float]:
-    """Bounds of a class's share of any split: from 2/3 of the rarest to 3/2 of the commonest, after
-    what chance does in small splits.
-
-    Chance is given four standard errors of a share, sqrt(p (1 - p) / n), in the smallest split
-    there will be.
-    """
-    published = [per_class(found, split) for split in found.examples["split"].unique().to_pylist()]
-    shares = [count / sum(part.values()) for part in published for count in part.values()]
-    sizes = [sum(part.values()) for part in published]
-    smallest = min(VALIDATION * max(sizes), *sizes)
-
-    def by_chance(share: float) -> float:
-        return 4 * float((share * (1 - share) / smallest) ** 0.5)
-
-    low, high = min(shares), max(shares)
-    return {
-        "min": round(max(0.0, low - by_chance(low)) / 1.5, 4),
-        "max": round(min(1.0, 1.5 * (high + by_chance(high))), 4),
-    }
-
-
-def _choose(section: Any, model: dict[str, Any]) -> None:
-    """Puts a network into the section `model`, without those it could be; comments on knobs that
-    stay, stay.
-    """
-    name = model["name"]
-    for other in [key for key in section if key not in ("name", name)]:
-        del section[other]
-    section["name"] = name
-    section.yaml_add_eol_comment("duli/models/NAME.py; its settings stand under its name", "name")
-    settings = {
-        key: _flow(value) if isinstance(value, list) else value
-        for key, value in model[name].items()
-    }
-    if name not in section:
-        section[name] = settings
-        return
-    for key in [key for key in section[name] if key not in settings]:
-        del section[name][key]
-    section[name] |= settings
-
-
-def _bound(most: float, examples: int) -> float:
-    """What a variant may lose among so many examples, of which `VALIDATION` are there to see it."""
-    return round(min(0.5, most + 4 / (VALIDATION * examples)), 4)
-
-
-def _model(found: "Found") -> dict[str, Any]:
-    if found.kind == "text":
-        # Of 10,000 reviews one layer learns as much as two, in a third of the time.
-        settings = {
-            "layers": 1,
-            "heads": 4,
-            "width": 128,
-            "feed_forward": 256,
-            "dropout": 0.1,
-            "convolution": 3,
-            "pooling": "mean",
-        }
-        return {"name": "encoder", "encoder": settings}
-    plain = {"activation": "relu", "initialisation": "he", "normalisation": "batch", "dropout": 0.1}
-    if found.kind == "table" or min(found.own["shape"][1:]) < 20:
-        return {"name": "mlp", "mlp": {"widths": [128, 64], **plain}}
-    fastconv = {
-        "stem": 32,
-        "blocks": [[32], [64, 64]],
-        "activation": "relu",
-        "initialisation": "default",
-        "normalisation": "batch",
-    }
-    return {"name": "fastconv", "fastconv": {**fastconv, "dropout": 0.1}}
-
-
-def _recipe(found: "Found", total: int) -> dict[str, Any]:
-    """Enough steps for small data, and the batch small enough for several in an epoch; texts are
-    slow to learn from, and need fewer.
-    """
-    steps, large, fewest, rate = (
-        (600, 64, 2, 0.001) if found.kind == "text" else (1500, 128, 4, 0.005)
+    digits, things = _digits(), KINDS[found.kind].things
+    task = rooms.task(digits["task"], "intake.facts")
+    facts = task.facts(found.examples, found.own, VALIDATION)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parents[1]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  # it makes YAML
     )
-    batch = large if total >= 10_000 else 32
-    epochs = max(fewest, min(40, round(steps * batch / total)))
-    return {
-        "epochs": epochs,
-        "hardest": 1.0,
-        "batch": batch,
-        "learning_rate": rate,
-        "evaluations": min(8, epochs),
-        "early_stopping": None,
-    }
+    environment.filters["yaml"] = _yaml
+    text = environment.get_template(f"kinds/{found.kind}/intake/params.yaml.j2").render(
+        task=f"tasks/{digits['task']}/intake/params.yaml.j2",
+        header=HEADER.format(name=name),
+        name=name,
+        own={
+            "title": name.replace("-", " ").capitalize(),
+            "licence": "not stated",
+            "kind": found.kind,
+            **found.own,
+            "columns": found.columns,
+            "sensitive": found.sensitive,
+            **pin,
+        },
+        facts=facts,
+        rows=found.examples.num_rows,
+        things=things,
+        source=readable(place.resolve().name).strip()[:200],
+        validation=VALIDATION,
+        test=TEST,
+        publisher=digits["release"]["publisher"],
+        report=digits["report"],
+        market=os.path.relpath(CODE / digits["report"]["market"], CODE / "pipelines" / name),
+        adapt=", ".join(MARKET),
+        margin=MARGIN,
+    )
+    return text, [task.told(facts, things), *found.notes]
 
 
-def _augmentation(found: "Found") -> dict[str, float]:
-    return {"rotate": 10.0, "scale": 0.1, "shift": 2.0} if found.kind == "image" else {}
+def _digits() -> dict[str, Any]:
+    """The params of the default line."""
+    from duli.base.params import Params
+    from stages import sections
+
+    sections.check(CODE / "params.yaml")
+    return Params(CODE / "params.yaml").values
 
 
-def _kept(found: "Found", folder: Path) -> dict[str, Any]:
+def _kept(found: Found, folder: Path) -> dict[str, Any]:
     """Writes the examples, and says how they are pinned."""
     import pyarrow.parquet as pq
 
@@ -384,57 +271,15 @@ def _dvc_config(folder: Path) -> str:
     return "\n".join(config.write()) + "\n"
 
 
-def _read(path: Path) -> Any:
+def _yaml(value: Any) -> str:
+    """`value` as YAML on one line."""
     from ruamel.yaml import YAML
 
-    return YAML().load(path.read_text(encoding="utf-8"))
-
-
-def _write(params: Any, path: Path) -> None:
-    import io
-
-    from ruamel.yaml import YAML
-    from ruamel.yaml.representer import RoundTripRepresenter
-
-    class Representer(RoundTripRepresenter):
-        """Writes null as null, where ruamel would write nothing."""
-
-    Representer.add_representer(
-        type(None), lambda self, _: self.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
-    yaml, text = YAML(), io.StringIO()
-    yaml.Representer = Representer
-    yaml.width = 140
-    yaml.dump(params, text)
-    lines = [line for line in text.getvalue().splitlines() if line]
-    while lines[0].startswith("#"):  # about the line it was copied from
-        del lines[0]
-    # A blank line before each section: ruamel hangs those of the original on values that may have
-    # gone.
-    knobs = "".join(
-        f"\n{line}\n" if re.match(r"(?!task:)\w", line) and index else f"{line}\n"
-        for index, line in enumerate(lines)
-    )
-    files.write_text(
-        path,
-        f"# Every knob of the release line {path.parent.name}. `duli check` validates all of it at"
-        f" once.\n{knobs}",
-    )
-
-
-def _flow(value: Any) -> Any:
-    """A list or a mapping that is written on one line, as those that are in it."""
-    from ruamel.yaml.comments import CommentedMap, CommentedSeq
-
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        return value
-    made = (
-        CommentedMap((key, _flow(one)) for key, one in value.items())
-        if hasattr(value, "items")
-        else CommentedSeq(map(_flow, value))
-    )
-    made.fa.set_flow_style()
-    return made
+    yaml, text = YAML(typ="safe", pure=True), io.StringIO()
+    yaml.default_flow_style, yaml.width, yaml.allow_unicode = True, sys.maxsize, True
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # declared as None
+    yaml.dump(value, text)
+    return text.getvalue().removesuffix("\n").removesuffix("\n...")
 
 
 def _checked(path: Path) -> None:
@@ -449,32 +294,24 @@ def _checked(path: Path) -> None:
         ) from None
 
 
-def _tell(name: str, folder: Path, found: "Found | None") -> None:
-    if found is not None:
-        counts = per_class(found)
-        classes = ", ".join(f"{one} {count:,}" for one, count in [*counts.items()][:8]) + (
-            " ..." if len(counts) > 8 else ""
-        )
-        print(
-            f"found {sum(counts.values()):,} different {THINGS[found.kind]} of {len(counts)}"
-            f" classes: {classes}"
-        )
-        for note in found.notes:
-            print(f"  {note}")
+def _tell(name: str, folder: Path, said: list[str]) -> None:
+    """What was written; `said` is what was found in own data, nothing for a line of another."""
+    if said:
+        print("found", "\n  ".join(said))
     print(f"\nwrote {os.path.relpath(folder)}/")
     print(
-        "  params.yaml    every knob; set data.own.licence and release.title, .publisher, .licence,"
+        "  params.yaml    its knobs; set data.own.licence and release.title, .publisher, .licence,"
         " .intended before you release"
     )
     print("  dvc.yaml       a copy of the graph that all lines share")
-    if found is not None:
+    if said:
         print(
             f"  {OWN}/           your examples, pinned by their SHA-256; git ignores them, DVC"
             " keeps them from the first run on"
         )
     print(f"\nnext: make repro LINE={name}   # data to report; what is slow says how far it is")
     print(f"then: make report LINE={name}")
-    if found is not None:
+    if said:
         place, own = os.path.relpath(CODE / "data/market"), os.path.relpath(folder / "data")
         print(
             "\nits money is not yours yet: prices, customers and competitors in the report are"

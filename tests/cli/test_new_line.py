@@ -22,7 +22,11 @@ def made(tmp_path: Path, data: Path, epochs: int, *options: str) -> Clone:
     clone = make_clone(tmp_path / "clone", tmp_path)
     clone.duli("new", "mine", "--from", str(data), *options)
     clone.folder /= "pipelines/mine"
-    for section, key, value in (("train", "epochs", epochs), ("benchmark", "seconds", 0.5)):
+    for section, key, value in (
+        ("train", "epochs", epochs),
+        ("benchmark", "seconds", 0.5),
+        ("report", "draws", 200),
+    ):
         clone.set(section, key, value)
     return clone
 
