@@ -14,8 +14,9 @@ from duli.base.params import Params
 from duli.economics import market, register, risks, strategy
 from duli.economics.business import FULL, SHIPPED, Business, Run, Variant, business
 from duli.economics.params import Report
+from duli.economics.reasons import Reason
 from duli.gates import gates
-from duli.reporting.business import charts_report
+from duli.reporting.business import charts_report, sentences
 from duli.reporting.business.speech import Language, Speech
 from duli.reporting.shared import wording
 from duli.reporting.shared.pages import render
@@ -30,6 +31,8 @@ SOURCES = register.Sources(
     "reports/evaluation.json",
     "reports/resources/train.json",
     "params.yaml, report",
+    unpriced=sentences.ENGLISH.text("unpriced"),
+    unpriced_zh=sentences.CHINESE.text("unpriced"),
 )
 PAGES: dict[Language, str] = {"en": "reports/report.html", "zh": "reports/report.zh.html"}
 SCORES = ("value", "low", "high", "n")
@@ -91,9 +94,8 @@ def main() -> None:
             :3
         ],
         "units": {entry["input"]: entry["unit"] for entry in made.register},
-        "names": {entry["input"]: Speech().name(entry["input"]) for entry in made.register},
     }
-    files.write_json("reports/business.json", found)
+    files.write_json("reports/business.json", sentences.worded(found))
     files.write_text("reports/assumptions.csv", _assumptions(made, facts, plan))
     files.write_json("reports/gates.json", judged)
     # The dozen numbers that `dvc metrics diff` and `dvc exp show` have room for.
@@ -107,7 +109,10 @@ def main() -> None:
         files.write_text(
             path, render("reporting/business/report.html.j2", **page, speech=speech, charts=charts)
         )
-    files.write_text("reports/report.md", render("reporting/business/report.md.j2", **page))
+    files.write_text(
+        "reports/report.md",
+        render("reporting/business/report.md.j2", **page, speech=sentences.ENGLISH),
+    )
 
     for reason in judged["reasons"]:
         print(f"gate refused: {reason}")
@@ -198,9 +203,7 @@ def _apply_rules(
         # weakest group over strongest, of the property where they differ most
         found["worst_slice_ratio"] = min(ratios)
     else:
-        found["reasons"].append(
-            {"key": "worst_slice_ratio", "reason": "no part of the test split was judged by itself"}
-        )
+        found["reasons"].append({"key": "worst_slice_ratio", "reason": Reason("no_slices")})
     numbers = gates.measures(
         {**reports, "manifest": manifest, "business": found}
     ) | strategy.thresholds(facts)

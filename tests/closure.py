@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CANNOT_CHANGE_RESULTS = {"stages.sections"}
 
 TEMPLATES = (ROOT / "duli", ROOT / "duli/packaging/templates")
-BESIDE = (".html", ".css", ".js", ".j2")  # files that a module names and that lie beside it
+BESIDE = (".html", ".css", ".js", ".j2", ".po")  # files that a module names and that lie beside it
 
 
 def closure(stage: str, named: dict[str, str]) -> set[str]:

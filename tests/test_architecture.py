@@ -206,6 +206,7 @@ def test_the_closure_is_not_blind() -> None:
     } <= of_validate
     assert "duli/training/loop.py" not in of_validate
     assert "duli/datasets/mnist.py" in closure("prepare", named())
+    assert "duli/reporting/business/zh.po" in closure("report", named())
     assert imports("duli.base.errors") == set()
 
 

@@ -13,7 +13,6 @@ from duli.base import files, rooms
 from duli.base.errors import DataError, ParamsError
 from duli.cli.lines import LINKS
 from duli.intake.found import Found, Wanted
-from duli.packaging.kinds import KINDS
 
 CODE = Path(__file__).resolve().parents[2]
 NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"  # of a release: a wheel's and a command's
@@ -185,7 +184,7 @@ def _of_own(name: str, place: Path, found: Found, pin: dict[str, Any]) -> tuple[
 
     from duli.serving.sources import readable
 
-    digits, things = _digits(), KINDS[found.kind].things
+    digits, things = _digits(), rooms.kind(found.kind, "releasing.release").Kind.words.things
     task = rooms.task(digits["task"], "intake.facts")
     facts = task.facts(found.examples, found.own, VALIDATION)
     environment = Environment(

@@ -241,11 +241,13 @@ def _reasons(name: str, figures: "Figures") -> list[dict[str, str]]:
 
 
 def _write_pages(facts: dict[str, Any]) -> None:
+    from duli.reporting.business import sentences
     from duli.reporting.business.speech import Speech
     from duli.reporting.portfolio import charts as charts_portfolio
     from duli.reporting.shared.pages import render
 
     built = {name: line for name, line in facts["lines"].items() if line["state"] != "not built"}
+    reasons = [entry | {"reason": sentences.reason(entry["reason"])} for entry in facts["reasons"]]
     for language, path in PAGES.items():
         speech = Speech(language, facts["currency"], facts["currency_per_usd"])
         chart = charts_portfolio.worth(list(built.values()), speech)
@@ -253,7 +255,7 @@ def _write_pages(facts: dict[str, Any]) -> None:
             path,
             render(
                 "reporting/portfolio/portfolio.html.j2",
-                facts=facts,
+                facts=facts | {"reasons": reasons},
                 built=built,
                 speech=speech,
                 chart=chart,

@@ -12,6 +12,7 @@ from duli.economics import cost, draws, energy, register, sizing, summary, thres
 from duli.economics import plan as plans
 from duli.economics.market import Market, conflicting, flags
 from duli.economics.params import Report
+from duli.economics.reasons import Reason
 
 # what is known of a competitor, and its unit
 OFFERS = {"on_premise": "yes or no", "open_weights": "yes or no", "latency": "ms"}
@@ -160,18 +161,17 @@ def _worth(
     whole = plans.investment(decided, inputs, sample)
     whole["npv_variance_from_assumed"] = moved["npv_variance_from_assumed"]
     if moved["npv_variance_from_assumed"] is None:
-        whole["reasons"].append(
-            {
-                "key": "npv_variance_from_assumed",
-                "reason": "no input has a range, so the worth has none",
-            }
-        )
+        whole["reasons"].append({"key": "npv_variance_from_assumed", "reason": Reason("no_range")})
     whole["required_revenue_usd"] = LIFETIME_REVENUE * whole["compute_usd"]["value"]
     alone = {
         name: plans.investment(decided, inputs, sample, shares)
         for name, shares in plans.MODELS.items()
     }
     needed = plans.required(decided, inputs)
+    why = {
+        name: None if one.reason is None else Reason(one.reason, name)
+        for name, one in needed.items()
+    }
     som = float(sizing.accounts({name: one.value for name, one in inputs.items()}, segments)[0])
     today = {name: som if name == "accounts" else inputs[name].value for name in CONDITIONS}
     return {
@@ -186,9 +186,9 @@ def _worth(
         "required": {
             **{key: needed[name].value for name, (key, _) in CONDITIONS.items()},
             "reasons": [
-                {"key": key, "reason": needed[name].reason}
+                {"key": key, "reason": why[name]}
                 for name, (key, _) in CONDITIONS.items()
-                if needed[name].value is None
+                if why[name]
             ],
         },
         "conditions": [
@@ -197,7 +197,7 @@ def _worth(
                 "today": today[name],
                 "needed": needed[name].value,
                 "better": better,
-                "reason": needed[name].reason,
+                "reason": why[name],
                 "met": _met(today[name], needed[name].value, better),
             }
             for name, (key, better) in CONDITIONS.items()
@@ -223,7 +223,7 @@ def _add(found: dict[str, Any], more: dict[str, Any]) -> None:
         found[name] = figure
 
 
-def _taken(figure: Any, name: str) -> list[dict[str, str]]:
+def _taken(figure: Any, name: str) -> list[dict[str, Any]]:
     if not isinstance(figure, dict):
         return []
     own = [
@@ -293,10 +293,7 @@ def _modes(inputs: cost.Inputs) -> dict[str, Any]:
             "review": review,
             "abstain": {"unit_cost_usd_per_million": cost.unit_cost(inputs, "abstain").total},
         }
-    why = {
-        "key": "unit_cost_usd_per_million",
-        "reason": "no answer is sure enough, so there is none to pay for",
-    }
+    why = {"key": "unit_cost_usd_per_million", "reason": Reason("no_sure_answer")}
     return {"review": review, "abstain": {"unit_cost_usd_per_million": None, "reasons": [why]}}
 
 
@@ -445,10 +442,7 @@ def _energy(facts: Market, plan: Report, run: Run) -> dict[str, Any]:
         found |= {
             f"training_{what}": dict.fromkeys(("value", "low", "high")) for what in ("kwh", "co2_g")
         }
-        found["reasons"] = [
-            {"key": name, "reason": "the model was trained on a device whose power is not known"}
-            for name in names
-        ]
+        found["reasons"] = [{"key": name, "reason": Reason("unknown_power")} for name in names]
     return found
 
 

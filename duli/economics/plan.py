@@ -13,6 +13,7 @@ from duli.economics import cashflow, cost, draws, sizing
 from duli.economics.cashflow import Flows, Venture
 from duli.economics.cost import MILLION, Mode
 from duli.economics.draws import Draws, Floats, Uncertain
+from duli.economics.reasons import Code, Reason
 from duli.economics.required import Needed, at_zero, rising
 
 MODELS = {"subscription": (1.0, 0.0, 0.0), "one_time": (0.0, 1.0, 0.0), "services": (0.0, 0.0, 1.0)}
@@ -24,19 +25,6 @@ CHUNK = 8192  # draws at a time: the flows of a month then stay in the processor
 # memory at once
 BAND = 2 * CHUNK
 DEAREST = 1e9  # USD per million, or USD a customer: above any price that is meant
-
-# What has no number, and why; ends of a range that are missing have the same reason.
-NO_IRR = (
-    "the flows do not go from investment to return exactly once, so there is no rate, or no"
-    " single one"
-)
-NO_PAYBACK = "what was spent does not come back within the horizon"
-NOT_FINITE = "it has no finite value"
-NO_COVER = "the price does not cover the cost that comes with each customer"
-NO_LTV = "an account that costs more than it pays never pays for being won"
-NO_END = "nobody ever leaves, so what a subscriber brings has no end"
-NO_REVENUE = "a subscriber brings no revenue"
-FREE = "winning a subscriber costs nothing, so there is nothing to compare with"
 
 
 @dataclass(frozen=True)
@@ -100,7 +88,9 @@ def investment(
     found["npv_usd"]["mean"] = float(over["npv_usd"].mean())
     found["npv_positive_probability"] = float(np.mean(over["npv_usd"] > 0))
     found["npv_distribution"] = draws.histogram(over["npv_usd"])
-    found["reasons"] = _reasons(found, {"irr_per_year": NO_IRR, "payback_months": NO_PAYBACK})
+    found["reasons"] = _reasons(
+        found, {"irr_per_year": "no_single_rate", "payback_months": "never_paid_back"}
+    )
     return found
 
 
@@ -144,10 +134,10 @@ def subscription(plan: Plan, inputs: Mapping[str, Uncertain], sample: Draws) -> 
     found["reasons"] = _reasons(
         found,
         {
-            **dict.fromkeys(("ltv_usd", "ltv_discounted_usd"), NO_END),
-            "ltv_to_cac": FREE if ends else NO_END,
-            "cac_to_first_year_revenue": NO_REVENUE,
-            "cac_payback_months": NO_LTV if brings else NO_REVENUE,
+            **dict.fromkeys(("ltv_usd", "ltv_discounted_usd"), "no_churn"),
+            "ltv_to_cac": "free_acquisition" if ends else "no_churn",
+            "cac_to_first_year_revenue": "no_revenue",
+            "cac_payback_months": "customer_costs_more" if brings else "no_revenue",
         },
     )
     return found
@@ -201,9 +191,9 @@ def break_even(plan: Plan, inputs: Mapping[str, Uncertain]) -> dict[str, Any]:
             lines.append(
                 {"of": name, "customers": number, "revenue_usd": revenue, "cost_usd": fixed + spent}
             )
-    why = {"subscribers": NO_COVER if accepted else NO_REVENUE}
+    unpaid: dict[str, Code] = {} if accepted else {"subscribers": "no_revenue"}
     reasons = [
-        {"key": name, "reason": why.get(name, NO_COVER)}
+        {"key": name, "reason": Reason(unpaid.get(name, "price_below_customer"))}
         for name, number in needed.items()
         if number is None
     ]
@@ -225,13 +215,13 @@ def required(plan: Plan, inputs: Mapping[str, Uncertain]) -> dict[str, Needed]:
 
     def most(name: str) -> Needed:
         high = _falling(lambda value: worth_with(name, value), max(inputs[name].value, 1e-6))
-        return at_zero(lambda value: worth_with(name, value), 0.0, high, "less", name)
+        return at_zero(lambda value: worth_with(name, value), 0.0, high, "less")
 
     def least(name: str, high: float) -> Needed:
-        return at_zero(lambda value: worth_with(name, value), 0.0, high, "more", name)
+        return at_zero(lambda value: worth_with(name, value), 0.0, high, "more")
 
     price_end = rising(lambda value: worth_with("price", value), inputs["price"].value, DEAREST)
-    factor = at_zero(accounts, 0.0, rising(accounts, 1.0, 1e6), "more", "accounts")
+    factor = at_zero(accounts, 0.0, rising(accounts, 1.0, 1e6), "more")
     som = float(
         np.ravel(
             sizing.accounts({name: one.value for name, one in inputs.items()}, plan.segments)[0]
@@ -332,9 +322,10 @@ def _unit(of: Venture, volume: float) -> cost.Inputs:
     return cost.Inputs(**{name: float(getattr(of, name)) for name in names}, volume=volume)
 
 
-def _reasons(found: Mapping[str, Any], why: Mapping[str, str]) -> list[dict[str, str]]:
+def _reasons(found: Mapping[str, Any], why: Mapping[str, Code]) -> list[dict[str, Any]]:
+    """Why numbers are missing; ends of a range have the reason of its value."""
     return [
-        {"key": f"{name}.{end}", "reason": why.get(name, NOT_FINITE)}
+        {"key": f"{name}.{end}", "reason": Reason(why.get(name, "not_finite"))}
         for name, figure in found.items()
         if isinstance(figure, Mapping)
         for end, number in figure.items()

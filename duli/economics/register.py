@@ -48,11 +48,6 @@ FACTS = (
     ("build_months", "team.build_months", "months"),
 )
 
-UNPRICED, UNPRICED_ZH = (
-    "Trained on a device that no price is given for; taken as nothing",
-    "训练所用设备没有给出价格，按零计",
-)
-
 
 @dataclass(frozen=True)
 class Sources:
@@ -62,6 +57,8 @@ class Sources:
     answers: str
     training: str
     plan: str
+    unpriced: str  # the note of a training that has no price
+    unpriced_zh: str  # the same for Chinese readers
 
 
 def unit_cost(
@@ -93,7 +90,11 @@ def venture(
     """
     training = _plain("training", training_usd or 0.0, "USD", "measured", sources.training)
     if training_usd is None:
-        training |= {"kind": "assumed", "note": UNPRICED, "note_zh": UNPRICED_ZH}
+        training |= {
+            "kind": "assumed",
+            "note": sources.unpriced,
+            "note_zh": sources.unpriced_zh,
+        }
     return [
         _planned("price", plan.price_per_1000 * 1000, "USD per million", sources),
         _planned("licence", plan.licence, "USD per licence", sources),

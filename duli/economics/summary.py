@@ -9,6 +9,7 @@ from typing import Any
 
 from duli.economics import cost
 from duli.economics.cost import Inputs, Mode
+from duli.economics.reasons import Reason
 
 # Which inputs a part of the cost follows from: it is no better founded than the weakest of them.
 PARTS = {
@@ -73,12 +74,7 @@ def economics(
         ),
     }
     figures["reasons"] = [
-        {
-            "key": f"{name}.{end}",
-            "reason": (
-                "the price does not cover the cost that comes with every answer, so no volume pays"
-            ),
-        }
+        {"key": f"{name}.{end}", "reason": Reason("price_below_answer")}
         for name, figure in figures.items()
         for end, number in figure.items()
         if number is None

@@ -84,6 +84,6 @@ def run(**changes: Any) -> Run:
         "cores": 2,
         "memory_gib": 16.0,
         "champion": {},
-        "sources": Sources("speed", "answers", "training", "plan"),
+        "sources": Sources("speed", "answers", "training", "plan", "no price", "没有价格"),
     }
     return Run(**{**given, **changes})

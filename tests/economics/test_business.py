@@ -286,7 +286,7 @@ def test_a_training_without_a_price_is_taken_as_nothing_and_says_so() -> None:
     made = business(plan(), FACTS, run(training_usd=None))
     entry = next(entry for entry in made.register if entry["input"] == "training")
     assert (entry["value"], entry["kind"]) == (0.0, "assumed")
-    assert "no price" in entry["note"]
+    assert (entry["note"], entry["note_zh"]) == ("no price", "没有价格")
     assert made.figures["energy"]["training_kwh"]["value"] is None
     assert "energy.training_kwh.value" in {reason["key"] for reason in made.figures["reasons"]}
     assert made.figures["energy"]["kwh_per_million"]["value"] > 0

@@ -20,6 +20,7 @@ from duli.base import files
 from duli.base.errors import DataError
 from duli.economics import market
 from duli.gates import gates
+from duli.reporting.business import sentences
 from duli.reporting.business.speech import Speech
 from duli.reporting.shared import wording
 from duli.reporting.shared.pages import lookup
@@ -490,7 +491,7 @@ def test_where_no_number_stands_the_reason_does(release: Line, case: Any) -> Non
     reasons = {entry["key"]: entry["reason"] for entry in release.business["reasons"]}
     for page, speech in ((release.page, Speech("en")), (release.chinese, Speech("zh"))):
         for key in re.findall(r'class="none" data-key="([^"]*)"', page):
-            assert str(speech.reason(reasons[key])) in page, key
+            assert str(speech.reason(sentences.reason(reasons[key]))) in page, key
     assert '<span lang="en">' not in release.chinese  # a reason that has no Chinese counterpart
 
 

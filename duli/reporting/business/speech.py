@@ -1,18 +1,36 @@
-"""One language and one currency of a page: its phrases, names and numbers."""
+"""One language and one currency of a page: its texts, names and numbers."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
+import polib
 from markupsafe import Markup, escape
 
-from duli.reporting.business.names import CURRENCIES, MEASURED_IN, NAMES, REASONS
-from duli.reporting.business.phrases import PHRASES
 from duli.reporting.shared import wording
 
 Language = Literal["en", "zh"]
+CATALOGUES: dict[Language, str] = {"en": "en.po", "zh": "zh.po"}  # gettext, beside this file
 HAN = "[\u4e00-\u9fff]"
 CONVERTED = ("money", "big")  # styles of amounts that business.json holds in USD
+# What a measure is in, by how its dotted name ends: `business.latency_ms.p95` is in ms.
+MEASURED_IN = {
+    "ms": "ms",
+    "seconds": "s",
+    "kwh": "kWh",
+    "co2_g": "g",
+    "g_per_million": "g",
+    "drop_points": "points",
+    "bytes": "bytes",
+    "usd_per_million": "USD per million",
+    "usd_per_month": "USD per month",
+    "usd": "USD",
+    "per_second": "per second",
+    "months": "months",
+}
 
 
 @dataclass(frozen=True)
@@ -23,12 +41,17 @@ class Speech:
     currency: Literal["USD", "CNY"] = "USD"
     per_usd: float = 1.0
 
+    def text(self, key: str, context: str | None = None) -> str:
+        """The text of that key, its {places} not filled; in that context where it has one there."""
+        texts = catalogue(self.language)
+        return texts[(context, key) if (context, key) in texts else (None, key)]
+
     def say(self, key: str, **values: Any) -> Markup:
-        """The phrase of that name, its {places} filled and escaped; {usd} is the currency's name
-        without being given.
+        """The text of that key, its {places} filled and escaped; {usd}, the currency's name, and
+        {p10} and {p10_p90}, which explain themselves, are not given.
         """
-        phrase = Markup(PHRASES[key][self._place])  # noqa: S704  # our own text
-        said = phrase.format(**{"usd": self.unit, **values})
+        own = {"usd": self.unit, "p10": self._html("p10"), "p10_p90": self._html("p10_p90")}
+        said = self._html(key).format(**own, **values)
         # 万 and 亿 are part of the word that follows: 17.7 万次.
         if self.language == "en":
             return said
@@ -36,15 +59,15 @@ class Speech:
         return Markup(joined)  # noqa: S704
 
     def plain(self, key: str) -> str:
-        """A phrase without places but {usd}, for a chart."""
-        return PHRASES[key][self._place].format(usd=self.unit)
+        """A text without places but {usd}, for a chart."""
+        return self.text(key).format(usd=self.unit)
 
     def name(self, of: str) -> str:
         """What is called `of` in business.json, for people; a name that the market files brought is
         written as they write it.
         """
-        if of in NAMES:
-            return NAMES[of][self._place]
+        if named := self._named(of):
+            return named
         if (dotted := of.split("."))[0] == "segment" and len(dotted) == 3:
             colon = "：" if self.language == "zh" else ": "
             return f"{self.name('.'.join(dotted[:2]))}{colon}{self.name(dotted[2]).lower()}"
@@ -52,7 +75,7 @@ class Speech:
 
     def units(self, unit: str) -> str:
         """A unit of the market files."""
-        return NAMES[f"unit.{unit}"][self._place] if f"unit.{unit}" in NAMES else unit
+        return self._named(f"unit.{unit}") or unit
 
     def measured_in(self, measure: str) -> str:
         """The unit of a measure by its dotted name, as far as that says it; the amounts of
@@ -73,27 +96,37 @@ class Speech:
         """A gate of the params: those that ship have names, others are written as they are
         there.
         """
-        return (
-            NAMES[f"gate.{name}"][self._place]
-            if f"gate.{name}" in NAMES
-            else name.replace("_", " ")
-        )
+        return self._named(f"gate.{name}") or name.replace("_", " ")
 
-    def reason(self, text: str) -> Markup:
-        """Why a number is missing; what nobody translated stays English and says so."""
-        for pattern, english, chinese in REASONS:
-            if found := re.fullmatch(pattern, text):
-                told = english if self.language == "en" else chinese
-                return escape(told.format(*(self.name(group) for group in found.groups())))
-        return (
-            escape(text)
-            if self.language == "en"
-            else Markup('<span lang="en">{}</span>').format(text)
-        )
+    def reason(self, reason: tuple[str, str] | str) -> Markup:
+        """Why a number is missing: a code and the input it is about; a sentence, which nobody
+        translated, stays English and says so.
+        """
+        if not isinstance(reason, str):
+            code, of = reason
+            return escape(self.text(f"reason.{code}").format(input=self.name(of)))
+        if self.language == "en":
+            return escape(reason)
+        return Markup('<span lang="en">{}</span>').format(reason)
 
-    def own(self, row: dict[str, Any], key: str) -> str:
-        """A text that its row holds in both languages, as `key` and as `key`_zh."""
-        return str(row[f"{key}_zh" if self.language == "zh" else key])
+    def rule(self, row: Mapping[str, Any]) -> str:
+        """What follows from a judged rule."""
+        if row["holds"] is None:
+            missing = row["left" if row["left_value"] is None else "right"]
+            return self.text("rule_unknown").format(missing=missing)
+        return self.text(f"rule.{row['rule']}.{'holds' if row['holds'] else 'fails'}")
+
+    def risk(self, row: Mapping[str, Any]) -> str:
+        """What may go wrong."""
+        return self.text(f"risk.{row['risk']}")
+
+    def unmeasured(self, row: Mapping[str, Any]) -> str:
+        """Why a risk was not measured; nothing where it was."""
+        if row["level"] != "not measured":
+            return ""
+        if row["measure"]:
+            return self.text("risk_unmeasured").format(measure=row["measure"])
+        return self.text(f"risk.{row['risk']}.unmeasured")
 
     def write(self, value: float, style: str) -> str:
         """A number as a reader of this language expects it; amounts in this currency."""
@@ -115,10 +148,24 @@ class Speech:
         return self.amount(usd) / (1e8 if self.language == "zh" else 1e9)
 
     @property
-    def unit(self) -> str:
-        """The name of the currency."""
-        return CURRENCIES[self.currency][self._place]
+    def space(self) -> str:
+        """What stands between two sentences."""
+        return "" if self.language == "zh" else " "
 
     @property
-    def _place(self) -> int:
-        return 0 if self.language == "en" else 1
+    def unit(self) -> str:
+        """The name of the currency."""
+        return self.units(self.currency)
+
+    def _html(self, key: str) -> Markup:
+        return Markup(self.text(key))  # noqa: S704  # our own text
+
+    def _named(self, of: str) -> str:
+        return catalogue(self.language).get((None, f"name.{of}"), "")
+
+
+@cache
+def catalogue(language: Language) -> dict[tuple[str | None, str], str]:
+    """The texts of a language by context and key."""
+    entries = polib.pofile(str(Path(__file__).with_name(CATALOGUES[language])))
+    return {(entry.msgctxt, entry.msgid): entry.msgstr for entry in entries}

@@ -19,7 +19,7 @@ def render(template: str, **values: Any) -> str:
     Templates write numbers with `number(key, style)`: the value at the dotted `key` of the mapping
     `facts`, inside a <data> element that names the key, so that every figure of a page can be
     traced to the JSON beside it. With a `speech` among the values (duli/reporting/business/)
-    a page is written in its language: `say(phrase)`, `name(of)`, `why(keys)`.
+    a page is written in its language: `say(key)`, `name(of)`, `why(keys)`.
     """
     return _ENVIRONMENT.get_template(template).render(**values)
 
@@ -54,7 +54,7 @@ def _why(context: Context, *keys: str) -> Markup:
     """
     speech = context["speech"]
     # whether it is the number itself that is missing, and not just an end of its range
-    found: dict[tuple[str, str], bool] = {}
+    found: dict[tuple[str, Any], bool] = {}
     for entry in context["facts"]["reasons"]:
         if any(f"{entry['key']}.".startswith(f"{key}.") for key in keys):
             *parents, last = entry["key"].split(".")
