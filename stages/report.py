@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from duli.base import files
+from duli.base import files, rooms
 from duli.base.errors import DataError
 from duli.base.params import Params
 from duli.economics import market, register, risks, strategy
@@ -20,8 +20,8 @@ from duli.reporting.business import charts_report, sentences
 from duli.reporting.business.speech import Language, Speech
 from duli.reporting.shared import wording
 from duli.reporting.shared.pages import render
+from duli.tracking import headline
 from duli.tracking.champion import FIGURES, Record, load
-from duli.tracking.headline import headline
 
 REPORTS = ("train", "evaluation", "quantization", "benchmark", "validation")
 COUNTS = ("n", "batch", "threads", "bytes")
@@ -101,7 +101,10 @@ def main() -> None:
     # The dozen numbers that `dvc metrics diff` and `dvc exp show` have room for.
     files.write_json(
         "reports/headline.json",
-        headline({**reports, "business": found, "resources": {"train": training}}),
+        headline.headline(
+            {**reports, "business": found, "resources": {"train": training}},
+            headline.measures(rooms.task(params.values["task"], "task")),
+        ),
     )
     for language, path in PAGES.items():
         speech = Speech(language, plan.currency, found["currency_per_usd"]["value"])

@@ -110,6 +110,7 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
         },
         model=_model(line, manifest, reports["quantization"]),
         wheel=line / "dist" / manifest["wheel"]["file"] if "wheel" in manifest else None,
+        task=rooms.task(task, "task"),
         answers=rooms.task(task, "releasing.signature").of_answers,
         card=(line / "dist/MODEL_CARD.md").read_text(encoding="utf-8"),
         tags={

@@ -24,6 +24,39 @@ class Score(NamedTuple):
     key: str  # in the reports, such as accuracy or bits_per_byte
     better: Literal["higher", "lower"]
     form: Literal["share", "number"]  # a share is shown in percent
+    meaning: str
+
+    @property
+    def title(self) -> str:
+        """The name for people."""
+        return self.key.replace("_", " ")
+
+    @property
+    def worst(self) -> Literal["low", "high"]:
+        """The unfavourable end of an interval."""
+        return "low" if self.better == "higher" else "high"
+
+    def text(self, value: float) -> str:
+        """A value of the score, such as 99.46 %."""
+        return f"{100 * value:.2f} %" if self.form == "share" else f"{value:.4g}"
+
+
+class Measure(NamedTuple):
+    """A number of a report that stands in the headline."""
+
+    report: str  # reports/NAME.json, or `resources`
+    key: str  # dotted; {variant} stands for the one that ships
+    unit: str  # in words
+    factor: float = 1.0  # from the report's unit to this one
+
+
+class Task(Protocol):
+    """The module `duli/tasks/NAME/task.py`."""
+
+    UNIT: Unit
+    SCORE: Score
+    LOSSES: tuple[str, ...]  # names for `train.loss`
+    HEADLINE: Mapping[str, Measure]  # measures of this task besides the score
 
 
 class Counts(NamedTuple):

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from duli.base import files, rooms
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from duli.gates.gates import Gate
     from duli.packaging.answers import Examples, Read
-    from duli.packaging.product import Answered
     from duli.tracking.client.store import Store
     from duli.tracking.releases import Entry
 
@@ -28,9 +28,9 @@ STATS = Path("data/prepared/stats.json")
 TEST = Path("data/prepared/test.parquet")
 PREDICTIONS = "reports/predictions.parquet"
 REPORTS = ("validation", "train", "quantization", "evaluation", "benchmark", "business", "gates")
-# of a probability, between the machine that judged and this one; the same machine gives 2e-7
+# of an output, between the machine that judged and this one; the same machine gives 2e-7
 TOLERANCE = 1e-4
-ROUNDING = 1e-2  # of a probability; what is further apart is no rounding
+ROUNDING = 1e-2  # of an output; what is further apart is no rounding
 
 
 class Split(NamedTuple):
@@ -39,9 +39,10 @@ class Split(NamedTuple):
     things: str  # what its examples are called
     examples: "Examples"
     read: "Read"  # what a wheel answers
-    labels: "NDArray[np.int64]"  # [n]
-    ids: list[str]
-    classes: list[str]
+    task: ModuleType  # the module `promoting.compared` of the task
+    rows: "pa.Table"  # id and label of each example
+    targets: "NDArray[Any]"  # [n], as the task has them
+    names: list[str]  # of what is answered
     digest: str
 
 
@@ -147,31 +148,25 @@ def answers(evidence: Evidence, split: Split) -> str:
             f" ({evidence.entry.run_id[:8]}) and run `dvc repro prepare`, which brings that split"
             " back"
         )
-    predicted, said = predictions(evidence, split)
-    things = split.things
-    found = ask(evidence.wheel, package(evidence), split.examples, split.read)
-    different, most = (
-        int((found.answers != predicted).sum()),
-        float(np.abs(said - found.outputs).max()),
-    )
-    if different or not most <= TOLERANCE:
+    kept, things = predictions(evidence, split), split.things
+    outputs = ask(evidence.wheel, package(evidence), split.examples, split.read).outputs
+    different = split.task.disagreements(outputs, kept)
+    apart = float((np.abs(outputs - kept) / np.maximum(1, np.abs(kept))).max())
+    if different or not apart <= TOLERANCE:
         raise GateError(
-            f"the packed model answers {different:,} of {len(predicted):,} test {things} otherwise"
-            f" than {PREDICTIONS} of its release says, with probabilities {most:.1g} apart:"
-            f" {_cause(evidence, split, found, most)}"
+            f"the packed model answers {different:,} of {len(kept):,} test {things} otherwise"
+            f" than {PREDICTIONS} of its release says, with outputs {apart:.1g} apart:"
+            f" {_cause(evidence, split, outputs, apart)}"
         )
-    return (
-        f"{len(predicted):,} test {things} answered as in {PREDICTIONS}, probabilities within"
-        f" {most:.1g}"
-    )
+    return f"{len(kept):,} test {things} answered as in {PREDICTIONS}, outputs within {apart:.1g}"
 
 
-def _cause(evidence: Evidence, split: Split, found: "Answered", most: float) -> str:
-    """Why the packed model answers otherwise here, with probabilities up to `most` apart, and what
+def _cause(evidence: Evidence, split: Split, outputs: "NDArray[np.float32]", apart: float) -> str:
+    """Why the packed model's outputs here are up to `apart` from those it was judged by, and what
     to do.
 
-    `found` are its answers. Sums of its products may overflow here or on the CPU that judged it;
-    else it is rounding, unless it is more.
+    Sums of its products may overflow here or on the CPU that judged it; else it is rounding, unless
+    it is more.
     """
     import numpy as np
 
@@ -191,14 +186,14 @@ def _cause(evidence: Evidence, split: Split, found: "Answered", most: float) -> 
     pairs = saturation.pairs(_packed_model(evidence))
     if pairs:
         exact = ask(evidence.wheel, package(evidence), split.examples, split.read, exact=True)
-        overflows = float(np.abs(exact.outputs - found.outputs).max()) > TOLERANCE
+        overflows = float(np.abs(exact.outputs - outputs).max()) > TOLERANCE
         if overflows != machine.adds_in_16_bits(there["flags"]):
             return (
                 f"saturation: {pairs:,} pairs of its weights pass 16 bits, in which x86 CPUs"
                 f" without VNNI add ({cpus}); run `dvc repro`, whose int8 files have weights of 7"
                 " bits, and promote the release it makes"
             )
-    kind = "rounding" if most <= ROUNDING else "more than rounding, though no saturation"
+    kind = "rounding" if apart <= ROUNDING else "more than rounding, though no saturation"
     return (
         f"{kind} ({cpus}); judge the model here: `dvc repro --force --single-item evaluate`, then"
         " `dvc repro`, and promote the release that makes"
@@ -210,30 +205,27 @@ def _packed_model(evidence: Evidence) -> bytes:
         return archive.read(f"{package(evidence)}/model.onnx")
 
 
-def rejudged(evidence: Evidence, split: Split) -> "NDArray[np.int64]":
-    """What the packed model of the release answers to another test split than it was judged on,
-    [n].
+def rejudged(evidence: Evidence, split: Split) -> "NDArray[np.float32]":
+    """Outputs [n, width] of the release's packed model for another test split than it was judged
+    on.
 
-    Raises `GateError` where it knows other classes than that split has.
+    Raises `GateError` where it answers with other names than that split has.
     """
     from duli.packaging.answers import answers as ask
 
     found = ask(evidence.wheel, package(evidence), split.examples, split.read)
-    if found.names != split.classes:
+    if found.names != split.names:
         raise GateError(
-            f"release {evidence.entry.release[:8]} has the classes {', '.join(found.names)}, this"
-            f" test split {', '.join(split.classes)}: "
-            f'there is nothing to compare; write {{"champion": null}} into champion.json to begin'
-            f" anew"
+            f"release {evidence.entry.release[:8]} answers {', '.join(found.names)}, this test"
+            f" split has {', '.join(split.names)}: there is nothing to compare; write"
+            ' {"champion": null} into champion.json to begin anew'
         )
-    return found.answers
+    return found.outputs
 
 
-def predictions(
-    evidence: Evidence, split: Split
-) -> "tuple[NDArray[np.int64], NDArray[np.float32]]":
-    """Classes [n] and probabilities [n, classes] of the file that shipped; raises `DataError` where
-    they are of other examples.
+def predictions(evidence: Evidence, split: Split) -> "NDArray[np.float32]":
+    """Outputs [n, width] of the file that shipped; raises `DataError` where they are of other
+    examples.
     """
     import numpy as np
 
@@ -241,20 +233,17 @@ def predictions(
 
     with opened(evidence.folder / PREDICTIONS) as file:
         table: pa.Table = file.read(["id", "label", evidence.reports["evaluation"]["variant"]])
-    if table["id"].to_pylist() != split.ids or table["label"].to_pylist() != split.labels.tolist():
+    if not table.select(["id", "label"]).cast(split.rows.schema).equals(split.rows):
         raise DataError(
             f"{PREDICTIONS} of release {evidence.entry.release[:8]} is of other examples than its"
             " test split; run `dvc repro`"
         )
     column = table.column(2).combine_chunks()
-    probabilities = np.asarray(column.flatten(), np.float32).reshape(len(column), -1)
-    return probabilities.argmax(axis=1), probabilities
+    return np.asarray(column.flatten(), np.float32).reshape(len(column), -1)
 
 
 def test_split() -> Split:
     """The test split of this line, with the digest of what is really in it."""
-    import numpy as np
-
     from duli.packaging.answers import Examples
     from duli.preparation.cleaning.summary import digest
     from duli.preparation.prepared.parquet import opened
@@ -273,9 +262,10 @@ def test_split() -> Split:
         kind.words.things,
         Examples(kind.written(rows["content"].to_pylist()), kind.suffix),
         rooms.task(task, "releasing.release").answered,
-        np.array(rows["label"].to_pylist(), np.int64),
-        rows["id"].to_pylist(),
-        stats["classes"],
+        rooms.task(task, "promoting.compared"),
+        rows.select(["id", "label"]),
+        rooms.task(task, "targets.targets").Targets.prepared(stats).array(rows["label"]),
+        rooms.task(task, "intake.answers").Answers(stats).names,
         digest(rows),
     )
 

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from duli.base import files
+from duli.base import files, rooms
 from duli.base.errors import DataError, ParamsError
+from duli.base.tasks import Score
 from duli.cli import lines
 
 if TYPE_CHECKING:
@@ -105,10 +106,13 @@ def show() -> None:
     """Shows the release that the files of this line make up: verdict, headline numbers, where
     everything is.
     """
+    from duli.base.params import Params
+
     manifest = files.read_json("dist/manifest.json")
     reports = {name: files.read_json(f"reports/{name}.json") for name in REPORTS}
     run = files.read_json("reports/release_run.json")
-    rows = _numbers(reports)
+    score: Score = rooms.task(Params("params.yaml").values["task"], "task").SCORE
+    rows = _numbers(reports, score)
     wheel = manifest["wheel"]
     rows += [
         ("report", str(REPORT)),
@@ -127,10 +131,10 @@ def show() -> None:
             ),
         ),
     ]
-    print(
-        f"\n{manifest['name']} {manifest['version']}\n"
-        + "\n".join(f"  {name:<11} {text}" for name, text in rows)
-    )
+    width = max(len(name) for name, _ in rows)
+    print(f"\n{manifest['name']} {manifest['version']}")
+    for name, text in rows:
+        print(f"  {name:<{width}}  {text}")
     line = f" LINE={Path.cwd().name}" if lines.further() else ""
     print(
         f"\nnext: make ui{line}      compare releases in MLflow\n"
@@ -149,7 +153,7 @@ def report() -> None:
         webbrowser.open(REPORT.resolve().as_uri())
 
 
-def _numbers(reports: dict[str, Any]) -> list[tuple[str, str]]:
+def _numbers(reports: dict[str, Any], score: Score) -> list[tuple[str, str]]:
     """The headline of the release as a person reads it."""
     gates = reports["gates"]
     held = (
@@ -168,11 +172,8 @@ def _numbers(reports: dict[str, Any]) -> list[tuple[str, str]]:
         f"{speed['throughput']['value']:,.0f} a second at batch {speed['throughput']['batch']}, one"
         " thread"
     )
-    score = reports["evaluation"]["accuracy"]
-    accuracy = (
-        f"{score['value']:.2%} ({score['low']:.2%} to {score['high']:.2%}, n = {score['n']:,},"
-        f" {variant})"
-    )
+    measured = reports["evaluation"][score.key]
+    value, low, high = (score.text(measured[end]) for end in ("value", "low", "high"))
     size = f"{reports['quantization']['variants'][variant]['bytes'] / 1000:.1f} kB"
     network = f"{reports['train']['parameters']:,} parameters"
     business = reports["business"]
@@ -184,7 +185,7 @@ def _numbers(reports: dict[str, Any]) -> list[tuple[str, str]]:
     )
     return [
         *rows,
-        ("accuracy", accuracy),
+        (score.title, f"{value} ({low} to {high}, n = {measured['n']:,}, {variant})"),
         ("size", f"{size}, made of a network of {network}"),
         ("latency", latency),
         ("throughput", throughput),

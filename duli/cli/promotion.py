@@ -9,7 +9,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from duli.base import files
 from duli.base.errors import DataError, GateError
@@ -18,11 +18,29 @@ from duli.cli.registered import CHAMPION, Registered, champions, remember_champi
 
 if TYPE_CHECKING:
     from duli.gates.gates import Gate
-    from duli.tasks.classification.comparing.paired import Paired
     from duli.tracking.champion import Record
     from duli.tracking.params import Promotion
 
 LOG = Path("promotions.jsonl")
+
+
+class Compared(Protocol):
+    """A challenger beside the champion (`duli/tasks/NAME/promoting/compared.py`)."""
+
+    @property
+    def text(self) -> str:
+        """The difference with its interval, in one clause."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What promotions.jsonl keeps."""
+
+    def objections(
+        self, not_worse_by: float, better_by: float | None, seed_noise: float
+    ) -> list[str]:
+        """What speaks against the challenger, by the settings of the section `promotion`; empty:
+        nothing.
+        """
 
 
 def promote(version: int | None, expect: int | None, *, rejudge: bool, merged: bool) -> None:
@@ -73,7 +91,7 @@ def weigh(
     required: "Mapping[str, Gate]",
     *,
     rejudge: bool,
-) -> "Paired | None":
+) -> Compared | None:
     """All that a release has to show before it becomes the champion, shown as it passes; gives the
     paired test, if there is a champion.
 
@@ -143,7 +161,7 @@ def rollback() -> None:
     _move(line, "rollback", record_of(back), compared)
 
 
-def _move(line: Registered, action: str, record: "Record", found: "Paired | None") -> None:
+def _move(line: Registered, action: str, record: "Record", compared: Compared | None) -> None:
     """Makes `record` the champion, unless somebody else was faster, and says so."""
     from duli.tracking import promotion
     from duli.tracking.champion import Champions
@@ -157,7 +175,7 @@ def _move(line: Registered, action: str, record: "Record", found: "Paired | None
         # it came by hand, or a crash kept its line from being written
         if before and _last_logged() != before.release:
             files.append_json(LOG, _logged("found", None, before, None))
-        files.append_json(LOG, _logged(action, before, record, found))
+        files.append_json(LOG, _logged(action, before, record, compared))
 
     LOG.open("ab").close()  # where it cannot be written to, nothing has moved yet
     with line.store.answering():
@@ -206,12 +224,10 @@ def _compared(
     folder: Path,
     *,
     rejudge: bool,
-) -> "Paired":
+) -> Compared:
     """The challenger against the champion on the same test examples; raises `GateError` where they
     were judged on others.
     """
-    from duli.tasks.classification.comparing.paired import paired
-
     if champion.test_digest != split.digest and not rejudge:
         raise GateError(
             f"the champion was judged on another test split ({champion.test_digest[:12]}) than this"
@@ -221,24 +237,19 @@ def _compared(
         )
     theirs = evidence.fetch(line.store, line.of_record(champion), folder / "champion")
     reference = (
-        evidence.predictions(theirs, split)[0]
+        evidence.predictions(theirs, split)
         if champion.test_digest == split.digest
         else evidence.rejudged(theirs, split)
     )
-    found = paired(reference, evidence.predictions(challenger, split)[0], split.labels)
-    value, low, high = (100 * found.difference()[end] for end in ("value", "low", "high"))
-    _show(
-        "champion",
-        f"{champion.label}: {value:+.3f} points ({low:+.3f} to {high:+.3f}), won {found.won}, lost"
-        f" {found.lost} of {found.n:,}, McNemar p = {found.p_value:.3g}",
+    compared: Compared = split.task.compared(
+        reference, evidence.predictions(challenger, split), split.targets
     )
-    return found
+    _show("champion", f"{champion.label}: {compared.text}")
+    return compared
 
 
-def _not_worse(found: "Paired", settings: "Promotion") -> None:
-    from duli.tasks.classification.comparing.paired import objections
-
-    against = objections(found, settings.not_worse_by, settings.better_by, settings.seed_noise)
+def _not_worse(compared: Compared, settings: "Promotion") -> None:
+    against = compared.objections(settings.not_worse_by, settings.better_by, settings.seed_noise)
     if against:
         raise GateError(f"the champion stays: {'; '.join(against)}")
 
@@ -287,7 +298,7 @@ def record_of(found: evidence.Evidence) -> "Record":
 
 
 def _logged(
-    action: str, before: "Record | None", after: "Record", found: "Paired | None"
+    action: str, before: "Record | None", after: "Record", compared: Compared | None
 ) -> dict[str, Any]:
     """A line of the log: when, what, from which release to which, and what the paired test said."""
     short = {"model_version", "version", "release", "run_id", "signer"}
@@ -298,17 +309,7 @@ def _logged(
         "from": before.model_dump(include=short) if before else None,
         "to": after.model_dump(include=short),
         "test_digest": after.test_digest,
-        "compared": (
-            {
-                "n": found.n,
-                "lost": found.lost,
-                "won": found.won,
-                "p_value": found.p_value,
-                "difference": found.difference(),
-            }
-            if found
-            else None
-        ),
+        "compared": compared.facts if compared else None,
     }
 
 

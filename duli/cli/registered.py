@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from duli.base import files
+from duli.base import files, rooms
 from duli.base.errors import DataError, DuliError
+from duli.base.tasks import Score
 
 if TYPE_CHECKING:
     from duli.tracking.champion import Champions, Record
@@ -27,7 +28,9 @@ class Registered:
         from duli.tracking.champion import load
         from duli.tracking.client import store
 
-        self.name = Params(folder / "params.yaml").section("release", Release).name
+        params = Params(folder / "params.yaml")
+        self.name = params.section("release", Release).name
+        self.score: Score = rooms.task(params.values["task"], "task").SCORE
         self.store: Store = store.locate(os.environ, folder)
         self.listed: list[Entry] = []
         with self.store.answering():

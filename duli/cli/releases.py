@@ -5,16 +5,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from duli.base.tasks import Score
 from duli.cli import lines
 from duli.cli.registered import Registered
 
 if TYPE_CHECKING:
     from duli.tracking.releases import Entry
 
-# Heading -> the headline's number and how it is shown.
-COLUMNS = {
-    "accuracy": ("accuracy", "{:.2%}"),
-    "at least": ("accuracy_low", "{:.2%}"),
+# Heading -> the headline's number besides the score, and how it is shown.
+COLUMNS: dict[str, tuple[str, str]] = {
     "size": ("model_kb", "{:,.1f} kB"),
     "latency": ("latency_ms", "{:.3g} ms"),
     "USD a million": ("unit_cost_usd_per_million", "{:,.0f}"),
@@ -59,8 +58,10 @@ def _show(line: Registered) -> None:
         )
         return
     places = _places(line)
-    rows = [["version", "release", "run", "logged", *COLUMNS, "verdict", "place"]]
-    rows += [_row(entry, places.get(entry.run_id, [])) for entry in line.listed]
+    score = line.score
+    end = "at least" if score.worst == "low" else "at most"
+    rows = [["version", "release", "run", "logged", score.title, end, *COLUMNS, "verdict", "place"]]
+    rows += [_row(entry, score, places.get(entry.run_id, [])) for entry in line.listed]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print(
@@ -93,8 +94,12 @@ def _places(line: Registered) -> dict[str, list[str]]:
     return places
 
 
-def _row(entry: "Entry", places: list[str]) -> list[str]:
+def _row(entry: "Entry", score: Score, places: list[str]) -> list[str]:
     shown = [
+        score.text(entry.metrics[name]) if name in entry.metrics else ""
+        for name in (score.key, f"{score.key}_{score.worst}")
+    ]
+    shown += [
         form.format(entry.metrics[name]) if name in entry.metrics else ""
         for name, form in COLUMNS.values()
     ]

@@ -198,12 +198,7 @@ def _judged() -> Outcome:
             record=record,
             run_id=entry.run_id,
         )
-    value, low, high = (100 * found.difference()[end] for end in ("value", "low", "high"))
-    compared = (
-        f"{value:+.3f} points ({low:+.3f} to {high:+.3f}, 95 %) against the champion on the same"
-        f" {found.n:,} test examples, won {found.won:,}, lost {found.lost:,}, McNemar p ="
-        f" {found.p_value:.3g}"
-    )
+    compared = f"against the champion on the same test examples: {found.text}"
     return Outcome(
         PROPOSED,
         "all gates passed, and the paired test against the champion",

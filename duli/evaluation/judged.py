@@ -51,6 +51,17 @@ class Splits(Protocol):
     def targets(self, name: str) -> NDArray[Any]: ...
 
 
+class Judgement(NamedTuple):
+    """What a task makes of it (`duli/tasks/NAME/judging/judge.py`)."""
+
+    facts: Facts  # reports/evaluation.json; has `test_digest`, `variant`, `n` and the score
+    tables: dict[str, list[Facts]]  # reports/evaluation/NAME.csv
+    heads: dict[str, tuple[str, ...]]  # columns of tables that may have no row
+    # id, label and outputs [n, width] of each variant by its name
+    predictions: pa.Table
+    page: str
+
+
 class Features(NamedTuple):
     """Splits as numbers that a linear model takes."""
 

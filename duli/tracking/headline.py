@@ -5,64 +5,62 @@ from collections.abc import Mapping
 from typing import Any
 
 from duli.base.errors import DataError
+from duli.base.tasks import Measure, Task
 
-# Name -> (report, key), in the order of display: what decides first. {variant} is the one that is
-# shipped.
-MEASURES: dict[str, tuple[str, str]] = {
-    "accuracy": ("evaluation", "accuracy"),  # on the test split, of what ships
-    "accuracy_low": ("evaluation", "accuracy.low"),  # lower end of the 95 % interval
-    "unit_cost_usd_per_million": ("business", "unit_cost_usd_per_million"),
-    "gross_margin": ("business", "gross_margin"),
-    "latency_ms": ("benchmark", "variants.{variant}.latency_ms"),  # median, batch 1, one thread
-    "throughput_per_s": ("benchmark", "variants.{variant}.throughput"),  # one thread
-    "model_kb": ("benchmark", "variants.{variant}.bytes"),
-    "coverage": ("evaluation", "coverage"),  # share of predictions that are sure enough
-    "macro_f1": ("evaluation", "macro_f1"),
-    "log_loss": ("evaluation", "log_loss"),
-    "train_seconds": ("resources", "train.seconds"),
-    "parameters": ("train", "parameters"),
-}
-UNITS = {
-    "accuracy": "share of right answers on the test split",
-    "accuracy_low": "the same, lower end of its 95 % interval",
-    "unit_cost_usd_per_million": "USD for a million answers",
-    "gross_margin": "share of the price",
-    "latency_ms": "ms, median at batch 1, one thread",
-    "throughput_per_s": "examples a second, one thread",
-    "model_kb": "kB (1,000 bytes), the file that ships",
-    "coverage": "share of answers that are sure enough",
-    "macro_f1": "mean over the classes, 0 to 1",
-    "log_loss": "nats an example",
-    "train_seconds": "s",
-    "parameters": "weights",
-}
-FACTORS = {"model_kb": 1e-3}
 # significant ones, but for counts: these numbers are read side by side, the reports keep all
 DIGITS = 5
 
 
-def headline(reports: Mapping[str, Any]) -> dict[str, float]:
-    """The headline numbers, in the order of display, from the reports by stage (and `resources`,
-    the sidecars by stage).
+def measures(task: Task) -> dict[str, Measure]:
+    """The measures of a task's headline by name, in the order of display: what decides first."""
+    score, key = task.SCORE, task.SCORE.key
+    return {
+        key: Measure("evaluation", key, f"{score.meaning} on the test split"),
+        f"{key}_{score.worst}": Measure(
+            "evaluation",
+            f"{key}.{score.worst}",
+            f"the same, {'lower' if score.worst == 'low' else 'upper'} end of its 95 % interval",
+        ),
+        "unit_cost_usd_per_million": Measure(
+            "business", "unit_cost_usd_per_million", f"USD for a million {task.UNIT.many}"
+        ),
+        "gross_margin": Measure("business", "gross_margin", "share of the price"),
+        "latency_ms": Measure(
+            "benchmark", "variants.{variant}.latency_ms", "ms, median at batch 1, one thread"
+        ),
+        "throughput_per_s": Measure(
+            "benchmark", "variants.{variant}.throughput", "examples a second, one thread"
+        ),
+        "model_kb": Measure(
+            "benchmark", "variants.{variant}.bytes", "kB (1,000 bytes), the file that ships", 1e-3
+        ),
+        **task.HEADLINE,
+        "train_seconds": Measure("resources", "train.seconds", "s"),
+        "parameters": Measure("train", "parameters", "weights"),
+    }
+
+
+def headline(reports: Mapping[str, Any], shown: Mapping[str, Measure]) -> dict[str, float]:
+    """The numbers that `measures` names, from the reports by stage (and `resources`, the sidecars
+    by stage).
 
     Raises `DataError` where a report lacks a number or has one that is not finite.
     """
     variant = _shipped(reports)
     numbers = {}
-    for name, (report, pattern) in MEASURES.items():
-        key = pattern.format(variant=variant)
-        value = _find(reports.get(report), key)
+    for name, measure in shown.items():
+        key = measure.key.format(variant=variant)
+        value = _find(reports.get(measure.report), key)
         if value is None:
-            lacking = (
-                f"the report '{report}' has no number '{key}', the headline's {name}"
-                f" ({report}.json)"
+            raise DataError(
+                f"the report '{measure.report}' has no number '{key}', the headline's {name}"
+                f" ({measure.report}.json); run `dvc repro`, which makes it"
             )
-            raise DataError(f"{lacking}; run `dvc repro`, which makes it")
         if not math.isfinite(value):
             raise DataError(
-                f"the report '{report}': {key} is {value}; a headline needs finite numbers"
+                f"the report '{measure.report}': {key} is {value}; a headline needs finite numbers"
             )
-        value *= FACTORS.get(name, 1)
+        value *= measure.factor
         numbers[name] = value if value.is_integer() else float(f"{value:.{DIGITS}g}")
     return numbers
 

@@ -121,6 +121,7 @@ def test_a_session_is_made_as_the_released_predictor_makes_it(
         "temperature": 1,
         "threshold": 0.5,
         "kind": "image",
+        "task": "classification",
         "input": size,
         "model": {"file": "model.onnx"},
     }

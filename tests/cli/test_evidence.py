@@ -54,9 +54,7 @@ def test_the_cause_follows_from_the_file_and_both_cpus(
         manifest={"name": "bright-row"},
         wheel=b"",
     )
-    split = evidence.Split(
-        "images", answers.Examples(b"", ""), lambda *_: native, np.zeros(2), [], [], ""
-    )
-    said = evidence._cause(release, split, native, most)
+    split: Any = SimpleNamespace(examples=answers.Examples(b"", ""), read=lambda *_: native)
+    said = evidence._cause(release, split, native.outputs, most)
     assert all(part in said for part in told)
     assert f"judged on There ({' '.join(judged)}), asked on Here ({' '.join(asked)})" in said

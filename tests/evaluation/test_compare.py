@@ -12,6 +12,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from duli.tasks.classification.comparing import paired as compare
 from duli.tasks.classification.comparing.paired import Paired
+from duli.tasks.classification.promoting.compared import Compared
 
 answers = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=200
@@ -69,27 +70,27 @@ def test_models_that_never_differ_are_not_proved_equal_by_a_few_examples(
 ) -> None:
     difference = Paired(n, 0, 0).difference()
     assert difference["low"] < -least < 0 < least < difference["high"]
-    assert bool(compare.objections(Paired(n, 0, 0), 0.002, None, 0.0)) == (n == 100)
+    assert bool(Compared(Paired(n, 0, 0)).objections(0.002, None, 0.0)) == (n == 100)
 
 
 def test_a_challenger_that_may_be_worse_is_objected_to() -> None:
-    assert compare.objections(Paired(10_000, 0, 0), 0.002, None, 0.0004) == []
-    assert compare.objections(Paired(10_000, 10, 10), 0.002, None, 0.0004) == []
-    (objection,) = compare.objections(Paired(10_000, 10, 10), 0.0005, None, 0.0004)
+    assert Compared(Paired(10_000, 0, 0)).objections(0.002, None, 0.0004) == []
+    assert Compared(Paired(10_000, 10, 10)).objections(0.002, None, 0.0004) == []
+    (objection,) = Compared(Paired(10_000, 10, 10)).objections(0.0005, None, 0.0004)
     assert "may be worse by 0.0" in objection
-    (objection,) = compare.objections(Paired(10_000, 30, 5), 0.002, None, 0.0004)
+    (objection,) = Compared(Paired(10_000, 30, 5)).objections(0.002, None, 0.0004)
     assert "allows 0.2" in objection
 
 
 def test_better_has_to_be_so_beyond_chance_and_seed_noise() -> None:
     clear = Paired(10_000, 10, 40)  # 0.30 points, 0.16 to 0.44
-    assert compare.objections(clear, 0.0, 0.0, 0.0) == []
-    assert compare.objections(clear, 0.0, 0.001, 0.0) == []
-    (noise,) = compare.objections(clear, 0.0, 0.001, 0.001)  # 1.96 * sqrt(2) * 0.1 = 0.28 points
+    assert Compared(clear).objections(0.0, 0.0, 0.0) == []
+    assert Compared(clear).objections(0.0, 0.001, 0.0) == []
+    (noise,) = Compared(clear).objections(0.0, 0.001, 0.001)  # 1.96 * sqrt(2) * 0.1 = 0.28 points
     assert "seed noise included" in noise
     lucky = Paired(10_000, 10, 16)
-    assert len(compare.objections(lucky, 0.002, 0.0, 0.0)) == 2
-    assert compare.objections(lucky, 0.002, None, 0.0) == []
+    assert len(Compared(lucky).objections(0.002, 0.0, 0.0)) == 2
+    assert Compared(lucky).objections(0.002, None, 0.0) == []
 
 
 @given(counts, st.floats(0, 0.01), st.floats(0, 0.01), st.floats(0, 0.01))
@@ -98,20 +99,20 @@ def test_asking_for_more_never_finds_less_to_object_to(
 ) -> None:
     lost, won, same = numbers
     found = Paired(lost + won + same, lost, won)
-    assert len(compare.objections(found, margin + more, None, noise)) <= len(
-        compare.objections(found, margin, None, noise)
+    assert len(Compared(found).objections(margin + more, None, noise)) <= len(
+        Compared(found).objections(margin, None, noise)
     )
-    assert len(compare.objections(found, margin, more, 0.0)) <= len(
-        compare.objections(found, margin, more, noise)
+    assert len(Compared(found).objections(margin, more, 0.0)) <= len(
+        Compared(found).objections(margin, more, noise)
     )
-    assert len(compare.objections(found, margin, None, noise)) <= len(
-        compare.objections(found, margin, more, noise)
+    assert len(Compared(found).objections(margin, None, noise)) <= len(
+        Compared(found).objections(margin, more, noise)
     )
 
 
 @pytest.mark.parametrize("bound", [math.nan, -math.inf])
 def test_a_bound_that_is_no_number_is_met_by_nothing(bound: float) -> None:
-    assert compare.objections(Paired(10, 0, 10), bound, None, 0.0)
+    assert Compared(Paired(10, 0, 10)).objections(bound, None, 0.0)
 
 
 def test_agreement_sees_the_one_answer_that_differs() -> None:

@@ -14,7 +14,7 @@ from duli.retraining.decision import New, Row
 from duli.retraining.params import Retrain
 from tests.retraining.samples import settings as drift_settings
 
-SCORE = Score("accuracy", "higher", "share")
+SCORE = Score("accuracy", "higher", "share", "share of right answers")
 SETTINGS = Retrain(
     max_age_days=90, drift=drift_settings(windows=3, needed=2), worst_score=0.9, min_examples=100
 )
@@ -132,7 +132,7 @@ def test_a_score_that_is_better_when_lower_fires_above_the_bound(
     low: float, *, fired: bool
 ) -> None:
     found = {"value": 0.95, "low": low, "high": 1.0, "n": 100}
-    row = decision.quality(found, "", SETTINGS, Score("mean_error", "lower", "number"))
+    row = decision.quality(found, "", SETTINGS, Score("mean_error", "lower", "number", "distance"))
     assert row.fired is fired
     assert f"mean error is 0.95 ({low} to 1) on 100" in row.evidence
 

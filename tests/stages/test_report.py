@@ -173,7 +173,7 @@ class Line:
         path.write_text(path.read_text().replace(old, new))
 
     def run(self) -> "Line":
-        (self.folder / "params.yaml").write_text(self.params)
+        (self.folder / "params.yaml").write_text(f"task: classification\n{self.params}")
         for path, content in self.files.items():
             (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / path).write_text(json.dumps(content))

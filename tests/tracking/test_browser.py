@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from duli.tasks.classification import task
 from duli.tracking.client.store import Store
-from duli.tracking.headline import MEASURES
+from duli.tracking.headline import measures
 from duli.tracking.logged import release, view
 from duli.tracking.logged.release import Logged
 from stages import track
@@ -22,6 +23,8 @@ from tests.tracking.server import served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
+
+MEASURES = measures(task)
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from duli.base.errors import DataError
-from duli.tracking.headline import MEASURES, headline
+from duli.tasks.classification import task
+from duli.tracking.headline import headline, measures
 
+MEASURES = measures(task)
 SHARE = {"value": 0.99, "low": 0.98, "high": 0.995, "n": 1000}
 REPORTS: dict[str, Any] = {
     "evaluation": {
@@ -28,7 +30,7 @@ REPORTS: dict[str, Any] = {
 
 
 def test_every_number_in_the_order_of_display() -> None:
-    numbers = headline(REPORTS)
+    numbers = headline(REPORTS, MEASURES)
     assert list(numbers) == list(MEASURES)
     assert numbers["accuracy"] == 0.99
     assert numbers["accuracy_low"] == 0.98
@@ -40,9 +42,9 @@ def test_every_number_in_the_order_of_display() -> None:
 @pytest.mark.parametrize("report", REPORTS)
 def test_a_missing_report_or_number_is_named(report: str) -> None:
     with pytest.raises(DataError, match=f"'?{report}.* (has no number|does not say)"):
-        headline({name: content for name, content in REPORTS.items() if name != report})
+        headline({name: content for name, content in REPORTS.items() if name != report}, MEASURES)
     with pytest.raises(DataError, match="'business' has no number 'gross_margin'"):
-        headline({**REPORTS, "business": {"unit_cost_usd_per_million": 14.0}})
+        headline({**REPORTS, "business": {"unit_cost_usd_per_million": 14.0}}, MEASURES)
 
 
 @pytest.mark.parametrize("poison", [math.nan, math.inf, None, "0.97", True])
@@ -50,4 +52,4 @@ def test_what_is_no_finite_number_is_refused(poison: object) -> None:
     reports = copy.deepcopy(REPORTS)
     reports["evaluation"]["macro_f1"] = poison
     with pytest.raises(DataError, match="macro_f1"):
-        headline(reports)
+        headline(reports, MEASURES)

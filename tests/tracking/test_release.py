@@ -92,7 +92,7 @@ def _complete(store: Store, made: Release, logged: Logged) -> None:
     ) == (0.99, 30.0, 12.5)
     assert [
         (point.step, point.value)
-        for point in client.get_metric_history(logged.run_id, view.CURVES[0])
+        for point in client.get_metric_history(logged.run_id, view.curves("accuracy")[0])
     ] == [(1, 0.5), (2, 0.25)]
     assert {entry.dataset.name: entry.tags[0].value for entry in run.inputs.dataset_inputs} == {
         "mnist.train": "training",

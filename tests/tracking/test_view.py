@@ -1,14 +1,17 @@
 import json
 
+from duli.tasks.classification import task
 from duli.tracking.client.store import Store
-from duli.tracking.headline import MEASURES
+from duli.tracking.headline import measures
 from duli.tracking.logged import view
+
+MEASURES = measures(task)
 
 
 def test_the_view_has_the_headline_as_columns_and_is_written_once(store: Store) -> None:
     client = store.client()
     experiment_id = store.experiment(client, "digits")
-    view.save(client, experiment_id, "digits", MEASURES)
+    view.save(client, experiment_id, "digits", MEASURES, task.SCORE.key)
     kept = client.get_experiment(experiment_id).tags[view.TAG]
     envelope = json.loads(kept)
     assert envelope["name"] == "digits: releases"
@@ -24,7 +27,7 @@ def test_the_view_has_the_headline_as_columns_and_is_written_once(store: Store) 
     assert {chart["metricSectionId"] for chart in state["compareRunCharts"]} == {
         part["uuid"] for part in state["compareRunSections"]
     }
-    view.save(client, experiment_id, "digits", MEASURES)
+    view.save(client, experiment_id, "digits", MEASURES, task.SCORE.key)
     assert client.get_experiment(experiment_id).tags[view.TAG] == kept
 
 

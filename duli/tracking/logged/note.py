@@ -5,12 +5,18 @@ with its units.
 from collections.abc import Mapping
 from typing import Any
 
-from duli.tracking.headline import UNITS
+from duli.base.tasks import Measure, Score
 
 TAG = "mlflow.note.content"  # MLflow's own: the description of a run, as Markdown
 
 
-def note(name: str, headline: Mapping[str, float], judged: Mapping[str, Any]) -> str:
+def note(
+    name: str,
+    headline: Mapping[str, float],
+    judged: Mapping[str, Any],
+    measures: Mapping[str, Measure],
+    score: Score,
+) -> str:
     """Markdown of a release's headline numbers and of its gates as `gates.summary` gives them.
 
     The first line is plain text that tells releases apart: of a version's description MLflow lists
@@ -21,9 +27,10 @@ def note(name: str, headline: Mapping[str, float], judged: Mapping[str, Any]) ->
     reasons = "\n".join(f"- {reason}" for reason in judged.get("reasons", []))
     gates = f"`{name}` is held:\n\n{reasons}" if reasons else f"`{name}`: all gates passed."
     rows = "\n".join(
-        f"| {measure} | {_short(value)} | {UNITS[measure]} |" for measure, value in headline.items()
+        f"| {measure} | {_short(headline[measure])} | {facts.unit} |"
+        for measure, facts in measures.items()
     )
-    first = f"{verdict}: accuracy {100 * headline['accuracy']:.2f} %"
+    first = f"{verdict}: {score.title} {score.text(headline[score.key])}"
     return f"{first}\n\n{gates}\n\n| measure | value | unit |\n|---|---:|---|\n{rows}\n"
 
 

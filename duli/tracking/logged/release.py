@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from duli.base.files import sha256
+from duli.base.tasks import Task
 from duli.tracking.client import flat, live, process
 from duli.tracking.client.store import Store
-from duli.tracking.headline import headline
+from duli.tracking.headline import headline, measures
 from duli.tracking.logged import note as notes
 from duli.tracking.logged import registry, saved, view
 
@@ -64,6 +65,7 @@ class Release:
     model: Path
     wheel: Path | None  # None where none was packed
     card: str
+    task: Task
     answers: "Callable[[], ModelSignature]"  # MLflow's signature of what the wheel answers
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -115,7 +117,8 @@ class _Content:
 
     def __init__(self, release: Release) -> None:
         self.params = flat.params(release.params)
-        self.headline = headline(release.reports)
+        shown = measures(release.task)
+        self.headline = headline(release.reports, shown)
         stages = {
             f"{VALUES}/{name}": report
             for name, report in release.reports.items()
@@ -127,7 +130,7 @@ class _Content:
             for name, value, step in flat.curves(list(release.history))
         ]
         judged = release.reports["gates"]
-        self.note = notes.note(release.title, self.headline, judged)
+        self.note = notes.note(release.title, self.headline, judged, shown, release.task.SCORE)
         # Of the model version.
         self.description = f"{self.note}\n---\n\n{release.card}"
         self.tags = {
@@ -160,7 +163,7 @@ def _log(client: "MlflowClient", store: Store, release: Release, content: _Conte
         if not _holds(client, run_id, release):
             _copy(client, run_id, release)
     client.set_registered_model_alias(release.name, ALIAS, str(registered.version))
-    view.save(client, experiment_id, release.name, content.headline)
+    view.save(client, experiment_id, release.name, content.headline, release.task.SCORE.key)
     return Logged(
         release.digest,
         release.name,

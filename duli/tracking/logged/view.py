@@ -27,22 +27,18 @@ COLOUR = "mlflow.runColor"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 # columns that are always there, by MLflow's own names
 RUN, CREATED = "attributes.`Run Name`", "runDateAndNestInfo"
-# across, up
-TRADES = tuple(
-    (name, "accuracy")
-    for name in ("unit_cost_usd_per_million", "latency_ms", "model_kb", "train_seconds")
-)
-CURVES = tuple(
-    f"values/curves/{name}" for name in ("train_loss", "validation_loss", "validation_accuracy")
-)
+# what the score is drawn over
+COSTS = ("unit_cost_usd_per_million", "latency_ms", "model_kb", "train_seconds")
 MODE = "workflowType=machine_learning"
 HOME = f"/#/experiments?{MODE}"
 MODELS = f"/#/models?{MODE}"
 
 
-def save(client: "MlflowClient", experiment_id: str, name: str, metrics: Iterable[str]) -> None:
-    """Keeps the view of the experiment's runs with `metrics` as columns; writes only what
-    changed.
+def save(
+    client: "MlflowClient", experiment_id: str, name: str, metrics: Iterable[str], score: str
+) -> None:
+    """Keeps the view of the experiment's runs with `metrics` as columns and charts of `score`;
+    writes only what changed.
     """
     experiment = client.get_experiment(experiment_id)
     value = json.dumps(
@@ -50,7 +46,7 @@ def save(client: "MlflowClient", experiment_id: str, name: str, metrics: Iterabl
             "name": f"{name}: releases",
             "createdAt": experiment.creation_time,
             "updatedAt": experiment.creation_time,
-            "state": json.dumps(_state(list(metrics))),
+            "state": json.dumps(_state(list(metrics), score)),
         }
     )
     if experiment.tags.get(TAG) != value:
@@ -85,7 +81,7 @@ def run(experiment_id: str, run_id: str) -> str:
     return f"/#/experiments/{experiment_id}/runs/{run_id}?{MODE}"
 
 
-def _state(metrics: list[str]) -> dict[str, Any]:
+def _state(metrics: list[str], score: str) -> dict[str, Any]:
     measures = [f"tags.`{VERDICT}`", *(f"metrics.`{metric}`" for metric in metrics)]
     widths = {
         RUN: 150,
@@ -116,7 +112,7 @@ def _state(metrics: list[str]) -> dict[str, Any]:
             "lineSmoothness": 0,
             "selectedXAxisMetricKey": "",
         },
-        **_charts(),
+        **_charts(score),
     }
 
 
@@ -125,7 +121,13 @@ def _pixels(title: str) -> int:
     return max(24 + 66 * len(title) // 10, 76)
 
 
-def _charts() -> dict[str, Any]:
+def curves(score: str) -> list[str]:
+    """The metrics that are drawn over the steps of the training."""
+    names = ("train_loss", "validation_loss", f"validation_{score}")
+    return [f"values/curves/{name}" for name in names]
+
+
+def _charts(score: str) -> dict[str, Any]:
     """What each measure costs in another, which params differ, and how the trainings went; MLflow
     itself puts all metrics below them.
 
@@ -138,10 +140,10 @@ def _charts() -> dict[str, Any]:
         {
             "type": "SCATTER",
             "metricSectionId": "trade",
-            "xaxis": {"key": x, "type": "METRIC"},
-            "yaxis": {"key": y, "type": "METRIC"},
+            "xaxis": {"key": cost, "type": "METRIC"},
+            "yaxis": {"key": score, "type": "METRIC"},
         }
-        for x, y in TRADES
+        for cost in COSTS
     ]
     params = {
         "type": "DIFFERENCE",
@@ -170,7 +172,7 @@ def _charts() -> dict[str, Any]:
             "useGlobalXaxisKey": True,
             "useGlobalLineSmoothing": True,
         }
-        for metric in CURVES
+        for metric in curves(score)
     ]
     return {
         "compareRunCharts": [

@@ -14,8 +14,6 @@ from duli.base.intervals import Z95
 from duli.evaluation import bootstrap
 from duli.evaluation.predict import softmax
 
-SIGNIFICANT = 0.05  # of McNemar's test, two-sided
-
 Labels = NDArray[np.integer[Any]]
 
 
@@ -131,38 +129,3 @@ def agreement(exported: NDArray[np.float32], original: NDArray[np.float32]) -> d
         "disagreements": int((exported.argmax(axis=1) != original.argmax(axis=1)).sum()),
         "n": len(original),
     }
-
-
-def objections(
-    found: Paired, not_worse_by: float, better_by: float | None, seed_noise: float
-) -> list[str]:
-    """What speaks against putting the other model in the place of the reference; nothing does where
-    the list is empty.
-
-    `not_worse_by` bounds the accuracy that may be lost, at the unfavourable end of the 95 %
-    interval of the difference. `better_by`, unless it is None, is what has to be won at that end,
-    and McNemar's test has to be significant. Two trainings that differ in nothing but their seed
-    differ in accuracy too: by sqrt(2) times `seed_noise`, the standard deviation over seeds. What
-    is claimed to be better has to be so beyond that: it widens the interval, in quadrature.
-    """
-    difference = found.difference()
-    value, low = difference["value"], difference["low"]
-    against = []
-    if not low >= -not_worse_by:
-        against.append(
-            f"it may be worse by {-100 * low:.3f} points (95 %), and promotion.not_worse_by allows"
-            f" {100 * not_worse_by:g}"
-        )
-    if better_by is not None:
-        beyond_luck = value - math.hypot(value - low, Z95 * math.sqrt(2) * seed_noise)
-        if not beyond_luck >= better_by:
-            against.append(
-                f"it is certainly better by {100 * beyond_luck:.3f} points only (95 %, seed noise"
-                f" included), and promotion.better_by asks for {100 * better_by:g}"
-            )
-        if not found.p_value < SIGNIFICANT:
-            against.append(
-                f"McNemar's test sees no difference (p = {found.p_value:.3g}), and"
-                " promotion.better_by asks for one"
-            )
-    return against

@@ -2,14 +2,14 @@
 interval.
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from duli.base import machine
-from duli.evaluation.judged import Judge, Model, Split, Splits
+from duli.evaluation.judged import Judge, Judgement, Model, Split, Splits
 from duli.evaluation.predict import onnx_logits, softmax
 from duli.tasks.classification.comparing import paired as compare
 from duli.tasks.classification.judging import baseline, calibration, coverage, cut, metrics
@@ -31,16 +31,6 @@ SETTINGS = Evaluate
 Labels = NDArray[np.int64]
 Probabilities = dict[str, NDArray[np.float64]]  # [n, classes] by variant
 Facts = dict[str, Any]
-
-
-class Judgement(NamedTuple):
-    """What the stage writes."""
-
-    facts: Facts  # reports/evaluation.json
-    tables: dict[str, list[Facts]]  # reports/evaluation/NAME.csv
-    heads: dict[str, tuple[str, ...]]  # columns of tables that may have no row
-    predictions: pa.Table
-    page: str
 
 
 def judged(

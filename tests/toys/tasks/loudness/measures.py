@@ -24,5 +24,7 @@ def rows(
     """Each row stands for all dotted names that take one of each of its parts."""
     return [
         (("train",), ("validation_mean_absolute_error",), SHARE),
+        (("evaluation",), ("n", "worst_error")),
         (("evaluation",), ("mean_absolute_error",), SHARE),
+        (("evaluation",), ("baseline",), ("median",), ("gain",), SHARE),
     ]

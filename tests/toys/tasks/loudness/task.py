@@ -1,7 +1,8 @@
 """Loudness: an example gets one number, the root of the mean square of its samples."""
 
-from duli.base.tasks import Score, Unit
+from duli.base.tasks import Measure, Score, Unit
 
 UNIT = Unit("reading", "readings", 1_000_000)
-SCORE = Score("mean_absolute_error", "lower", "number")
+SCORE = Score("mean_absolute_error", "lower", "number", "distance from the loudness")
+HEADLINE = {"worst_error": Measure("evaluation", "worst_error", "largest distance")}
 LOSSES = ("squared_error",)
