@@ -5,12 +5,15 @@ its pages.
 import csv
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from duli.base import files, rooms
 from duli.base.errors import DataError
 from duli.base.params import Params
+from duli.base.tasks import Score
 from duli.economics import market, register, risks, strategy
 from duli.economics.business import FULL, SHIPPED, Business, Run, Variant, business
 from duli.economics.params import Report
@@ -21,7 +24,7 @@ from duli.reporting.business.speech import Language, Speech
 from duli.reporting.shared import wording
 from duli.reporting.shared.pages import render
 from duli.tracking import headline
-from duli.tracking.champion import FIGURES, Record, load
+from duli.tracking.champion import Record, figures, load
 
 REPORTS = ("train", "evaluation", "quantization", "benchmark", "validation")
 COUNTS = ("n", "batch", "threads", "bytes")
@@ -41,6 +44,9 @@ SCORES = ("value", "low", "high", "n")
 def main() -> None:
     params = Params("params.yaml")
     plan = params.section("report", Report)
+    task = rooms.task(params.values["task"], "task")
+    quality = rooms.task(params.values["task"], "pricing.quality")
+    words = Path(str(quality.__file__)).parent
     required = params.section("gates", gates.Gates).require
     facts = market.read(
         {str(path): path.read_bytes() for path in sorted(Path(plan.market).glob("*.csv"))}
@@ -53,8 +59,8 @@ def main() -> None:
     numbers = gates.measures(reports)
     hardware = _pick(numbers, "benchmark.hardware", ("cores", "memory_gib"))
     run = Run(
-        measured=_measured(reports, manifest),
-        variants=_variants(reports, "reports/predictions.parquet"),
+        measured=_measured(reports, manifest, quality),
+        variants=_variants(reports, "reports/predictions.parquet", quality),
         slo_ms=_pick(numbers, "benchmark", ("slo_ms",))["slo_ms"],
         training_seconds=training["seconds"],
         training_usd=_training_usd(training, facts.row(plan.compute, "per hour").value),
@@ -65,8 +71,10 @@ def main() -> None:
     )
     made = business(plan, facts, run)
     found = made.figures
-    _apply_rules(found, facts, plan, reports, manifest)
-    found["beside_champion"] = _beside(champion, gates.measures({"business": found}))
+    _apply_rules(found, facts, plan, {**reports, "manifest": manifest}, task.SCORE, quality.RISKS)
+    found["beside_champion"] = _beside(
+        champion, gates.measures({"business": found}), task.SCORE.key
+    )
     judged = gates.summary(
         gates.judge(required, gates.measures({**reports, "manifest": manifest, "business": found}))
     )
@@ -81,6 +89,8 @@ def main() -> None:
     page = {
         "facts": found,
         "kinds": made.kinds,
+        "judged_by": task.SCORE,
+        "shares": [name for name in quality.MEASURES if name != task.SCORE.key],
         "plan": plan,
         "manifest": manifest,
         "dataset": reports["evaluation"].get("dataset", manifest["name"]),
@@ -95,7 +105,7 @@ def main() -> None:
         ],
         "units": {entry["input"]: entry["unit"] for entry in made.register},
     }
-    files.write_json("reports/business.json", sentences.worded(found))
+    files.write_json("reports/business.json", sentences.worded(found, words))
     files.write_text("reports/assumptions.csv", _assumptions(made, facts, plan))
     files.write_json("reports/gates.json", judged)
     # The dozen numbers that `dvc metrics diff` and `dvc exp show` have room for.
@@ -103,42 +113,40 @@ def main() -> None:
         "reports/headline.json",
         headline.headline(
             {**reports, "business": found, "resources": {"train": training}},
-            headline.measures(rooms.task(params.values["task"], "task")),
+            headline.measures(task),
         ),
     )
     for language, path in PAGES.items():
-        speech = Speech(language, plan.currency, found["currency_per_usd"]["value"])
+        speech = Speech(language, plan.currency, found["currency_per_usd"]["value"], words)
         charts = charts_report.draw(found, speech, review=plan.below_threshold == "review")
         files.write_text(
             path, render("reporting/business/report.html.j2", **page, speech=speech, charts=charts)
         )
     files.write_text(
         "reports/report.md",
-        render("reporting/business/report.md.j2", **page, speech=sentences.ENGLISH),
+        render("reporting/business/report.md.j2", **page, speech=Speech(own=words)),
     )
 
     for reason in judged["reasons"]:
         print(f"gate refused: {reason}")
     unit_cost, margin = found["unit_cost_usd_per_million"]["value"], found["gross_margin"]["value"]
     print(
-        f"{judged['verdict']}: a million answers cost {wording.money(unit_cost)} USD to serve,"
-        f" gross margin {wording.percent(margin)}"
+        f"{judged['verdict']}: a million {task.UNIT.many} cost {wording.money(unit_cost)} USD to"
+        f" serve, gross margin {wording.percent(margin)}"
     )
     print(f"the page is {' or '.join(PAGES.values())}")
 
 
-def _measured(reports: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
+def _measured(
+    reports: dict[str, Any], manifest: dict[str, Any], quality: ModuleType
+) -> dict[str, Any]:
     """What this run measured of the file it ships, in the words of the business report."""
     numbers = gates.measures({**reports, "manifest": manifest})
     shipped = str(reports["benchmark"].get("shipped"))
     speed = f"benchmark.variants.{shipped}"
     measured: dict[str, Any] = {
-        "accuracy": _pick(numbers, "evaluation.accuracy", SCORES),
-        "coverage": _pick(numbers, "evaluation.coverage", SCORES),
-        "accuracy_of_accepted": _pick(numbers, "evaluation.accuracy_of_accepted", SCORES),
-        "confidence_threshold": _pick(numbers, "evaluation", ("confidence_threshold",))[
-            "confidence_threshold"
-        ],
+        **{name: _pick(numbers, f"evaluation.{name}", SCORES) for name in quality.MEASURES},
+        **_pick(numbers, "evaluation", quality.NUMBERS),
         "latency_ms": _pick(numbers, f"{speed}.latency_ms", ("value", "p95", "p99", "n")),
         "throughput_per_second": _pick(
             numbers, f"{speed}.{SPEED}", ("value", "spread", "n", "batch", "threads")
@@ -159,11 +167,10 @@ def _positive(name: str, value: float) -> float:
     return value
 
 
-def _variants(reports: dict[str, Any], path: str) -> dict[str, Variant]:
+def _variants(reports: dict[str, Any], path: str, quality: ModuleType) -> dict[str, Variant]:
     """Speed, sureness and right answers of the float export and of the file that ships; raises
     `DataError` where those are missing.
     """
-    import numpy as np
     import pyarrow.parquet as pq
 
     predictions = pq.read_table(path)
@@ -182,10 +189,9 @@ def _variants(reports: dict[str, Any], path: str) -> dict[str, Variant]:
                 f"variants.{name}.{SPEED}",
                 _pick(numbers, f"benchmark.variants.{name}.{SPEED}", ("value",))["value"],
             )
-            answers = predictions[name].combine_chunks()
-            probability = answers.values.to_numpy(zero_copy_only=False).reshape(len(answers), -1)
-            correct = (probability.argmax(axis=1) == label).astype(np.float64)
-            found[key] = Variant(speed, probability.max(axis=1), correct)
+            column = predictions[name].combine_chunks()
+            outputs = column.values.to_numpy(zero_copy_only=False).reshape(len(column), -1)
+            found[key] = Variant(speed, *quality.outcomes(outputs, label))
     return found
 
 
@@ -194,7 +200,8 @@ def _apply_rules(
     facts: market.Market,
     plan: Report,
     reports: dict[str, Any],
-    manifest: dict[str, Any],
+    score: Score,
+    of_task: Sequence[risks.Risk],
 ) -> None:
     """Adds what follows from the numbers by stated rules: strategy, how well each segment is
     served, and the risks.
@@ -207,10 +214,8 @@ def _apply_rules(
         found["worst_slice_ratio"] = min(ratios)
     else:
         found["reasons"].append({"key": "worst_slice_ratio", "reason": Reason("no_slices")})
-    numbers = gates.measures(
-        {**reports, "manifest": manifest, "business": found}
-    ) | strategy.thresholds(facts)
-    found["strategy"] = strategy.judge(numbers)
+    numbers = gates.measures({**reports, "business": found}) | strategy.thresholds(facts)
+    found["strategy"] = strategy.judge(strategy.rules(score), numbers)
     fit = strategy.fit(found["strategy"], facts.under("need", "share"))
     segments = found["market"]["segments"]
     for row in segments:
@@ -220,10 +225,11 @@ def _apply_rules(
         row["enter_first"] = (
             row is best and row["som_accounts"] > 0
         )  # the most that can be won, weighed by the share of its needs that is met
+    asked = risks.all_risks(of_task)
     limits = {
-        risk.name: facts.row(f"risk.{risk.name}", risk.unit) for risk in risks.RISKS if risk.measure
+        risk.name: facts.row(f"risk.{risk.name}", risk.unit) for risk in asked if risk.measure
     }
-    found["risks"] = risks.judge(numbers, limits)
+    found["risks"] = risks.judge(asked, numbers, limits)
     found["legal_dates"] = risks.dates(facts.under("legal", "yyyymmdd"), plan.as_of)
 
 
@@ -241,13 +247,13 @@ def _assumptions(made: Business, facts: market.Market, plan: Report) -> str:
     return text.getvalue()
 
 
-def _beside(champion: Record | None, numbers: dict[str, float]) -> list[dict[str, Any]]:
+def _beside(champion: Record | None, numbers: dict[str, float], score: str) -> list[dict[str, Any]]:
     """The figures that the champion was promoted with as well, side by side."""
     past = champion.measures if champion else {}
     return [
-        {"measure": name, "this": numbers[name], "champion": past[name]}
-        for name in FIGURES
-        if name in past and name in numbers
+        {"measure": name, "this": number, "champion": past[name]}
+        for name, number in figures(numbers, score).items()
+        if name in past
     ]
 
 

@@ -54,6 +54,7 @@ def catalogue(params: Params) -> Catalogue:
     """
     quantize = params.section("quantize", Quantize)
     task = rooms.task(params.values["task"], "measures")
+    quality = rooms.task(params.values["task"], "pricing.quality")
     ways = rooms.kind(params.values["kind"], "ways").NAMES
     variants = ("fp32", *quantize.variants)
     rows = [
@@ -69,7 +70,7 @@ def catalogue(params: Params) -> Catalogue:
         *of_benchmark.rows(variants),
         (("manifest",), ("signed",)),
         (("manifest",), ("wheel",), ("bytes",)),
-        *of_report.rows(),
+        *of_report.rows(quality.MEASURES, quality.NUMBERS),
     ]
     return Catalogue(".".join(parts) for row in rows for parts in product(*row))
 

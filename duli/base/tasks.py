@@ -37,8 +37,8 @@ class Score(NamedTuple):
         return "low" if self.better == "higher" else "high"
 
     def text(self, value: float) -> str:
-        """A value of the score, such as 99.46 %."""
-        return f"{100 * value:.2f} %" if self.form == "share" else f"{value:.4g}"
+        """A value of the score, such as 99.46%."""
+        return f"{value:.2%}" if self.form == "share" else f"{value:.4g}"
 
 
 class Measure(NamedTuple):

@@ -3,57 +3,6 @@
 SPEED = ("value", "spread", "n", "batch", "threads")
 LOADED = ("value", "spread", "n")
 LATENCY = ("value", "p95", "p99", "spread", "n", "threads")
-# As duli/kinds/image/judging/corruptions.py has them, which takes numpy to import.
-CORRUPTIONS = (
-    *(
-        "shot_noise",
-        "impulse_noise",
-        "glass_blur",
-        "motion_blur",
-        "shear",
-        "scale",
-        "rotate",
-        "brightness",
-        "translate",
-        "stripe",
-    ),
-    *("fog", "spatter", "dotted_line", "zigzag", "canny_edges"),
-)
-LOADED = ("value", "spread", "n")
-LATENCY = ("value", "p95", "p99", "spread", "n", "threads")
-# As duli/kinds/image/judging/corruptions.py has them, which takes numpy to import.
-CORRUPTIONS = (
-    *(
-        "shot_noise",
-        "impulse_noise",
-        "glass_blur",
-        "motion_blur",
-        "shear",
-        "scale",
-        "rotate",
-        "brightness",
-        "translate",
-        "stripe",
-    ),
-    *("fog", "spatter", "dotted_line", "zigzag", "canny_edges"),
-)
-LATENCY = ("value", "p95", "p99", "spread", "n", "threads")
-# As duli/kinds/image/judging/corruptions.py has them, which takes numpy to import.
-CORRUPTIONS = (
-    *(
-        "shot_noise",
-        "impulse_noise",
-        "glass_blur",
-        "motion_blur",
-        "shear",
-        "scale",
-        "rotate",
-        "brightness",
-        "translate",
-        "stripe",
-    ),
-    *("fog", "spatter", "dotted_line", "zigzag", "canny_edges"),
-)
 
 
 def rows(variants: tuple[str, ...]) -> list[tuple[tuple[str, ...], ...]]:

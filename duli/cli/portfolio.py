@@ -4,11 +4,11 @@ worth, alone and together.
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, create_model
 
-from duli.base import files
+from duli.base import files, rooms
 from duli.base.errors import DataError, ParamsError
 from duli.cli import lines
 
@@ -24,7 +24,6 @@ SAME = (
     "verdict",
     "gates",
     "gates_refused",
-    "accuracy",
     "model_bytes",
     "wheel_bytes",
     "latency_ms",
@@ -61,10 +60,16 @@ class _Manifest(_Part):
     signed: bool
 
 
+def _known(kind: str) -> str:
+    if kind not in rooms.names("kinds"):
+        raise ValueError(f"there is no kind '{kind}'")
+    return kind
+
+
 class _Stats(_Part):
     """Of data/prepared/stats.json, what the line is about."""
 
-    kind: Literal["image", "text", "table"]
+    kind: Annotated[str, AfterValidator(_known)]
 
 
 def portfolio() -> None:
@@ -136,10 +141,15 @@ def portfolio() -> None:
 
 def _line(folder: Path) -> "tuple[Figures, dict[str, Any]]":
     """The business report of a line, and all that the portfolio says of it."""
-    from duli.economics.portfolio import Figures
+    from duli.base.params import Params
+    from duli.economics.portfolio import Figures, Score
     from duli.tracking.champion import load
 
-    found = _read(folder, BUSINESS, Figures)
+    task = Params(folder / "params.yaml").values["task"]
+    score = rooms.task(task, "task").SCORE
+    own: dict[str, Any] = {score.key: (Score, ...)}
+    form = create_model("Judged", __base__=Figures, **own)
+    found = _read(folder, BUSINESS, form)
     manifest = _read(folder, "dist/manifest.json", _Manifest)
     champion = load(folder / "champion.json").champion
     in_use = champion is not None and champion.wheel_sha256 == manifest.wheel.sha256
@@ -151,6 +161,8 @@ def _line(folder: Path) -> "tuple[Figures, dict[str, Any]]":
         "kind": _read(folder, "data/prepared/stats.json", _Stats).kind,
         "place": "champion" if in_use else "challenger",
         "champion_version": champion.version if champion else None,
+        "task": task,
+        "score": {"measure": score.key, "form": score.form, **figures[score.key]},
         "refused": [gate.name for gate in found.gate_results if not gate.passed],
         **{name: figures[name] for name in SAME},
         **{name: figures[name]["value"] for name in BREAK_EVEN},
@@ -250,6 +262,7 @@ def _write_pages(facts: dict[str, Any]) -> None:
     reasons = [entry | {"reason": sentences.reason(entry["reason"])} for entry in facts["reasons"]]
     for language, path in PAGES.items():
         speech = Speech(language, facts["currency"], facts["currency_per_usd"])
+        scores = {name: _words(line["task"], language) for name, line in built.items()}
         chart = charts_portfolio.worth(list(built.values()), speech)
         files.write_text(
             path,
@@ -257,21 +270,30 @@ def _write_pages(facts: dict[str, Any]) -> None:
                 "reporting/portfolio/portfolio.html.j2",
                 facts=facts | {"reasons": reasons},
                 built=built,
+                scores=scores,
                 speech=speech,
                 chart=chart,
             ),
         )
 
 
+def _words(task: str, language: "Language") -> str:
+    """The name of a task's score."""
+    from duli.reporting.business.speech import Speech
+
+    folder = Path(str(rooms.task(task, "pricing.quality").__file__)).parent
+    return Speech(language, own=folder).text("score_name")
+
+
 def _tell(facts: dict[str, Any]) -> None:
     from duli.reporting.shared import wording
 
-    rows = [["line", "release", "verdict", "place", "accuracy", "margin", "NPV, USD", "P10", "P90"]]
+    rows = [["line", "release", "verdict", "place", "score", "margin", "NPV, USD", "P10", "P90"]]
     for name, line in facts["lines"].items():
         if line["state"] != "not built":
             worth = [wording.big(line["npv_usd"][end]) for end in ("p50", "p10", "p90")]
             shown = [
-                wording.percent(line["accuracy"]["value"]),
+                _score(line["score"]),
                 wording.share(line["gross_margin"]["value"]),
             ]
             rows.append([name, line["version"], line["verdict"], line["place"], *shown, *worth])
@@ -290,3 +312,10 @@ def _tell(facts: dict[str, Any]) -> None:
                 f" {line['fix']}",
                 file=sys.stderr,
             )
+
+
+def _score(score: dict[str, Any]) -> str:
+    from duli.reporting.shared import wording
+
+    style = wording.percent if score["form"] == "share" else wording.quantity
+    return f"{style(score['value'])} ({score['measure'].replace('_', ' ')})"

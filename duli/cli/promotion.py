@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from duli.base import files
+from duli.base import files, rooms
 from duli.base.errors import DataError, GateError
 from duli.cli import evidence
 from duli.cli.registered import CHAMPION, Registered, champions, remember_champion
@@ -278,10 +278,12 @@ def _signature(found: evidence.Evidence, settings: "Promotion") -> str:
 
 def record_of(found: evidence.Evidence) -> "Record":
     """What champion.json keeps of a release."""
+    from duli.base.params import Params
     from duli.gates.gates import measures
     from duli.tracking.champion import Record, figures
 
     entry, manifest = found.entry, found.manifest
+    score = rooms.task(Params("params.yaml").values["task"], "task").SCORE.key
     assert entry.model_version is not None
     return Record(
         name=entry.name,
@@ -293,7 +295,7 @@ def record_of(found: evidence.Evidence) -> "Record":
         model_sha256=manifest["model"]["sha256"],
         wheel_sha256=manifest["wheel"]["sha256"],
         signer=manifest["signer"]["fingerprint"] if manifest["signed"] is True else None,
-        measures=figures(measures({"business": found.reports["business"]})),
+        measures=figures(measures({"business": found.reports["business"]}), score),
     )
 
 

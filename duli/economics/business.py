@@ -49,7 +49,8 @@ class Variant:
 class Run:
     """What one run measured, in the words of the business report."""
 
-    # accuracy, coverage, accuracy_of_accepted, latency_ms, throughput_per_second, sizes
+    # accuracy_of_accepted, latency_ms, throughput_per_second, sizes, and what the task adds, such
+    # as coverage and confidence_threshold where an answer may be refused
     measured: Mapping[str, Any]
     variants: Mapping[str, Variant]  # FULL, where it was asked, and SHIPPED
     slo_ms: float  # the latency objective, within which 99 of 100 calls stayed
@@ -58,7 +59,13 @@ class Run:
     cores: float  # of the machine that trained and was measured
     memory_gib: float
     sources: register.Sources
-    champion: Mapping[str, float]  # its figures by dotted name, empty where there is none
+    champion: dict[str, float]  # its figures by dotted name, empty where there is none
+
+    @property
+    def threshold(self) -> float | None:
+        """The confidence from which an answer is accepted; None where all are."""
+        threshold: float | None = self.measured.get("confidence_threshold")
+        return threshold
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,7 @@ def business(plan: Report, facts: Market, run: Run) -> Business:
         "training_usd": run.training_usd,
         "service_usd_per_million": _middle([one["usd_per_million"] for one in services]),
         "variants": _variants(inputs, plan, run),
-        "threshold": _threshold(inputs, plan, run),
+        **({"threshold": _threshold(inputs, plan, run)} if run.threshold is not None else {}),
         "market": _market(facts, plan, of_plan),
         "competitors": _competitors(facts, {one["id"]: one["usd_per_million"] for one in services}),
         "movers": summary.movers(inputs, ranges, mode),
@@ -243,14 +250,13 @@ def _variants(inputs: cost.Inputs, plan: Report, run: Run) -> dict[str, Any]:
     at = {
         name: (
             variant.throughput,
-            *threshold.at(
-                run.measured["confidence_threshold"], variant.confidence, variant.correct
-            ),
+            *threshold.at(run.threshold or 0.0, variant.confidence, variant.correct),
         )
         for name, variant in run.variants.items()
     }
+    everything = {"business.coverage.value": 1.0} if run.threshold is None else {}
     past = [
-        run.champion.get(f"business.{key}.value")
+        (everything | run.champion).get(f"business.{key}.value")
         for key in ("throughput_per_second", "coverage", "accuracy_of_accepted")
     ]
     if all(number is not None for number in past):
@@ -309,7 +315,7 @@ def _threshold(inputs: cost.Inputs, plan: Report, run: Run) -> dict[str, float]:
             replace(inputs, coverage=coverage, accuracy=accuracy), plan.below_threshold
         ).total
 
-    shipped, used = run.variants[SHIPPED], run.measured["confidence_threshold"]
+    shipped, used = run.variants[SHIPPED], float(run.threshold or 0.0)
     best, least = threshold.cheapest(threshold.curve(shipped.confidence, shipped.correct), at)
     coverage, accuracy = threshold.at(best, shipped.confidence, shipped.correct)
     now = at(*threshold.at(used, shipped.confidence, shipped.correct))

@@ -3,53 +3,11 @@
 from duli.base.intervals import RANGE, SHARE
 
 SPEED = ("value", "spread", "n", "batch", "threads")
-LOADED = ("value", "spread", "n")
-LATENCY = ("value", "p95", "p99", "spread", "n", "threads")
-# As duli/kinds/image/judging/corruptions.py has them, which takes numpy to import.
-CORRUPTIONS = (
-    *(
-        "shot_noise",
-        "impulse_noise",
-        "glass_blur",
-        "motion_blur",
-        "shear",
-        "scale",
-        "rotate",
-        "brightness",
-        "translate",
-        "stripe",
-    ),
-    *("fog", "spatter", "dotted_line", "zigzag", "canny_edges"),
-)
 DRAWN = ("value", "p10", "p50", "p90")
 MODELS = ("subscription", "one_time", "services")
 WORTH = (
-    "npv_usd",
-    "irr_per_year",
-    "payback_months",
-    "revenue_usd",
-    "funding_usd",
-    "build_usd",
-    "compute_usd",
-)
-MODELS = ("subscription", "one_time", "services")
-WORTH = (
-    "npv_usd",
-    "irr_per_year",
-    "payback_months",
-    "revenue_usd",
-    "funding_usd",
-    "build_usd",
-    "compute_usd",
-)
-WORTH = (
-    "npv_usd",
-    "irr_per_year",
-    "payback_months",
-    "revenue_usd",
-    "funding_usd",
-    "build_usd",
-    "compute_usd",
+    *("npv_usd", "irr_per_year", "payback_months", "revenue_usd"),
+    *("funding_usd", "build_usd", "compute_usd"),
 )
 CUSTOMER = (
     *("arpa_usd_per_month", "contribution_margin", "ltv_usd", "ltv_discounted_usd"),
@@ -60,22 +18,28 @@ VARIANT = (
     *(f"{part}_usd_per_million" for part in ("unit_cost", "compute", "errors", "review")),
 )
 
+THRESHOLD = (
+    (("business",), ("threshold",), ("in_use", "cheapest", "coverage", "accuracy_of_accepted")),
+    (
+        ("business",),
+        ("threshold",),
+        tuple(f"{at}_usd_per_million" for at in ("in_use", "cheapest", "cheapest_cross_fitted")),
+    ),
+)
 
-def rows() -> list[tuple[tuple[str, ...], ...]]:
-    """Each row stands for all dotted names that take one of each of its parts."""
+
+def rows(shares: tuple[str, ...], numbers: tuple[str, ...]) -> list[tuple[tuple[str, ...], ...]]:
+    """Each row stands for all dotted names that take one of each of its parts.
+
+    `shares` and `numbers` are what the task adds to the report (`pricing/quality.py`).
+    """
     return [
-        (("business",), ("accuracy", "coverage", "accuracy_of_accepted"), SHARE),
+        (("business",), shares, SHARE),
         (("business",), ("latency_ms",), ("value", "p95", "p99", "n")),
         (("business",), ("throughput_per_second",), SPEED),
         (
             ("business",),
-            (
-                "model_bytes",
-                "wheel_bytes",
-                "confidence_threshold",
-                "training_seconds",
-                "training_usd",
-            ),
+            (*numbers, "model_bytes", "wheel_bytes", "training_seconds", "training_usd"),
         ),
         (
             ("business",),
@@ -127,14 +91,7 @@ def rows() -> list[tuple[tuple[str, ...], ...]]:
         (("business",), ("currency_per_usd",), RANGE),
         (("business",), ("variants",), ("fp32", "shipped", "champion"), VARIANT),
         (("business",), ("modes",), ("review", "abstain"), ("unit_cost_usd_per_million",)),
-        (("business",), ("threshold",), ("in_use", "cheapest", "coverage", "accuracy_of_accepted")),
-        (
-            ("business",),
-            ("threshold",),
-            tuple(
-                f"{one}_usd_per_million" for one in ("in_use", "cheapest", "cheapest_cross_fitted")
-            ),
-        ),
+        *(THRESHOLD if "confidence_threshold" in numbers else ()),
         (
             ("business",),
             ("market",),

@@ -97,13 +97,12 @@ class Reason(Part):
 
 
 class Figures(Part):
-    """The business report of one release."""
+    """The business report of one release, but for its score."""
 
     verdict: Literal["release", "hold"]
     gates: int
     gates_refused: int
     gate_results: list[Judged]
-    accuracy: Score
     model_bytes: int
     wheel_bytes: int
     latency_ms: Latency

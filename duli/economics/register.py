@@ -33,6 +33,8 @@ COLUMNS = (
     "note",
     "note_zh",
 )
+# The coverage where every answer is accepted.
+EVERYTHING = {"value": 1.0, "low": 1.0, "high": 1.0, "n": 0}
 # Inputs of the cash flow that are market facts: name, row, unit; prices are in USD.
 FACTS = (
     ("maintenance", "licence.maintenance", "share per year"),
@@ -73,7 +75,7 @@ def unit_cost(
         _planned("utilisation", plan.utilisation, "share", sources),
         _planned("instances", plan.instances, "machines", sources),
         _planned("volume", plan.volume_per_month, "per month", sources),
-        _own("coverage", measured["coverage"], "share", sources.answers),
+        _own("coverage", measured.get("coverage", EVERYTHING), "share", sources.answers),
         _own("accuracy", measured["accuracy_of_accepted"], "share", sources.answers),
         entry("review", _in_usd(facts, "review.per_item", "per item"), plan),
         entry("error", _in_usd(facts, "error.per_item", "per item"), plan),

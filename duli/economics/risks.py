@@ -2,13 +2,16 @@
 measured.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from duli.economics.market import Row
 from duli.economics.strategy import compare
+
+Topic = Literal["privacy", "compute and energy", "fairness and transparency", "legal"]
+TOPICS = get_args(Topic)  # in the order of the page
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Risk:
     """What may go wrong, and the measure that shows it; none where no run measures it."""
 
     name: str  # the limit is the row risk.<name>, in `unit`
-    topic: Literal["privacy", "compute and energy", "fairness and transparency", "legal"]
+    topic: Topic
     measure: str = ""
     # how the number stands to its limit where all is well
     relation: Literal["at least", "at most"] = "at most"
@@ -51,36 +54,22 @@ RISKS = (
         "share",
     ),
     Risk("people_treated_unequally", "fairness and transparency"),
-    Risk(
-        "false_sureness",
-        "fairness and transparency",
-        "evaluation.calibration_error.value",
-        "at most",
-        "share",
-    ),
-    Risk(
-        "spoilt_input",
-        "fairness and transparency",
-        "evaluation.robustness.mean.value",
-        "at least",
-        "share",
-    ),
-    Risk(
-        "attacked_input",
-        "fairness and transparency",
-        "evaluation.robustness.pgd.8_of_255.shipped.value",
-        "at least",
-        "share",
-    ),
     Risk("forged_release", "legal", "manifest.signed", "at least", "yes or no"),
     Risk("rights_in_the_data", "legal"),
     Risk("high_risk_use", "legal"),
 )
 
 
-def judge(numbers: Mapping[str, float], limits: Mapping[str, Row]) -> list[dict[str, Any]]:
-    """Every risk: low or high by its limit (by risk name), or not measured."""
-    return [_judge(risk, numbers, limits) for risk in RISKS]
+def all_risks(own: Sequence[Risk]) -> list[Risk]:
+    """`RISKS` and those of the task, by topic."""
+    return sorted((*RISKS, *own), key=lambda risk: TOPICS.index(risk.topic))
+
+
+def judge(
+    risks: Sequence[Risk], numbers: Mapping[str, float], limits: Mapping[str, Row]
+) -> list[dict[str, Any]]:
+    """Each risk: low or high by its limit (by risk name), or not measured."""
+    return [_judge(risk, numbers, limits) for risk in risks]
 
 
 def dates(rows: list[Row], as_of: date) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from duli.base.errors import DataError
+from duli.base.tasks import Score
 from duli.economics.market import Market, Row
 
 
@@ -21,127 +22,136 @@ class Rule:
     right: str | float
 
 
-RULES = (
-    Rule("price_pays", "price", "business.gross_margin.value", "at least", 0.0),
-    Rule("price_pays_at_the_worst", "price", "business.gross_margin.low", "at least", 0.0),
-    Rule(
-        "cheaper_than_every_service",
-        "price",
-        "business.price_usd_per_million",
-        "at most",
-        "business.service_usd_per_million.low",
-    ),
-    Rule(
-        "cheaper_than_the_middle",
-        "price",
-        "business.price_usd_per_million",
-        "at most",
-        "business.service_usd_per_million.median",
-    ),
-    Rule(
-        "margin_of_software",
-        "price",
-        "business.gross_margin.value",
-        "at least",
-        "market.saas.gross_margin.low",
-    ),
-    Rule(
-        "ships_what_costs_least",
-        "price",
-        "business.variants.shipped.unit_cost_usd_per_million",
-        "at most",
-        "business.variants.fp32.unit_cost_usd_per_million",
-    ),
-    Rule(
-        "on_the_customers_machines",
-        "differentiation",
-        "business.competitors.on_premise_share",
-        "at most",
-        0.5,
-    ),
-    Rule(
-        "open_weights", "differentiation", "business.competitors.open_weights_share", "at most", 0.5
-    ),
-    Rule(
-        "fast_enough_to_promise",
-        "differentiation",
-        "business.latency_ms.p99",
-        "at most",
-        "business.slo_ms",
-    ),
-    Rule(
-        "accurate_enough",
-        "differentiation",
-        "business.accuracy.low",
-        "at least",
-        "market.requirement.accuracy",
-    ),
-    Rule("signed", "differentiation", "manifest.signed", "at least", 1.0),
-    Rule("one_segment_first", "entry", "business.market.largest_segment_share", "at least", 0.5),
-    Rule(
-        "subscribers_can_carry_it",
-        "entry",
-        "business.break_even.subscribers",
-        "at most",
-        "business.market.som_accounts",
-    ),
-    Rule(
-        "lead_with_subscription",
-        "entry",
-        "business.models.subscription.npv_usd.value",
-        "at least",
-        "business.models.best_npv_usd",
-    ),
-    Rule(
-        "lead_with_one_time",
-        "entry",
-        "business.models.one_time.npv_usd.value",
-        "at least",
-        "business.models.best_npv_usd",
-    ),
-    Rule(
-        "lead_with_services",
-        "entry",
-        "business.models.services.npv_usd.value",
-        "at least",
-        "business.models.best_npv_usd",
-    ),
-    Rule(
-        "likely_to_pay",
-        "investment",
-        "business.investment.npv_positive_probability",
-        "at least",
-        0.5,
-    ),
-    Rule(
-        "customers_are_worth_it",
-        "investment",
-        "business.subscription.ltv_to_cac.value",
-        "at least",
-        "market.saas.ltv_to_cac",
-    ),
-    Rule(
-        "customers_pay_soon",
-        "investment",
-        "business.subscription.cac_payback_months.value",
-        "at most",
-        "market.saas.cac_payback",
-    ),
-    Rule(
-        "selling_is_efficient",
-        "investment",
-        "business.subscription.cac_to_first_year_revenue.value",
-        "at most",
-        "market.saas.new_cac_ratio",
-    ),
-    Rule(
-        "known_well_enough",
-        "investment",
-        "business.investment.npv_variance_from_assumed",
-        "at most",
-        0.5,
-    ),
-)
+def rules(score: Score) -> tuple[Rule, ...]:
+    """The rules of a line whose releases are judged by `score`."""
+    return (
+        Rule("price_pays", "price", "business.gross_margin.value", "at least", 0.0),
+        Rule("price_pays_at_the_worst", "price", "business.gross_margin.low", "at least", 0.0),
+        Rule(
+            "cheaper_than_every_service",
+            "price",
+            "business.price_usd_per_million",
+            "at most",
+            "business.service_usd_per_million.low",
+        ),
+        Rule(
+            "cheaper_than_the_middle",
+            "price",
+            "business.price_usd_per_million",
+            "at most",
+            "business.service_usd_per_million.median",
+        ),
+        Rule(
+            "margin_of_software",
+            "price",
+            "business.gross_margin.value",
+            "at least",
+            "market.saas.gross_margin.low",
+        ),
+        Rule(
+            "ships_what_costs_least",
+            "price",
+            "business.variants.shipped.unit_cost_usd_per_million",
+            "at most",
+            "business.variants.fp32.unit_cost_usd_per_million",
+        ),
+        Rule(
+            "on_the_customers_machines",
+            "differentiation",
+            "business.competitors.on_premise_share",
+            "at most",
+            0.5,
+        ),
+        Rule(
+            "open_weights",
+            "differentiation",
+            "business.competitors.open_weights_share",
+            "at most",
+            0.5,
+        ),
+        Rule(
+            "fast_enough_to_promise",
+            "differentiation",
+            "business.latency_ms.p99",
+            "at most",
+            "business.slo_ms",
+        ),
+        Rule(
+            "accurate_enough",
+            "differentiation",
+            f"business.{score.key}.{score.worst}",
+            "at least" if score.better == "higher" else "at most",
+            f"market.requirement.{score.key}",
+        ),
+        Rule("signed", "differentiation", "manifest.signed", "at least", 1.0),
+        Rule(
+            "one_segment_first", "entry", "business.market.largest_segment_share", "at least", 0.5
+        ),
+        Rule(
+            "subscribers_can_carry_it",
+            "entry",
+            "business.break_even.subscribers",
+            "at most",
+            "business.market.som_accounts",
+        ),
+        Rule(
+            "lead_with_subscription",
+            "entry",
+            "business.models.subscription.npv_usd.value",
+            "at least",
+            "business.models.best_npv_usd",
+        ),
+        Rule(
+            "lead_with_one_time",
+            "entry",
+            "business.models.one_time.npv_usd.value",
+            "at least",
+            "business.models.best_npv_usd",
+        ),
+        Rule(
+            "lead_with_services",
+            "entry",
+            "business.models.services.npv_usd.value",
+            "at least",
+            "business.models.best_npv_usd",
+        ),
+        Rule(
+            "likely_to_pay",
+            "investment",
+            "business.investment.npv_positive_probability",
+            "at least",
+            0.5,
+        ),
+        Rule(
+            "customers_are_worth_it",
+            "investment",
+            "business.subscription.ltv_to_cac.value",
+            "at least",
+            "market.saas.ltv_to_cac",
+        ),
+        Rule(
+            "customers_pay_soon",
+            "investment",
+            "business.subscription.cac_payback_months.value",
+            "at most",
+            "market.saas.cac_payback",
+        ),
+        Rule(
+            "selling_is_efficient",
+            "investment",
+            "business.subscription.cac_to_first_year_revenue.value",
+            "at most",
+            "market.saas.new_cac_ratio",
+        ),
+        Rule(
+            "known_well_enough",
+            "investment",
+            "business.investment.npv_variance_from_assumed",
+            "at most",
+            0.5,
+        ),
+    )
+
 
 # Which rule tells whether a need of a segment, `need.<segment>.<need>`, is met.
 NEEDS = {
@@ -152,11 +162,11 @@ NEEDS = {
 }
 
 
-def judge(numbers: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Every rule against the numbers by dotted name; where one is missing the rule is not known,
+def judge(rules: Sequence[Rule], numbers: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Each rule against the numbers by dotted name; where one is missing the rule is not known,
     which is no reason to go on.
     """
-    return [_judge(rule, numbers) for rule in RULES]
+    return [_judge(rule, numbers) for rule in rules]
 
 
 def thresholds(facts: Market) -> dict[str, float]:

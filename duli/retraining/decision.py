@@ -147,13 +147,12 @@ def quality(found: Mapping[str, float], why_not: str, settings: Retrain, score: 
     higher = score.better == "higher"
     fired = found["high"] < bound if higher else found["low"] > bound
     value, low, high, limit = (
-        f"{number:.2%}" if score.form == "share" else f"{number:.4g}"
-        for number in (found["value"], found["low"], found["high"], bound)
+        score.text(number) for number in (found["value"], found["low"], found["high"], bound)
     )
     return Row(
         "quality",
         fired,
-        f"the champion's {score.key.replace('_', ' ')} is {value} ({low} to {high}) on {n:,}"
+        f"the champion's {score.title} is {value} ({low} to {high}) on {n:,}"
         f" labelled examples, retrain.worst_score is {limit}",
         "they are trained on" if fired else "nothing",
     )

@@ -12,18 +12,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from duli.base.errors import DataError
 
 RESTORE = 'restore it from git, or write {"champion": null} to begin anew'
-# Figures that the business report sets beside those of a new release.
-FIGURES = tuple(
-    f"business.{name}.value"
-    for name in (
-        "accuracy",
-        "accuracy_of_accepted",
-        "coverage",
-        "latency_ms",
-        "throughput_per_second",
-        "unit_cost_usd_per_million",
-        "gross_margin",
-    )
+# Figures that the business report sets beside those of a new release, besides the score.
+FIGURES = (
+    "accuracy_of_accepted",
+    "coverage",
+    "latency_ms",
+    "throughput_per_second",
+    "unit_cost_usd_per_million",
+    "gross_margin",
 )
 
 
@@ -88,6 +84,7 @@ def parse(content: Any, name: str = "champion.json") -> Champions:
         raise DataError(f"{name}: {place}: {first['msg']}; {RESTORE}") from None
 
 
-def figures(measures: Mapping[str, float]) -> dict[str, float]:
-    """Those of `FIGURES` that are there."""
-    return {name: measures[name] for name in FIGURES if name in measures}
+def figures(measures: Mapping[str, float], score: str) -> dict[str, float]:
+    """Of a release's measures by dotted name, those of `FIGURES` and its score."""
+    names = [f"business.{name}.value" for name in (score, *FIGURES)]
+    return {name: measures[name] for name in names if name in measures}

@@ -52,7 +52,6 @@ def test_each_line_stands_there_with_the_numbers_of_its_report(lines: Path) -> N
     for name, place in (("digits", DIGITS), ("reviews", REVIEWS)):
         own = business(lines / place)
         for key in (
-            "accuracy",
             "gross_margin",
             "latency_ms",
             "price_usd_per_million",
@@ -70,7 +69,7 @@ def test_each_line_stands_there_with_the_numbers_of_its_report(lines: Path) -> N
         )
     assert [found[name]["kind"] for name in ("digits", "reviews")] == ["image", "text"]
     assert found["reviews"]["refused"] == ["accuracy"]
-    assert (found["reviews"]["accuracy"]["value"], found["digits"]["accuracy"]["value"]) == (
+    assert (found["reviews"]["score"]["value"], found["digits"]["score"]["value"]) == (
         0.87,
         0.9941,
     )

@@ -386,7 +386,7 @@ def test_probabilities_that_were_not_the_packed_models_are_refused(line: Line) -
     pq.write_table(pa.table(columns), "reports/predictions.parquet")
     track.record(Path(), line.environment)
     with pytest.raises(
-        GateError, match=r"answers 0 of 300 test images otherwise .* probabilities 0\.\d apart"
+        GateError, match=r"answers 0 of 300 test images otherwise .* outputs 0\.\d apart"
     ):
         promote()
 

@@ -8,20 +8,23 @@ from hypothesis import strategies as st
 
 from duli.base.errors import DataError
 from duli.economics import risks, strategy
+from duli.tasks.classification.pricing import quality
+from duli.tasks.classification.task import SCORE
 from tests.economics.facts import shipped
 
 FACTS = shipped()
+RULES, RISKS = strategy.rules(SCORE), risks.all_risks(quality.RISKS)
 
 
 def numbers(left: float, right: float) -> dict[str, float]:
-    found = {rule.left: left for rule in strategy.RULES}
-    return found | {rule.right: right for rule in strategy.RULES if isinstance(rule.right, str)}
+    found = {rule.left: left for rule in RULES}
+    return found | {rule.right: right for rule in RULES if isinstance(rule.right, str)}
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
 def test_a_rule_holds_exactly_where_its_numbers_stand_so(left: float, right: float) -> None:
     given_numbers = numbers(left, right)
-    for rule, judged in zip(strategy.RULES, strategy.judge(given_numbers), strict=True):
+    for rule, judged in zip(RULES, strategy.judge(RULES, given_numbers), strict=True):
         bound = right if isinstance(rule.right, str) else rule.right
         value = given_numbers[rule.left]
         assert judged["holds"] is (
@@ -31,13 +34,13 @@ def test_a_rule_holds_exactly_where_its_numbers_stand_so(left: float, right: flo
 
 
 def test_without_its_numbers_nothing_follows() -> None:
-    for judged in strategy.judge({}):
+    for judged in strategy.judge(RULES, {}):
         assert judged["holds"] is None
 
 
 def test_rules_have_names_of_their_own() -> None:
-    assert len({rule.name for rule in strategy.RULES}) == len(strategy.RULES)
-    assert {rule.topic for rule in strategy.RULES} == {
+    assert len({rule.name for rule in RULES}) == len(RULES)
+    assert {rule.topic for rule in RULES} == {
         "price",
         "entry",
         "differentiation",
@@ -49,7 +52,7 @@ def test_market_facts_that_rules_name_are_there() -> None:
     known = strategy.thresholds(FACTS)
     named = {
         name
-        for rule in strategy.RULES
+        for rule in RULES
         for name in (rule.left, rule.right)
         if isinstance(name, str) and name.startswith("market.")
     }
@@ -80,37 +83,37 @@ def test_a_need_that_no_rule_judges_is_refused(name: str) -> None:
 
 
 def test_needs_are_judged_by_rules_there_are() -> None:
-    assert set(strategy.NEEDS.values()) <= {rule.name for rule in strategy.RULES}
+    assert set(strategy.NEEDS.values()) <= {rule.name for rule in RULES}
 
 
-LIMITS = {
-    risk.name: FACTS.row(f"risk.{risk.name}", risk.unit) for risk in risks.RISKS if risk.measure
-}
+LIMITS = {risk.name: FACTS.row(f"risk.{risk.name}", risk.unit) for risk in RISKS if risk.measure}
 
 
 def test_every_risk_that_has_a_measure_is_low_at_its_limit() -> None:
-    values = {risk.measure: LIMITS[risk.name].value for risk in risks.RISKS if risk.measure}
-    for risk, judged in zip(risks.RISKS, risks.judge(values, LIMITS), strict=True):
+    values = {risk.measure: LIMITS[risk.name].value for risk in RISKS if risk.measure}
+    for risk, judged in zip(RISKS, risks.judge(RISKS, values, LIMITS), strict=True):
         # at the limit all is well
         assert judged["level"] == ("low" if risk.measure else "not measured")
-    assert {risk.topic for risk in risks.RISKS} == {
+    assert {risk.topic for risk in RISKS} == {
         "privacy",
         "compute and energy",
         "fairness and transparency",
         "legal",
     }
-    assert len({risk.name for risk in risks.RISKS}) == len(risks.RISKS)
+    assert len({risk.name for risk in RISKS}) == len(RISKS)
 
 
 def test_beyond_its_limit_a_risk_is_high_and_without_its_number_not_measured() -> None:
-    for risk in (risk for risk in risks.RISKS if risk.measure):
+    for risk in (risk for risk in RISKS if risk.measure):
         limit = LIMITS[risk.name].value
         beyond = limit - 0.01 if risk.relation == "at least" else limit + 0.01
         (judged,) = (
-            row for row in risks.judge({risk.measure: beyond}, LIMITS) if row["risk"] == risk.name
+            row
+            for row in risks.judge(RISKS, {risk.measure: beyond}, LIMITS)
+            if row["risk"] == risk.name
         )
         assert judged["level"] == "high"
-    assert {row["level"] for row in risks.judge({}, LIMITS)} == {"not measured"}
+    assert {row["level"] for row in risks.judge(RISKS, {}, LIMITS)} == {"not measured"}
 
 
 def test_legal_dates_come_into_force_on_their_day() -> None:

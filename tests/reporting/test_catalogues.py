@@ -4,6 +4,7 @@ import ast
 import csv
 import re
 from collections import Counter
+from pathlib import Path
 from string import Formatter
 from typing import Any, get_args
 
@@ -15,15 +16,19 @@ from duli.base import rooms
 from duli.economics import reasons, risks, strategy
 from duli.reporting.business import sentences
 from duli.reporting.business.speech import CATALOGUES, MEASURED_IN, Speech, catalogue
+from duli.tasks.classification.pricing import quality
+from duli.tasks.classification.task import SCORE
 from tests.closure import ROOT
 
 FOLDER = ROOT / "duli/reporting"
 HAN = re.compile("[\u4e00-\u9fff]")
-ENGLISH, CHINESE = Speech("en"), Speech("zh")
-KEYS = [key for context, key in catalogue("en") if context is None]
+OWN = Path(quality.__file__).parent
+ENGLISH, CHINESE = Speech("en", own=OWN), Speech("zh", own=OWN)
+KEYS = [key for context, key in catalogue("en", OWN) if context is None]
+RULES, RISKS = strategy.rules(SCORE), risks.all_risks(quality.RISKS)
 PREFIXES = ("name.", "reason.", "rule.", "risk.")
 SAME = {"comma", "colon", "stop", "page_title", "other_language"}  # what needs no words
-GIVEN = {"usd", "p10", "p10_p90"}  # places that fill themselves
+GIVEN = {"usd", "units", "p10", "p10_p90"}  # places that fill themselves
 PAGES = "\n".join(
     path.read_text()
     for folder in ("business", "portfolio", "shared")
@@ -74,21 +79,22 @@ def gates() -> set[str]:
     return {gate for line in lines for gate in YAML(typ="safe").load(line)["gates"]["require"]}
 
 
+@pytest.mark.parametrize("folder", [FOLDER / "business", OWN])
 @pytest.mark.parametrize("language", CATALOGUES)
-def test_a_catalogue_is_whole(language: Any) -> None:
+def test_a_catalogue_is_whole(language: Any, folder: Path) -> None:
     """No key twice, none without its text or marked as unsure."""
-    path = FOLDER / "business" / CATALOGUES[language]
+    path = folder / CATALOGUES[language]
     entries = polib.pofile(str(path), check_for_duplicates=True)
     assert not [entry.msgid for entry in entries if not entry.msgstr or entry.fuzzy]
     assert not entries.obsolete_entries()
 
 
 def test_both_have_the_same_keys() -> None:
-    assert sorted(KEYS) == sorted(key for _, key in catalogue("zh"))
+    assert sorted(KEYS) == sorted(key for _, key in catalogue("zh", OWN))
 
 
 def test_only_reasons_are_worded_otherwise_in_business_json() -> None:
-    others = [key for key in catalogue("en") if key[0] is not None]
+    others = [key for key in catalogue("en", OWN) if key[0] is not None]
     assert {context for context, _ in others} == {sentences.JSON}
     assert {key for _, key in others} <= {f"reason.{code}" for code in keys("reason.")}
     for _, key in others:
@@ -111,7 +117,8 @@ def test_texts_are_those_that_pages_and_charts_say() -> None:
         *(f"chart.{of}" for of in ("subscribers", "owners", "clients")),
         *(f"chart.{band}" for band in ("weights", "own_machines", "cloud")),
         *("release", "hold"),  # a verdict
-        "unpriced",  # stages/report.py
+        *("unpriced", "score_name"),  # stages/report.py, duli/cli/portfolio.py
+        *quality.MEASURES,
     }
     texts = {key for key in KEYS if not key.startswith(PREFIXES)}
     assert texts - said - made == set()
@@ -133,23 +140,23 @@ def test_names_are_those_of_figures_facts_and_gates() -> None:
 
 
 def test_units_and_gates_that_ship_have_names() -> None:
-    units = set(MEASURED_IN.values()) | {risk.unit for risk in risks.RISKS} - {"", "yes or no"}
+    units = set(MEASURED_IN.values()) | {risk.unit for risk in RISKS} - {"", "yes or no"}
     assert units <= keys("name.unit.")
     root = YAML(typ="safe").load(ROOT / "params.yaml")["gates"]["require"]
     assert set(root) <= keys("name.gate.")
 
 
 def test_every_rule_says_both_its_outcomes_and_no_numbers() -> None:
-    outcomes = [f"{rule.name}.{end}" for rule in strategy.RULES for end in ("holds", "fails")]
+    outcomes = [f"{rule.name}.{end}" for rule in RULES for end in ("holds", "fails")]
     assert keys("rule.") == set(outcomes)
     for speech in (ENGLISH, CHINESE):
-        for rule in strategy.RULES:
+        for rule in RULES:
             holds, fails = (speech.text(f"rule.{rule.name}.{end}") for end in ("holds", "fails"))
             assert holds != fails
             # a digit would be a number that is no key of the JSON
             assert not re.search(r"\d", holds + fails)
-    assert {f"topic.{rule.topic}" for rule in strategy.RULES} <= keys("name.")
-    assert {f"relation.{rule.relation}" for rule in strategy.RULES} <= keys("name.")
+    assert {f"topic.{rule.topic}" for rule in RULES} <= keys("name.")
+    assert {f"relation.{rule.relation}" for rule in RULES} <= keys("name.")
 
 
 def test_what_follows_is_true_where_both_numbers_are_the_same() -> None:
@@ -157,22 +164,22 @@ def test_what_follows_is_true_where_both_numbers_are_the_same() -> None:
     more than the bound.
     """
     strict = re.compile(r"^(cheaper|lower|below|above|fewer|less|more|most)\b", re.IGNORECASE)
-    texts = {rule.name: ENGLISH.text(f"rule.{rule.name}.holds") for rule in strategy.RULES}
+    texts = {rule.name: ENGLISH.text(f"rule.{rule.name}.holds") for rule in RULES}
     assert [name for name, text in texts.items() if strict.search(text)] == []
 
 
 def test_every_risk_is_told_and_so_is_why_one_is_not_measured() -> None:
-    told = {risk.name for risk in risks.RISKS}
-    unmeasured = {f"{risk.name}.unmeasured" for risk in risks.RISKS if not risk.measure}
+    told = {risk.name for risk in RISKS}
+    unmeasured = {f"{risk.name}.unmeasured" for risk in RISKS if not risk.measure}
     assert keys("risk.") == told | unmeasured
-    assert {f"topic.{risk.topic}" for risk in risks.RISKS} <= keys("name.")
+    assert {f"topic.{risk.topic}" for risk in RISKS} <= keys("name.")
     row = {"risk": "x", "level": "not measured", "measure": "business.y"}
     assert ENGLISH.unmeasured(row) == "this run has no business.y"
     assert "business.y" in CHINESE.unmeasured(row)
 
 
 def test_what_is_unknown_is_named_in_both_languages() -> None:
-    for row in strategy.judge({}):
+    for row in strategy.judge(RULES, {}):
         assert all(row["left"] in speech.rule(row) for speech in (ENGLISH, CHINESE))
 
 

@@ -200,10 +200,10 @@ def test_a_run_says_first_how_good_it_is_and_holds_its_pages_and_tables(
 ) -> None:
     newer, older = mlflow.releases
     page.goto(view.run(mlflow.experiment, newer.run_id))
-    page.get_by_text("Hold: accuracy 98.12 %").wait_for()
+    page.get_by_text("Hold: accuracy 98.12%").wait_for()
     page.get_by_text("latency: business.latency_ms.p95 = 12 is above 10").wait_for()
     page.goto(view.run(mlflow.experiment, older.run_id))
-    page.get_by_text("Release: accuracy 98.76 %").wait_for()
+    page.get_by_text("Release: accuracy 98.76%").wait_for()
     page.get_by_role("cell", name="share of right answers on the test split").wait_for()
     page.get_by_role("tab", name="Artifacts").click()
     for name in ("evaluation.html", "MODEL_CARD.md", "dist"):
@@ -218,7 +218,7 @@ def test_the_models_page_shows_versions_verdicts_and_who_is_champion(page: "Page
     page.goto(MODEL)
     for alias in ("champion", "challenger"):
         page.get_by_text(re.compile(rf"^@\s*{alias}$")).first.wait_for()
-    for text in ("Hold: accuracy 98.12 %", "Release: accuracy 98.76 %", "duli.verdict"):
+    for text in ("Hold: accuracy 98.12%", "Release: accuracy 98.76%", "duli.verdict"):
         page.get_by_text(text).first.wait_for()
 
 

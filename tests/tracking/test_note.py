@@ -10,7 +10,7 @@ def test_the_first_line_tells_releases_apart_and_every_measure_has_its_unit() ->
     lines = note(
         "0.1.0-abc", HEADLINE, {"verdict": "release", "reasons": []}, MEASURES, task.SCORE
     ).splitlines()
-    assert lines[:3] == ["Release: accuracy 99.57 %", "", "`0.1.0-abc`: all gates passed."]
+    assert lines[:3] == ["Release: accuracy 99.57%", "", "`0.1.0-abc`: all gates passed."]
     assert len(lines[0]) <= 32  # of which MLflow's list of versions shows no more
     assert [line.split(" | ")[0] for line in lines[6:]] == [f"| {name}" for name in MEASURES]
     assert "| parameters | 11,689,512 | weights |" in lines
@@ -26,7 +26,7 @@ def test_a_release_that_is_held_says_why() -> None:
         task.SCORE,
     ).splitlines()
     assert lines[:6] == [
-        "Hold: accuracy 99.57 %",
+        "Hold: accuracy 99.57%",
         "",
         "`0.1.0-abc` is held:",
         "",

@@ -116,7 +116,7 @@ def _complete(store: Store, made: Release, logged: Logged) -> None:
     assert len(client.list_artifacts(logged.run_id, "reports")) == len(track.METRICS) + 2
     assert _versions(store) == [logged.version]
     version = client.get_model_version_by_alias("digits", "challenger")
-    assert version.description.startswith("Release: accuracy 99.00 %\n")
+    assert version.description.startswith("Release: accuracy 99.00%\n")
     assert version.description.endswith(made.card)
     assert (version.tags["duli.verdict"], version.tags[release.RELEASE]) == ("release", made.digest)
     [output] = run.outputs.model_outputs

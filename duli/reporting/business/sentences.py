@@ -1,26 +1,28 @@
 """The sentences of business.json, which its codes stand for, and the codes of such sentences."""
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from duli.reporting.business.speech import Speech, catalogue
 
 JSON = "business.json"  # the context of sentences that are not those of the pages
-ENGLISH, CHINESE = Speech("en"), Speech("zh")
+ENGLISH, CHINESE = Speech("en"), Speech("zh")  # without the words of a task
 
 
-def worded(figures: dict[str, Any]) -> dict[str, Any]:
+def worded(figures: dict[str, Any], own: Path | None = None) -> dict[str, Any]:
     """The figures as business.json holds them: every code as a sentence, those of strategy and
-    risks in both languages.
+    risks in both languages. `own` is the folder of the task's catalogues.
     """
+    english, chinese = Speech("en", own=own), Speech("zh", own=own)
     return figures | {
         "reasons": [_reasoned(row) for row in figures["reasons"]],
         "conditions": [_reasoned(row) for row in figures["conditions"]],
         "strategy": [
-            row | {"follows": ENGLISH.rule(row), "follows_zh": CHINESE.rule(row)}
+            row | {"follows": english.rule(row), "follows_zh": chinese.rule(row)}
             for row in figures["strategy"]
         ],
-        "risks": [_risk(row) for row in figures["risks"]],
+        "risks": [_risk(row, english, chinese) for row in figures["risks"]],
     }
 
 
@@ -48,13 +50,13 @@ def _reasoned(row: dict[str, Any]) -> dict[str, Any]:
     return row | {"reason": ENGLISH.text(f"reason.{code}", JSON).format(input=of)}
 
 
-def _risk(row: dict[str, Any]) -> dict[str, Any]:
+def _risk(row: dict[str, Any], english: Speech, chinese: Speech) -> dict[str, Any]:
     return {
         "risk": row["risk"],
         "topic": row["topic"],
-        "what": ENGLISH.risk(row),
-        "what_zh": CHINESE.risk(row),
+        "what": english.risk(row),
+        "what_zh": chinese.risk(row),
         **row,
-        "reason": ENGLISH.unmeasured(row),
-        "reason_zh": CHINESE.unmeasured(row),
+        "reason": english.unmeasured(row),
+        "reason_zh": chinese.unmeasured(row),
     }

@@ -40,18 +40,19 @@ class Speech:
     language: Language = "en"
     currency: Literal["USD", "CNY"] = "USD"
     per_usd: float = 1.0
+    own: Path | None = None  # folder of the task's catalogues, whose texts come before the common
 
     def text(self, key: str, context: str | None = None) -> str:
         """The text of that key, its {places} not filled; in that context where it has one there."""
-        texts = catalogue(self.language)
+        texts = catalogue(self.language, self.own)
         return texts[(context, key) if (context, key) in texts else (None, key)]
 
     def say(self, key: str, **values: Any) -> Markup:
-        """The text of that key, its {places} filled and escaped; {usd}, the currency's name, and
-        {p10} and {p10_p90}, which explain themselves, are not given.
+        """The text of that key, its {places} filled and escaped; {usd}, the currency's name,
+        {units}, what is sold, and {p10} and {p10_p90}, which explain themselves, are not given.
         """
-        own = {"usd": self.unit, "p10": self._html("p10"), "p10_p90": self._html("p10_p90")}
-        said = self._html(key).format(**own, **values)
+        own = {name: self._html(name) for name in ("units", "p10", "p10_p90")}
+        said = self._html(key).format(usd=self.unit, **own, **values)
         # 万 and 亿 are part of the word that follows: 17.7 万次.
         if self.language == "en":
             return said
@@ -59,8 +60,8 @@ class Speech:
         return Markup(joined)  # noqa: S704
 
     def plain(self, key: str) -> str:
-        """A text without places but {usd}, for a chart."""
-        return self.text(key).format(usd=self.unit)
+        """A text without places but {usd} and {units}, for a chart."""
+        return self.text(key).format(usd=self.unit, units=self.text("units"))
 
     def name(self, of: str) -> str:
         """What is called `of` in business.json, for people; a name that the market files brought is
@@ -161,11 +162,16 @@ class Speech:
         return Markup(self.text(key))  # noqa: S704  # our own text
 
     def _named(self, of: str) -> str:
-        return catalogue(self.language).get((None, f"name.{of}"), "")
+        named = catalogue(self.language, self.own).get((None, f"name.{of}"), "")
+        return named.format(units=self.text("units")) if "{units}" in named else named
 
 
 @cache
-def catalogue(language: Language) -> dict[tuple[str | None, str], str]:
-    """The texts of a language by context and key."""
-    entries = polib.pofile(str(Path(__file__).with_name(CATALOGUES[language])))
-    return {(entry.msgctxt, entry.msgid): entry.msgstr for entry in entries}
+def catalogue(language: Language, own: Path | None = None) -> dict[tuple[str | None, str], str]:
+    """The texts of a language by context and key; those of the folder `own` come first."""
+    folders = [Path(__file__).parent, *([own] if own else [])]
+    return {
+        (entry.msgctxt, entry.msgid): entry.msgstr
+        for folder in folders
+        for entry in polib.pofile(str(folder / CATALOGUES[language]))
+    }

@@ -25,6 +25,6 @@ def rows(
     return [
         (("train",), ("validation_mean_absolute_error",), SHARE),
         (("evaluation",), ("n", "worst_error")),
-        (("evaluation",), ("mean_absolute_error",), SHARE),
+        (("evaluation",), ("mean_absolute_error", "accuracy_of_accepted"), SHARE),
         (("evaluation",), ("baseline",), ("median",), ("gain",), SHARE),
     ]

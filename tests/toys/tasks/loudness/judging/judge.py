@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from duli.tasks.loudness.measures import Evaluate
-from duli.tasks.loudness.task import SCORE
+from duli.tasks.loudness.task import SCORE, TOLERANCE
 
+from duli.base.intervals import proportion
 from duli.evaluation import bootstrap
 from duli.evaluation.judged import Judge, Judgement, Model, Splits
 from duli.evaluation.predict import onnx_logits
@@ -35,6 +36,7 @@ def judged(
         "variant": model.shipped,
         "n": len(errors),
         SCORE.key: _mean(errors),
+        "accuracy_of_accepted": proportion(int((errors <= TOLERANCE).sum()), len(errors)),
         "worst_error": float(errors.max()),
         "baseline": {"median": {"gain": _mean(median - errors)}},
     }
