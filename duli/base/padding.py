@@ -17,7 +17,7 @@ def cut(batch: NDArray[Any]) -> NDArray[Any]:
 
 
 def tokens(batch: NDArray[Any]) -> bool:
-    """Whether an array is of tokens: whole numbers in rows."""
+    """Whether an array holds tokens: rows of whole numbers."""
     return batch.ndim == 2 and batch.dtype == np.int32
 
 

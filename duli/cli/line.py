@@ -1,6 +1,4 @@
-"""What the files of this line are: are its params right, which release they make up, what its
-report says.
-"""
+"""Commands about the files of this line: `check`, `gates`, `show` and `report`."""
 
 import os
 import sys

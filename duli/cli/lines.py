@@ -1,4 +1,4 @@
-"""Which release lines there are: the default one in the root of the repository, further ones in
+"""The release lines: the default one in the root of the repository, further ones in
 pipelines/NAME.
 """
 
@@ -14,7 +14,7 @@ def root() -> Path:
 
 
 def further() -> bool:
-    """Whether the line that lies here is a further one: it reaches the code by links."""
+    """Whether the current line is a further one, which reaches the code by links."""
     return Path("stages").is_symlink()
 
 

@@ -115,7 +115,7 @@ def new(
 
 
 def _line(source: str) -> Path | None:
-    """The folder of the line of that name, or of the one that `source` is itself; None where it is
+    """The folder of the line of that name, or of the one that `source` is itself; None if it is
     none.
     """
     if (Path(source) / "params.yaml").is_file():
@@ -282,7 +282,9 @@ def _yaml(value: Any) -> str:
 
 
 def _checked(path: Path) -> None:
-    """As `duli check`; raises `ParamsError` that does not name the file, which nobody will find."""
+    """Runs the checks of `duli check`; raises `ParamsError` without the path of the file, which is
+    temporary.
+    """
     from stages import sections
 
     try:
@@ -294,7 +296,9 @@ def _checked(path: Path) -> None:
 
 
 def _tell(name: str, folder: Path, said: list[str]) -> None:
-    """What was written; `said` is what was found in own data, nothing for a line of another."""
+    """Prints what was written; `said` describes own data and is empty for a copy of
+    another line.
+    """
     if said:
         print("found", "\n  ".join(said))
     print(f"\nwrote {os.path.relpath(folder)}/")

@@ -76,7 +76,7 @@ def propose() -> None:
 
 
 def _commit(head: str, decided: dict[str, Any]) -> str | None:
-    """A commit on `head` with the result, in the object store alone; None where it would change
+    """A commit on `head` with the result, in the object store alone; None if it would change
     nothing.
 
     Its dates are those of `head`, so that the same result is the same commit.

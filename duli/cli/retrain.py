@@ -1,5 +1,5 @@
-"""Whether this line has to train again, and what came of it: one table decides, one file keeps the
-decision for `duli propose`.
+"""`duli retrain`: decides whether this line has to train again, and keeps the decision for `duli
+propose`.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ SECONDS_PER_DAY = 86_400
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a retraining ended with."""
+    """The outcome of a retraining."""
 
     state: str
     reason: str
@@ -260,8 +260,8 @@ def _verdicts(
     champion: "Record | None",
     status: dict[str, Any],
 ) -> "tuple[dict[str, Verdict] | None, str]":
-    """What the test for drift says of the last windows, and of what servers have counted; None and
-    why, where that is not known.
+    """The verdicts of the drift test on the last windows and on the counts of servers; None with
+    the reason if unknown.
     """
     valid = [window.path for window in windows if not window.objection]
     usable = sorted([*valid, *INCOMING.glob("*.json")])[-settings.drift.windows :]
@@ -328,7 +328,7 @@ def _champions_wheel(champion: "Record") -> tuple[bytes, str]:
 
 
 def _pending(known: "Champions") -> str | None:
-    """Why a decision on the release that lies here is due although no stage is stale."""
+    """The reason why the current release needs a decision although no stage is stale."""
     if not MANIFEST.exists():
         return None
     if _lock_changed():
@@ -341,8 +341,8 @@ def _pending(known: "Champions") -> str | None:
 
 
 def _known_as(known: "Champions") -> str | None:
-    """What the model that lies here is, if it was ever promoted lately: a rollback must not bring
-    it up again.
+    """The role of the current model if it was promoted recently: a rollback must not bring it up
+    again.
     """
     here = files.read_json(MANIFEST)["wheel"]["sha256"]
     records = {THE_CHAMPION: known.champion, "the model before the champion": known.previous}
@@ -373,8 +373,8 @@ def _age(known: "Champions") -> tuple[float | None, str]:
 
 
 def _status(*, mend: bool) -> dict[str, Any]:
-    """That of DVC; `mend`: also after a kill while DVC wrote one of its own files, which it does in
-    place and cannot read cut off.
+    """The status of DVC. With `mend` it also recovers from a kill while DVC wrote one of its own
+    files, which it does in place.
     """
     try:
         return commands.dvc_status()
@@ -421,8 +421,8 @@ def _interrupted() -> dict[str, Any] | None:
 
 
 def _lacking(status: dict[str, Any]) -> bool:
-    """Whether an output or a dependency is not there at all, or only there, which a DVC remote may
-    have.
+    """Whether an output or a dependency is missing, or only missing here, when a DVC remote may
+    have it.
     """
     entries = [
         change for changes in status.values() for change in changes if isinstance(change, dict)
@@ -436,7 +436,7 @@ def _lacking(status: dict[str, Any]) -> bool:
 
 
 def _absent() -> bool:
-    """Whether a window that git knows of is not there."""
+    """Whether a window that git tracks is missing."""
     folders = (INCOMING, ACCEPTED)
     return any(
         not path.with_suffix("").exists()
@@ -446,7 +446,7 @@ def _absent() -> bool:
 
 
 def _lock_changed() -> bool:
-    """Whether dvc.lock or the accepted data is not as committed; False without git."""
+    """Whether dvc.lock or the accepted data differ from the commit; False without git."""
     return bool(commands.asked("status", "--porcelain", "--", "dvc.lock", str(ACCEPTED)))
 
 

@@ -74,7 +74,7 @@ def said(error: BaseException) -> str:
 
 
 def sound(content: bytes) -> bytes:
-    """An ONNX file as it is; raises `LeftOut` where one of its numbers is none, or one of its
+    """An ONNX file as it is; raises `LeftOut` if one of its numbers is none, or one of its
     scales is not above zero.
 
     Integer kernels turn such a scale into some integer: the answers then look like answers.
@@ -106,7 +106,7 @@ def sound(content: bytes) -> bytes:
 
 
 def finite(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`logits` [n, classes]; raises `LeftOut` where one of them is no number."""
+    """`logits` [n, classes]; raises `LeftOut` if one of them is no number."""
     wrong = int((~np.isfinite(logits)).any(axis=1).sum())
     if wrong:
         raise LeftOut(

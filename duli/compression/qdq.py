@@ -17,7 +17,9 @@ FEW = 4  # input channels up to which that pays: beyond, a convolution reads eno
 
 
 def rewrite(proto: onnx.ModelProto) -> None:
-    """All of them, in place, on a graph in QDQ form whose input is quantized with scale 1."""
+    """Applies all rewrites in place to a graph in QDQ form whose input is quantized
+    with scale 1.
+    """
     _take_bytes_as_quantized(proto)
     _gather_pixels(proto)
     _leave_logits_unrounded(proto)
@@ -134,8 +136,8 @@ def _leave_logits_unrounded(proto: onnx.ModelProto) -> None:
 
 
 def _settings(layer: NodeProto) -> dict[str, list[int]]:
-    """What of a convolution's attributes is not the default; the size of the kernel stands in its
-    weights.
+    """The attributes of a convolution that are not the default, apart from its kernel size, which
+    the weights tell.
     """
     default: dict[str, list[list[int]]] = {
         "pads": [[0, 0, 0, 0]],

@@ -32,8 +32,8 @@ CHANNELS = {
 
 
 def pairs(content: bytes) -> int:
-    """How many pairs of int8 weights of an output channel can pass 16 bits, over all layers of an
-    ONNX file.
+    """The number of pairs of int8 weights of an output channel that can exceed 16 bits, over all
+    layers of an ONNX file.
 
     Any two of a channel are a pair: which of them a kernel adds depends on how it lays them out.
     """

@@ -53,7 +53,7 @@ FACTS = (
 
 @dataclass(frozen=True)
 class Sources:
-    """What holds the numbers that are no market facts, as a reader finds them."""
+    """The origin of the numbers that are not market facts, in words for the reader."""
 
     speed: str
     answers: str

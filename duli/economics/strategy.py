@@ -185,8 +185,8 @@ def thresholds(facts: Market) -> dict[str, float]:
 
 
 def fit(judged: Sequence[Mapping[str, Any]], needs: Sequence[Row]) -> dict[str, float]:
-    """By segment: the share of its needs, by weight, that the judged rules say are met; what is not
-    known counts as not met.
+    """The share of each segment's needs, by weight, that the judged rules say are met; unknown
+    counts as not met.
 
     Raises `DataError` for a need that no rule judges.
     """

@@ -80,7 +80,7 @@ def _pandas(metadata: dict[bytes, bytes] | None) -> list[str]:
 
 
 def _room(path: Path, size: int) -> None:
-    """Raises `DataError` where the file is too large for the memory that is free."""
+    """Raises `DataError` if the file is too large for the memory that is free."""
     free = machine.available_bytes()
     if MEMORY * size > free:
         raise DataError(

@@ -1,4 +1,4 @@
-"""Where somebody's data lie, opened once for all kinds that may take them."""
+"""The location of own data, opened once for all kinds that may take them."""
 
 from functools import cached_property
 from pathlib import Path

@@ -20,7 +20,7 @@ class Network:
     network.
 
     On one thread: another number rounds differently, and verdicts would depend on the machine.
-    Raises `DataError` where it is no such file.
+    Raises `DataError` if it is no such file.
     """
 
     def __init__(self, content: bytes) -> None:

@@ -33,7 +33,7 @@ class AccessLog:
         self._file: TextIO | None = file or sys.stdout
 
     def write(self, request: Request | None, status: int, seconds: float) -> None:
-        """Tells of an answer; `request` is None where none was understood."""
+        """Logs an answer; `request` is None if none was understood."""
         if self._file is None:
             return
         now = datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -43,7 +43,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Refused(Exception):  # noqa: N818 -- an answer, nobody's error
-    """What a request is answered with that no route is given."""
+    """The answer to a request that reaches no route."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -132,7 +132,7 @@ class Served:
             self.application.finished(request, response.status, seconds)
 
     async def _read(self, scope: Scope, receive: Receive) -> Request | None:
-        """The whole request, or None where its client has gone; raises `Refused`."""
+        """The whole request, or None if its client has gone; raises `Refused`."""
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
             if name in headers and name in ONCE:
@@ -218,7 +218,7 @@ class Entry:
             await send({"type": "websocket.close"})
 
     def _started(self) -> Served:
-        """What answers in this event loop."""
+        """The application of this event loop."""
         loop = asyncio.get_running_loop()
         if loop not in self._served:
             self._served[loop] = Served(self.folder)
@@ -248,7 +248,7 @@ def _url(scope: Scope) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    """Why nothing is served, in a line."""
+    """The reason why nothing is served, in one line."""
     if isinstance(error, ModuleNotFoundError):
         extra = f"{PACKAGE.name.replace('_', '-')}[asgi]"
         return f"the ASGI entry needs {error.name}, which an extra brings: pip install '{extra}'"
@@ -268,7 +268,7 @@ async def _sent(response: Response, send: Send, *, body: bool = True) -> None:
 
 
 async def _parts(request: Request, response: Response, parts: Parts, send: Send) -> None:
-    """Sends the parts of an answer; raises `TimeoutError` where the client does not take one."""
+    """Sends the parts of an answer; raises `TimeoutError` if the client does not take one."""
     try:
         await send(_start(response))
         if request.method != b"HEAD":

@@ -1,4 +1,4 @@
-"""What this package refuses to do, each with a message that says what was wrong and what to do.
+"""The errors of this package, each with a message that says what was wrong and what to do.
 
 ReleaseError (a ValueError)
 ├── InputError      the examples, a file or the command line: mend the input

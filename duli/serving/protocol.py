@@ -152,7 +152,7 @@ class Service:
 
 
 class Connection(asyncio.Protocol):
-    """One client."""
+    """The connection of one client."""
 
     __slots__ = (
         "body",
@@ -299,7 +299,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def refused(self) -> bool:
-        """Whether nothing more is taken from this client."""
+        """Whether nothing more is read from this client."""
         return self.closing or self.last is not None
 
     @property
@@ -406,7 +406,7 @@ class Connection(asyncio.Protocol):
             self._encourage()
 
     def _encourage(self) -> None:
-        """Tells a client that waits for it to send its body, once it is that body's turn."""
+        """Sends 100 Continue to a client that waits for it, once its body is due."""
         if self.expects and self.waits:
             self.expects = False
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -525,7 +525,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(b"0\r\n\r\n")
 
     def _go_on(self, *, close: bool) -> None:
-        """What follows an answer: the end of the connection, or the next request."""
+        """Continues after an answer: ends the connection, or starts the next request."""
         if close:
             self._leave()
             return

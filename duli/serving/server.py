@@ -54,7 +54,7 @@ Handler = Callable[[Request, Reply], None]
 
 
 class Application:
-    """What each address answers."""
+    """The routes of the server."""
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ class Application:
             loop.call_later(REFUSAL_SECONDS, reply, _overloaded(error))
 
     def finished(self, request: Request | None, status: int, seconds: float) -> None:
-        """Counts an answer, and logs it; `request` is None where none was understood."""
+        """Counts an answer, and logs it; `request` is None if none was understood."""
         self.metrics.finished(request.route if request else "other", status, seconds)
         if self._log:
             self._log.write(request, status, seconds)
@@ -226,7 +226,7 @@ class Application:
             reply(failure(415, f"this Content-Type is not read; send one of {known}"))
 
     def _pixels(self, seen: Callable[[bytes], bytes], request: Request, reply: Reply) -> None:
-        """What the model sees of a picture, for the page."""
+        """The pixels of a picture as the model sees them, for the page."""
         if (
             request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
             not in self.kind.media

@@ -92,7 +92,7 @@ def _public(path: Path) -> tuple[Any, str]:
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    """Every file below `folder` by its path; a link or special file is a refusal."""
+    """Every file below `folder` by its path; a link or special file is refused."""
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; give the one that holds the release")
     contents = {}

@@ -31,7 +31,7 @@ SYSTEM = {  # in lower case
 
 @contextmanager
 def naming(source: str | Path) -> Iterator[None]:
-    """Says of which file an `InputError` speaks."""
+    """Adds the name of the file to an `InputError`."""
     try:
         yield
     except InputError as error:
@@ -58,7 +58,7 @@ def readable(name: str) -> str:
 
 
 def is_system(name: str) -> bool:
-    """Whether systems put a file or folder of that name beside people's files."""
+    """Whether an operating system puts a file or folder of that name beside people's files."""
     return name.startswith(".") or name.lower() in SYSTEM
 
 
@@ -71,7 +71,7 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def left_out(folder: Path) -> int:
-    """How many files and folders `files_below` leaves out."""
+    """The number of files and folders that `files_below` leaves out."""
     return sum(left for _, left in _below(folder))
 
 

@@ -49,7 +49,7 @@ class Own(Section):
 
 
 class Data(Section):
-    """Which dataset the release line starts from."""
+    """The data set that the release line starts from."""
 
     dataset: DatasetName
     # a folder that holds the files already; None: ask the public sources

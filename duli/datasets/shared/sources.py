@@ -1,5 +1,5 @@
-"""Where published bytes come from: a local folder, an HTTP mirror, an npm package, a Python
-package, a Debian package.
+"""Sources of published bytes: a local folder, an HTTP mirror, an npm package, a Python package, a
+Debian package.
 
 A source is opened as a context manager and then streams one file by its name. Whatever goes wrong
 at a source is a `SourceError` that says why; the caller turns to the next source. Nobody here
@@ -35,7 +35,7 @@ class SourceError(Exception):
 
 
 class Source(Protocol):
-    """One place that may have the files of a dataset."""
+    """A place that may have the files of a dataset."""
 
     def open(self) -> AbstractContextManager[Callable[[str], Chunks]]:
         """Gives a function from a file's name to its bytes in chunks; `SourceError` may come from
@@ -302,7 +302,7 @@ def _pip_hint(said: str) -> str:
 
 
 def _member(archive: Path, path: str) -> Chunks:
-    """One file of a tar archive, which is not unpacked."""
+    """One file of a tar archive, read without unpacking it."""
     with _told(), tarfile.open(archive) as tar:
         try:
             file = tar.extractfile(path)

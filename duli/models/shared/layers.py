@@ -1,4 +1,4 @@
-"""What our own networks share: their common settings, and the layers and initial weights these
+"""The common parts of our own networks: shared settings, and the layers and initial weights they
 choose.
 """
 

@@ -225,5 +225,5 @@ def _bar(
 
 
 def _told(what: str, pairs: Any) -> str:
-    """What a screen reader says."""
+    """The description for screen readers."""
     return f"{what}: " + "; ".join(f"{label} {text}" for label, text in pairs)

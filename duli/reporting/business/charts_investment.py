@@ -15,7 +15,7 @@ Row = Mapping[str, Any]
 
 
 def distribution(npv: Mapping[str, float], bars: Sequence[Row], speech: Speech) -> str:
-    """How often the draws end at which NPV: losses grey, gains in colour; three lines at the
+    """A histogram of the NPV over the draws: losses grey, gains in colour; three lines at the
     percentiles of `npv`.
     """
     values = [
@@ -190,8 +190,8 @@ def shares(rows: Sequence[Row], speech: Speech) -> str:
 
 
 def cash(rows: Sequence[Row], speech: Speech) -> str:
-    """All that came in less all that went out, by month: as planned (line), the middle of the draws
-    (dashed), P10 to P90 (band).
+    """Cumulative cash by month: as planned (line), median of the draws (dashed), P10 to
+    P90 (band).
     """
     values = [
         {"month": row["month"]}

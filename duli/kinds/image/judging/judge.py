@@ -1,4 +1,4 @@
-"""How models of images are judged: by what can be seen of them, spoilt, attacked, and by what the
+"""Evaluation of image models: by visible properties, under corruption and attack, and by what the
 network looked at.
 """
 
@@ -26,7 +26,7 @@ def skipped(description: Facts) -> Mapping[str, str]:
 
 
 def looks(split: Split) -> dict[str, NDArray[np.float64]]:
-    """What can be measured of each example, [n]."""
+    """Measurable properties of each example, [n]."""
     return looks_of(split.inputs)
 
 

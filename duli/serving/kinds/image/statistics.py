@@ -37,7 +37,7 @@ class Counting(Predictor):
         self.predictions = np.zeros(len(self.task.names), np.int64)
 
     def answers(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """As the model's; counts the images once they are answered."""
+        """The model's answers; counts the images once they are answered."""
         answers = super().answers(batch)
         pixels = batch.reshape(len(batch), -1)
         # Sums of integers, as `prepare` takes them: rounding down must not depend on the order.
@@ -60,7 +60,7 @@ class Counting(Predictor):
 
     @contextlib.contextmanager
     def kept(self, path: Path) -> Iterator[None]:
-        """Keeps the counts in `path` while the block runs; raises `InputError` where it cannot be
+        """Keeps the counts in `path` while the block runs; raises `InputError` if it cannot be
         written, or is something else.
         """
         self._go_on(path)

@@ -39,8 +39,8 @@ def judge(
 
 
 def _compare(said: str, here: tuple[int, int], card: tuple[int, int]) -> None:
-    """Says whether a share, right of n, fits the card's, which was counted on others; raises
-    `CardError` where it is worse.
+    """Compares a share, right of n, with the card's, which was counted on others; raises
+    `CardError` if it is worse.
     """
     low, high = (100 * bound for bound in difference(*here, *card))
     if high < 0:

@@ -1,6 +1,4 @@
-"""Whether the model is as often right as it says: calibration error, reliability diagram,
-temperature.
-"""
+"""Calibration: calibration error, reliability diagram, temperature."""
 
 from typing import Any, NamedTuple
 

@@ -164,7 +164,7 @@ def _measures(
 
 
 def _baselines(judge: Judge, splits: Splits, test: Split, answers: Labels, classes: int) -> Facts:
-    """What simpler models answer to the test split, and how much more often `answers` are right."""
+    """The accuracy of simpler models on the test split, and the gain of `answers` over them."""
     labels = splits.targets("train")
     width = int(np.prod(test.inputs.shape[1:]))
     train = splits.split("train", baseline.drawn(len(labels), classes, width))
@@ -202,8 +202,8 @@ def _robustness(
 
 
 def _attacks(model: Model, test: Split, judge: Judge, settings: Robustness) -> Facts:
-    """What the trained network and the file that ships answer to examples that were made against
-    the former.
+    """The accuracy of the trained network and the shipped file on examples that were crafted
+    against the former.
     """
     import torch
     from torch.nn import functional

@@ -23,9 +23,7 @@ def slice_rows(found: Facts) -> list[Facts]:
 
 
 def robustness_rows(found: Facts) -> list[Facts]:
-    """One row for each way in which the images were spoilt or attacked, and one for them as they
-    are.
-    """
+    """One row for each corruption and attack, and one for the clean images."""
     if not found:
         return []
     spoilt = {"none": found["clean"], **found["corruptions"]}
