@@ -1,4 +1,4 @@
-"""The kinds of data: what an example is, and what the stages ask of it."""
+"""Kinds of data: the form of an example, and the interface that the stages use."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol

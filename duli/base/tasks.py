@@ -1,4 +1,4 @@
-"""The tasks: what is learned, scored and sold, as far as every stage has to know it."""
+"""Tasks: the part of what is learned, scored and sold that every stage needs."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol

@@ -92,7 +92,7 @@ def _probe() -> None:
 
 
 def _forget_peak() -> None:
-    """Sets VmHWM back to what is resident now (Linux, proc_pid_clear_refs(5)): importing may have
+    """Resets VmHWM to the current resident memory (Linux, proc_pid_clear_refs(5)): imports may have
     taken more for a moment.
     """
     with contextlib.suppress(OSError):

@@ -34,7 +34,7 @@ ROUNDING = 1e-2  # of an output; what is further apart is no rounding
 
 
 class Split(NamedTuple):
-    """The test split that lies here."""
+    """The test split of this line."""
 
     things: str  # what its examples are called
     examples: "Examples"
@@ -48,8 +48,8 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """The files of a release as MLflow keeps them, every one with the digest that the release's
-    identity is made of.
+    """The files of a release as MLflow keeps them, each with the digest that the release's identity
+    is made of.
     """
 
     entry: "Entry"
@@ -64,7 +64,7 @@ class Evidence:
 
     @property
     def wheel(self) -> bytes:
-        """The wheel; raises `DataError` if it is not the one of the manifest."""
+        """The wheel; raises `DataError` if it differs from the manifest."""
         facts = self.manifest["wheel"]
         content: bytes = (self.folder / "dist" / facts["file"]).read_bytes()
         if files.sha256(content) != facts["sha256"]:
@@ -243,7 +243,7 @@ def predictions(evidence: Evidence, split: Split) -> "NDArray[np.float32]":
 
 
 def test_split() -> Split:
-    """The test split of this line, with the digest of what is really in it."""
+    """The test split of this line, with the digest of its actual content."""
     from duli.packaging.answers import Examples
     from duli.preparation.cleaning.summary import digest
     from duli.preparation.prepared.parquet import opened

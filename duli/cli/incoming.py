@@ -1,4 +1,4 @@
-"""Reads what came in: cleans windows of examples as training data are cleaned, and judges whether
+"""Reads incoming windows: cleans their examples as training data are cleaned, and judges whether
 they have drifted.
 
 A window is a file of `data/incoming/`: Parquet with at least a column `content`, `label` and `id`
@@ -391,7 +391,7 @@ def _before(key: str) -> dict[str, Facts]:
 
 
 def page(facts: Facts, title: str) -> str:
-    """reports/drift.html: what moved, of the numbers of drift.json."""
+    """Renders reports/drift.html from the numbers of drift.json."""
     from duli.reporting.drift import charts
     from duli.reporting.shared.pages import render
 

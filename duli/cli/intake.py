@@ -81,8 +81,8 @@ def look() -> list[Window]:
 def accept(
     windows: Sequence[Window], track: Callable[[Path], None], forget: Callable[[Path], None]
 ) -> None:
-    """Moves the labelled valid windows to data/accepted, and what was refused to data/quarantined;
-    the other windows wait where they are.
+    """Moves labelled valid windows to data/accepted and refused ones to data/quarantined; the other
+    windows wait where they are.
 
     `track` lets DVC keep a file that is new, `forget` removes one of data/incoming. A crash at any
     place leaves what the next call completes: a file goes from data/incoming last.
@@ -195,8 +195,8 @@ def _labelled(path: Path) -> bool:
 
 
 def _read(path: Path, rules: "Rules") -> "Iterator[pa.RecordBatch]":
-    """The window as published examples come, a part at a time; raises `DataError` if it has not
-    the form of one.
+    """The examples of a window in batches; raises `DataError` if its columns are not those of a
+    window.
     """
     import pyarrow as pa
 

@@ -9,7 +9,7 @@ LINKS = ("duli", "stages", "requirements.lock")  # that a further line has to th
 
 
 def root() -> Path:
-    """The root of the repository, seen from the line that lies here."""
+    """The root of the repository, relative to the current line."""
     return Path("../..") if further() else Path()
 
 
@@ -19,8 +19,8 @@ def further() -> bool:
 
 
 def folders() -> list[Path]:
-    """The folder of each line, seen from here, the line that lies here first; in the folder of a
-    further line that one alone.
+    """The folder of each line, relative to the current one, which comes first; in the folder of a
+    further line, that one alone.
     """
     return [Path(), *sorted(path.parent for path in Path().glob(FURTHER))]
 

@@ -73,8 +73,7 @@ class _Stats(_Part):
 
 
 def portfolio() -> None:
-    """Compares all release lines that are built, on a page of its own; run it in the root of the
-    repository.
+    """Compares all built release lines on one page; run it in the root of the repository.
 
     Reads what the lines' last runs left behind and builds nothing: lines that are not built, and
     those whose reports are not those of their params.yaml, are named. Writes
@@ -226,9 +225,7 @@ def _changed(folder: Path) -> list[str]:
 
 
 def _currency(folder: Path, figures: "Figures") -> tuple[Literal["USD", "CNY"], float]:
-    """The currency of the pages: that of the first line that is built, and what its report takes a
-    USD for.
-    """
+    """The currency of the pages and its rate: those of the first built line."""
     from duli.base.params import Params
     from duli.economics.params import Report
 

@@ -108,8 +108,8 @@ def weigh(
 
 
 def _follow(settings: "Promotion") -> None:
-    """Lets MLflow's aliases follow champion.json, after the release it names has shown that it is
-    what was proposed.
+    """Lets MLflow's aliases follow champion.json, after its release has proved to be the proposed
+    one.
     """
     from duli.tracking import promotion, releases
 
@@ -162,7 +162,7 @@ def rollback() -> None:
 
 
 def _move(line: Registered, action: str, record: "Record", compared: Compared | None) -> None:
-    """Makes `record` the champion, unless somebody else was faster, and says so."""
+    """Makes `record` the champion unless somebody else was faster, and reports it."""
     from duli.tracking import promotion
     from duli.tracking.champion import Champions
 
@@ -226,7 +226,7 @@ def _compared(
     rejudge: bool,
 ) -> Compared:
     """The challenger against the champion on the same test examples; raises `GateError` if they
-    were judged on others.
+    were judged on different ones.
     """
     if champion.test_digest != split.digest and not rejudge:
         raise GateError(
@@ -302,7 +302,7 @@ def record_of(found: evidence.Evidence) -> "Record":
 def _logged(
     action: str, before: "Record | None", after: "Record", compared: Compared | None
 ) -> dict[str, Any]:
-    """A line of the log: when, what, from which release to which, and what the paired test said."""
+    """A line of the log: time, action, both releases, and the result of the comparison."""
     short = {"model_version", "version", "release", "run_id", "signer"}
     return {
         "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -100,8 +100,8 @@ class Registered:
 
 
 def remember_champion() -> None:
-    """Logs the release that lies here, before another takes its place, if it is the champion and
-    this MLflow does not hold it yet.
+    """Logs the current release before another takes its place, if it is the champion and this
+    MLflow does not hold it yet.
 
     So a machine that starts with nothing but git and a DVC remote can compare with it.
     """

@@ -1,4 +1,4 @@
-"""Releases in MLflow: log the one that lies here, look at all of this line, or of all lines."""
+"""Releases in MLflow: log the current one, list those of this line or of all lines."""
 
 import os
 import time

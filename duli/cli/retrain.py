@@ -164,7 +164,7 @@ def _decide(
 
 
 def _judged() -> Outcome:
-    """The release that lies here against the champion."""
+    """Judges the current release against the champion."""
     from duli.cli import evidence, promotion
     from duli.cli.registered import Registered
 
@@ -309,8 +309,8 @@ def _scored(
 
 
 def _champions_wheel(champion: "Record") -> tuple[bytes, str]:
-    """The wheel that is in use and the package in it: from dist/ where that is the champion, else
-    from MLflow.
+    """The wheel in use and the name of its package: from dist/ if that is the champion, else from
+    MLflow.
     """
     from duli.cli import evidence
     from duli.cli.registered import Registered
@@ -395,8 +395,8 @@ def _status(*, mend: bool) -> dict[str, Any]:
 
 
 def _mended() -> bool:
-    """Removes what DVC left cut off and makes again; whether there is anything to be gained by
-    asking it again.
+    """Removes files that DVC left truncated and makes again; whether it is worth asking
+    DVC again.
     """
     locks = Path(".dvc/tmp/rwlock")  # of processes at work, as JSON
     try:
@@ -473,8 +473,8 @@ def _forget(path: Path) -> None:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """Waits until no other retraining works in this repository; the kernel frees the lock of one
-    that was killed.
+    """Waits until no other retraining runs in this repository; the kernel frees the lock of a
+    killed one.
     """
     from duli.tracking.client.store import repository
 

@@ -1,5 +1,5 @@
-"""The files that the champion was made with, although others lie here: a challenger that was held,
-or data that came in since.
+"""The files that the champion was made with, even if others are here now: a held challenger's, or
+newer data.
 """
 
 import os

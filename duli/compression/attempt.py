@@ -1,4 +1,4 @@
-"""Makes what a library may fail to make: what cannot be made is left out with one sentence, and
+"""Attempts to make a variant: if the library fails, the variant is left out with one sentence;
 nothing else is caught.
 """
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class LeftOut(Exception):  # noqa: N818 -- no error of anybody's
-    """A variant that cannot be made or does not run; the message says why, and what to do."""
+    """A variant that cannot be made or does not run; the message gives the reason and the fix."""
 
 
 def attempt(step: str, work: Callable[[], T]) -> T:

@@ -73,8 +73,8 @@ def _by_channel(weights: NDArray[np.int8], layer: NodeProto) -> NDArray[np.int8]
 
 
 def _overflowing(weights: NDArray[np.int8]) -> int:
-    """Pairs among `weights` [n] of one sign that add up to more than `LIMIT`; of two signs none
-    does.
+    """The number of pairs among `weights` [n] of one sign that add up to more than `LIMIT`; pairs
+    of opposite sign cannot.
     """
     count = 0
     for sign in (1, -1):

@@ -1,6 +1,4 @@
-"""Anybody's own data: one Parquet file that `duli new` made, and what the line's params say
-of it.
-"""
+"""Own data: one Parquet file that `duli new` made, described by the line's params."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial

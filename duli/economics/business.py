@@ -70,7 +70,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Business:
-    """The figures of the report, and what its page needs beside them."""
+    """The figures of the report, and the further needs of its page."""
 
     figures: dict[str, Any]  # business.json: numbers by key, lists for what is no metric
     kinds: dict[str, str]  # how well founded each part of the unit cost is
@@ -292,7 +292,7 @@ def _variant(
 
 
 def _modes(inputs: cost.Inputs) -> dict[str, Any]:
-    """The unit cost of both ways to treat what the model is not sure of; never both at once."""
+    """The unit cost of both treatments of unsure answers; never both at once."""
     review = {"unit_cost_usd_per_million": cost.unit_cost(inputs, "review").total}
     if inputs.coverage > 0:
         return {

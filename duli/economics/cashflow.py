@@ -1,5 +1,5 @@
-"""Cash by month from adoption and the three business models, and what it is worth: NPV, IRR,
-payback, lifetime value.
+"""Monthly cash from adoption and the three business models, and its value: NPV, IRR, payback,
+lifetime value.
 
 Every input may be one number or one a draw, [draws]; what is by month has the months first, [months
 + 1, draws] or [months + 1]. Amounts are USD and real, before taxes; month 0 is the build, sales
@@ -84,7 +84,7 @@ class Flows:
 
     @property
     def revenue(self) -> Floats:
-        """The sum of what comes in."""
+        """The revenue of all business models."""
         return self.subscription + self.licences + self.maintenance + self.services
 
     @property
@@ -202,8 +202,8 @@ def npv(yearly: float, net: Floats) -> Floats:
 
 
 def irr(net: Floats) -> Floats:
-    """Interest a year at which flows [months + 1, ...] are worth nothing, [...]; nan if they
-    have no such rate, or may have several.
+    """The yearly interest at which flows [months + 1, ...] have an NPV of zero, [...]; nan if there
+    is no such rate, or may be several.
 
     Money goes out first and comes back later with one change of sign: then there is exactly one
     rate above -100 % (Descartes). One below -99.9 %, or so high that money grows a hundredfold in a
@@ -244,8 +244,8 @@ def _invests(columns: Floats) -> Any:
 
 
 def payback(net: Floats) -> Floats:
-    """The first month at whose end everything paid has come back, [...] of [months + 1, ...];
-    infinite if there is none.
+    """The first month by whose end all spending is recovered, [...] of [months + 1, ...]; infinite
+    if there is none.
     """
     paid = np.cumsum(net, axis=0) >= 0
     # The month after the last one in the red: a surplus that is lost again has paid nothing back.

@@ -1,5 +1,5 @@
-"""Unit economics: what a million accepted answers cost to serve, and from which volume and price
-they pay.
+"""Unit economics: the cost of a million accepted answers, and the volume and price at which they
+pay.
 
 All amounts are USD per million accepted answers unless a name says otherwise. The formulas are the
 usual ones of unit economics; where a source is named, it is the one that publishes the formula or
@@ -40,7 +40,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class UnitCost:
-    """USD per million accepted answers, by what causes them."""
+    """USD per million accepted answers, by cause."""
 
     compute: float
     idle: float
@@ -78,8 +78,8 @@ def idle(
 
 
 def review(coverage: Amount, per_item: Amount) -> Amount:
-    """USD per million predictions for people who decide what the model was not sure of: (1 -
-    coverage) * cost * 1e6.
+    """USD per million predictions for people who decide the unsure ones: (1 - coverage) * cost *
+    1e6.
     """
     return (1 - coverage) * per_item * MILLION
 

@@ -171,8 +171,8 @@ def sobol(model: Model, inputs: Mapping[str, Uncertain], n: int, seed: int) -> l
 def variance_share(
     model: Model, inputs: Mapping[str, Uncertain], of: Sequence[str], n: int, seed: int
 ) -> float | None:
-    """The share of the result's variance that would vanish if the inputs `of` were known, with what
-    they do together with others.
+    """The share of the result's variance that would vanish if the inputs `of` were known,
+    interactions included.
 
     The total index of a group, by Jansen 1999: E[(f(A) - f(A with the group from B))^2] / 2 Var(f).
     None if nothing varies.

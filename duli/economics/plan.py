@@ -1,5 +1,5 @@
-"""A plan and what is known of its inputs, to what it is worth: point, draws, what moves it, and
-what would have to be true.
+"""The value of a plan under uncertain inputs: point, draws, sensitivity, and the conditions under
+which it pays.
 """
 
 import math
@@ -75,8 +75,8 @@ def investment(
     sample: Draws,
     mix: tuple[float, float, float] | None = None,
 ) -> dict[str, Any]:
-    """NPV, IRR, payback, revenue and what was put in, at the point and over the draws; `reasons`
-    for what has no number.
+    """NPV, IRR, payback, revenue and investment, at the point and over the draws; `reasons` for
+    missing numbers.
     """
     one = _flows(plan, draws.point(inputs), mix)
     many = [_summary(plan, _flows(plan, part, mix)) for part in _parts(sample)]
@@ -95,8 +95,8 @@ def investment(
 
 
 def table(plan: Plan, inputs: Mapping[str, Uncertain], sample: Draws) -> list[dict[str, Any]]:
-    """The cash of the plan at the point, one row a month, USD; of what has come in till then also
-    P10, P50 and P90 of the draws.
+    """Monthly cash of the plan at the point in USD, and P10, P50 and P90 of the draws of cumulative
+    cash.
     """
     one = _flows(plan, draws.point(inputs), None)
     over = np.cumsum(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Part(BaseModel):
-    """A part of business.json, as far as a portfolio needs it; the rest is passed over."""
+    """A part of business.json that a portfolio needs; the rest is ignored."""
 
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
 

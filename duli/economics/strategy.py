@@ -163,8 +163,8 @@ NEEDS = {
 
 
 def judge(rules: Sequence[Rule], numbers: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Each rule against the numbers by dotted name; where one is missing the rule is not known,
-    which is no reason to go on.
+    """Judges each rule by the numbers; a rule with a missing number is unknown, which is no reason
+    to go on.
     """
     return [_judge(rule, numbers) for rule in rules]
 

@@ -1,4 +1,4 @@
-"""Sums up a release's economics: every figure with its range, what moves it, and how much of it is
+"""Summary of a release's economics: every figure with its range, its drivers, and the share that is
 assumed.
 """
 

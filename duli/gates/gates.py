@@ -143,7 +143,7 @@ def summary(results: list[Result]) -> dict[str, Any]:
 
 
 def results(judged: Any) -> list[Result]:
-    """The gates of a `summary` that was kept as JSON; raises `DataError` if it is none."""
+    """The gates of a `summary` that was kept as JSON; raises `DataError` if it is not one."""
     try:
         return TypeAdapter(list[Result]).validate_json(json.dumps(judged["results"]), strict=True)
     except (TypeError, KeyError, ValidationError):

@@ -20,7 +20,7 @@ class Wanted(NamedTuple):
 
     @property
     def given(self) -> list[str]:
-        """The names of what is said."""
+        """The names of the options that were given."""
         return [name for name, value in self._asdict().items() if value]
 
 
@@ -74,6 +74,6 @@ class Found(NamedTuple):
 
 
 def shown(names: list[str], most: int) -> str:
-    """The first of many names, for a line that somebody reads."""
+    """The first of many names, for a line of output."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -1,4 +1,4 @@
-"""A file of columns: the label, what may be learned from, and what else is known of each row."""
+"""A file of columns: the label, the features, and the further columns of each row."""
 
 import math
 import re

@@ -1,6 +1,4 @@
-"""The publisher's key pair: where it lies, how it is made and read, and the fingerprint it is known
-by.
-"""
+"""The publisher's key pair: its location, generation, reading and fingerprint."""
 
 import hashlib
 from collections.abc import Mapping

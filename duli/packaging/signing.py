@@ -117,7 +117,7 @@ def _hashing() -> "Config":
 
 
 def _check(folder: Path, signature: bytes, public_key: bytes) -> None:
-    """Lets model-signing verify; it reads files, and these are in nobody else's reach."""
+    """Verifies with model-signing, which reads files, in a folder that nobody else can reach."""
     from model_signing import verifying
 
     with tempfile.TemporaryDirectory(prefix="duli-signing-") as name:

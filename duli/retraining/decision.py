@@ -1,5 +1,5 @@
-"""The one table that decides whether a release line trains again: each trigger with its evidence
-and what follows from it.
+"""The table that decides whether a release line trains again: each trigger with its evidence and
+consequence.
 """
 
 from collections.abc import Mapping, Sequence

@@ -34,7 +34,7 @@ Features = Mapping[str, NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Sample:
-    """Examples, as far as drift looks at them.
+    """The parts of examples that the drift tests use.
 
     `features` name -> [n], where NaN is a missing value; `classes` name (label, prediction) ->
     indices [n], -1 where there is none; `embeddings` [k, d] of k of the examples, drawn at random
@@ -122,8 +122,7 @@ class _Row(NamedTuple):
 
 
 def reference(sample: Sample, names: Sequence[str], settings: Drift) -> Reference:
-    """The reference made of `sample`: examples of the training data that the champion was not
-    fitted to.
+    """The reference from `sample`: training data that the champion was not fitted to.
 
     On those it was fitted to its predictions and embeddings are better than on any new example,
     which would look like drift. Resampling takes ten seconds or so for 5,000 examples and 1,000

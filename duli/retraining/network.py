@@ -1,4 +1,4 @@
-"""The exported network of a release: what it answers, and what its last linear layer sees. Without
+"""The exported network of a release: its outputs and the inputs of its last linear layer. Without
 torch, which takes 600 MB.
 """
 

@@ -435,9 +435,7 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _loaded(counted: Path | None) -> "tuple[Predictor, contextlib.AbstractContextManager[None]]":
-    """The model, and what keeps the statistics of its inputs in the file `counted` while it
-    serves.
-    """
+    """The model, and the statistics of its inputs, kept in the file `counted` while it serves."""
     from .predictor import Predictor
 
     if counted is None:

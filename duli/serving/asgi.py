@@ -51,7 +51,7 @@ class Refused(Exception):  # noqa: N818 -- an answer, nobody's error
 
 
 class Served:
-    """The application of one event loop, and the requests that it is at."""
+    """The application of one event loop, and its open requests."""
 
     def __init__(self, folder: Path) -> None:
         self.settings = settings.read({}, os.environ)
@@ -81,7 +81,7 @@ class Served:
         self.requests = 0
 
     async def stop(self) -> None:
-        """Ends once what was begun is answered."""
+        """Returns once the open requests are answered."""
         loop = asyncio.get_running_loop()
         self.application.ready = False
         until = loop.time() + DRAIN_SECONDS
@@ -90,7 +90,7 @@ class Served:
         self.application.stop()
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request; one whose client has gone is forgotten."""
+        """Answers a request; the request of a disconnected client is dropped."""
         self.requests += 1
         try:
             try:
@@ -240,7 +240,7 @@ class Entry:
 
 
 def _url(scope: Scope) -> bytes:
-    """Path and query as they were sent, without what the server is mounted under."""
+    """Path and query as they were sent, without the mount point of the server."""
     path: bytes = scope.get("raw_path") or scope["path"].encode()
     path = path.partition(b"?")[0].removeprefix(scope.get("root_path", "").rstrip("/").encode())
     query: bytes = scope.get("query_string", b"")
@@ -283,7 +283,7 @@ async def _parts(request: Request, response: Response, parts: Parts, send: Send)
 
 
 async def _gone(receive: Receive) -> None:
-    """Returns once the client has gone."""
+    """Returns once the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

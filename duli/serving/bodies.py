@@ -1,4 +1,4 @@
-"""Reads JSON that nobody vouches for, and finds in it what every kind of data is asked."""
+"""Reads untrusted JSON and finds in it the examples for any kind of data."""
 
 from typing import Any, NamedTuple
 

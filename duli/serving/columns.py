@@ -1,4 +1,4 @@
-"""Reads .csv files that nobody vouches for: columns by name, and what a cell says as a number."""
+"""Reads untrusted .csv files: columns by name, and cells as numbers."""
 
 import csv
 import io

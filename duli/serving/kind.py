@@ -1,5 +1,5 @@
-"""The kinds of data that a model may take. A package has the room of its own kind, `kinds/NAME/`,
-which knows the rest.
+"""The kinds of data that a model may take. A package contains the room of its own kind,
+`kinds/NAME/`.
 """
 
 import importlib

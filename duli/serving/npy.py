@@ -1,5 +1,5 @@
-"""Reads the header of a .npy file that nobody vouches for; nothing in it is unpickled or evaluated
-beyond a literal.
+"""Reads the header of an untrusted .npy file; nothing in it is unpickled or evaluated beyond a
+literal.
 """
 
 import ast

@@ -1,5 +1,4 @@
-"""HTTP/1.1 for one kind of client, the one nobody vouches for: httptools parses, this bounds bytes,
-time and connections.
+"""HTTP/1.1 for untrusted clients: httptools parses, this module bounds bytes, time and connections.
 
 An ASGI server hands a request over when its head is complete, so no application can hurry a client
 that sends none; here every connection has a deadline in every state. Requests of one connection are
@@ -119,8 +118,8 @@ class Service:
     async def run(
         self, sockets: list[Any], stop: asyncio.Event, started: Callable[[], None]
     ) -> None:
-        """Serves on the listening `sockets` until `stop`, then answers what was begun and
-        returns.
+        """Serves on the listening `sockets` until `stop`, then answers open requests
+        and returns.
         """
         servers = [
             await self.loop.create_server(lambda: Connection(self), sock=one, backlog=1024)

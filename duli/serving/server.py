@@ -95,7 +95,7 @@ class Application:
         self._next = asyncio.get_running_loop().call_later(GAUGE_SECONDS, self._gauge)
 
     def stop(self) -> None:
-        """Ends what runs in the background; what is queued is not answered."""
+        """Stops the background work; queued requests are not answered."""
         self._next.cancel()
         self.batcher.stop()
 
@@ -318,7 +318,7 @@ def serve(
     worker: Worker,
     memories: metrics.Memories,
 ) -> None:
-    """Answers as `worker` until SIGTERM or SIGINT, then finishes what was begun.
+    """Serves as `worker` until SIGTERM or SIGINT, then finishes open requests.
 
     `vouched` says what is known of the release's signature.
     """

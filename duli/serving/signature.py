@@ -1,4 +1,4 @@
-"""Verifies that the publisher's key signed a release's folder, and that what is installed here is
+"""Verifies that the publisher's key signed a release's folder, and that the installed package is
 the wheel in it.
 
 The signature is OpenSSF model-signing's: a DSSE envelope around an in-toto statement that lists

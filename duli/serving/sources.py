@@ -1,6 +1,4 @@
-"""Reads the bytes of files nobody vouches for, unpacked where they are compressed, and no more than
-MAX_BYTES of any.
-"""
+"""Reads the bytes of untrusted files, decompressed if needed, and at most MAX_BYTES of each."""
 
 import gzip
 import io
@@ -47,7 +45,7 @@ def content_of(source: str) -> bytes:
 
 
 def readable(name: str) -> str:
-    """A file's or a class's name as text of one line, in NFC.
+    """The name of a file or a class as one line of text, in NFC.
 
     Bytes that are no UTF-8, and control characters, are spelled out.
     """

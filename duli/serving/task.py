@@ -1,5 +1,5 @@
-"""The tasks that a model may be made for. A package has the room of its own task, `tasks/NAME/`,
-which knows what an answer is.
+"""The tasks of a model. A package contains the room of its own task, `tasks/NAME/`, which defines
+its answers.
 """
 
 import importlib

@@ -90,7 +90,7 @@ class Supervisor:
             signal.signal(number, self.stop)
 
     def stop(self, *_: object) -> None:
-        """Lets every process finish what it has begun, and end."""
+        """Lets every process finish its open requests, and end."""
         self.stopping = True
         for child in self.children:
             os.kill(child, signal.SIGTERM)

@@ -218,8 +218,8 @@ class PythonPackage:
 
 @dataclass(frozen=True)
 class DebianPackage:
-    """A package fetched by apt-get from whatever archive it is set up for, and unpacked; nothing is
-    installed, and nobody needs to be root.
+    """A package fetched by apt-get from its configured archive and unpacked; nothing is installed,
+    and no root is needed.
 
     The version is whatever the archive has. apt-get finds the package in the lists that `apt-get
     update` left on this machine.
@@ -263,8 +263,8 @@ def _run(
     hint: Callable[[str], str] = lambda _: "",
     settings: dict[str, str] | None = None,
 ) -> None:
-    """Runs a packager's program in `folder`, with `settings` in its environment; `hint` adds the
-    fix to what it said when it failed.
+    """Runs a package manager in `folder` with `settings` in its environment; `hint` adds the fix to
+    its error.
     """
     try:
         subprocess.run(
@@ -315,7 +315,7 @@ def _member(archive: Path, path: str) -> Chunks:
 
 @contextlib.contextmanager
 def _told() -> Iterator[None]:
-    """Turns what reading can raise into `SourceError`."""
+    """Converts read errors to `SourceError`."""
     try:
         yield
     except urllib.error.HTTPError as error:

@@ -257,7 +257,7 @@ def _resolve(
 
 
 class _Examples(NamedTuple):
-    """Examples that may stay, in reading order: what says where they go."""
+    """Examples that may stay, in reading order: the facts that decide where they go."""
 
     groups: NDArray[np.integer[Any]]  # the same number for near duplicates
     digests: NDArray[np.uint64]  # [n, 4]

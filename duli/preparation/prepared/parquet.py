@@ -16,8 +16,8 @@ from duli.base.tasks import Targets
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[pq.ParquetFile]:
-    """The file of one split; raises `DataError` if it is missing or damaged, also while it is
-    read in the block.
+    """The file of one split; raises `DataError` if it is missing or damaged, also while it is read
+    in the block.
 
     A flipped bit counts as damage, for `prepare` writes a checksum with every page.
 

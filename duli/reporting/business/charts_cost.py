@@ -1,5 +1,5 @@
-"""Draws what an answer costs and sells for: the parts of the unit cost, the price among others, and
-where a month pays for itself.
+"""Charts of cost and price: the parts of the unit cost, the price among others, and the monthly
+break-even.
 """
 
 from collections.abc import Mapping, Sequence

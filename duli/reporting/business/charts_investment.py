@@ -1,5 +1,5 @@
-"""Draws what a plan is worth: the distribution of its NPV, what moves it, where its uncertainty
-comes from, and its cash by month.
+"""Charts of a plan's value: the distribution of its NPV, what moves it, the sources of its
+uncertainty, and its cash by month.
 """
 
 from collections.abc import Mapping, Sequence
@@ -142,9 +142,7 @@ def tornado(bars: Sequence[Row], npv: float, speech: Speech) -> str:
 
 
 def shares(rows: Sequence[Row], speech: Speech) -> str:
-    """Each input's share of the NPV's variance: alone (in colour), and with what it does together
-    with others (grey).
-    """
+    """Each input's share of the NPV's variance: alone (in colour), and with interactions (grey)."""
     values = [
         {
             **row,

@@ -81,7 +81,7 @@ def shown(
     others: NDArray[np.int64],
     seed: int,
 ) -> Facts:
-    """The mistakes with what the network looked at, and an image under each corruption.
+    """The mistakes with their saliency, and an image under each corruption.
 
     That of the trained network, which has gradients: one output less the other, pixel by pixel.
     """

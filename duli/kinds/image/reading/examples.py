@@ -1,6 +1,4 @@
-"""Pictures of one size: what their bytes have to be, what is known of each, and how they become an
-array.
-"""
+"""Images of one size: the form of their bytes, their properties, and their conversion to arrays."""
 
 from collections.abc import Mapping
 from typing import Any

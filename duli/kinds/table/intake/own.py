@@ -1,4 +1,4 @@
-"""Columns of numbers in somebody's file."""
+"""Columns of numbers in a file of own data."""
 
 import numpy as np
 from numpy.typing import NDArray

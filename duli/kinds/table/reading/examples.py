@@ -1,6 +1,4 @@
-"""Rows of numbers: what their bytes have to be, what is known of each, and how they become an
-array.
-"""
+"""Rows of numbers: the form of their bytes, their properties, and their conversion to arrays."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -50,8 +48,8 @@ class Kind:
 
     @property
     def named(self) -> dict[str, Any]:
-        """The features in their order, which whoever asks the model by name needs, and where those
-        lie that are centred.
+        """The features in order, for clients that name them, and the offsets of the
+        centred ones.
         """
         centred = {name: list(place) for name, place in self.centred.items()}
         return {"features": list(self.names), **({"centred": centred} if centred else {})}

@@ -23,7 +23,7 @@ class Tokens(nn.Module):
         return raw[:, :longest].long()
 
     def exported(self) -> nn.Module:
-        """Without the cut, which no graph can make: whoever calls it makes it."""
+        """The module without truncation, which no graph can do: the caller does it."""
         return _Long()
 
 

@@ -1,6 +1,4 @@
-"""Texts: what their bytes have to be, what is known of each, and how they become arrays of
-tokens.
-"""
+"""Texts: the form of their bytes, their properties, and their conversion to arrays of tokens."""
 
 import re
 from collections.abc import Mapping
@@ -81,7 +79,7 @@ class Kind:
         return np.empty((len(contents), 0), np.uint8)
 
     def add(self, contents: list[bytes]) -> None:
-        """Takes contents of the train split among those that the tokenizer is made of."""
+        """Adds contents of the train split to the tokenizer's corpus."""
         self._texts += [content.decode() for content in contents]
 
     def learn(self) -> None:

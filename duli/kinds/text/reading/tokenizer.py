@@ -88,8 +88,7 @@ def _reading() -> "tuple[Normalizer, PreTokenizer]":
 
 
 def encode(tokenizer: bytes, texts: Sequence[str], length: int) -> NDArray[np.int32]:
-    """The tokens of each text, [n, length]: [CLS], those of the text, 0 for what is left; of a
-    longer text the beginning.
+    """The tokens of each text, [n, length]: [CLS], its tokens, then 0; longer texts are truncated.
 
     `tokenizer` is what `train` gives. Raises `DataError` if it is damaged.
     """

@@ -1,5 +1,5 @@
-"""Reads images together with what they show: a folder with a subfolder for each class, two IDX
-files, or an .npz.
+"""Reads images with their labels: a folder with a subfolder for each class, two IDX files, or an
+.npz.
 """
 
 import io

@@ -1,6 +1,4 @@
-"""Pixels in JSON that nobody vouches for: nothing is cast, and only shapes of an image are
-taken.
-"""
+"""Pixels in untrusted JSON: nothing is cast, and only shapes of an image are accepted."""
 
 from functools import lru_cache
 from itertools import chain

@@ -1,5 +1,5 @@
-"""Counts what the inputs of a served model look like, and keeps no input: `serve --statistics
-FILE`, for drift to be found later.
+"""Counts properties of a served model's inputs and keeps no input: `serve --statistics FILE`, for a
+later drift test.
 
 Of each image the mean, standard deviation, smallest and largest pixel are rounded down to whole
 grey levels and counted, and the name answered where answers have names. The file is written whole
@@ -28,7 +28,7 @@ FEATURES = ("mean", "std", "min", "max")
 
 
 class Counting(Predictor):
-    """The model, counting what it is asked; any number of threads may ask."""
+    """A model that counts its inputs; any number of threads may call it."""
 
     def __init__(self, folder: Path = PACKAGE, threads: int = 0) -> None:
         super().__init__(folder, threads)

@@ -15,7 +15,7 @@ def judge(
     own: bool,
     cause: Callable[[], str],
 ) -> None:
-    """Prints how many of `here`, right of n, are right, and what the `card` says.
+    """Prints the accuracy of `here`, right of n, beside that on the `card`.
 
     `own`: the examples are the card's; `cause` says why the answers to them are others. Raises
     `CardError` where the card is not reproduced.

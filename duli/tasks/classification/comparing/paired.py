@@ -1,5 +1,5 @@
-"""Compares two models on the same examples: exact McNemar test, how far their accuracies lie apart,
-how far an export is off.
+"""Compares two models on the same examples: exact McNemar test, difference in accuracy, agreement
+of an export.
 """
 
 import math

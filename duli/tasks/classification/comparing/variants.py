@@ -136,7 +136,7 @@ class Variants:
 
 
 def _weakest(by_class: Mapping[str, Mapping[str, Any]]) -> str:
-    """The class that may lose most; what is no number counts as the worst there is."""
+    """The class that may lose most; a value that is not a number counts as the worst."""
     return max(
         by_class, key=lambda name: np.nan_to_num(by_class[name]["drop_points"]["high"], nan=np.inf)
     )

@@ -1,4 +1,4 @@
-"""Labels in somebody's data as classes: which there are, and whether there is enough of each."""
+"""Labels in own data as classes, and whether there is enough of each."""
 
 import math
 import re

@@ -91,7 +91,7 @@ def judged(
     smallest: int,
     sensitive: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Accuracy of every group of every property, with what lies between them; `sensitive`
+    """The accuracy of every group of every property, with the gaps between them; `sensitive`
     properties are marked.
 
     For each property: `worst`, the group of lowest accuracy with its interval; `difference` and
