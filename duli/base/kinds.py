@@ -1,7 +1,7 @@
 """Kinds of data: the form of an example, and the interface that the stages use."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from duli.base import rooms
 
@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from duli.base.bounds import Bounds
+
+class Bounds(NamedTuple):
+    """The allowed values of a column: from `low` to `high`, inclusive unless `strict`; None is no
+    bound. Equal ends ask for that value alone.
+    """
+
+    low: float | None
+    high: float | None
+    strict: bool = False
 
 
 class Kind(Protocol):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from duli.base import machine
 from duli.base.errors import DataError, GateError, ParamsError
 from duli.base.progress import progress
-from duli.training import buckets, checkpoint, distributed, feed, layers, optim, order, transfer
+from duli.training import checkpoint, distributed, feed, layers, optim, order, transfer
 from duli.training.checkpoint import State
 from duli.training.device import free_bytes
 from duli.training.distributed import World
@@ -358,7 +358,7 @@ class _Training:
             if self.rows is None:
                 self.rows = order.rows(self.latest, self.epoch, self.settings, self.generator)
                 if self.lengths is not None:
-                    self.rows = buckets.alike(self.rows, self.lengths, self.generator)
+                    self.rows = order.alike(self.rows, self.lengths, self.generator)
             left = self.rows[self.batches_done :]
             yield from feed.batches(
                 self.train, left, self.world.slice(self.batch), self.device, kept=self.kept

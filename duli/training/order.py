@@ -5,6 +5,10 @@ from torch import Tensor
 
 from duli.training.params import Training
 
+# Batches whose rows are sorted together: enough for less than a tenth of padding, and few enough
+# for batches that differ every epoch.
+POOL = 32
+
 
 def steps(n: int, settings: Training) -> int:
     """The number of batches of all epochs over `n` examples."""
@@ -36,6 +40,22 @@ def rows(losses: Tensor, epoch: int, settings: Training, generator: torch.Genera
         hardest = losses.topk(_again(n, batch, settings.hardest), sorted=False).indices.cpu()
         order = hardest[torch.randperm(len(hardest), generator=generator)]
     return order[: batches(n, epoch, settings) * batch].view(-1, batch)
+
+
+def alike(rows: Tensor, lengths: Tensor, generator: torch.Generator) -> Tensor:
+    """The same `rows` of an epoch (int64 [batches, batch], in random order), with rows of like
+    length in one batch.
+
+    Of every `POOL` batches the rows are sorted by `lengths` [n] and cut into batches again; then
+    the order of all batches is drawn by `generator`, so that a step learns of nothing but its
+    number how long its examples are.
+    """
+    batch = rows.shape[1]
+    pools = [
+        pool[torch.argsort(lengths[pool], stable=True)]
+        for pool in torch.split(rows.flatten(), POOL * batch)
+    ]
+    return torch.cat(pools).view(-1, batch)[torch.randperm(len(rows), generator=generator)]
 
 
 def _again(n: int, batch: int, share: float) -> int:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from duli.kinds.text.learning import inputs, pretrain
-from duli.training import buckets
+from duli.training import order
 
 
 def drawn(n: int, batch: int, seed: int = 0) -> Tensor:
@@ -35,7 +35,7 @@ def padding(rows: Tensor, lengths: Tensor) -> float:
 @given(n=st.integers(1, 400), batch=st.integers(1, 64))
 def test_every_row_stays_once_and_batches_stay_full(n: int, batch: int) -> None:
     rows = drawn(n, min(batch, n))
-    made = buckets.alike(rows, long_and_short(n), torch.Generator().manual_seed(0))
+    made = order.alike(rows, long_and_short(n), torch.Generator().manual_seed(0))
     assert made.shape == rows.shape
     assert sorted(made.flatten().tolist()) == sorted(rows.flatten().tolist())
 
@@ -43,12 +43,12 @@ def test_every_row_stays_once_and_batches_stay_full(n: int, batch: int) -> None:
 def test_padding_is_under_a_tenth() -> None:
     lengths, rows = long_and_short(14_000), drawn(14_000, 32)
     assert padding(rows, lengths) > 0.5
-    assert padding(buckets.alike(rows, lengths, torch.Generator().manual_seed(0)), lengths) < 0.1
+    assert padding(order.alike(rows, lengths, torch.Generator().manual_seed(0)), lengths) < 0.1
 
 
 def test_the_seed_decides_and_long_texts_come_at_any_time() -> None:
     lengths, rows = long_and_short(6_400), drawn(6_400, 32)
-    made = [buckets.alike(rows, lengths, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
+    made = [order.alike(rows, lengths, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
     assert torch.equal(made[0], made[1])
     assert not torch.equal(made[0], made[2])
     halves = lengths[made[0]].float().mean(dim=1).split(100)
@@ -61,7 +61,7 @@ def test_another_epoch_has_other_batches() -> None:
     first, second = (
         {
             tuple(sorted(row))
-            for row in buckets.alike(drawn(6_400, 32, seed), lengths, generator).tolist()
+            for row in order.alike(drawn(6_400, 32, seed), lengths, generator).tolist()
         }
         for seed in (0, 1)
     )

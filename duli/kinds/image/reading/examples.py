@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from duli.base.bounds import Bounds
 from duli.base.errors import DataError
+from duli.base.kinds import Bounds
 
 OUTLINE = 16  # pixels a side of what is compared of a picture
 SMALLEST = 8  # a side with fewer pixels has no outline

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from duli.base.bounds import Bounds
 from duli.base.errors import DataError
+from duli.base.kinds import Bounds
 
 FLOAT = 4  # bytes of a float32
 STATISTICS = pa.schema([pa.field("missing", pa.int32(), nullable=False)])

@@ -19,7 +19,7 @@ from duli.base.progress import progress
 from duli.kinds.text.learning.inputs import lengths
 from duli.kinds.text.learning.params import Pretraining
 from duli.kinds.text.reading import tokenizer
-from duli.training.buckets import alike
+from duli.training.order import alike
 
 # Of the chosen tokens: shown as [MASK], and as any other token. The rest are left as they are.
 MASKED, REPLACED = 0.8, 0.1

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from duli.base.bounds import Bounds
 from duli.base.errors import DataError, ParamsError
+from duli.base.kinds import Bounds
 from duli.kinds.text.reading import tokenizer as tokens
 
 STATISTICS = pa.schema([pa.field("characters", pa.int32(), nullable=False)])

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from duli.base.bounds import Bounds
+from duli.base.kinds import Bounds
 
 SAMPLES = 16
 FLOAT = 4  # bytes of a float32
