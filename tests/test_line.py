@@ -2,7 +2,6 @@
 repository.
 """
 
-import io
 import json
 import os
 import re
@@ -12,9 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
-from sqlite3 import connect
 from typing import Any
 
 import pytest
@@ -25,11 +22,11 @@ from duli.base.params import Params
 from duli.cli.lines import LINKS
 from duli.gates import gates
 from duli.tracking.client.store import Store
+from harness.clone import Clone, make_clone
 from stages.__main__ import STAGES
 from stages.sections import catalogue
 from tests.closure import ROOT, path, reachable
-from tests.shared import copied, once
-from tests.stages.lines import make_line
+from tests.shared import once
 from tests.tracking.conftest import fresh, migrated  # noqa: F401
 
 pytestmark = pytest.mark.slow
@@ -64,110 +61,6 @@ PLOTS = (
     "Accuracy_and_cost_of_the_variants",
 )
 FROM_TRAIN = list(STAGES[STAGES.index("train") :])
-
-
-class Clone:
-    """A copy of the repository as it is now, under git and DVC, in a folder of its own."""
-
-    def __init__(self, folder: Path, **environment: str) -> None:
-        self.folder, self.environment = folder, environment
-
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        own = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("DVC_", "MLFLOW_", "GIT_"))
-        }
-        env = {
-            **own,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "DVC_NO_ANALYTICS": "1",
-            **self.environment,
-        }
-        done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True)
-        assert not check or done.returncode == 0, (
-            f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-        )
-        return done
-
-    def duli(self, *arguments: str) -> str:
-        return self.run(
-            sys.executable, "-c", "from duli.cli.main import main; main()", *arguments
-        ).stdout
-
-    def repro(self) -> list[str]:
-        """The stages that `dvc repro` ran; those restored from the run cache did not run."""
-        return re.findall(r"Running stage '(\w+)'", self.run("dvc", "repro").stdout)
-
-    def set(self, section: str, key: str, value: Any) -> None:
-        path, yaml = self.folder / "params.yaml", YAML()
-        params, text = yaml.load(path.read_text()), io.StringIO()
-        params[section][key] = value
-        yaml.dump(params, text)
-        path.write_text(text.getvalue())
-
-    def json(self, path: str) -> Any:
-        return json.loads((self.folder / path).read_text())
-
-    def runs(self, experiment: str) -> list[tuple[str, str]]:
-        """Id and status of the runs of an experiment, as they stand in MLflow's database."""
-        with closing(connect(self.folder / "mlruns/mlflow.db")) as database:
-            query = (
-                "select run_uuid, status from runs join experiments using (experiment_id) where"
-                " experiments.name = ?"
-            )
-            return list(database.execute(query, (experiment,)))
-
-    def copy(self, folder: Path) -> "Clone":
-        """Another one as this, with artifacts of its own."""
-        return Clone(copied(self.folder, folder))
-
-    def forget(self, stage: str) -> None:
-        """Removes what the stage made, here and from DVC's cache, so that nothing but a run brings
-        it back.
-        """
-        shutil.rmtree(self.folder / ".dvc/cache/runs")
-        for out in YAML(typ="safe").load(self.folder / "dvc.lock")["stages"][stage]["outs"]:
-            (self.folder / out["path"]).unlink()
-            (self.folder / ".dvc/cache/files/md5" / out["md5"][:2] / out["md5"][2:]).unlink(
-                missing_ok=True
-            )
-
-    def versions(self) -> list[int]:
-        with closing(connect(self.folder / "mlruns/mlflow.db")) as database:
-            return [
-                row[0]
-                for row in database.execute("select version from model_versions order by version")
-            ]
-
-
-def copy_repository(folder: Path) -> None:
-    """Copies what git knows, or would take, without what was built."""
-    names = subprocess.run(
-        ["git", "ls-files", "-coz", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, names.split("\0")):
-        if (ROOT / name).is_file() and name != "dvc.lock":
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
-
-
-def commit(clone: Clone) -> Clone:
-    """The clone, with all of it in a commit."""
-    clone.run("git", "init", "-q")
-    clone.run("git", "add", "-A")
-    clone.run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "clone")
-    return clone
-
-
-def make_clone(folder: Path, mnist: Path) -> Clone:
-    copy_repository(folder)
-    make_line(folder, mnist)
-    return commit(Clone(folder))
 
 
 @pytest.fixture(scope="module")

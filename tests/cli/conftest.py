@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from duli.packaging import environment
+from harness.clone import copied
 from tests.cli.released import Line
 from tests.packaging.tiny import unpack
-from tests.shared import copied
 from tests.tracking.conftest import migrated  # noqa: F401
 
 

@@ -14,8 +14,8 @@ from duli.base.errors import DataError
 from duli.cli import intake
 from duli.cli.intake import Window
 from duli.datasets import mnist
+from harness.clone import make_line
 from stages import fetch, prepare
-from tests.stages.lines import make_line
 
 
 @pytest.fixture

@@ -25,11 +25,11 @@ from duli.base.errors import DataError, DuliError, GateError
 from duli.cli import promotion, releases
 from duli.cli.keys import keygen
 from duli.evaluation.predict import softmax
+from harness.tracking_server import served
 from stages import track
 from tests.cli.released import PROMOTION, Line, N
 from tests.closure import ROOT
 from tests.packaging import tiny
-from tests.tracking.server import served
 
 pytestmark = pytest.mark.slow  # each release is packed and logged for real: a second
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from harness import browser
 from stages import report
-from tests import browser
 from tests.stages.test_report import Line
 
 pytestmark = pytest.mark.slow

@@ -20,8 +20,8 @@ from duli.datasets.shared.sources import Folder
 from duli.kinds.table.reading import examples as table
 from duli.preparation.cleaning import clean, summary
 from duli.tasks.classification.targets.targets import Targets
+from harness.clone import make_line
 from stages import fetch, prepare, validate
-from tests.stages.lines import make_line
 
 LABELS = "t10k-labels-idx1-ubyte"
 
