@@ -1,7 +1,7 @@
 # One list of commands for people, hooks and CI. Everything runs in .venv, which is built from requirements.lock.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help venv repro repro-all retrain propose pull-request promote report portfolio ui test test-story test-fast browser lint graphs format lock bench-line bench-train bench-ablation bench-transfer bench-evaluate bench-compression bench-serve bench-report bench-lines bench-retrain screenshots clean
+.PHONY: help venv repro repro-all retrain propose pull-request promote report portfolio ui test test-story test-fast coverage browser lint graphs format lock bench-line bench-train bench-ablation bench-transfer bench-evaluate bench-compression bench-serve bench-report bench-lines bench-retrain screenshots clean
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -71,6 +71,11 @@ test-story: venv ## retraining played from a clean main to a rollback, on real g
 
 test-fast: venv ## tests that start no release line (at most 90 seconds)
 	@pytest -n 2 --dist worksteal -m "not slow and not story"
+
+coverage: venv ## branch coverage of duli/ and stages/ by all tests but the story; writes .coverage (half an hour)
+	@rm -f .coverage .coverage.*
+	@COVERAGE_FILE=$(CURDIR)/.coverage coverage run -m pytest -n 2 --dist worksteal -m "not story"; code=$$?; \
+		coverage combine -q && coverage report; exit $$code
 
 browser: ## install Debian's Chromium, which the tests of pages open; does nothing where there is a browser
 	@test -n "$$CHROMIUM" || command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || { \

@@ -218,7 +218,7 @@ def _headlines(runs: list[Facts], slo_ms: float) -> Facts:
 
 
 def _resident_mb(measured: Mapping[str, Facts]) -> float:
-    """Of one process with a session of every variant."""
+    """Resident memory (MB) of one process that holds a session per variant."""
     runtime = min(
         facts["peak_mb"]["value"] - facts["peak_mb"]["model_mb"] for facts in measured.values()
     )
@@ -226,7 +226,7 @@ def _resident_mb(measured: Mapping[str, Facts]) -> float:
 
 
 def _over(throughput: Facts, others: list[Facts]) -> float:
-    """How many times the throughput of another contestant at the same batch on one thread of the
+    """The speed-up over the throughput of another contestant at the same batch on one thread of the
     CPU.
     """
     same = (
@@ -240,7 +240,7 @@ def _over(throughput: Facts, others: list[Facts]) -> float:
 def _restless(
     runs: Mapping[str, list[Facts]], whole: Mapping[str, Facts]
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
-    """By measure and contestant the largest spread and the smallest share of CPU of its runs."""
+    """The largest spread and the smallest share of CPU of the runs, by measure and contestant."""
     measures = {
         "one thread": {
             name: [row for row in rows if row["threads"] == 1] for name, rows in runs.items()

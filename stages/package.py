@@ -127,7 +127,7 @@ def main() -> dict[str, object]:
 
 
 class _Product(NamedTuple):
-    """What is released: its params, the run's files, and what its kind and its task say of it."""
+    """The product to pack: its params, the run's files, and the words of its kind and its task."""
 
     release: Release
     evidence: Evidence
@@ -148,7 +148,7 @@ class _Product(NamedTuple):
 
 
 class _Libraries(NamedTuple):
-    """What the wheel asks for: library -> version, of this environment."""
+    """The libraries that the wheel requires: library -> version, of this environment."""
 
     direct: tuple[str, ...]  # by name in the wheel's metadata, those of its extras included
     required: dict[str, str]
@@ -175,7 +175,7 @@ class _Libraries(NamedTuple):
 
 
 def _libraries(runtime: tuple[str, ...]) -> _Libraries:
-    """Raises `DuliError` where one is installed in another version than the lock file's."""
+    """Raises `DuliError` if one is installed in another version than the lock file's."""
     optional = sorted({name for needed in EXTRAS.values() for name in needed})
     required, further = environment.closure(*runtime), environment.closure(*optional)
     pins = locked.pins(LOCK.read_text(encoding="utf-8"), {**required, **further})
@@ -335,8 +335,8 @@ def _html(release: Release, markdown: str) -> bytes:
 
 
 def _release(product: _Product, signer: dict[str, str] | None) -> bytes:
-    """What the package knows of itself: how to run the model, the numbers on its card for programs
-    to read, where its signature lies.
+    """The content of release.json: how to run the model, the numbers on its card for programs to
+    read, where its signature lies.
     """
     release, evidence, kind, task = product[:4]
     stats, quantization = evidence["stats"], evidence["quantization"]
@@ -378,8 +378,8 @@ def _release(product: _Product, signer: dict[str, str] | None) -> bytes:
 
 
 def _requirements(names: Iterable[str] | Mapping[str, str]) -> tuple[str, ...]:
-    """What the wheel asks for: at least the versions it is proved with, and no next major one; a
-    mapping says where.
+    """The requirements of the wheel: at least the versions it is proved with, and no next major
+    one; a mapping adds environment markers.
     """
     markers = names if isinstance(names, Mapping) else dict.fromkeys(names, "")
 
@@ -393,8 +393,8 @@ def _requirements(names: Iterable[str] | Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _reproduce(folder: Path, program: Path, product: _Product) -> str:
-    """What the installed command makes of the test examples, in words; raises `GateError` unless
-    the card says the same.
+    """Runs the installed command on the test examples and returns the result in words; raises
+    `GateError` unless the card says the same.
     """
     things = product.kind.words.things
     paths, targets = _test_files(folder, product.kind)

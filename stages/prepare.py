@@ -135,7 +135,7 @@ def main() -> None:
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    """What is said of an accepted window, on the model card among others."""
+    """The facts about an accepted window, for the model card among others."""
     with opened(path) as file:
         return {"file": path.name, "examples": file.metadata.num_rows, "sha256": files.sha256(path)}
 

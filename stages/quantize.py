@@ -124,7 +124,9 @@ class _Work:
         self.rows: list[dict[str, Any]] = []  # of every variant, by what the task cuts examples by
 
     def variants(self) -> tuple[dict[str, _Made], dict[str, str]]:
-        """Those that could be made, in the order of params, and why the others could not."""
+        """The variants that could be made, in the order of params, and the reasons against the
+        others.
+        """
         exported = self._onnx(self.model)
         self.original = onnx_logits(exported, self.validation)
         self.agreement = self._agreement()
@@ -158,8 +160,8 @@ class _Work:
         )
 
     def _agreement(self) -> dict[str, Any]:
-        """How far the export is from the trained network; raises `GateError` where that is
-        too far.
+        """The distance of the export from the trained network; raises `GateError` if it is too
+        large.
         """
         trained = torch_logits(Whole(self.preprocessing, self.model), self.validation)
         found: dict[str, Any] = self.task.agreement(self.original, trained)
@@ -173,7 +175,7 @@ class _Work:
         return found
 
     def _exported(self, network: str) -> bytes:
-        """The float32 ONNX file of another network; raises `LeftOut` where it cannot be had."""
+        """The float32 ONNX file of another network; raises `LeftOut` if it cannot be had."""
         makers: dict[str, Callable[[], nn.Module]] = {
             "sparse": self._sparse,
             "narrow": self._narrow,
@@ -283,7 +285,7 @@ class _Work:
 
     def _converted(self, name: str, exported: bytes) -> tuple[bytes, NDArray[np.float32]]:
         """A float32 file in the format of the variant `name`, and what it answers; raises `LeftOut`
-        where one is not to be had.
+        if one is not to be had.
         """
         match parts(name)[1]:
             case "int8" | "int8_full":
@@ -302,7 +304,7 @@ class _Work:
         return content, self._answers(content)
 
     def _calibrated(self, name: str, exported: bytes) -> tuple[bytes, NDArray[np.float32]]:
-        """The static int8 file by the calibration that keeps most answers; raises `LeftOut` where
+        """The static int8 file by the calibration that keeps most answers; raises `LeftOut` if
         none gives one that runs.
         """
         reference = self.original if name == "int8" else self._answers(exported)
@@ -332,7 +334,7 @@ class _Work:
         return tried[self.task.best(calibrations)]
 
     def _answers(self, content: bytes) -> NDArray[np.float32]:
-        """What a file answers to the validation split; raises `LeftOut` where it is broken or does
+        """The outputs of a file for the validation split; raises `LeftOut` if it is broken or does
         not run.
         """
         return finite(
@@ -342,7 +344,7 @@ class _Work:
         )
 
     def _judged(self, name: str, content: bytes, logits: NDArray[np.float32]) -> _Made:
-        """What is known of a variant that runs, compared with fp32."""
+        """The facts about a variant that runs, compared with fp32."""
         network, form = parts(name)
         overflowing = saturation.pairs(content)
         facts = {

@@ -140,7 +140,7 @@ def main() -> None:
 def _measured(
     reports: dict[str, Any], manifest: dict[str, Any], quality: ModuleType
 ) -> dict[str, Any]:
-    """What this run measured of the file it ships, in the words of the business report."""
+    """The measurements of the file that ships, in the terms of the business report."""
     numbers = gates.measures({**reports, "manifest": manifest})
     shipped = str(reports["benchmark"].get("shipped"))
     speed = f"benchmark.variants.{shipped}"
@@ -258,12 +258,12 @@ def _beside(champion: Record | None, numbers: dict[str, float], score: str) -> l
 
 
 def _training_usd(training: dict[str, Any], price_per_hour: float) -> float | None:
-    """What this training would cost on the rented machine; None where it ran on something else."""
+    """The cost of this training on the rented machine; None if it ran on other hardware."""
     return training["seconds"] / 3600 * price_per_hour if training["device"] == "cpu" else None
 
 
 def _pick(numbers: dict[str, float], name: str, keys: tuple[str, ...]) -> dict[str, float]:
-    """The numbers `name.key`; raises `DataError` where one is missing or not finite."""
+    """The numbers `name.key`; raises `DataError` if one is missing or not finite."""
     for key in keys:
         if not math.isfinite(numbers.get(f"{name}.{key}", math.nan)):
             report, _, rest = f"{name}.{key}".partition(".")

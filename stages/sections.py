@@ -1,5 +1,5 @@
-"""All sections of params.yaml by name, so that they and the gates can be checked at once before the
-first stage runs; and every number that a gate may name.
+"""All sections of params.yaml by name, for a check of them and the gates before the first stage
+runs; and every number that a gate may name.
 """
 
 from itertools import product
@@ -40,7 +40,7 @@ SECTIONS: dict[str, type[Section]] = {
 
 
 def types(params: Params) -> dict[str, type[Section]]:
-    """All sections, with that of the line's task where it has one."""
+    """The types of all sections, with that of the line's task if it has one."""
     task = params.values.get("task")
     if task not in rooms.names("tasks"):
         return SECTIONS

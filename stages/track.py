@@ -64,7 +64,7 @@ def record(line: Path, environment: Mapping[str, str]) -> release.Logged:
 
 
 def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
-    """The release that the files of a line make up; raises `DataError` where one is missing or they
+    """The release that the files of a line make up; raises `DataError` if one is missing or they
     do not belong together.
     """
     manifest = files.read_json(line / "dist/manifest.json")
@@ -133,7 +133,7 @@ def gather(line: Path, environment: Mapping[str, str]) -> release.Release:
 
 
 def _identity(line: Path) -> dict[str, str]:
-    """What the release is made of, by SHA-256; neither params nor sidecars, so that the same result
+    """The content of the release by SHA-256, without params and sidecars, so that the same result
     is the same release.
 
     Nor the signature: ECDSA draws a random number, so that each is another one. Nor what names the
@@ -195,7 +195,7 @@ def _lock(line: Path) -> dict[str, Any]:
 
 
 def _of_one_run(line: Path, lock: dict[str, Any]) -> None:
-    """Raises `DataError` where a file is not the one that dvc.lock was written for: numbers of two
+    """Raises `DataError` if a file is not the one that dvc.lock was written for: numbers of two
     runs are no release.
     """
     for stage, path in recorded.changed(lock, line):
@@ -218,7 +218,7 @@ def _params(line: Path, lock: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ran(line: Path, lock: dict[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
-    """Which stages ran in this `dvc repro` and which came from its caches; nothing where no DVC
+    """The stages that ran in this `dvc repro` and those that came from its caches; empty unless DVC
     started this.
     """
     dvc = _caller() if environment.get("DVC_STAGE") else None

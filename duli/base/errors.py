@@ -1,5 +1,5 @@
-"""The errors that tell a user what was wrong, where, and what to do; everything else is a defect of
-ours.
+"""Errors that tell the user what was wrong, where, and what to do; any other exception is a defect
+of ours.
 
 DuliError (a ValueError: one line for the user, no traceback, exit code 2; 1 for a GateError)
 ├── ParamsError    params.yaml, or the command line

@@ -155,8 +155,8 @@ def forget() -> None:
 
 
 def disbelieved(error: Exception) -> DataError | None:
-    """What to tell where this repository's own code could not work with what it read of a JSON
-    file; None where it read nothing.
+    """The error to show when this repository's own code cannot work with the content of a JSON
+    file; None if it read nothing.
 
     The value is the newest of the type that the error names first, unless a file holds no object.
     The line of code is named too, since the defect may be there.
@@ -245,7 +245,7 @@ def read_yaml(path: Path, most: int, error: type[DuliError], fix: str) -> "tuple
 
 
 def sha256(source: str | Path | bytes) -> str:
-    """SHA-256 in hex of a file (read in blocks, any size) or of bytes; raises `DataError` where
+    """SHA-256 in hex of a file (read in blocks, any size) or of bytes; raises `DataError` if
     there is no file.
     """
     if isinstance(source, bytes):
@@ -334,8 +334,8 @@ def _shown(value: Any) -> str:
 
 
 def _expanded(node: "Node", known: dict[int, int]) -> int:
-    """How many values a YAML node stands for, each alias counted with all that it names; one in
-    itself recurses for ever.
+    """The number of values that a YAML node stands for, counting each alias with all that it names;
+    a node inside itself recurses for ever.
     """
     if isinstance(node.value, str):
         return 1

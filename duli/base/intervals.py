@@ -1,4 +1,4 @@
-"""How sure a measured share is."""
+"""Confidence intervals of measured shares."""
 
 # 97.5 % quantile of the normal distribution: both sides together leave out 5 %
 Z95 = 1.959963984540054

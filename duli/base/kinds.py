@@ -1,4 +1,4 @@
-"""The kinds of data: what an example is, and what the stages ask of it."""
+"""Kinds of data: the form of an example, and the interface that the stages use."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Kind(Protocol):
-    """What the stages ask of a kind of data (`duli/kinds/NAME/examples.py`)."""
+    """The interface of a kind of data for the stages (`duli/kinds/NAME/reading/examples.py`)."""
 
     name: str
     statistics: "pa.Schema"  # of each example, kept beside its content
@@ -59,7 +59,7 @@ def prepared(facts: Mapping[str, Any]) -> Kind:
 
 
 def described(made: Kind) -> dict[str, Any]:
-    """All that turns the content of an example into what a network sees."""
+    """Every rule that turns the content of an example into the network's input."""
     return {
         "kind": made.name,
         "input": made.input,

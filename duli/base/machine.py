@@ -1,4 +1,4 @@
-"""Says which hardware, which libraries and how much memory stand behind a number."""
+"""The hardware, library versions and memory behind a number."""
 
 import math
 import os
@@ -55,8 +55,8 @@ def cpu(root: Path = Path("/")) -> dict[str, Any]:
 
 
 def adds_in_16_bits(flags: Iterable[str]) -> bool:
-    """Whether a CPU with these of `CPU_FLAGS` cuts off sums of int8 products that pass 16 bits: an
-    x86 without VNNI.
+    """Whether a CPU with these of `CPU_FLAGS` truncates sums of int8 products to 16 bits: an x86
+    without VNNI.
     """
     return "avx2" in (found := {*flags}) and found.isdisjoint(VNNI)
 
@@ -71,7 +71,7 @@ def cores(root: Path = Path("/")) -> int:
 
 
 def cpu_quota(root: Path = Path("/")) -> float | None:
-    """CPU time that control groups allow this process, in cores (0.5: half of one); None where
+    """CPU time that control groups allow this process, in cores (0.5: half of one); None if
     nothing limits it.
     """
     return min(_quotas(root), default=None)

@@ -1,6 +1,4 @@
-"""Runs the work of a program, and turns what went wrong into one line for the user and an exit
-code.
-"""
+"""Turns the outcome of a program into an exit code and, on failure, one line for the user."""
 
 import os
 import sys
@@ -18,8 +16,8 @@ from duli.base.errors import (
 
 
 def exit_code(program: str, action: Callable[[], object]) -> int:
-    """Runs `action` as the work of `program`; a user's mistake is told in one line on stderr. Gives
-    the exit code.
+    """Runs `action` as the work of `program`, prints a user's mistake as one line on stderr, and
+    returns the exit code.
     """
     files.forget()
     try:

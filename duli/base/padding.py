@@ -17,7 +17,7 @@ def cut(batch: NDArray[Any]) -> NDArray[Any]:
 
 
 def tokens(batch: NDArray[Any]) -> bool:
-    """Whether an array is of tokens: whole numbers in rows."""
+    """Whether an array holds tokens: rows of whole numbers."""
     return batch.ndim == 2 and batch.dtype == np.int32
 
 
@@ -33,8 +33,8 @@ def by_length(batch: NDArray[Any]) -> NDArray[np.intp]:
 
 
 def typical_first(batch: NDArray[Any]) -> NDArray[Any]:
-    """Tokens with a row of median length in the first place, so that a batch of one is none by
-    chance long or short.
+    """Tokens with a row of median length first, so that a batch of one is neither long nor short by
+    chance.
     """
     if not tokens(batch) or not len(batch):
         return batch

@@ -34,7 +34,7 @@ class Section(BaseModel):
 
     @classmethod
     def inner(cls, key: str) -> "type[Section] | None":
-        """The section that `key` holds, also in a list, a mapping or beside null; None where it
+        """The section that `key` holds, also in a list, a mapping or beside null; None if it
         holds plain values or is no key.
         """
         return _first_section(cls.model_fields[key].annotation) if key in cls.model_fields else None
@@ -43,7 +43,7 @@ class Section(BaseModel):
 class Params:
     """The top level of one params.yaml; sections are validated when asked for.
 
-    Raises `ParamsError` where the file is missing, too large, not YAML 1.2, has a duplicate key, or
+    Raises `ParamsError` if the file is missing, too large, not YAML 1.2, has a duplicate key, or
     is no mapping.
     """
 
@@ -130,7 +130,7 @@ class Params:
         return f"{self.path}: {key} = {value!r} {reason}; change it"
 
     def node(self, key: str) -> Any:
-        """The YAML node of a dotted key's value; None where there is none."""
+        """The YAML node of a dotted key's value; None if there is none."""
         node: Any = self._node
         for part in key.split("."):
             if node is None or isinstance(node.value, str):
@@ -150,8 +150,8 @@ class Params:
         return str(node.value) if node is not None and isinstance(node.value, str) else repr(value)
 
     def _no_json(self, values: Any, key: str) -> list[str]:
-        """What to tell of each value that YAML knows and DVC does not take in params: dates, sets,
-        bytes.
+        """One message for each value that YAML knows and DVC refuses in params: dates,
+        sets, bytes.
         """
         if isinstance(values, dict | list):
             entries = values.items() if isinstance(values, dict) else enumerate(values)

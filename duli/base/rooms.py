@@ -1,4 +1,4 @@
-"""Finds what a kind (`duli/kinds/NAME/`) or a task (`duli/tasks/NAME/`) brings to a stage.
+"""Finds the part of a kind (`duli/kinds/NAME/`) or a task (`duli/tasks/NAME/`) that a stage needs.
 
 Nothing below them imports the rooms of kinds and tasks. Whoever needs one names it here, by the
 name that params.yaml or a file of the line says. tests/closure.py follows these two calls.

@@ -1,4 +1,4 @@
-"""The tasks: what is learned, scored and sold, as far as every stage has to know it."""
+"""Tasks: the part of what is learned, scored and sold that every stage needs."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Unit(NamedTuple):
-    """What is sold, counted and priced."""
+    """The unit that is sold, counted and priced."""
 
     one: str  # such as answer or token
     many: str
@@ -68,7 +68,7 @@ class Counts(NamedTuple):
 
 
 class Targets(Protocol):
-    """What is to be learned of each example (`duli/tasks/NAME/targets/targets.py`)."""
+    """The learning targets of examples (`duli/tasks/NAME/targets/targets.py`)."""
 
     type: "pa.DataType"  # of the column `label`
     missing: float  # stands for a label that is not there; never `known`

@@ -1,5 +1,5 @@
-"""Chooses the variant that ships, by a rule on what was measured, and says why; and gives the rows
-of the score against cost.
+"""Chooses the variant that ships by a rule on the measurements, with the reason; and makes the rows
+of score against cost.
 """
 
 import math

@@ -1,5 +1,5 @@
-"""What the whole machine gives: a process for each core, each with a one-thread session of its own,
-all at once.
+"""The throughput of the whole machine: one process per core, each with a one-thread session, all at
+once.
 
 Processes, as a server has workers: threads of one process wait for each other's Python between
 short calls (a third of the throughput at batch 1), and a session with several threads waits for the
@@ -21,14 +21,14 @@ from duli.benchmark import speed
 
 
 def affordable(cores: int, bytes_each: float, available_bytes: float) -> int:
-    """How many processes of `bytes_each` may run, at most one a core, so that half of the available
-    memory stays free.
+    """The number of processes of `bytes_each` that may run, at most one per core, so that half of
+    the available memory stays free.
     """
     return max(1, min(cores, int(available_bytes / 2 / max(bytes_each, 1))))
 
 
 class Work(NamedTuple):
-    """What one process did in one turn."""
+    """The work of one process in one turn."""
 
     calls: int
     seconds: float
@@ -38,10 +38,10 @@ class Work(NamedTuple):
 def measured(
     models: Mapping[str, bytes], inputs: speed.Inputs, seconds: float, processes: int
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """What all `processes` together do, by model, in turns; each model is called with `inputs` as
-    one batch.
+    """The joint throughput of all `processes` by model, in turns; each model is called with
+    `inputs` as one batch.
 
-    Raises `DataError` where a process ends before its time.
+    Raises `DataError` if a process ends before its time.
     """
     context = multiprocessing.get_context("spawn")
     pipes = [context.Pipe() for _ in range(processes)]

@@ -1,5 +1,5 @@
-"""What the compressed files are compared with: the trained network as torch runs it, from examples
-as they are kept, in float32.
+"""The reference for the compressed files: the trained network in torch, from stored examples, in
+float32.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ Call = Callable[[NDArray[Any]], Any]
 
 
 def calls(networks: Mapping[str, Any]) -> dict[str, Call]:
-    """By name a call of each torch module, preprocessing and all, in evaluation mode and inference
+    """One call per torch module by name, preprocessing included, in evaluation mode and inference
     mode.
     """
     import torch

@@ -1,4 +1,4 @@
-"""Says in sentences what makes the figures of a run less sure than they look."""
+"""Warnings about what makes the figures of a run less certain than they look."""
 
 from collections.abc import Mapping
 
@@ -15,8 +15,8 @@ def sentences(
     load: float,
     cores: int,
 ) -> list[str]:
-    """One sentence for each measure of which somebody's rounds differ by more than `max_spread`,
-    and for a machine that others used too.
+    """One sentence per measure whose rounds differ by more than `max_spread`, and one for a machine
+    that others used too.
 
     `spreads` and `shares` give for each measure the spread of each contestant, and the part of the
     time in which its threads ran: others who take a core all the time make a measure wrong, not

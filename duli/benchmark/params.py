@@ -19,8 +19,8 @@ def _rising_from_one(batches: tuple[int, ...]) -> tuple[int, ...]:
 
 
 class Benchmark(Section):
-    """The budget of the measurement, the latency objective, and what counts as noise and as
-    equal.
+    """The budget of the measurement, the latency objective, and the thresholds for noise and
+    equality.
     """
 
     # of timing, for everything together; loading and starting processes come on top

@@ -1,4 +1,4 @@
-"""How long one ONNX file takes to load and how much memory it needs, in a fresh process of its own.
+"""Load time and memory of one ONNX file, measured in a fresh process.
 
 `python -m duli.benchmark.probe FILE SHA256 SHAPE TYPE` (of the inputs: JSON, and as numpy calls it)
 prints it as JSON; `once` starts that.
@@ -23,8 +23,8 @@ CODE = Path(__file__).resolve().parents[2]
 
 
 def once(path: Path, sha256: str, shape: Sequence[int], dtype: str) -> dict[str, float]:
-    """What a fresh process says of the file, called with such inputs; raises `DataError` with its
-    line where it cannot load it.
+    """The report of a fresh process that loads the file and calls it with these inputs; raises
+    `DataError` with its last line if the file cannot be loaded.
     """
     command = [
         sys.executable,
@@ -92,7 +92,7 @@ def _probe() -> None:
 
 
 def _forget_peak() -> None:
-    """Sets VmHWM back to what is resident now (Linux, proc_pid_clear_refs(5)): importing may have
+    """Resets VmHWM to the current resident memory (Linux, proc_pid_clear_refs(5)): imports may have
     taken more for a moment.
     """
     with contextlib.suppress(OSError):

@@ -50,7 +50,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Turn(NamedTuple):
-    """One contestant's calls in one round."""
+    """The calls of one contestant in one round."""
 
     calls: NDArray[np.float64]  # milliseconds of each
     cpu_ms: float  # of all threads of this process meanwhile
@@ -102,7 +102,7 @@ def turns(
     seconds: float,
     rest: Callable[[], None] = lambda: None,
 ) -> dict[K, dict[int, list[Turn]]]:
-    """One turn a round, by contestant and examples a call.
+    """One turn per round, by contestant and batch size.
 
     `seconds` is for all of them together; `rest` is called after each turn.
     """
@@ -165,8 +165,8 @@ def until_asleep() -> None:
 
 
 def run(taken: Sequence[Turn], batch: int, threads: int, device: str = "cpu") -> dict[str, Any]:
-    """One row of the table of runs: percentiles over all calls, median and spread of the rounds'
-    examples a second.
+    """One row of the table of runs: percentiles over all calls, median and spread of the throughput
+    of the rounds.
 
     `n` counts calls: the 99th percentile of fewer than a hundred is about their slowest one.
     `cpu_share` is how much of the time the `threads` ran: less than 1 where somebody else wanted

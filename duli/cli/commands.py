@@ -19,7 +19,7 @@ PR_SET_PDEATHSIG = 1
 def git(
     *arguments: str, environment: Mapping[str, str] | None = None, text: str | None = None
 ) -> str:
-    """What a git command prints; raises `DuliError` with its last line where it fails."""
+    """The output of a git command; raises `DuliError` with its last line if it fails."""
     done = _run(["git", *arguments], capture=True, environment=environment, text=text)
     if done.returncode:
         raise DuliError(f"`git {' '.join(arguments[:3])}` failed: {_last(done.stderr)}")
@@ -27,13 +27,13 @@ def git(
 
 
 def asked(*arguments: str) -> str | None:
-    """What a git command prints; None where it fails, as outside of a repository."""
+    """The output of a git command; None if it fails, as outside of a repository."""
     done = _run(["git", *arguments], capture=True)
     return done.stdout.strip() if done.returncode == 0 else None
 
 
 def dvc(*arguments: str) -> str:
-    """What a DVC command prints; raises `DuliError` with its last line where it fails."""
+    """The output of a DVC command; raises `DuliError` with its last line if it fails."""
     done = _run(["dvc", *arguments], capture=True)
     if done.returncode:
         raise DuliError(f"`dvc {' '.join(arguments[:2])}` failed: {_last(done.stderr)}")
@@ -41,7 +41,7 @@ def dvc(*arguments: str) -> str:
 
 
 def dvc_status() -> dict[str, Any]:
-    """What changed of the stages of this line, as `dvc status --json` has it.
+    """The changes to the stages of this line, as `dvc status --json` gives them.
 
     A damaged dvc.lock or dvc.yaml is told first, and better than by DVC.
     """

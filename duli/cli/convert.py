@@ -1,4 +1,4 @@
-"""Turns somebody's data into the examples of a release line."""
+"""Turns own data into the examples of a release line."""
 
 from pathlib import Path
 from types import ModuleType

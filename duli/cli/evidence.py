@@ -1,5 +1,5 @@
-"""What a release in MLflow has to show before it is promoted: its gates, its signature, its
-answers, and its predictions.
+"""The evidence that a release in MLflow needs for its promotion: gates, signature, answers and
+predictions.
 """
 
 import io
@@ -34,7 +34,7 @@ ROUNDING = 1e-2  # of an output; what is further apart is no rounding
 
 
 class Split(NamedTuple):
-    """The test split that lies here."""
+    """The test split of this line."""
 
     things: str  # what its examples are called
     examples: "Examples"
@@ -48,8 +48,8 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """The files of a release as MLflow keeps them, every one with the digest that the release's
-    identity is made of.
+    """The files of a release as MLflow keeps them, each with the digest that the release's identity
+    is made of.
     """
 
     entry: "Entry"
@@ -59,12 +59,12 @@ class Evidence:
 
     @property
     def test_digest(self) -> str:
-        """Of the test split it was judged on."""
+        """The digest of the test split that the release was judged on."""
         return str(self.reports["evaluation"]["test_digest"])
 
     @property
     def wheel(self) -> bytes:
-        """The wheel; raises `DataError` where it is not the one of the manifest."""
+        """The wheel; raises `DataError` if it differs from the manifest."""
         facts = self.manifest["wheel"]
         content: bytes = (self.folder / "dist" / facts["file"]).read_bytes()
         if files.sha256(content) != facts["sha256"]:
@@ -76,7 +76,7 @@ class Evidence:
 
 
 def fetch(store: "Store", entry: "Entry", folder: Path) -> Evidence:
-    """Brings the evidence of a release into `folder`; raises `DataError` where MLflow does not hold
+    """Brings the evidence of a release into `folder`; raises `DataError` if MLflow does not hold
     all of it as it was logged.
     """
     from duli.tracking import releases
@@ -162,8 +162,8 @@ def answers(evidence: Evidence, split: Split) -> str:
 
 
 def _cause(evidence: Evidence, split: Split, outputs: "NDArray[np.float32]", apart: float) -> str:
-    """Why the packed model's outputs here are up to `apart` from those it was judged by, and what
-    to do.
+    """The reason why the packed model's outputs here differ by up to `apart` from those it was
+    judged by, and the fix.
 
     Sums of its products may overflow here or on the CPU that judged it; else it is rounding, unless
     it is more.
@@ -209,7 +209,7 @@ def rejudged(evidence: Evidence, split: Split) -> "NDArray[np.float32]":
     """Outputs [n, width] of the release's packed model for another test split than it was judged
     on.
 
-    Raises `GateError` where it answers with other names than that split has.
+    Raises `GateError` if it answers with other names than that split has.
     """
     from duli.packaging.answers import answers as ask
 
@@ -224,7 +224,7 @@ def rejudged(evidence: Evidence, split: Split) -> "NDArray[np.float32]":
 
 
 def predictions(evidence: Evidence, split: Split) -> "NDArray[np.float32]":
-    """Outputs [n, width] of the file that shipped; raises `DataError` where they are of other
+    """Outputs [n, width] of the file that shipped; raises `DataError` if they are of other
     examples.
     """
     import numpy as np
@@ -243,7 +243,7 @@ def predictions(evidence: Evidence, split: Split) -> "NDArray[np.float32]":
 
 
 def test_split() -> Split:
-    """The test split of this line, with the digest of what is really in it."""
+    """The test split of this line, with the digest of its actual content."""
     from duli.packaging.answers import Examples
     from duli.preparation.cleaning.summary import digest
     from duli.preparation.prepared.parquet import opened

@@ -1,4 +1,4 @@
-"""Reads what came in: cleans windows of examples as training data are cleaned, and judges whether
+"""Reads incoming windows: cleans their examples as training data are cleaned, and judges whether
 they have drifted.
 
 A window is a file of `data/incoming/`: Parquet with at least a column `content`, `label` and `id`
@@ -55,7 +55,7 @@ Features = dict[str, NDArray[np.float64]]
 
 
 class Answers(Protocol):
-    """What drift sees of labels and of a network's answers (`duli/tasks/NAME/intake/answers.py`).
+    """Labels and a network's answers as drift sees them (`duli/tasks/NAME/intake/answers.py`).
 
     Groups are indices [n] of `names`, -1 for none, and may be missing in a window; features are
     numbers [n].
@@ -71,7 +71,7 @@ class Answers(Protocol):
 
 @dataclass(frozen=True)
 class Line:
-    """What windows are compared with and judged by: the champion, and what it was trained on."""
+    """The reference that windows are judged by: the champion and its training data."""
 
     folder: Path  # that holds its files, in the places they have in a line
     exported: bytes  # the network as ONNX, in float32
@@ -89,7 +89,7 @@ class Line:
 
     @property
     def seen(self) -> ModuleType:
-        """What drift sees of examples of this kind."""
+        """The kind's drift features."""
         return rooms.kind(self.rules.kind.name, "intake.looks")
 
     def network(self) -> Network:
@@ -106,15 +106,15 @@ class Window:
 
     @property
     def reasons(self) -> dict[str, int]:
-        """How many were refused for which reason."""
+        """The number of refused examples by reason."""
         from duli.preparation.cleaning.summary import reasons
 
         return reasons(self.refused)
 
 
 def line(settings: Drift, folder: Path = Path()) -> Line:
-    """What the files of a line in `folder` say (those of `NEEDED`); raises `DataError` where they
-    are missing.
+    """The reference in the files of a line in `folder` (those of `NEEDED`); raises `DataError` if
+    they are missing.
     """
     stats = files.read_json(folder / PREPARED / "stats.json")
     declared = dataset(stats["dataset"], files.read_json(folder / RAW / "dataset.json")["own"])
@@ -208,7 +208,7 @@ def read(path: Path, of: Line, network: Network, embedded: int = drift.EMBEDDED)
     """A window, cleaned as training data are, with embeddings of at most `embedded` examples.
 
     Examples without a label are looked at, and are no training data: they are cleaned by
-    themselves, so that they contradict nobody. Raises `DataError` where the file, a column or its
+    themselves, so that they contradict nobody. Raises `DataError` if the file, a column or its
     type is not what it has to be.
     """
     refused: list[pa.RecordBatch] = []
@@ -234,8 +234,8 @@ def read(path: Path, of: Line, network: Network, embedded: int = drift.EMBEDDED)
 
 
 def statistics(path: Path, of: Line) -> drift.Sample:
-    """What a server has counted (`serve --statistics`); raises `DataError` where it is something
-    else, or of another data set.
+    """The counts of a server (`serve --statistics`); raises `DataError` if the file is something
+    else, or belongs to another data set.
     """
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
@@ -254,8 +254,8 @@ def statistics(path: Path, of: Line) -> drift.Sample:
 
 
 class _Gathered:
-    """What drift looks at of examples that come batch by batch; the network answers those drawn at
-    random.
+    """The drift statistics of examples that arrive batch by batch; the network answers a random
+    sample of them.
     """
 
     def __init__(self, of: Line, network: Network, examples: int, embedded: int) -> None:
@@ -300,7 +300,7 @@ class _Gathered:
             self.features.setdefault(name, []).append(values)
 
     def sample(self) -> drift.Sample:
-        """All of it."""
+        """The sample of everything that was gathered."""
         if not self.done:
             return drift.Sample({}, {}, None)
         return drift.Sample(
@@ -391,7 +391,7 @@ def _before(key: str) -> dict[str, Facts]:
 
 
 def page(facts: Facts, title: str) -> str:
-    """reports/drift.html: what moved, of the numbers of drift.json."""
+    """Renders reports/drift.html from the numbers of drift.json."""
     from duli.reporting.drift import charts
     from duli.reporting.shared.pages import render
 

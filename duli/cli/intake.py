@@ -1,5 +1,5 @@
-"""What came in since the data set was published: each window is validated, then waits, is accepted
-as training data, or quarantined.
+"""Data that arrived after the data set was published: each window is validated, then waits, is
+accepted as training data, or is quarantined.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +28,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Window:
-    """One file of data/incoming, looked at."""
+    """One validated file of data/incoming."""
 
     path: Path
     labelled: bool  # it has the column `label`
@@ -44,8 +44,8 @@ class Window:
 
 
 def look() -> list[Window]:
-    """Every window that lies in data/incoming, validated against the prepared examples that lie
-    here; in the order of their names.
+    """Validates every window in data/incoming against the prepared examples; in the order of their
+    names.
     """
     paths = sorted(INCOMING.glob("*.parquet"))
     if not paths or not (PREPARED / "stats.json").exists():
@@ -81,8 +81,8 @@ def look() -> list[Window]:
 def accept(
     windows: Sequence[Window], track: Callable[[Path], None], forget: Callable[[Path], None]
 ) -> None:
-    """Moves the labelled valid windows to data/accepted, and what was refused to data/quarantined;
-    the other windows wait where they are.
+    """Moves labelled valid windows to data/accepted and refused ones to data/quarantined; the other
+    windows wait where they are.
 
     `track` lets DVC keep a file that is new, `forget` removes one of data/incoming. A crash at any
     place leaves what the next call completes: a file goes from data/incoming last.
@@ -135,8 +135,8 @@ def _quarantine(
 
 
 def _place(folder: Path, name: str, content: bytes) -> Path:
-    """Where in the folder a window of this name goes: beside an earlier one that was called the
-    same, and never over it.
+    """The path for a window of this name in the folder: beside an earlier one of the same name,
+    never over it.
     """
     path = folder / name
     if path.exists() and path.read_bytes() != content:
@@ -180,7 +180,9 @@ def _look(
 
 
 def _labelled(path: Path) -> bool:
-    """Whether the window has labels; raises `DataError` where it has not the form of one."""
+    """Whether the window has labels; raises `DataError` if its columns are not those of
+    a window.
+    """
     from duli.preparation.prepared.parquet import opened
 
     with opened(path) as file:
@@ -193,8 +195,8 @@ def _labelled(path: Path) -> bool:
 
 
 def _read(path: Path, rules: "Rules") -> "Iterator[pa.RecordBatch]":
-    """The window as published examples come, a part at a time; raises `DataError` where it has not
-    the form of one.
+    """The examples of a window in batches; raises `DataError` if its columns are not those of a
+    window.
     """
     import pyarrow as pa
 
@@ -237,8 +239,8 @@ def _read(path: Path, rules: "Rules") -> "Iterator[pa.RecordBatch]":
 
 
 def _again(sha256: str, label: int, known: dict[str, tuple[str, int]]) -> str:
-    """Why an example that the line has already is refused: it may not be trained on and tested, nor
-    have two labels.
+    """The reason to refuse an example that the line already has: it may not be both trained on and
+    tested, nor have two labels.
     """
     if sha256 not in known:
         return ""

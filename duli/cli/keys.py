@@ -85,7 +85,7 @@ def _refuse_existing(private: Path, public: Path) -> None:
 
 
 def _keep(content: bytes, private: Path) -> None:
-    """The private key appears whole and for its owner alone; raises `DataError` where another one
+    """The private key appears whole and for its owner alone; raises `DataError` if another one
     got there first.
     """
     folder = private.parent

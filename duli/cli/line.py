@@ -1,6 +1,4 @@
-"""What the files of this line are: are its params right, which release they make up, what its
-report says.
-"""
+"""Commands about the files of this line: `check`, `gates`, `show` and `report`."""
 
 import os
 import sys
@@ -41,8 +39,8 @@ def check() -> None:
 
 
 def gates(*, measures: bool) -> None:
-    """Judges the release that lies here by the gates of params.yaml: each with its number and its
-    bounds; exits with 1 on hold.
+    """Judges the current release by the gates of params.yaml: each with its number and its bounds;
+    exits with 1 on hold.
     """
     from duli.base.params import Params
     from duli.gates.gates import Gates, judge, results, verdict
@@ -144,7 +142,7 @@ def show() -> None:
 
 
 def report() -> None:
-    """Opens the market and business report in the browser, or says where it is."""
+    """Opens the market and business report in the browser, or prints its path."""
     files.read_json("reports/business.json")  # says what to do where no report was made
     print(REPORT.resolve())
     if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin":

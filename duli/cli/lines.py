@@ -1,4 +1,4 @@
-"""Which release lines there are: the default one in the root of the repository, further ones in
+"""The release lines: the default one in the root of the repository, further ones in
 pipelines/NAME.
 """
 
@@ -9,18 +9,18 @@ LINKS = ("duli", "stages", "requirements.lock")  # that a further line has to th
 
 
 def root() -> Path:
-    """The root of the repository, seen from the line that lies here."""
+    """The root of the repository, relative to the current line."""
     return Path("../..") if further() else Path()
 
 
 def further() -> bool:
-    """Whether the line that lies here is a further one: it reaches the code by links."""
+    """Whether the current line is a further one, which reaches the code by links."""
     return Path("stages").is_symlink()
 
 
 def folders() -> list[Path]:
-    """The folder of each line, seen from here, the line that lies here first; in the folder of a
-    further line that one alone.
+    """The folder of each line, relative to the current one, which comes first; in the folder of a
+    further line, that one alone.
     """
     return [Path(), *sorted(path.parent for path in Path().glob(FURTHER))]
 

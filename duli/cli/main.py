@@ -1,4 +1,4 @@
-"""The `duli` command: what people do around `dvc repro`, in the folder of a release line."""
+"""The `duli` command: everything around `dvc repro`, run in the folder of a release line."""
 
 import argparse
 import signal

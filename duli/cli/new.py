@@ -1,4 +1,4 @@
-"""Makes a further release line, from another line or from data of one's own."""
+"""Makes a further release line, from another line or from own data."""
 
 import io
 import os
@@ -115,9 +115,7 @@ def new(
 
 
 def _line(source: str) -> Path | None:
-    """The folder of the line of that name, or of the one that `source` is itself; None where it is
-    none.
-    """
+    """The folder of the line that `source` names or is; None if it is not a line."""
     if (Path(source) / "params.yaml").is_file():
         return Path(source).resolve()
     if Path(source).exists():
@@ -127,8 +125,8 @@ def _line(source: str) -> Path | None:
 
 
 def _copied(name: str, place: Path) -> str:
-    """The params of another line, for a line of its own; files that they name stay where they
-    are.
+    """The params of another line, adapted to the new one; files that they name stay
+    where they are.
     """
     from duli.base.params import Params
     from duli.datasets.shared.params import Data
@@ -177,8 +175,8 @@ def _found(place: Path, wanted: Wanted) -> Found:
 
 
 def _of_own(name: str, place: Path, found: Found, pin: dict[str, Any]) -> tuple[str, list[str]]:
-    """The params of a line of own data, by the templates of its kind and of the digits' task, and
-    what to say of the data; its market is the digits' too.
+    """The params of a line of own data, from the templates of its kind and of the task, and remarks
+    on the data; the market is that of the digits.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -282,7 +280,9 @@ def _yaml(value: Any) -> str:
 
 
 def _checked(path: Path) -> None:
-    """As `duli check`; raises `ParamsError` that does not name the file, which nobody will find."""
+    """Runs the checks of `duli check`; raises `ParamsError` without the path of the file, which is
+    temporary.
+    """
     from stages import sections
 
     try:
@@ -294,7 +294,9 @@ def _checked(path: Path) -> None:
 
 
 def _tell(name: str, folder: Path, said: list[str]) -> None:
-    """What was written; `said` is what was found in own data, nothing for a line of another."""
+    """Prints what was written; `said` describes own data and is empty for a copy of
+    another line.
+    """
     if said:
         print("found", "\n  ".join(said))
     print(f"\nwrote {os.path.relpath(folder)}/")

@@ -1,4 +1,4 @@
-"""What training would cost, before any of it is done."""
+"""The cost of a training, estimated before it starts."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,8 +14,8 @@ STATS = Path("data/prepared/stats.json")
 
 
 def plan(gpu_memory: float) -> None:
-    """Says what training would cost before any of it is done: arithmetic, memory, whether it fits
-    here, how many GPUs it needs.
+    """Estimates a training before it starts: arithmetic, memory, whether it fits here, how many
+    GPUs it needs.
 
     Memory is that of one device at the height of a training step, as params.yaml has it (model,
     train.batch, train.precision and so on). A tenth of a device's memory is kept free for the
@@ -51,7 +51,7 @@ def plan(gpu_memory: float) -> None:
     if not train.transfer.unfreeze:  # else all of them learn in the end
         layers.freeze(model, train.transfer.frozen)
     size = (data.n or 0) * one.nbytes
-    gpu_bytes = devices.free_bytes(device)  # None where the examples lie in main memory anyway
+    gpu_bytes = devices.free_bytes(device)  # None if the examples lie in main memory anyway
     kept = gpu_bytes is None or feed.resident(train.examples, size, gpu_bytes)
     cost = planning.plan(
         model,
@@ -115,7 +115,7 @@ def _flops(count: int) -> str:
 def _memory(
     cost: "Plan", optimizer: str, precision: str, n: int | None, *, kept: bool
 ) -> list[str]:
-    """One line a kind of memory, all in one unit, so that they compare at a glance."""
+    """One line per kind of memory, all in one unit, so that they compare at a glance."""
     notes = {
         "weights": "float32, with buffers",
         "gradients": "float32",
@@ -152,11 +152,11 @@ def _gpus(count: int | None, most: int) -> str:
 
 
 class _Data(NamedTuple):
-    """What is known of the examples before training."""
+    """The facts known about the examples before training."""
 
     kind: "Kind"
     outputs: int
-    n: int | None  # of train and validation; None where it is not known yet
+    n: int | None  # of train and validation; None if it is not known yet
     source: str
 
 

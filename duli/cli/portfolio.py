@@ -1,5 +1,5 @@
-"""All release lines side by side: what each released, how good and how dear it is, what its plan is
-worth, alone and together.
+"""All release lines side by side: what each released, its quality and cost, and the value of its
+plan, alone and together.
 """
 
 import sys
@@ -52,7 +52,7 @@ class _Wheel(_Part):
 
 
 class _Manifest(_Part):
-    """Of dist/manifest.json, which release it is."""
+    """The identity of a release in dist/manifest.json."""
 
     name: str
     version: str
@@ -67,14 +67,13 @@ def _known(kind: str) -> str:
 
 
 class _Stats(_Part):
-    """Of data/prepared/stats.json, what the line is about."""
+    """The kind of data in data/prepared/stats.json."""
 
     kind: Annotated[str, AfterValidator(_known)]
 
 
 def portfolio() -> None:
-    """Compares all release lines that are built, on a page of its own; run it in the root of the
-    repository.
+    """Compares all built release lines on one page; run it in the root of the repository.
 
     Reads what the lines' last runs left behind and builds nothing: lines that are not built, and
     those whose reports are not those of their params.yaml, are named. Writes
@@ -171,7 +170,7 @@ def _line(folder: Path) -> "tuple[Figures, dict[str, Any]]":
 
 
 def _read(folder: Path, name: str, form: type[Form]) -> Form:
-    """A file of a line; raises `DataError` where it is missing, damaged, or was written by another
+    """A file of a line; raises `DataError` if it is missing, damaged, or was written by another
     version.
     """
     path = folder / name
@@ -192,8 +191,8 @@ def _read(folder: Path, name: str, form: type[Form]) -> Form:
 
 
 def _changed(folder: Path) -> list[str]:
-    """What of a line is not as DVC noted it when it was built: sections of its params.yaml, and the
-    report itself; usually nothing.
+    """The parts of a line that differ from what DVC noted at the build: sections of params.yaml,
+    and the report itself; usually none.
     """
     from dvc.dependency import ParamsDependency
     from dvc.exceptions import DvcException
@@ -226,9 +225,7 @@ def _changed(folder: Path) -> list[str]:
 
 
 def _currency(folder: Path, figures: "Figures") -> tuple[Literal["USD", "CNY"], float]:
-    """The currency of the pages: that of the first line that is built, and what its report takes a
-    USD for.
-    """
+    """The currency of the pages and its rate: those of the first built line."""
     from duli.base.params import Params
     from duli.economics.params import Report
 
@@ -241,7 +238,7 @@ def _currency(folder: Path, figures: "Figures") -> tuple[Literal["USD", "CNY"], 
 
 
 def _reasons(name: str, figures: "Figures") -> list[dict[str, str]]:
-    """Why a number of the line is missing, by its key in the portfolio."""
+    """The reasons for missing numbers of the line, by key in the portfolio."""
     keys = {f"{key}.value": key for key in BREAK_EVEN} | {
         f"investment.{key}": key for key in INVESTMENT
     }

@@ -1,5 +1,5 @@
-"""Which release is in use: how a challenger becomes the champion, and how the one before comes
-back.
+"""The release in use: how a challenger becomes the champion, and how the previous one
+comes back.
 """
 
 import contextlib
@@ -33,13 +33,13 @@ class Compared(Protocol):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What promotions.jsonl keeps."""
+        """The entry in promotions.jsonl."""
 
     def objections(
         self, not_worse_by: float, better_by: float | None, seed_noise: float
     ) -> list[str]:
-        """What speaks against the challenger, by the settings of the section `promotion`; empty:
-        nothing.
+        """The objections to the challenger by the settings of the section `promotion`; empty if
+        there are none.
         """
 
 
@@ -92,8 +92,8 @@ def weigh(
     *,
     rejudge: bool,
 ) -> Compared | None:
-    """All that a release has to show before it becomes the champion, shown as it passes; gives the
-    paired test, if there is a champion.
+    """Checks everything that a release needs to become the champion and shows each check as it
+    passes; returns the comparison with the champion, if there is one.
 
     Raises `GateError` at the first that does not pass. `folder` is for the champion's files.
     """
@@ -108,8 +108,8 @@ def weigh(
 
 
 def _follow(settings: "Promotion") -> None:
-    """Lets MLflow's aliases follow champion.json, after the release it names has shown that it is
-    what was proposed.
+    """Lets MLflow's aliases follow champion.json, after its release has proved to be the proposed
+    one.
     """
     from duli.tracking import promotion, releases
 
@@ -162,7 +162,7 @@ def rollback() -> None:
 
 
 def _move(line: Registered, action: str, record: "Record", compared: Compared | None) -> None:
-    """Makes `record` the champion, unless somebody else was faster, and says so."""
+    """Makes `record` the champion unless somebody else was faster, and reports it."""
     from duli.tracking import promotion
     from duli.tracking.champion import Champions
 
@@ -204,8 +204,8 @@ def _proved(
     settings: "Promotion",
     required: "Mapping[str, Gate] | None",
 ) -> evidence.Split:
-    """Everything that speaks for a release by itself, each shown as it passes; raises `GateError`
-    at the first that does not.
+    """Checks everything that a release can show by itself, each printed as it passes; raises
+    `GateError` at the first failure.
     """
     _show("release", record_of(found).label)
     _show("gates", evidence.gates(found, required))
@@ -225,8 +225,8 @@ def _compared(
     *,
     rejudge: bool,
 ) -> Compared:
-    """The challenger against the champion on the same test examples; raises `GateError` where they
-    were judged on others.
+    """The challenger against the champion on the same test examples; raises `GateError` if they
+    were judged on different ones.
     """
     if champion.test_digest != split.digest and not rejudge:
         raise GateError(
@@ -255,7 +255,7 @@ def _not_worse(compared: Compared, settings: "Promotion") -> None:
 
 
 def _signature(found: evidence.Evidence, settings: "Promotion") -> str:
-    """Raises `GateError` where a signature does not verify, or is required and is not there."""
+    """Raises `GateError` if a signature does not verify, or is required and is not there."""
     if found.manifest["signed"] is not True:
         if settings.require_signature:
             raise GateError(
@@ -277,7 +277,7 @@ def _signature(found: evidence.Evidence, settings: "Promotion") -> str:
 
 
 def record_of(found: evidence.Evidence) -> "Record":
-    """What champion.json keeps of a release."""
+    """The record of a release for champion.json."""
     from duli.base.params import Params
     from duli.gates.gates import measures
     from duli.tracking.champion import Record, figures
@@ -302,7 +302,7 @@ def record_of(found: evidence.Evidence) -> "Record":
 def _logged(
     action: str, before: "Record | None", after: "Record", compared: Compared | None
 ) -> dict[str, Any]:
-    """A line of the log: when, what, from which release to which, and what the paired test said."""
+    """A line of the log: time, action, both releases, and the result of the comparison."""
     short = {"model_version", "version", "release", "run_id", "signer"}
     return {
         "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -316,8 +316,8 @@ def _logged(
 
 
 def settings_of_line() -> "tuple[Promotion, Mapping[str, Gate]]":
-    """What promotion asks for, and the gates; read first, so that a mistake is told before anything
-    is fetched.
+    """The section `promotion` and the gates; read first, so that a mistake is reported before
+    anything is fetched.
     """
     from duli.base.params import Params
     from duli.gates.gates import Gates

@@ -1,4 +1,4 @@
-"""Puts what `duli retrain` made before people: one branch of a fixed name, and the text of one pull
+"""Proposes the result of `duli retrain`: one branch of a fixed name, and the text of one pull
 request.
 """
 
@@ -32,7 +32,7 @@ MOST = 60_000  # characters of a pull request's text; GitHub takes 65,536
 
 
 def propose() -> None:
-    """Pushes what the last `duli retrain` proposed, or held back, to origin's branch duli/retrain,
+    """Pushes the last result of `duli retrain`, proposed or held, to origin's branch duli/retrain,
     and writes the text of a pull request.
 
     The branch has one commit on top of the one that was decided on: dvc.lock, accepted data, and
@@ -76,7 +76,7 @@ def propose() -> None:
 
 
 def _commit(head: str, decided: dict[str, Any]) -> str | None:
-    """A commit on `head` with the result, in the object store alone; None where it would change
+    """A commit on `head` with the result, in the object store alone; None if it would change
     nothing.
 
     Its dates are those of `head`, so that the same result is the same commit.

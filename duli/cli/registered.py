@@ -19,7 +19,9 @@ MANIFEST = Path("dist/manifest.json")
 
 
 class Registered:
-    """What MLflow and champion.json know of the release line in a folder, usually this one."""
+    """The releases of the line in a folder, as MLflow and champion.json know them; the folder is
+    usually this one.
+    """
 
     def __init__(self, folder: Path = Path()) -> None:
         from duli.base.params import Params
@@ -82,7 +84,7 @@ class Registered:
         return found[0]
 
     def of_record(self, record: "Record") -> "Entry":
-        """Where a promoted release stands in this MLflow."""
+        """The entry of a promoted release in this MLflow."""
         found = [
             entry
             for entry in self.listed
@@ -98,8 +100,8 @@ class Registered:
 
 
 def remember_champion() -> None:
-    """Logs the release that lies here, before another takes its place, if it is the champion and
-    this MLflow does not hold it yet.
+    """Logs the current release before another takes its place, if it is the champion and this
+    MLflow does not hold it yet.
 
     So a machine that starts with nothing but git and a DVC remote can compare with it.
     """
@@ -119,7 +121,7 @@ def remember_champion() -> None:
 
 
 def champions() -> "Champions":
-    """What champion.json says; raises `DataError` where it is missing, damaged or of another
+    """The content of champion.json; raises `DataError` if it is missing, damaged or has another
     form.
     """
     from duli.tracking.champion import load

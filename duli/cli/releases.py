@@ -1,4 +1,4 @@
-"""Releases in MLflow: log the one that lies here, look at all of this line, or of all lines."""
+"""Releases in MLflow: log the current one, list those of this line or of all lines."""
 
 import os
 import time
@@ -77,8 +77,8 @@ def _show(line: Registered) -> None:
 
 
 def _places(line: Registered) -> dict[str, list[str]]:
-    """What a run's release is, by run: champion and previous go by release, other aliases by model
-    version, to its newest run.
+    """The places of each run's release: champion and previous by release, other aliases by model
+    version, for its newest run.
     """
     named = {"champion": line.champions.champion, "previous": line.champions.previous}
     runs = {entry.release: entry.run_id for entry in reversed(line.listed)}

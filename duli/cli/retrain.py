@@ -1,5 +1,5 @@
-"""Whether this line has to train again, and what came of it: one table decides, one file keeps the
-decision for `duli propose`.
+"""`duli retrain`: decides whether this line has to train again, and keeps the decision for `duli
+propose`.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ SECONDS_PER_DAY = 86_400
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a retraining ended with."""
+    """The outcome of a retraining."""
 
     state: str
     reason: str
@@ -164,7 +164,7 @@ def _decide(
 
 
 def _judged() -> Outcome:
-    """The release that lies here against the champion."""
+    """Judges the current release against the champion."""
     from duli.cli import evidence, promotion
     from duli.cli.registered import Registered
 
@@ -260,8 +260,8 @@ def _verdicts(
     champion: "Record | None",
     status: dict[str, Any],
 ) -> "tuple[dict[str, Verdict] | None, str]":
-    """What the test for drift says of the last windows, and of what servers have counted; None and
-    why, where that is not known.
+    """The verdicts of the drift test on the last windows and on the counts of servers; None with
+    the reason if unknown.
     """
     valid = [window.path for window in windows if not window.objection]
     usable = sorted([*valid, *INCOMING.glob("*.json")])[-settings.drift.windows :]
@@ -309,8 +309,8 @@ def _scored(
 
 
 def _champions_wheel(champion: "Record") -> tuple[bytes, str]:
-    """The wheel that is in use and the package in it: from dist/ where that is the champion, else
-    from MLflow.
+    """The wheel in use and the name of its package: from dist/ if that is the champion, else from
+    MLflow.
     """
     from duli.cli import evidence
     from duli.cli.registered import Registered
@@ -328,7 +328,7 @@ def _champions_wheel(champion: "Record") -> tuple[bytes, str]:
 
 
 def _pending(known: "Champions") -> str | None:
-    """Why a decision on the release that lies here is due although no stage is stale."""
+    """The reason why the current release needs a decision although no stage is stale."""
     if not MANIFEST.exists():
         return None
     if _lock_changed():
@@ -341,8 +341,8 @@ def _pending(known: "Champions") -> str | None:
 
 
 def _known_as(known: "Champions") -> str | None:
-    """What the model that lies here is, if it was ever promoted lately: a rollback must not bring
-    it up again.
+    """The role of the current model if it was promoted recently: a rollback must not bring it up
+    again.
     """
     here = files.read_json(MANIFEST)["wheel"]["sha256"]
     records = {THE_CHAMPION: known.champion, "the model before the champion": known.previous}
@@ -373,8 +373,8 @@ def _age(known: "Champions") -> tuple[float | None, str]:
 
 
 def _status(*, mend: bool) -> dict[str, Any]:
-    """That of DVC; `mend`: also after a kill while DVC wrote one of its own files, which it does in
-    place and cannot read cut off.
+    """The status of DVC. With `mend` it also recovers from a kill while DVC wrote one of its own
+    files, which it does in place.
     """
     try:
         return commands.dvc_status()
@@ -395,8 +395,8 @@ def _status(*, mend: bool) -> dict[str, Any]:
 
 
 def _mended() -> bool:
-    """Removes what DVC left cut off and makes again; whether there is anything to be gained by
-    asking it again.
+    """Removes files that DVC left truncated and makes again; whether it is worth asking
+    DVC again.
     """
     locks = Path(".dvc/tmp/rwlock")  # of processes at work, as JSON
     try:
@@ -421,8 +421,8 @@ def _interrupted() -> dict[str, Any] | None:
 
 
 def _lacking(status: dict[str, Any]) -> bool:
-    """Whether an output or a dependency is not there at all, or only there, which a DVC remote may
-    have.
+    """Whether an output or a dependency is missing, or only missing here, when a DVC remote may
+    have it.
     """
     entries = [
         change for changes in status.values() for change in changes if isinstance(change, dict)
@@ -436,7 +436,7 @@ def _lacking(status: dict[str, Any]) -> bool:
 
 
 def _absent() -> bool:
-    """Whether a window that git knows of is not there."""
+    """Whether a window that git tracks is missing."""
     folders = (INCOMING, ACCEPTED)
     return any(
         not path.with_suffix("").exists()
@@ -446,7 +446,7 @@ def _absent() -> bool:
 
 
 def _lock_changed() -> bool:
-    """Whether dvc.lock or the accepted data is not as committed; False without git."""
+    """Whether dvc.lock or the accepted data differ from the commit; False without git."""
     return bool(commands.asked("status", "--porcelain", "--", "dvc.lock", str(ACCEPTED)))
 
 
@@ -473,8 +473,8 @@ def _forget(path: Path) -> None:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """Waits until no other retraining works in this repository; the kernel frees the lock of one
-    that was killed.
+    """Waits until no other retraining runs in this repository; the kernel frees the lock of a
+    killed one.
     """
     from duli.tracking.client.store import repository
 

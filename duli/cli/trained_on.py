@@ -1,5 +1,5 @@
-"""The files that the champion was made with, although others lie here: a challenger that was held,
-or data that came in since.
+"""The files that the champion was made with, even if others are here now: a held challenger's, or
+newer data.
 """
 
 import os
@@ -23,7 +23,7 @@ def champions_line(champion: "Record", needed: Sequence[Path], status: dict[str,
     that of `dvc status`.
 
     This one, where what lies here is the champion. Else git's history says by which digests DVC
-    keeps them, in its cache or its remote. Raises `DataError` where one of them does not know them
+    keeps them, in its cache or its remote. Raises `DataError` if one of them does not know them
     any more.
     """
     if _is(Path(), champion) and not _changed(needed, status):
@@ -37,8 +37,8 @@ def champions_line(champion: "Record", needed: Sequence[Path], status: dict[str,
 
 
 def first_named(champion: "Record", form: str) -> str | None:
-    """What git says, in its format `form`, of the commit in which champion.json first names this
-    release; None where none does.
+    """The output of git, in its format `form`, for the commit in which champion.json first names
+    this release; None if there is none.
     """
     said = commands.asked("log", f"-S{champion.release}", f"--format={form}", "--", str(CHAMPION))
     return said.splitlines()[-1] if said else None
@@ -90,7 +90,7 @@ def _get(commit: str, paths: Sequence[Path], folder: Path) -> None:
 
 
 def _is(folder: Path, champion: "Record") -> bool:
-    """Whether the release in a folder is the champion's."""
+    """Whether the release in a folder is the champion."""
     manifest = folder / MANIFEST
     return (
         manifest.exists() and files.read_json(manifest)["wheel"]["sha256"] == champion.wheel_sha256
@@ -98,8 +98,8 @@ def _is(folder: Path, champion: "Record") -> bool:
 
 
 def _changed(needed: Sequence[Path], status: dict[str, Any]) -> bool:
-    """Whether a file that is needed, or a folder with one, is not as the stages that made or read
-    it left it.
+    """Whether a needed file, or a folder that holds one, differs from what the stages that made or
+    read it left.
     """
     entries = [
         change for changes in status.values() for change in changes if isinstance(change, dict)

@@ -1,4 +1,4 @@
-"""Makes what a library may fail to make: what cannot be made is left out with one sentence, and
+"""Attempts to make a variant: if the library fails, the variant is left out with one sentence;
 nothing else is caught.
 """
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class LeftOut(Exception):  # noqa: N818 -- no error of anybody's
-    """A variant that cannot be made or does not run; the message says why, and what to do."""
+    """A variant that cannot be made or does not run; the message gives the reason and the fix."""
 
 
 def attempt(step: str, work: Callable[[], T]) -> T:
@@ -74,7 +74,7 @@ def said(error: BaseException) -> str:
 
 
 def sound(content: bytes) -> bytes:
-    """An ONNX file as it is; raises `LeftOut` where one of its numbers is none, or one of its
+    """An ONNX file as it is; raises `LeftOut` if one of its numbers is none, or one of its
     scales is not above zero.
 
     Integer kernels turn such a scale into some integer: the answers then look like answers.
@@ -106,7 +106,7 @@ def sound(content: bytes) -> bytes:
 
 
 def finite(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`logits` [n, classes]; raises `LeftOut` where one of them is no number."""
+    """`logits` [n, classes]; raises `LeftOut` if one of them is no number."""
     wrong = int((~np.isfinite(logits)).any(axis=1).sum())
     if wrong:
         raise LeftOut(

@@ -43,7 +43,7 @@ def to_onnx(model: nn.Module, before: nn.Module, example: torch.Tensor, name: st
     For any batch size, and for tokens (int32 [n, length]) of any length up to the example's.
 
     No external data, no metadata of the exporter (it names paths of this machine), so the same
-    weights give the same bytes. Raises `GateError` where the exporter cannot take the network, with
+    weights give the same bytes. Raises `GateError` if the exporter cannot take the network, with
     the operator or the line that stops it.
     """
     sizes = {0: torch.export.Dim("batch", min=1)}

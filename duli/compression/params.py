@@ -1,4 +1,4 @@
-"""The `quantize` section: which variants are made, how, and what each may lose."""
+"""The section `quantize`: the variants, how they are made, and what each may lose."""
 
 from typing import Annotated, Any, Literal
 
@@ -89,7 +89,7 @@ class Distilled(Section):
 
 
 class Quantize(Section):
-    """The variants, what they are made with, and the bounds within which one may ship."""
+    """The variants, the settings of their making, and the bounds within which one may ship."""
 
     # FORMAT or NETWORK_FORMAT, beside fp32
     variants: Annotated[tuple[str, ...], AfterValidator(_once_each), AfterValidator(_known)]

@@ -32,8 +32,8 @@ CHANNELS = {
 
 
 def pairs(content: bytes) -> int:
-    """How many pairs of int8 weights of an output channel can pass 16 bits, over all layers of an
-    ONNX file.
+    """The number of pairs of int8 weights of an output channel that can exceed 16 bits, over all
+    layers of an ONNX file.
 
     Any two of a channel are a pair: which of them a kernel adds depends on how it lays them out.
     """
@@ -73,8 +73,8 @@ def _by_channel(weights: NDArray[np.int8], layer: NodeProto) -> NDArray[np.int8]
 
 
 def _overflowing(weights: NDArray[np.int8]) -> int:
-    """Pairs among `weights` [n] of one sign that add up to more than `LIMIT`; of two signs none
-    does.
+    """The number of pairs among `weights` [n] of one sign that add up to more than `LIMIT`; pairs
+    of opposite sign cannot.
     """
     count = 0
     for sign in (1, -1):

@@ -13,7 +13,7 @@ def pruned(model: nn.Module, share: float) -> nn.Module:
     and stay zero in training.
 
     Those of smallest magnitude over all layers (Han et al., arXiv 1506.02626;
-    torch.nn.utils.prune). Raises `LeftOut` where there are none.
+    torch.nn.utils.prune). Raises `LeftOut` if there are none.
     """
     model = copy.deepcopy(model)
     weights = [(layer, "weight") for layer in _layers(model)]

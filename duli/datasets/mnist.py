@@ -52,7 +52,7 @@ PUBLIC_SOURCES: tuple[Source, ...] = (
 
 
 def sources(local: Path | None) -> tuple[Source, ...]:
-    """Where to look for the files, in this order."""
+    """The sources to try, in this order."""
     return (Folder(local), *PUBLIC_SOURCES) if local else PUBLIC_SOURCES
 
 
@@ -60,6 +60,6 @@ def examples(folder: Path, rows: int) -> Iterator[pa.RecordBatch]:
     """The published examples in batches of at most `rows`: id, published split, label, content (784
     bytes).
 
-    Raises `DataError` where a file is not the IDX file it should be.
+    Raises `DataError` if a file is not the IDX file it should be.
     """
     return _idx.examples(folder, rows, SHAPE)

@@ -1,6 +1,4 @@
-"""Anybody's own data: one Parquet file that `duli new` made, and what the line's params say
-of it.
-"""
+"""Own data: one Parquet file that `duli new` made, described by the line's params."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -20,9 +18,7 @@ TYPES = {"number": pa.float32(), "text": pa.string()}  # of what else is known o
 
 
 def schema(columns: Mapping[str, str], label: pa.DataType) -> pa.Schema:
-    """What the file holds (see `examples` of the other data sets), with columns of which only name
-    and type are known beforehand.
-    """
+    """The schema of the file (see `examples` of the other data sets), with its further columns."""
     own = {"id": pa.string(), "split": pa.string(), "label": label, "content": pa.binary()}
     return pa.schema({**own, **{name: TYPES[kind] for name, kind in columns.items()}})
 
@@ -60,7 +56,7 @@ def _sources(local: Path | None) -> tuple[Source, ...]:
 
 
 def _examples(columns: Mapping[str, str], folder: Path, rows: int) -> Iterator[pa.RecordBatch]:
-    """Batches of at most `rows`, each of one published split; raises `DataError` where the file is
+    """Batches of at most `rows`, each of one published split; raises `DataError` if the file is
     not what `duli new` made.
     """
     try:

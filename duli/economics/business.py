@@ -1,5 +1,5 @@
-"""All figures of the business report from numbers alone: what a run measured, the market facts, and
-the plan.
+"""All figures of the business report, from numbers alone: the measurements of a run, the market
+facts, and the plan.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ FULL, SHIPPED = "fp32", "shipped"  # names of the variants
 
 @dataclass(frozen=True)
 class Variant:
-    """One file of the run: how fast the measured machine answers, and how sure and right its
+    """One file of the run: its throughput on the measured machine, and how sure and how right its
     answers to the test split are.
     """
 
@@ -47,7 +47,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Run:
-    """What one run measured, in the words of the business report."""
+    """The measurements of one run, in the terms of the business report."""
 
     # accuracy_of_accepted, latency_ms, throughput_per_second, sizes, and what the task adds, such
     # as coverage and confidence_threshold where an answer may be refused
@@ -55,11 +55,11 @@ class Run:
     variants: Mapping[str, Variant]  # FULL, where it was asked, and SHIPPED
     slo_ms: float  # the latency objective, within which 99 of 100 calls stayed
     training_seconds: float
-    training_usd: float | None  # on the rented machine; None where it ran on something else
+    training_usd: float | None  # on the rented machine; None if it ran on something else
     cores: float  # of the machine that trained and was measured
     memory_gib: float
     sources: register.Sources
-    champion: dict[str, float]  # its figures by dotted name, empty where there is none
+    champion: dict[str, float]  # its figures by dotted name, empty if there is none
 
     @property
     def threshold(self) -> float | None:
@@ -70,7 +70,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Business:
-    """The figures of the report, and what its page needs beside them."""
+    """The figures of the report, and the further needs of its page."""
 
     figures: dict[str, Any]  # business.json: numbers by key, lists for what is no metric
     kinds: dict[str, str]  # how well founded each part of the unit cost is
@@ -148,8 +148,8 @@ def _worth(
     entries: Sequence[register.Entry],
     segments: tuple[str, ...],
 ) -> dict[str, Any]:
-    """What the plan is worth, its three ways to sell alone, what moves it, and what would have to
-    be true.
+    """The value of the plan and of each of its three business models, the inputs that move it, and
+    the conditions under which it pays.
     """
     mix = (plan.mix.subscription, plan.mix.one_time, plan.mix.services)
     decided = plans.Plan(
@@ -292,7 +292,7 @@ def _variant(
 
 
 def _modes(inputs: cost.Inputs) -> dict[str, Any]:
-    """The unit cost of both ways to treat what the model is not sure of; never both at once."""
+    """The unit cost of both treatments of unsure answers; never both at once."""
     review = {"unit_cost_usd_per_million": cost.unit_cost(inputs, "review").total}
     if inputs.coverage > 0:
         return {
@@ -332,8 +332,8 @@ def _threshold(inputs: cost.Inputs, plan: Report, run: Run) -> dict[str, float]:
 
 
 def _market(facts: Market, plan: Report, entries: Sequence[register.Entry]) -> dict[str, Any]:
-    """From the published sizes down to the accounts that can be won; raises `DataError` where the
-    parts are larger than the whole.
+    """The market from published sizes down to the accounts that can be won; raises `DataError` if
+    the parts exceed the whole.
     """
     values = {entry["input"]: entry["value"] for entry in entries}
     rows = sizing.sizes(values, register.segments(facts), plan.price_per_1000 * 1000)
@@ -362,8 +362,8 @@ def _market(facts: Market, plan: Report, entries: Sequence[register.Entry]) -> d
 
 
 def _competitors(facts: Market, prices: Mapping[str, float]) -> dict[str, Any]:
-    """Who else offers it, and how many of them run on the customer's machines or hand over weights;
-    what is not known is None.
+    """The competitors, and how many of them run on the customer's machines or hand over weights;
+    None where unknown.
     """
     names = dict.fromkeys(row.id.split(".")[1] for row in facts.group("competitor"))
     rows: list[dict[str, Any]] = []
@@ -453,8 +453,8 @@ def _energy(facts: Market, plan: Report, run: Run) -> dict[str, Any]:
 
 
 def _language_models(facts: Market, plan: Report) -> list[dict[str, Any]]:
-    """What a million answers of a language model would cost by the token, at the assumed tokens of
-    one question and answer.
+    """The cost of a million answers of a language model at token prices and assumed lengths of
+    question and answer.
     """
     asked, answered = (facts.row(f"tokens.{way}", "tokens") for way in ("in", "out"))
     return [
@@ -470,7 +470,7 @@ def _language_models(facts: Market, plan: Report) -> list[dict[str, Any]]:
 
 
 def _quality(facts: Market, plan: Report) -> dict[str, int]:
-    """How many market facts there are, and how many of them have which weakness."""
+    """The number of market facts, and of those with each weakness."""
     flagged = [
         flag for row in facts.rows.values() for flag in flags(row, plan.as_of, plan.stale_days)
     ]
@@ -485,7 +485,7 @@ def _quality(facts: Market, plan: Report) -> dict[str, int]:
 
 
 def _decided(plan: Report) -> dict[str, float]:
-    """What of the plan is decided and not measured, as numbers a page can show."""
+    """The decided parts of the plan as numbers that a page can show."""
     return {
         "draws": plan.draws,
         "horizon_months": plan.horizon_months,
@@ -502,7 +502,7 @@ def _decided(plan: Report) -> dict[str, float]:
 
 
 def _currency(facts: Market, plan: Report) -> dict[str, float]:
-    """What a USD is in the currency of the pages."""
+    """The value of a USD in the currency of the pages."""
     if plan.currency == "USD":
         return {"value": 1.0, "low": 1.0, "high": 1.0}
     row = facts.row("fx.cny_per_usd", "CNY per USD")

@@ -1,5 +1,5 @@
-"""Cash by month from adoption and the three business models, and what it is worth: NPV, IRR,
-payback, lifetime value.
+"""Monthly cash from adoption and the three business models, and its value: NPV, IRR, payback,
+lifetime value.
 
 Every input may be one number or one a draw, [draws]; what is by month has the months first, [months
 + 1, draws] or [months + 1]. Amounts are USD and real, before taxes; month 0 is the build, sales
@@ -25,7 +25,7 @@ Number = float | Floats
 
 @dataclass(frozen=True)
 class Venture:
-    """All that the cash of a plan follows from; the names are those of the assumption register."""
+    """The inputs of a plan's cash flow; the names are those of the assumption register."""
 
     price_per_hour: Number  # USD for one rented machine
     throughput: Number  # predictions a second of one machine, at full load
@@ -61,8 +61,8 @@ class Venture:
 
 @dataclass(frozen=True)
 class Flows:
-    """By month: accounts of each kind, and revenue and cost by cause, USD; all [months + 1,
-    ...].
+    """Monthly accounts of each kind, and revenue and cost by cause in USD; all [months
+    + 1, ...].
     """
 
     won: Floats  # new accounts
@@ -84,17 +84,17 @@ class Flows:
 
     @property
     def revenue(self) -> Floats:
-        """The sum of what comes in."""
+        """The revenue of all business models."""
         return self.subscription + self.licences + self.maintenance + self.services
 
     @property
     def cost_of_sales(self) -> Floats:
-        """What the sold answers, licences and days cost; neither acquisition nor team."""
+        """The cost of the units, licences and days that are sold, without acquisition and team."""
         return self.machines + self.review + self.errors + self.support + self.delivery
 
     @property
     def net(self) -> Floats:
-        """What is left of a month."""
+        """Revenue less cost of each month."""
         return self.revenue - self.cost_of_sales - self.acquisition - self.team - self.build
 
 
@@ -202,8 +202,8 @@ def npv(yearly: float, net: Floats) -> Floats:
 
 
 def irr(net: Floats) -> Floats:
-    """Interest a year at which flows [months + 1, ...] are worth nothing, [...]; nan where they
-    have no such rate, or may have several.
+    """The yearly interest at which flows [months + 1, ...] have an NPV of zero, [...]; nan if there
+    is no such rate, or may be several.
 
     Money goes out first and comes back later with one change of sign: then there is exactly one
     rate above -100 % (Descartes). One below -99.9 %, or so high that money grows a hundredfold in a
@@ -244,8 +244,8 @@ def _invests(columns: Floats) -> Any:
 
 
 def payback(net: Floats) -> Floats:
-    """The first month at whose end everything paid has come back, [...] of [months + 1, ...];
-    infinite where there is none.
+    """The first month by whose end all spending is recovered, [...] of [months + 1, ...]; infinite
+    if there is none.
     """
     paid = np.cumsum(net, axis=0) >= 0
     # The month after the last one in the red: a surplus that is lost again has paid nothing back.
@@ -255,8 +255,8 @@ def payback(net: Floats) -> Floats:
 
 
 def lifetime_value(arpa: Number, margin: Number, churn: Number, rate: float = 0.0) -> Any:
-    """What an account brings: ARPA * margin / churn, with interest ARPA * margin * (1 + r) / (churn
-    + r); all by month.
+    """The lifetime value of an account: ARPA * margin / churn, or discounted ARPA * margin * (1 +
+    r) / (churn + r); all monthly.
 
     Endless, for better or worse, where nobody ever leaves and money has no price.
     """
@@ -268,7 +268,7 @@ def lifetime_value(arpa: Number, margin: Number, churn: Number, rate: float = 0.
 
 
 def cac_payback(cac: Number, arpa: Number, margin: Number) -> Any:
-    """Months of contribution that pay for winning an account: CAC / (ARPA * margin); infinite where
+    """Months of contribution that pay for winning an account: CAC / (ARPA * margin); infinite if
     there is no contribution.
     """
     contribution = np.asarray(arpa * margin, float)

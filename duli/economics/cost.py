@@ -1,5 +1,5 @@
-"""Unit economics: what a million accepted answers cost to serve, and from which volume and price
-they pay.
+"""Unit economics: the cost of a million accepted answers, and the volume and price at which they
+pay.
 
 All amounts are USD per million accepted answers unless a name says otherwise. The formulas are the
 usual ones of unit economics; where a source is named, it is the one that publishes the formula or
@@ -23,7 +23,7 @@ Amount = Any  # one number, or an array of them with one a draw
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the unit cost follows from; the names are those of the assumption register."""
+    """The inputs of the unit cost; the names are those of the assumption register."""
 
     price_per_hour: float  # USD for one rented machine
     throughput: float  # predictions a second of one machine, at full load
@@ -40,7 +40,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class UnitCost:
-    """USD per million accepted answers, by what causes them."""
+    """USD per million accepted answers, by cause."""
 
     compute: float
     idle: float
@@ -78,8 +78,8 @@ def idle(
 
 
 def review(coverage: Amount, per_item: Amount) -> Amount:
-    """USD per million predictions for people who decide what the model was not sure of: (1 -
-    coverage) * cost * 1e6.
+    """USD per million predictions for people who decide the unsure ones: (1 - coverage) * cost *
+    1e6.
     """
     return (1 - coverage) * per_item * MILLION
 
@@ -96,7 +96,7 @@ def unit_cost(inputs: Inputs, mode: Mode) -> UnitCost:
 
     `review`: people finish what the model does not, so a million predictions are a million accepted
     answers. `abstain`: nobody does, and nobody pays for what was not answered, so every part is
-    divided by the coverage. Never both. Raises `DataError` where nothing is accepted.
+    divided by the coverage. Never both. Raises `DataError` if nothing is accepted.
     """
     if mode == "abstain" and inputs.coverage <= 0:
         raise DataError(
@@ -130,7 +130,7 @@ def gross_margin(price: float, cost: float) -> float:
 
 
 def break_even_volume(fixed: float, price: float, variable: float) -> float | None:
-    """Units from which `fixed` is paid: fixed / (price - variable); None where the price does not
+    """Units from which `fixed` is paid: fixed / (price - variable); None if the price does not
     cover the variable cost.
     """
     return fixed / (price - variable) if price > variable else None
@@ -143,7 +143,7 @@ def break_even_answers(
     and `fixed` USD a month.
 
     Up to the capacity of the always-on machines compute is a fixed cost, beyond it a variable one;
-    the two cases meet there, so the answer is exact. None where no volume pays. `price` is USD per
+    the two cases meet there, so the answer is exact. None if no volume pays. `price` is USD per
     million accepted answers.
     """
     cost = unit_cost(inputs, mode)

@@ -1,5 +1,5 @@
-"""What is not known exactly, as numbers: draws by Latin hypercube, percentiles, and which input
-moves the result how much.
+"""Uncertainty as numbers: draws by Latin hypercube, percentiles, and the influence of each input on
+the result.
 """
 
 import math
@@ -91,7 +91,7 @@ def point(inputs: Mapping[str, Uncertain]) -> Draws:
 
 
 def percentiles(results: Any) -> dict[str, float | None]:
-    """P10, P50 and P90 of draws [n]; None where that many of them are infinite.
+    """P10, P50 and P90 of draws [n]; None if that many of them are infinite.
 
     An infinite result (never paid back) counts as the worst there is, and is not left out.
     """
@@ -105,8 +105,8 @@ def percentiles(results: Any) -> dict[str, float | None]:
 
 
 def histogram(results: Floats) -> list[dict[str, float]]:
-    """How many of the results [n] lie in each of equally wide bars; the hundredth at either end,
-    far out, has none.
+    """The number of results [n] in each of equally wide bars; the outermost hundredth at either end
+    is left out.
 
     One bar where all results are the same.
     """
@@ -171,11 +171,11 @@ def sobol(model: Model, inputs: Mapping[str, Uncertain], n: int, seed: int) -> l
 def variance_share(
     model: Model, inputs: Mapping[str, Uncertain], of: Sequence[str], n: int, seed: int
 ) -> float | None:
-    """The share of the result's variance that would vanish if the inputs `of` were known, with what
-    they do together with others.
+    """The share of the result's variance that would vanish if the inputs `of` were known,
+    interactions included.
 
     The total index of a group, by Jansen 1999: E[(f(A) - f(A with the group from B))^2] / 2 Var(f).
-    None where nothing varies.
+    None if nothing varies.
     """
     moving = [name for name, one in inputs.items() if not one.known]
     group = [name for name in moving if name in set(of)]

@@ -84,7 +84,7 @@ DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 @dataclass(frozen=True)
 class Row:
-    """One market fact with its range, its source and the place it was read from."""
+    """A market fact with its range, its source and the place it was read from."""
 
     id: str
     value: float
@@ -96,7 +96,7 @@ class Row:
     dist: Literal["triangular", "lognormal", "beta", "point"]
     source_title: str
     source_url: str
-    as_of: date | None  # the day the fact held; None where the source shows no date
+    as_of: date | None  # the day the fact held; None if the source shows no date
     retrieved: date | None  # the day somebody looked
     confidence: str
     note: str
@@ -111,7 +111,7 @@ class Market:
         self.rows = rows
 
     def row(self, name: str, unit: str) -> Row:
-        """The row `name`; raises `DataError` where it is missing or in another unit."""
+        """The row `name`; raises `DataError` if it is missing or in another unit."""
         if name not in self.rows:
             close = difflib.get_close_matches(name, self.rows, n=1)
             hint = f"; did you mean '{close[0]}'?" if close else ""
@@ -129,7 +129,7 @@ class Market:
 
     def group(self, prefix: str) -> list[Row]:
         """The rows whose id starts with `prefix` and a dot, in whatever unit; raises `DataError`
-        where there are none.
+        if there are none.
         """
         found = [row for name, row in self.rows.items() if name.startswith(f"{prefix}.")]
         if not found:
@@ -171,7 +171,7 @@ def read(files: Mapping[str, bytes]) -> Market:
 
 
 def flags(row: Row, as_of: date, stale_days: int) -> list[str]:
-    """What a reader has to know of the row at the day `as_of`: 'undated', 'stale', 'wide'.
+    """The weaknesses of the row at the day `as_of`: 'undated', 'stale', 'wide'.
 
     Raises `DataError` for a row from after that day: a typing error in a year would never grow
     stale.
@@ -451,6 +451,6 @@ class _Reader:
         self.wrong(
             column,
             "is no day",
-            "write it like 2026-11-23, or leave it empty where the source shows none",
+            "write it like 2026-11-23, or leave it empty if the source shows none",
         )
         return None

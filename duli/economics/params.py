@@ -13,7 +13,7 @@ Price = Annotated[float, Field(gt=0, le=1e15)]
 
 
 class Mix(Section):
-    """Which share of the new customers buys in which way; they sum to one."""
+    """The shares of new customers by business model; they sum to one."""
 
     subscription: Share  # by the answer
     one_time: Share  # a licence, with maintenance
@@ -28,7 +28,9 @@ class Mix(Section):
 
 
 class Report(Section):
-    """What is sold, at which price and volume, on which rented machine, judged at which day."""
+    """The offer: what is sold, at which price and volume, on which rented machine, judged at which
+    day.
+    """
 
     market: Id  # folder of the market facts (*.csv), seen from this file
     as_of: date  # market facts are judged at this day, never at today's clock

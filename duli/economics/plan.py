@@ -1,5 +1,5 @@
-"""A plan and what is known of its inputs, to what it is worth: point, draws, what moves it, and
-what would have to be true.
+"""The value of a plan under uncertain inputs: point, draws, sensitivity, and the conditions under
+which it pays.
 """
 
 import math
@@ -29,7 +29,7 @@ DEAREST = 1e9  # USD per million, or USD a customer: above any price that is mea
 
 @dataclass(frozen=True)
 class Plan:
-    """What is decided; all else is an input with a range."""
+    """The decisions of the plan; everything else is an input with a range."""
 
     mode: Mode
     months: int
@@ -75,8 +75,8 @@ def investment(
     sample: Draws,
     mix: tuple[float, float, float] | None = None,
 ) -> dict[str, Any]:
-    """NPV, IRR, payback, revenue and what was put in, at the point and over the draws; `reasons`
-    for what has no number.
+    """NPV, IRR, payback, revenue and investment, at the point and over the draws; `reasons` for
+    missing numbers.
     """
     one = _flows(plan, draws.point(inputs), mix)
     many = [_summary(plan, _flows(plan, part, mix)) for part in _parts(sample)]
@@ -95,8 +95,8 @@ def investment(
 
 
 def table(plan: Plan, inputs: Mapping[str, Uncertain], sample: Draws) -> list[dict[str, Any]]:
-    """The cash of the plan at the point, one row a month, USD; of what has come in till then also
-    P10, P50 and P90 of the draws.
+    """Monthly cash of the plan at the point in USD, and P10, P50 and P90 of the draws of cumulative
+    cash.
     """
     one = _flows(plan, draws.point(inputs), None)
     over = np.cumsum(
@@ -119,8 +119,8 @@ def table(plan: Plan, inputs: Mapping[str, Uncertain], sample: Draws) -> list[di
 
 
 def subscription(plan: Plan, inputs: Mapping[str, Uncertain], sample: Draws) -> dict[str, Any]:
-    """What one subscriber brings and costs, at the point and over the draws: ARPA, contribution,
-    LTV, CAC and its payback.
+    """Revenue and cost of one subscriber, at the point and over the draws: ARPA, contribution, LTV,
+    CAC and its payback.
     """
     at = {
         name: float(np.ravel(value)[0])
@@ -201,8 +201,8 @@ def break_even(plan: Plan, inputs: Mapping[str, Uncertain]) -> dict[str, Any]:
 
 
 def required(plan: Plan, inputs: Mapping[str, Uncertain]) -> dict[str, Needed]:
-    """Where the NPV of the point is zero: the least price, accuracy and number of accounts, the
-    dearest customer, review and error.
+    """The inputs at which the NPV of the point is zero: the lowest price, accuracy and number of
+    accounts, the dearest customer, review and error.
     """
     at = draws.point(inputs)
 
@@ -240,8 +240,8 @@ def required(plan: Plan, inputs: Mapping[str, Uncertain]) -> dict[str, Needed]:
 def sensitivity(
     plan: Plan, inputs: Mapping[str, Uncertain], assumed: Sequence[str]
 ) -> dict[str, Any]:
-    """What moves the NPV: each input alone (tornado), its share of the variance (Sobol), and that
-    of all `assumed` together.
+    """The inputs that move the NPV: each alone (tornado), its share of the variance (Sobol), and
+    that of all `assumed` together.
     """
 
     def model(figures: Draws) -> Floats:
@@ -276,7 +276,7 @@ def _parts(figures: Draws) -> list[Draws]:
 
 
 def _summary(plan: Plan, of: Flows) -> dict[str, Floats]:
-    """What a plan comes to, each [n]; rates and months that do not exist are the worst there is,
+    """The totals of a plan, each [n]; rates and months that do not exist count as
     infinitely bad.
     """
     net = of.net
@@ -311,7 +311,7 @@ def _customer(plan: Plan, figures: Draws) -> dict[str, Any]:
 
 
 def _ratio(part: Any, whole: Any) -> Floats:
-    """part / whole, infinite where the whole is nothing."""
+    """part / whole, infinite if the whole is nothing."""
     above, below = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
     return np.asarray(np.divide(above, below, out=np.full(below.shape, np.inf), where=below > 0))
 
@@ -323,7 +323,7 @@ def _unit(of: Venture, volume: float) -> cost.Inputs:
 
 
 def _reasons(found: Mapping[str, Any], why: Mapping[str, Code]) -> list[dict[str, Any]]:
-    """Why numbers are missing; ends of a range have the reason of its value."""
+    """The reasons for missing numbers; the ends of a range share the reason of its value."""
     return [
         {"key": f"{name}.{end}", "reason": Reason(why.get(name, "not_finite"))}
         for name, figure in found.items()

@@ -1,5 +1,5 @@
-"""What the plans of several release lines come to together, as far as that can be said without
-knowing how they depend on one another.
+"""The sum of the plans of several release lines, as far as it holds without knowing how they depend
+on one another.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Part(BaseModel):
-    """A part of business.json, as far as a portfolio needs it; the rest is passed over."""
+    """A part of business.json that a portfolio needs; the rest is ignored."""
 
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
 
@@ -58,7 +58,7 @@ class Value(Part):
 
 
 class Investment(Part):
-    """What the plan's mix of ways of buying is worth."""
+    """The value of the plan at its mix of business models."""
 
     npv_usd: Worth
     npv_positive_probability: float
@@ -68,7 +68,7 @@ class Investment(Part):
 
 
 class Plan(Part):
-    """What two plans have to share, so that their amounts may be added."""
+    """The terms that two plans have to share before their amounts may be added."""
 
     horizon_months: int
     discount_rate: float
@@ -90,7 +90,7 @@ class Judged(Part):
 
 
 class Reason(Part):
-    """Why the number at `key` is missing."""
+    """The reason why the number at `key` is missing."""
 
     key: str
     reason: str
@@ -120,7 +120,7 @@ class Figures(Part):
 
 
 def together(lines: Mapping[str, Figures]) -> dict[str, Any]:
-    """Sums over all lines, and which is most likely to pay; amounts are None where the plans differ
+    """Sums over all lines, and which is most likely to pay; amounts are None if the plans differ
     in horizon or discount rate.
 
     What is planned adds up, and so do means, however the lines depend on one another; percentiles

@@ -1,4 +1,4 @@
-"""Why a number is missing: a code, which the reporting side words."""
+"""Reasons for missing numbers, as codes that the reporting side puts into words."""
 
 from typing import Literal, NamedTuple
 
@@ -24,7 +24,7 @@ Code = Literal[
 
 
 class Reason(NamedTuple):
-    """Why a number is missing."""
+    """The reason why a number is missing."""
 
     code: Code
     input: str = ""  # the name of the input that the code is about

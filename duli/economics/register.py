@@ -1,6 +1,4 @@
-"""The assumption register: every input with its value, range, unit, how it is known, and where it
-comes from.
-"""
+"""The assumption register: every input with its value, range, unit, provenance and source."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,7 +51,7 @@ FACTS = (
 
 @dataclass(frozen=True)
 class Sources:
-    """What holds the numbers that are no market facts, as a reader finds them."""
+    """The origin of the numbers that are not market facts, in words for the reader."""
 
     speed: str
     answers: str
@@ -66,8 +64,8 @@ class Sources:
 def unit_cost(
     plan: Report, facts: Market, measured: Mapping[str, Any], sources: Sources
 ) -> list[Entry]:
-    """The inputs of the unit cost, in the order a reader asks for them; `measured` is what this run
-    measured of what it ships.
+    """The inputs of the unit cost in reading order; `measured` holds this run's measurements of
+    what ships.
     """
     return [
         entry("price_per_hour", _in_usd(facts, plan.compute, "per hour"), plan),
@@ -87,9 +85,7 @@ def unit_cost(
 def venture(
     plan: Report, facts: Market, training_usd: float | None, sources: Sources
 ) -> list[Entry]:
-    """The further inputs of the cash flow: what is decided, what the market files say, and the
-    segments' figures.
-    """
+    """The further inputs of the cash flow: decisions, market facts, and the segments' figures."""
     training = _plain("training", training_usd or 0.0, "USD", "measured", sources.training)
     if training_usd is None:
         training |= {
@@ -117,7 +113,7 @@ def segments(facts: Market) -> tuple[str, ...]:
 
 
 def uncertain(entries: Sequence[Entry]) -> dict[str, Uncertain]:
-    """The entries as what can be drawn from."""
+    """The entries as uncertain inputs."""
     return {
         one["input"]: Uncertain(one["value"], one["low"], one["high"], one["dist"], one["n"])
         for one in entries
@@ -148,7 +144,9 @@ def entry(name: str, row: Row, plan: Report) -> Entry:
 
 
 def services(facts: Market, plan: Report) -> tuple[list[Entry], list[Entry]]:
-    """Public services with their list prices in USD per million, and what converted them."""
+    """Public services with their list prices in USD per million, and the rows that
+    converted them.
+    """
     rows = facts.under("service", "per 1000")
     if not rows:
         raise DataError(

@@ -1,5 +1,5 @@
-"""What would have to be true: the price, accuracy, cost of acquisition or number of customers at
-which a plan just pays.
+"""Conditions for a plan to pay: the price, accuracy, cost of acquisition or number of customers at
+which its NPV is zero.
 """
 
 import math
@@ -14,7 +14,7 @@ Worth = Callable[[float], float]  # NPV as a function of one input, all else as 
 
 @dataclass(frozen=True)
 class Needed:
-    """Where the NPV is zero, or why it never is."""
+    """The value at which the NPV is zero, or the reason why there is none."""
 
     value: float | None
     reason: Code | None = None

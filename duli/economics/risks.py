@@ -16,7 +16,7 @@ TOPICS = get_args(Topic)  # in the order of the page
 
 @dataclass(frozen=True)
 class Risk:
-    """What may go wrong, and the measure that shows it; none where no run measures it."""
+    """A risk and the measure that shows it; no measure if no run measures it."""
 
     name: str  # the limit is the row risk.<name>, in `unit`
     topic: Topic

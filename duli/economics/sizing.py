@@ -1,5 +1,5 @@
-"""How large the market is: published sizes with their growth recomputed, and accounts counted from
-below, by segment.
+"""Market size: published sizes with recomputed growth, and a bottom-up count of accounts by
+segment.
 """
 
 import re
@@ -29,11 +29,11 @@ def growth(first: float, last: float, years: float) -> float:
 
 
 def publishers(rows: Sequence[Row], topic: str) -> list[dict[str, Any]]:
-    """What each publisher says of a market: sizes of two years, growth as stated and as its own
-    numbers give it.
+    """Market sizes by publisher: sizes of two years, stated growth, and growth recomputed from
+    these sizes.
 
     `rows` are `<topic>.<year>.by_<publisher>` (USD billion) and `<topic>.growth.by_<publisher>`
-    (share per year, where stated). Raises `DataError` where a publisher names growth and no sizes.
+    (share per year, where stated). Raises `DataError` if a publisher names growth and no sizes.
     """
     said: dict[str, dict[str, Row]] = {}
     for row in rows:
@@ -92,8 +92,8 @@ def accounts(figures: Mapping[str, Any], segments: Sequence[str]) -> tuple[Any, 
 def sizes(
     figures: Mapping[str, float], segments: Sequence[str], price: float
 ) -> list[dict[str, Any]]:
-    """By segment: accounts, and what they would spend a year at `price` (USD per million) in all
-    (SAM) and as far as won (SOM).
+    """Accounts by segment, and their yearly spending at `price` (USD per million): all of it (SAM)
+    and the part that is won (SOM).
     """
     rows = []
     for name in segments:

@@ -163,8 +163,8 @@ NEEDS = {
 
 
 def judge(rules: Sequence[Rule], numbers: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Each rule against the numbers by dotted name; where one is missing the rule is not known,
-    which is no reason to go on.
+    """Judges each rule by the numbers; a rule with a missing number is unknown, which is no reason
+    to go on.
     """
     return [_judge(rule, numbers) for rule in rules]
 
@@ -185,8 +185,8 @@ def thresholds(facts: Market) -> dict[str, float]:
 
 
 def fit(judged: Sequence[Mapping[str, Any]], needs: Sequence[Row]) -> dict[str, float]:
-    """By segment: the share of its needs, by weight, that the judged rules say are met; what is not
-    known counts as not met.
+    """The share of each segment's needs, by weight, that the judged rules say are met; unknown
+    counts as not met.
 
     Raises `DataError` for a need that no rule judges.
     """

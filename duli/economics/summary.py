@@ -1,4 +1,4 @@
-"""Sums up a release's economics: every figure with its range, what moves it, and how much of it is
+"""Summary of a release's economics: every figure with its range, its drivers, and the share that is
 assumed.
 """
 
@@ -83,8 +83,8 @@ def economics(
 
 
 def movers(inputs: Inputs, ranges: Ranges, mode: Mode) -> list[dict[str, Any]]:
-    """Every input that has a range: its ends, and the unit cost at them with all else unchanged;
-    the strongest first.
+    """Every input with a range: its ends, and the unit cost at them with all else unchanged; the
+    strongest first.
     """
     swings = cost.swings(lambda varied: cost.unit_cost(varied, mode).total, inputs, ranges)
     return [
@@ -100,7 +100,7 @@ def movers(inputs: Inputs, ranges: Ranges, mode: Mode) -> list[dict[str, Any]]:
 
 
 def kinds(of_inputs: Mapping[str, str]) -> dict[str, str]:
-    """How well founded each part of the cost is: as its weakest input (measured, cited or
+    """The provenance of each part of the cost: that of its weakest input (measured, cited or
     assumed).
     """
     return {

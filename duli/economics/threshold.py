@@ -30,7 +30,7 @@ def curve(confidence: Any, correct: Any) -> Curve:
     """The curve (El-Yaniv and Wiener 2010) of confidences and right answers (0 or 1), [n]; who is
     at least as sure is accepted.
 
-    Raises `DataError` where there is nothing, or where numbers are missing.
+    Raises `DataError` if there is nothing, or where numbers are missing.
     """
     sure, right = np.asarray(confidence, float), np.asarray(correct, float)
     if not len(sure) or not (np.isfinite(sure).all() and np.isfinite(right).all()):
@@ -67,8 +67,8 @@ def cheapest(of: Curve, cost: Cost) -> tuple[float, float]:
 
 
 def cross_fitted(confidence: Any, correct: Any, cost: Cost) -> float:
-    """What the cheapest threshold costs on examples it was not chosen on: chosen on every other
-    one, judged on the rest, and the reverse.
+    """The cost at the cheapest threshold on examples that did not choose it: chosen on every other
+    example, judged on the rest, and the reverse.
 
     A threshold judged on the examples that chose it looks better than it is.
     """

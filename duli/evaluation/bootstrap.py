@@ -1,5 +1,5 @@
-"""How sure a measure is that is no proportion: percentile bootstrap intervals at 95 % (Efron 1979),
-the same on every run.
+"""Confidence intervals of measures that are not proportions: percentile bootstrap at 95 % (Efron
+1979), the same on every run.
 """
 
 from collections.abc import Callable

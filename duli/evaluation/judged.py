@@ -1,4 +1,6 @@
-"""What a judgement is about: the model in its forms, the splits, and what a kind shows of them."""
+"""The parties of an evaluation: the model in its forms, the splits, and the views that a kind
+offers on them.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -18,7 +20,7 @@ Outputs = NDArray[np.float32]
 
 
 class Model(NamedTuple):
-    """What is judged: the network as it was trained, its export, and the variant that ships."""
+    """The model under evaluation: the trained network, its export, and the variant that ships."""
 
     description: Facts  # model.json
     trained: "nn.Module"
@@ -52,7 +54,7 @@ class Splits(Protocol):
 
 
 class Judgement(NamedTuple):
-    """What a task makes of it (`duli/tasks/NAME/judging/judge.py`)."""
+    """The result of a task's evaluation (`duli/tasks/NAME/judging/judge.py`)."""
 
     facts: Facts  # reports/evaluation.json; has `test_digest`, `variant`, `n` and the score
     tables: dict[str, list[Facts]]  # reports/evaluation/NAME.csv
@@ -76,13 +78,13 @@ class Loss(Protocol):
 
 
 class Judge(Protocol):
-    """What `evaluate` asks of a kind of data (`duli/kinds/NAME/judging/judge.py`)."""
+    """The interface of a kind of data for `evaluate` (`duli/kinds/NAME/judging/judge.py`)."""
 
     def skipped(self, description: Facts) -> Mapping[str, str]:
         """The measures that do not apply, and why."""
 
     def looks(self, split: Split) -> dict[str, NDArray[np.float64]]:
-        """What can be measured of each example, [n]."""
+        """Measurable properties of each example, [n]."""
 
     def ways(
         self, split: Split, rows: NDArray[np.int64], description: Facts, seed: int
@@ -102,7 +104,7 @@ class Judge(Protocol):
         """Inputs at most `epsilon` levels from these that raise the loss."""
 
     def features(self, splits: Sequence[Split], outputs: int) -> Features:
-        """What a linear baseline is given of train, validation and test."""
+        """The inputs of a linear baseline for train, validation and test."""
 
     def shown(
         self,
@@ -113,7 +115,7 @@ class Judge(Protocol):
         others: NDArray[np.int64],
         seed: int,
     ) -> Facts:
-        """What the page shows: `mistakes`, one for each of `rows` with what spoke for the output
-        of this index rather than for the other; `corruptions`, one example spoilt in each way, and
-        the same `clean`.
+        """The examples for the page: `mistakes`, one for each of `rows`, with the evidence for the
+        given output over the other; `corruptions`, one example corrupted in each way, and the same
+        `clean`.
         """

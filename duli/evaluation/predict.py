@@ -1,6 +1,4 @@
-"""What a model answers, as a torch module or as ONNX bytes, to examples as they are kept: logits,
-and probabilities of them.
-"""
+"""Predictions of a torch module or of ONNX bytes for stored examples: logits, and probabilities."""
 
 from collections.abc import Callable
 from typing import Any

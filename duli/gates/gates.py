@@ -21,7 +21,7 @@ UNFAVOURABLE: dict[Bound, str] = {"min": "low", "max": "high"}
 
 
 class Gate(Section):
-    """One measure and its bounds; both ends belong to what passes."""
+    """A measure and its bounds; both ends pass."""
 
     # report and key, such as evaluation.accuracy
     measure: Annotated[str, Field(pattern=r"^[^.\s*]+(\.[^.\s*]+)+$")]
@@ -58,12 +58,12 @@ class Gates(Section):
 
 @dataclass(frozen=True)
 class Result:
-    """One gate judged, with everything a reader needs to check it."""
+    """A judged gate, with everything a reader needs to check it."""
 
     name: str
     measure: str
     on: Literal["value", "interval"]
-    value: float | None  # the number that decided; None where it is missing or not finite
+    value: float | None  # the number that decided; None if it is missing or not finite
     min: float | None
     max: float | None
     passed: bool
@@ -91,8 +91,8 @@ class Catalogue:
 
 
 def measures(reports: Mapping[str, Any]) -> dict[str, float]:
-    """All numbers of the reports by dotted name (report, then keys); truth counts as 1 and 0, lists
-    are left out.
+    """All numbers of the reports by dotted name (report, then keys); truth values count as 1 and 0,
+    lists are left out.
 
     Raises `DataError` where two of them would have the same name.
     """
@@ -105,7 +105,7 @@ def measures(reports: Mapping[str, Any]) -> dict[str, float]:
 
 
 def unknown(gates: Mapping[str, Gate], known: Catalogue) -> dict[str, str]:
-    """Which gates name a measure that does not exist, and why: these could never pass, which is
+    """The gates that name a measure that does not exist, and why: they could never pass, which is
     worth knowing before a training.
     """
     lacking = {
@@ -120,7 +120,7 @@ def unknown(gates: Mapping[str, Gate], known: Catalogue) -> dict[str, str]:
 
 
 def judge(gates: Mapping[str, Gate], measures: Mapping[str, float]) -> list[Result]:
-    """Every gate against its measure."""
+    """Judges every gate by its measure."""
     return [_judge(name, gate, measures) for name, gate in gates.items()]
 
 
@@ -143,7 +143,7 @@ def summary(results: list[Result]) -> dict[str, Any]:
 
 
 def results(judged: Any) -> list[Result]:
-    """The gates of a `summary` that was kept as JSON; raises `DataError` where it is none."""
+    """The gates of a `summary` that was kept as JSON; raises `DataError` if it is not one."""
     try:
         return TypeAdapter(list[Result]).validate_json(json.dumps(judged["results"]), strict=True)
     except (TypeError, KeyError, ValidationError):

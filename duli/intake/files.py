@@ -80,7 +80,7 @@ def _pandas(metadata: dict[bytes, bytes] | None) -> list[str]:
 
 
 def _room(path: Path, size: int) -> None:
-    """Raises `DataError` where the file is too large for the memory that is free."""
+    """Raises `DataError` if the file is too large for the memory that is free."""
     free = machine.available_bytes()
     if MEMORY * size > free:
         raise DataError(
@@ -136,7 +136,7 @@ def _csv(path: Path) -> tuple[pa.Table, bool]:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """The table with what other programs write as texts as these: categories, long texts, bytes."""
+    """The table with types of other programs converted: categories, long texts, bytes."""
     columns = table.columns
     for index, field in enumerate(table.schema):
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type

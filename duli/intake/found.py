@@ -1,4 +1,4 @@
-"""What is asked of somebody's data, and what a kind and a task find in them."""
+"""The questions asked of own data, and the findings of a kind and a task."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Wanted(NamedTuple):
-    """What the owner says of the data; None, or nothing, is a guess."""
+    """The owner's statements about the data; None, or nothing, leaves a guess."""
 
     label: str | None = None  # column
     text: str | None = None  # column
@@ -20,12 +20,12 @@ class Wanted(NamedTuple):
 
     @property
     def given(self) -> list[str]:
-        """The names of what is said."""
+        """The names of the options that were given."""
         return [name for name, value in self._asdict().items() if value]
 
 
 class Labels(Protocol):
-    """What a task learns of n examples."""
+    """The labels of n examples."""
 
     values: "NDArray[Any]"  # [n], of the column `label`
     own: Mapping[str, Any]  # what data.own says of them
@@ -36,7 +36,7 @@ class Labels(Protocol):
 
 
 class Task(Protocol):
-    """How a task reads labels (`duli/tasks/NAME/intake/labels.py`).
+    """The interface of a task for reading labels (`duli/tasks/NAME/intake/labels.py`).
 
     Both raise `DataError` for labels that it cannot learn.
     """
@@ -51,7 +51,7 @@ class Task(Protocol):
 
 
 class Read(NamedTuple):
-    """What a kind reads in somebody's data: n examples."""
+    """The examples that a kind reads in own data."""
 
     ids: list[str]
     splits: list[str]  # that they were published in; empty for none
@@ -63,7 +63,7 @@ class Read(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What somebody's data are."""
+    """A description of own data."""
 
     kind: str
     own: Mapping[str, Any]  # what data.own says of the kind and the task
@@ -74,6 +74,6 @@ class Found(NamedTuple):
 
 
 def shown(names: list[str], most: int) -> str:
-    """The first of many names, for a line that somebody reads."""
+    """The first of many names, for a line of output."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -16,10 +16,10 @@ TIMES = [(631_152_000 * unit, 4_102_444_800 * unit) for unit in (1, 10**3, 10**6
 
 
 def counts_rows(values: NDArray[np.float64]) -> bool:
-    """Whether a column numbers the rows, in any order and with gaps: whole numbers, each of them
-    once, and too close for chance.
+    """Whether a column numbers the rows, in any order and with gaps: distinct whole numbers, too
+    close together for chance.
 
-    Measured numbers repeat themselves where they lie so close (the birthday paradox): of n numbers
+    Measured numbers repeat themselves if they lie so close (the birthday paradox): of n numbers
     out of a range r all are different with a probability of about exp(-n^2 / 2r). So one in AGAIN
     may come again, as rows that somebody copied do, if by chance more would. Times since 1970 do
     not count: they may come at every tick. NaN is missing.

@@ -1,4 +1,4 @@
-"""A file of columns: the label, what may be learned from, and what else is known of each row."""
+"""A file of columns: the label, the features, and the further columns of each row."""
 
 import math
 import re
@@ -48,7 +48,7 @@ class Odd(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What else is known of each example: columns by the names they get."""
+    """Further columns of each example, by the names they get."""
 
     columns: Mapping[str, str] = {}  # name -> what the file calls it
     types: Mapping[str, str] = {}  # name -> number or text
@@ -149,7 +149,7 @@ class Sheet:
         return _all(self.table)
 
     def known(self, taken: Collection[str], reserved: Collection[str], most: int) -> Known:
-        """What else is known of each row, by which results are shown and nothing is learned.
+        """Further columns of each row: results are shown by them, and nothing is learned from them.
 
         Names are none of `reserved`. A column of more than `most` different texts is left out;
         raises `DataError` if it is a sensitive one.
@@ -220,7 +220,7 @@ class Sheet:
 
 
 def told(odd: Mapping[str, Odd]) -> str:
-    """Of each column the first cell that is no number, and where it stands."""
+    """The first cell of each column that is not a number, and its place."""
     each = [
         f"{name} has {one.cell[:20]!r} in {one.place}{_notation(one.cell)}"
         + (f" and {one.cells - 1:,} more" if one.cells > 1 else "")
@@ -276,7 +276,7 @@ def as_numbers(
 
 
 def _different(texts: list[str | None], *, comma: bool) -> int:
-    """How many different numbers are written in `texts`; 0 where none is too long for float64."""
+    """The number of different numbers in `texts`; 0 if none is too long for float64."""
     if not any(text and len(text) > DIGITS for text in texts):
         return 0
     plain = (text.strip() for text in texts if text)
@@ -349,7 +349,7 @@ def _boolean(table: pa.Table, name: str) -> bool:
 
 
 def _notation(cell: str) -> str:
-    """What makes a number of another notation of `cell`, where one can see it."""
+    """The notation that makes `cell` a number, if it can be recognized."""
     plain = cell.strip()
     for pattern, advice in NOTATIONS:
         if re.fullmatch(pattern, plain):

@@ -1,4 +1,4 @@
-"""Where somebody's data lie, opened once for all kinds that may take them."""
+"""The location of own data, opened once for all kinds that may take them."""
 
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +9,7 @@ from duli.intake.sheet import Sheet
 
 
 class Source:
-    """A file or a folder, what its owner says of it, and the task that its labels are for."""
+    """A file or folder, its owner's statements, and the task of its labels."""
 
     def __init__(self, place: Path, wanted: Wanted, task: Task) -> None:
         self.place, self.wanted, self.task = place, wanted, task

@@ -17,7 +17,7 @@ SMALLEST = 4  # pixels a side: the convolution takes two, the pool halves the re
 
 
 class Settings(Common):
-    """How wide; dropout stands before the last layer."""
+    """Width and dropout; dropout stands before the last layer."""
 
     filters: Width = 32  # output channels of the convolution
     hidden: Width = 128  # outputs of the first linear layer
@@ -28,7 +28,7 @@ def build(
 ) -> "nn.Module":
     """The network: floats [n, channels, height, width] -> logits [n, outputs].
 
-    Raises `ParamsError` where the images are smaller than 4 x 4.
+    Raises `ParamsError` if the images are smaller than 4 x 4.
     """
     from torch import nn
 

@@ -20,7 +20,7 @@ INITIAL_WIDTH = 768
 
 
 class Settings(Section):
-    """How deep and how wide; the defaults are BERT's."""
+    """Depth and width; the defaults are BERT's."""
 
     layers: Annotated[int, Field(ge=1, le=256)]
     heads: Annotated[int, Field(ge=1, le=256)]

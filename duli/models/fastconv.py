@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Settings(Common):
-    """How wide and how deep; dropout stands before the last layer."""
+    """Width, depth and dropout; dropout stands before the last layer."""
 
     stem: Width  # output channels of the first convolution
     resolution: Literal["half", "full"] = "half"  # of the image after the stem
@@ -35,7 +35,7 @@ def build(
 ) -> "nn.Module":
     """The network: floats [n, channels, height, width] -> logits [n, outputs].
 
-    Raises `ParamsError` where the images are too small for that many blocks.
+    Raises `ParamsError` if the images are too small for that many blocks.
     """
     from torch import nn
 

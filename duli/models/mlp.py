@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Settings(Common):
-    """How wide and how deep; dropout follows each hidden layer."""
+    """Width, depth and dropout; dropout follows each hidden layer."""
 
     # outputs of the hidden layers; none makes it multinomial logistic regression
     widths: tuple[Width, ...] = (10, 50)

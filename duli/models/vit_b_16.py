@@ -32,7 +32,7 @@ def build(
 ) -> "nn.Module":
     """The network: floats [n, channels, height, width] -> logits [n, outputs].
 
-    Raises `ParamsError` where the images are not square or the patches do not divide them.
+    Raises `ParamsError` if the images are not square or the patches do not divide them.
     """
     from torchvision.models import VisionTransformer
 

@@ -1,4 +1,4 @@
-"""What a released wheel answers: its own code, unpacked and asked in a process of its own."""
+"""The answers of a released wheel: its own code, unpacked and run in a separate process."""
 
 import json
 import subprocess
@@ -52,10 +52,10 @@ class Examples(NamedTuple):
 def answers(
     wheel: bytes, package: str, examples: Examples, read: Read, *, exact: bool = False
 ) -> Answered:
-    """What the wheel's predictor gives for `examples`; `read` is of the task.
+    """The answers of the wheel's predictor to `examples`, as the task's `read` understands them.
 
     `exact` adds products of bytes in 32 bits, as a CPU with VNNI does. The predictor verifies the
-    package before it answers. Raises `GateError` where it refuses or fails.
+    package before it answers. Raises `GateError` if it refuses or fails.
     """
     with tempfile.TemporaryDirectory(prefix="duli-wheel-") as name:
         folder = Path(name)

@@ -73,7 +73,7 @@ def render(
     signer: Mapping[str, str] | None,
     **evidence: Mapping[str, Any],
 ) -> str:
-    """The card in Markdown, from the contents of the run's JSON files; raises `DataError` where a
+    """The card in Markdown, from the contents of the run's JSON files; raises `DataError` if a
     number is missing.
 
     `evidence` are raw (of data/raw/dataset.json), stats, model, train, evaluation, quantization,
@@ -109,7 +109,7 @@ def render(
 
 
 def limits(kind: Kind, task: Task, variant: str) -> list[str]:
-    """What is known to go wrong with a variant of the model, whatever it was made for."""
+    """The known limitations of a variant of the model, whatever it was made for."""
     if not variant.endswith("int8_dynamic"):
         return []
     # onnxruntime's DynamicQuantizeLinear finds one scale for the whole tensor, the batch included.
@@ -124,7 +124,7 @@ def body(markdown: str) -> Body:
     """The card as HTML for the page that a stage puts around it; HTML in the Markdown is shown,
     never obeyed, and no picture loaded.
 
-    Raises `DataError` where the text does not begin with a heading.
+    Raises `DataError` if the text does not begin with a heading.
     """
     from markdown_it import MarkdownIt
 
@@ -163,7 +163,7 @@ def hub(
 
 
 def containerfile(release: Release, wheel_name: str, python: str) -> str:
-    """How to build a container of the wheel beside it, on an image of Python `python` ("3.11")."""
+    """A Containerfile for the wheel beside it, on an image of Python `python` ("3.11")."""
     return _ENVIRONMENT.get_template("Containerfile.j2").render(
         release=release, wheel_name=wheel_name, lock=locked.FILE, python=python
     )
@@ -299,7 +299,7 @@ def _cell(text: object) -> str:
 
 
 def _environment(task: Task) -> Environment:
-    """That of the card as the task fills it."""
+    """The Jinja environment of the card, with the filters of the task."""
     made = _ENVIRONMENT.overlay(loader=FileSystemLoader([task.template.parent, TEMPLATES]))
     made.filters = {**made.filters, **task.filters}
     return made

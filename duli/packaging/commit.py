@@ -1,4 +1,4 @@
-"""Which commit the code in a folder is at, and whether there is more than that."""
+"""The commit of the code in a folder, and whether there are changes on top of it."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Commit(NamedTuple):
-    """What git says of a folder."""
+    """The state of a folder in git."""
 
     sha: str
     dirty: bool  # something is changed or new, dvc.lock apart, which the very run writes that asks
@@ -16,7 +16,7 @@ class Commit(NamedTuple):
 
 
 def of(folder: Path) -> Commit | None:
-    """The commit that `folder` is at; None where there is no git, no repository or no commit
+    """The commit that `folder` is at; None if there is no git, no repository or no commit
     yet.
     """
     found = _git(folder, "show", "--no-patch", "--no-show-signature", "--format=%H %ct", "HEAD")

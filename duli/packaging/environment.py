@@ -1,4 +1,4 @@
-"""Installs a wheel into a bare environment, as its customer will: nothing in it but what the wheel
+"""Installs a wheel into a bare environment, as a customer does: with nothing but what the wheel
 declares.
 """
 

@@ -1,6 +1,4 @@
-"""The publisher's key pair: where it lies, how it is made and read, and the fingerprint it is known
-by.
-"""
+"""The publisher's key pair: its location, generation, reading and fingerprint."""
 
 import hashlib
 from collections.abc import Mapping
@@ -40,10 +38,10 @@ def make() -> Pair:
 
 
 def private_place(environment: Mapping[str, str]) -> Path:
-    """Where the private key lies: the file DULI_SIGNING_KEY, else `duli/signing.key` in the user's
+    """The path of the private key: the file DULI_SIGNING_KEY, else `duli/signing.key` in the user's
     settings (XDG_CONFIG_HOME or ~/.config).
 
-    Raises `ParamsError` where the variable is no absolute path to a private key, or where there is
+    Raises `ParamsError` if the variable is no absolute path to a private key, or where there is
     no home either.
     """
     if (named := _named(environment, SIGNING_KEY)) is not None:
@@ -66,7 +64,7 @@ def private_place(environment: Mapping[str, str]) -> Path:
 
 
 def public_place(environment: Mapping[str, str]) -> Path:
-    """Where the public key lies that releases are trusted by: the file DULI_PUBLIC_KEY, else the
+    """The path of the public key that releases are trusted by: the file DULI_PUBLIC_KEY, else the
     one beside the private key.
 
     Raises `ParamsError` as `private_place` does.
@@ -82,7 +80,7 @@ def beside(private: Path) -> Path:
 def public_of(private: Path) -> bytes:
     """The public key (PEM) of the private key in the file `private`.
 
-    Raises `DataError` where there is no readable file, others may read it, or it holds no
+    Raises `DataError` if there is no readable file, others may read it, or it holds no
     unencrypted key on P-256.
     """
     from cryptography.exceptions import UnsupportedAlgorithm
@@ -127,7 +125,7 @@ def trusted(environment: Mapping[str, str]) -> bytes:
 
 def fingerprint(public: bytes) -> str:
     """SHA-256 in hex of the public key (PEM) in DER (SubjectPublicKeyInfo); raises `DataError`
-    where it is no key on P-256.
+    if it is no key on P-256.
 
     As `openssl pkey -pubin -in signing.pub -outform DER | sha256sum` gives it. The hint in a
     model.sig is another: SHA-256 of the PEM.

@@ -1,5 +1,5 @@
-"""The licence ledger of the data: what each data set is, where it was published, and what its
-licence permits as far as it is declared.
+"""The licence ledger of the data: each data set, its publication, and the permissions that its
+licence declares.
 """
 
 from collections.abc import Mapping

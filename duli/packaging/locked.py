@@ -14,19 +14,17 @@ FILE = "requirements.lock"
 
 
 class Pin(NamedTuple):
-    """One library of the lock file: its requirement as it stands there, and the SHA-256 of each
-    archive of it.
-    """
+    """One library of the lock file: its requirement, and the SHA-256 of each of its archives."""
 
     requirement: str
     digests: tuple[str, ...]
 
 
 def pins(lock: str, libraries: Mapping[str, str]) -> dict[str, list[Pin]]:
-    """What the lock file says of `libraries`, name -> version; several pins where it differs by
-    Python or system.
+    """The pins in the lock file for `libraries`, name -> version; several if they differ by Python
+    or system.
 
-    Raises `DuliError` where it does not pin the version that is installed.
+    Raises `DuliError` if it does not pin the version that is installed.
     """
     found: dict[str, list[Pin]] = {name: [] for name in libraries}
     versions: dict[str, set[str]] = {name: set() for name in libraries}

@@ -1,4 +1,4 @@
-"""Lists what is in a package or a wheel, by SHA-256."""
+"""Lists the contents of a package or a wheel by SHA-256."""
 
 import json
 from collections.abc import Mapping

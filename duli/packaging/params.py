@@ -1,4 +1,4 @@
-"""What a release is called and what its card promises: the section `release:` of params.yaml."""
+"""The section `release` of params.yaml: the name of a release and the promises of its card."""
 
 import keyword
 import re

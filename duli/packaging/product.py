@@ -1,5 +1,5 @@
-"""What packaging asks of a kind of data and of a task: the module `releasing.release` of their
-rooms.
+"""The interfaces of a kind and a task for packaging: the module `releasing.release` of
+their rooms.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Usage(NamedTuple):
-    """How the card shows the command of a kind."""
+    """The command of a kind in the words of the card."""
 
     one: str  # what follows `predict`
     why: str
@@ -59,7 +59,7 @@ class Metric(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What a wheel gives for n examples."""
+    """The answers of a wheel to n examples."""
 
     answers: "NDArray[Any]"  # [n], each as the target of an example is
     outputs: "NDArray[np.float32]"  # [n, width of an answer]

@@ -1,5 +1,4 @@
-"""What a release was made from, as an in-toto Statement v1 with the predicate of SLSA provenance
-v1.
+"""The materials of a release, as an in-toto Statement v1 with the predicate of SLSA provenance v1.
 
 The formats: https://in-toto.io/Statement/v1 and https://slsa.dev/spec/v1.0/provenance. There are
 two statements of a release. The one inside the wheel follows from what the wheel is made of, so

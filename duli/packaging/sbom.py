@@ -1,4 +1,4 @@
-"""What a release is made of, as a CycloneDX 1.6 bill of materials with its machine learning part:
+"""The bill of materials of a release in CycloneDX 1.6, with its machine learning part:
 https://cyclonedx.org/docs/1.6/json/.
 """
 
@@ -140,7 +140,7 @@ def _model(
 
 
 def _metric(metric: Metric) -> Facts:
-    """With its 95 % interval; digits as the run has them."""
+    """A metric with its 95 % interval; digits as the run has them."""
     name, measure, part = metric
     interval = {"lowerBound": str(measure["low"]), "upperBound": str(measure["high"])}
     return {
@@ -226,7 +226,7 @@ def _purl(name: str, version: str) -> str:
 
 
 def _author(name: str) -> str:
-    """Who made a library, as the installed distribution says; empty where it does not."""
+    """The author of a library, as the installed distribution says; empty if it does not."""
     about = metadata.metadata(name)
     for key in ("Author", "Maintainer", "Author-email", "Maintainer-email"):
         text = (about.get_all(key) or [""])[0].strip()
@@ -264,7 +264,7 @@ def _licence(text: str) -> Facts:
 def _dependencies(
     itself: str, model: str, data: str, direct: Collection[str], libraries: Mapping[str, str]
 ) -> list[Facts]:
-    """Who needs whom, of those named here."""
+    """The dependency graph of the components named here."""
     references = {name: _purl(name, version) for name, version in libraries.items()}
     needs = {name: set(_needed(name)) for name in libraries}
     return [

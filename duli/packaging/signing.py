@@ -26,10 +26,10 @@ ANEW = "do not use it: get the folder anew, or make it anew with `dvc repro --fo
 
 
 def signer(public_key: bytes) -> dict[str, str]:
-    """Who signs, for a manifest: algorithm, fingerprint of the public key (PEM), and the tool that
+    """The signer for a manifest: algorithm, fingerprint of the public key (PEM), and the tool that
     verifies.
 
-    Raises `DataError` where the key is none on P-256.
+    Raises `DataError` if the key is none on P-256.
     """
     return {
         "algorithm": keys.ALGORITHM,
@@ -64,7 +64,7 @@ def verify(folder: Path, public_key: bytes) -> str:
     """The fingerprint of `public_key` (PEM), whose owner signed `folder`: exactly its files, with
     the signature in its model.sig.
 
-    Raises `DataError` where the key is none on P-256, the signature is missing, damaged, or made
+    Raises `DataError` if the key is none on P-256, the signature is missing, damaged, or made
     with another key, or where a file is changed, added, missing, renamed, a link or no regular
     file. Hard links are files; empty folders are refused, as nothing signs them.
     """
@@ -110,14 +110,14 @@ def verify(folder: Path, public_key: bytes) -> str:
 
 
 def _hashing() -> "Config":
-    """Every file counts, git's too, and links are refused."""
+    """The hashing settings: every file counts, git's too, and links are refused."""
     from model_signing import hashing
 
     return hashing.Config().set_ignored_paths(paths=[SIGNATURE], ignore_git_paths=False)
 
 
 def _check(folder: Path, signature: bytes, public_key: bytes) -> None:
-    """Lets model-signing verify; it reads files, and these are in nobody else's reach."""
+    """Verifies with model-signing, which reads files, in a folder that nobody else can reach."""
     from model_signing import verifying
 
     with tempfile.TemporaryDirectory(prefix="duli-signing-") as name:
@@ -153,9 +153,9 @@ def _decoded(text: str) -> bytes:
 
 
 def _found(folder: Path) -> set[str]:
-    """Every file below `folder`, by its path relative to it.
+    """Every file below `folder`, by its relative path.
 
-    Raises `DataError` where there is something else: a link, a special file, an unprintable name, a
+    Raises `DataError` if there is something else: a link, a special file, an unprintable name, a
     folder that is empty or unreadable.
     """
 

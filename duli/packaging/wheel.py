@@ -34,7 +34,7 @@ class Wheel(NamedTuple):
 
 
 def file_name(release: Release) -> str:
-    """What the wheel of `release` is called."""
+    """The file name of the wheel of `release`."""
     return f"{release.package}-{release.version}-py3-none-any.whl"
 
 

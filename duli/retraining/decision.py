@@ -1,5 +1,5 @@
-"""The one table that decides whether a release line trains again: each trigger with its evidence
-and what follows from it.
+"""The table that decides whether a release line trains again: each trigger with its evidence and
+consequence.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ HEADING = ("trigger", "fired", "evidence", "what follows")
 
 @dataclass(frozen=True)
 class Row:
-    """One trigger."""
+    """One trigger of the decision."""
 
     trigger: str
     fired: bool | None  # None: it could not be measured
@@ -29,7 +29,7 @@ class Row:
 
 
 class Verdict(Protocol):
-    """What a drift test says of one window of incoming data."""
+    """The verdict of a drift test on one window of incoming data."""
 
     @property
     def fired(self) -> bool: ...
@@ -41,7 +41,7 @@ class Verdict(Protocol):
 
 @dataclass(frozen=True)
 class New:
-    """What lies in data/incoming, after its validation."""
+    """The validated contents of data/incoming."""
 
     labelled: int = 0  # valid examples with a label, in
     windows: int = 0  # so many files
@@ -191,8 +191,8 @@ def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _reasons(change: Any) -> list[str]:
-    """One entry of a stage in `dvc status --json`: a text, or what changed by kind and path; params
-    by key.
+    """One entry of a stage in `dvc status --json`: a text, or changes by kind and path; params by
+    key.
     """
     if isinstance(change, str):
         return [change]

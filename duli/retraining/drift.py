@@ -34,7 +34,7 @@ Features = Mapping[str, NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Sample:
-    """Examples, as far as drift looks at them.
+    """The parts of examples that the drift tests use.
 
     `features` name -> [n], where NaN is a missing value; `classes` name (label, prediction) ->
     indices [n], -1 where there is none; `embeddings` [k, d] of k of the examples, drawn at random
@@ -47,7 +47,7 @@ class Sample:
 
     @property
     def examples(self) -> int:
-        """How many there are."""
+        """The number of examples."""
         return max(map(len, [*self.features.values(), *self.classes.values()]), default=0)
 
 
@@ -63,7 +63,7 @@ class Space:
     rows: NDArray[np.float32]  # [k, directions + 1] of the reference
 
     def project(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Rows [n, directions + 1] of embeddings [n, d]; raises `DataError` where they have another
+        """Rows [n, directions + 1] of embeddings [n, d]; raises `DataError` if they have another
         width, or are not finite.
         """
         return _projected(embeddings, self.centre, self.directions, self.scale)
@@ -71,7 +71,7 @@ class Space:
 
 @dataclass(frozen=True)
 class Reference:
-    """What is kept of the champion's training data, and the thresholds."""
+    """The champion's training data in summary, and the thresholds."""
 
     names: tuple[str, ...]  # of the classes
     features: dict[str, NDArray[np.float64]]  # sorted, NaN last
@@ -87,7 +87,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found of one window; `reason` says why it was not judged."""
+    """The result for one window; `reason` says why it was not judged."""
 
     fired: bool
     # test, feature, statistic, threshold, p_value (over all tests of the window), fired; the
@@ -98,12 +98,12 @@ class Verdict:
     moved: Facts = field(default_factory=dict)  # histograms of reference and window, for people
 
     def facts(self) -> Facts:
-        """As JSON."""
+        """The verdict as JSON."""
         return {**vars(self)}
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> "Verdict":
-        """From its JSON."""
+        """The verdict from its JSON."""
         return cls(**facts)
 
 
@@ -122,12 +122,11 @@ class _Row(NamedTuple):
 
 
 def reference(sample: Sample, names: Sequence[str], settings: Drift) -> Reference:
-    """The reference made of `sample`: examples of the training data that the champion was not
-    fitted to.
+    """The reference from `sample`: training data that the champion was not fitted to.
 
     On those it was fitted to its predictions and embeddings are better than on any new example,
     which would look like drift. Resampling takes ten seconds or so for 5,000 examples and 1,000
-    resamples. Raises `DataError` where it is too small, or uneven.
+    resamples. Raises `DataError` if it is too small, or uneven.
     """
     n = sample.examples
     if n < FEWEST:
@@ -178,10 +177,10 @@ def reference(sample: Sample, names: Sequence[str], settings: Drift) -> Referenc
 
 
 def judge(reference: Reference, window: Sample) -> Verdict:
-    """What the tests find of `window`; it fires where any does.
+    """Tests `window`; it fires if any test does.
 
     A window without classes or embeddings is judged by what it has, and the rate of false alarms is
-    then lower than stated. Raises `DataError` where a feature of the reference is missing, or a
+    then lower than stated. Raises `DataError` if a feature of the reference is missing, or a
     class is unknown.
     """
     n = window.examples
@@ -227,7 +226,7 @@ def judge(reference: Reference, window: Sample) -> Verdict:
 
 
 def rounded(reference: Reference, names: Iterable[str]) -> Reference:
-    """As `counted` sees the training data: these features rounded down to whole numbers, and
+    """The training data as a server counts them: these features rounded down to whole numbers, and
     predictions.
 
     The thresholds stay: with fewer tests, and of coarser values, they are on the strict side.
@@ -436,7 +435,7 @@ class _Pool:
 
 
 class _Counts:
-    """How often each index occurs, in a part of the examples and in the rest."""
+    """The counts of each index in a part of the examples and in the rest."""
 
     def __init__(self, indices: NDArray[np.int64], distinct: int) -> None:
         self.indices, self.distinct = indices, distinct
@@ -454,13 +453,13 @@ def _with(found: tuple[float, int], size: float) -> tuple[float, float, int]:
 
 
 def _size(n: int, m: int) -> float:
-    """Of two samples together: 1 over the sum of 1/n and 1/m."""
+    """The effective size of two samples: 1 over the sum of 1/n and 1/m."""
     return n * m / (n + m) if n and m else 0.0
 
 
 def _neighbours(sizes: NDArray[np.int64], n: int) -> list[int]:
-    """Which calibrated sizes stand for a window of n: the next ones on both sides; the stricter of
-    them decides.
+    """The calibrated sizes for a window of n: the nearest ones on both sides; the stricter one
+    decides.
     """
     above = int(np.searchsorted(sizes, n))
     return sorted(
@@ -487,7 +486,7 @@ def _known(name: str, indices: NDArray[np.int64], names: Sequence[str]) -> None:
 
 
 def _space(embeddings: NDArray[np.float32]) -> Space | None:
-    """The space of the reference's embeddings; None where they are all alike."""
+    """The space of the reference's embeddings; None if they are all alike."""
     centre = embeddings.mean(axis=0, dtype=np.float64)
     centred = embeddings - centre.astype(np.float32)
     values, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64) / len(centred))
@@ -561,7 +560,7 @@ def _bars(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _shares(values: NDArray[np.float64], ends: NDArray[np.float64]) -> list[float]:
-    """Of all values: below the first end, in each bar, from the last end on."""
+    """The shares of all values below the first end, in each bar, and from the last end on."""
     bins = np.searchsorted(ends, values[~np.isnan(values)], side="right")
     shares: list[float] = (
         np.bincount(bins, minlength=len(ends) + 1) / max(1, len(values))

@@ -10,7 +10,7 @@ from duli.base.params import Section
 
 
 class Drift(Section):
-    """What is stated of the judgement of a window, and how many windows decide."""
+    """The settings of the drift test, and the number of windows that decide."""
 
     # share of windows without any drift that may fire, over all tests of a window
     false_alarms: Annotated[float, Field(ge=0.001, le=0.2)] = 0.02

@@ -1,4 +1,4 @@
-"""The exported network of a release: what it answers, and what its last linear layer sees. Without
+"""The exported network of a release: its outputs and the inputs of its last linear layer. Without
 torch, which takes 600 MB.
 """
 
@@ -20,7 +20,7 @@ class Network:
     network.
 
     On one thread: another number rounds differently, and verdicts would depend on the machine.
-    Raises `DataError` where it is no such file.
+    Raises `DataError` if it is no such file.
     """
 
     def __init__(self, content: bytes) -> None:

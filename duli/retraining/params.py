@@ -11,7 +11,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Retrain(Section):
-    """What fires a retraining, besides a change of code, params or data."""
+    """The triggers of a retraining besides a change of code, params or data."""
 
     max_age_days: Count | None = 90  # of the champion, since it was first promoted; None: any age
     drift: Drift = Drift()

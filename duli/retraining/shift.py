@@ -75,8 +75,8 @@ def ks(reference: Floats, window: Floats) -> float:
 
 
 def separability(reference: Floats, window: Floats) -> float:
-    """How well a linear classifier tells rows [k, d] of one sample from rows of the other that it
-    has not seen: its AUC, 0.5 by chance.
+    """The AUC of a linear classifier that tells unseen rows [k, d] of one sample from rows of the
+    other; 0.5 by chance.
 
     The classifier two-sample test (Lopez-Paz and Oquab 2017) with linear discriminants, fitted on
     each half and asked about the other.

@@ -95,8 +95,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _said() -> tuple[kind.Words, task.Command]:
-    """What this release's kind of data and its task are called; its files are verified later, once
-    a command needs them. Raises `IntegrityError` where what says so is damaged.
+    """The words for this release's kind of data and its task; its files are verified later, once a
+    command needs them. Raises `IntegrityError` if the file that names them is damaged.
     """
     try:
         release = json.loads((FOLDER / RELEASE).read_bytes())
@@ -283,7 +283,7 @@ def _predict(options: argparse.Namespace) -> None:
 
 
 def _name(skipped: Sequence[str]) -> None:
-    """Says which files could not be read, "FILE: why"."""
+    """Reports the files that could not be read, as "FILE: why"."""
     for said in skipped[:MOST_SKIPPED]:
         print(f"skipped {said}", file=sys.stderr)
     if skipped[MOST_SKIPPED:]:
@@ -348,8 +348,9 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _cause(predictor: "Predictor", inputs: Any, changes: "Callable[[Answers], int]") -> str:
-    """Why answers are not the card's, as far as it shows here: sums that overflow on this CPU, or
-    rounding; and what to do. `changes` counts the differences to other answers.
+    """The reason why the answers differ from the card's, as far as this machine shows it: sums that
+    overflow on this CPU, or rounding; and the fix. `changes` counts the differences to other
+    answers.
     """
     import numpy
     import onnxruntime
@@ -434,9 +435,7 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _loaded(counted: Path | None) -> "tuple[Predictor, contextlib.AbstractContextManager[None]]":
-    """The model, and what keeps the statistics of its inputs in the file `counted` while it
-    serves.
-    """
+    """The model, and the statistics of its inputs, kept in the file `counted` while it serves."""
     from .predictor import Predictor
 
     if counted is None:
@@ -446,8 +445,8 @@ def _loaded(counted: Path | None) -> "tuple[Predictor, contextlib.AbstractContex
 
 
 def _not_counted(things: str, file: str) -> Path:
-    """For those who know `--statistics` of another release; it would have been said to be
-    unknown.
+    """The error for `--statistics` in a release that counts nothing, clearer than an unknown
+    option.
     """
     raise argparse.ArgumentTypeError(
         f"of {things} no statistics are kept, and nothing is written to {file}; leave it out, and"

@@ -1,4 +1,4 @@
-"""Writes a JSON object a request, each on a line of its own: when, who, what, and how it went."""
+"""Access log: one JSON object per request and line, with time, client, request and outcome."""
 
 import json
 import re
@@ -27,13 +27,13 @@ def named(request: Request, reply: Reply) -> Reply:
 
 
 class AccessLog:
-    """The log of a server, in `file`; the server goes on where nobody reads it any more."""
+    """The log of a server in `file`; the server goes on when nobody reads it any more."""
 
     def __init__(self, file: TextIO | None = None) -> None:
         self._file: TextIO | None = file or sys.stdout
 
     def write(self, request: Request | None, status: int, seconds: float) -> None:
-        """Tells of an answer; `request` is None where none was understood."""
+        """Logs an answer; `request` is None if none was understood."""
         if self._file is None:
             return
         now = datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -43,7 +43,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Refused(Exception):  # noqa: N818 -- an answer, nobody's error
-    """What a request is answered with that no route is given."""
+    """The answer to a request that reaches no route."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -51,7 +51,7 @@ class Refused(Exception):  # noqa: N818 -- an answer, nobody's error
 
 
 class Served:
-    """The application of one event loop, and the requests that it is at."""
+    """The application of one event loop, and its open requests."""
 
     def __init__(self, folder: Path) -> None:
         self.settings = settings.read({}, os.environ)
@@ -81,7 +81,7 @@ class Served:
         self.requests = 0
 
     async def stop(self) -> None:
-        """Ends once what was begun is answered."""
+        """Returns once the open requests are answered."""
         loop = asyncio.get_running_loop()
         self.application.ready = False
         until = loop.time() + DRAIN_SECONDS
@@ -90,7 +90,7 @@ class Served:
         self.application.stop()
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request; one whose client has gone is forgotten."""
+        """Answers a request; the request of a disconnected client is dropped."""
         self.requests += 1
         try:
             try:
@@ -132,7 +132,7 @@ class Served:
             self.application.finished(request, response.status, seconds)
 
     async def _read(self, scope: Scope, receive: Receive) -> Request | None:
-        """The whole request, or None where its client has gone; raises `Refused`."""
+        """The whole request, or None if its client has gone; raises `Refused`."""
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
             if name in headers and name in ONCE:
@@ -218,7 +218,7 @@ class Entry:
             await send({"type": "websocket.close"})
 
     def _started(self) -> Served:
-        """What answers in this event loop."""
+        """The application of this event loop."""
         loop = asyncio.get_running_loop()
         if loop not in self._served:
             self._served[loop] = Served(self.folder)
@@ -240,7 +240,7 @@ class Entry:
 
 
 def _url(scope: Scope) -> bytes:
-    """Path and query as they were sent, without what the server is mounted under."""
+    """Path and query as they were sent, without the mount point of the server."""
     path: bytes = scope.get("raw_path") or scope["path"].encode()
     path = path.partition(b"?")[0].removeprefix(scope.get("root_path", "").rstrip("/").encode())
     query: bytes = scope.get("query_string", b"")
@@ -248,7 +248,7 @@ def _url(scope: Scope) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    """Why nothing is served, in a line."""
+    """The reason why nothing is served, in one line."""
     if isinstance(error, ModuleNotFoundError):
         extra = f"{PACKAGE.name.replace('_', '-')}[asgi]"
         return f"the ASGI entry needs {error.name}, which an extra brings: pip install '{extra}'"
@@ -268,7 +268,7 @@ async def _sent(response: Response, send: Send, *, body: bool = True) -> None:
 
 
 async def _parts(request: Request, response: Response, parts: Parts, send: Send) -> None:
-    """Sends the parts of an answer; raises `TimeoutError` where the client does not take one."""
+    """Sends the parts of an answer; raises `TimeoutError` if the client does not take one."""
     try:
         await send(_start(response))
         if request.method != b"HEAD":
@@ -283,7 +283,7 @@ async def _parts(request: Request, response: Response, parts: Parts, send: Send)
 
 
 async def _gone(receive: Receive) -> None:
-    """Returns once the client has gone."""
+    """Returns once the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

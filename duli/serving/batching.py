@@ -101,7 +101,7 @@ class Batcher:
             self._loop.call_soon(self._dispatch)
 
     def stop(self) -> None:
-        """Ends the thread; what is queued is not answered."""
+        """Ends the thread; queued requests are not answered."""
         self._work.put(None)
         self._thread.join()
 

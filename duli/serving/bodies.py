@@ -1,4 +1,4 @@
-"""Reads JSON that nobody vouches for, and finds in it what every kind of data is asked."""
+"""Reads untrusted JSON and finds in it the examples for any kind of data."""
 
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ class Document(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What a request asks: examples, and the JSON object they stood in, which may say more."""
+    """A parsed request: its examples, and the JSON object they stood in, which may hold more."""
 
     inputs: Any
     values: dict[str, Any]
@@ -52,7 +52,7 @@ def document(body: bytes, numbers: str = "send numbers alone") -> Document:
 
 
 def _fault(body: bytes, reason: str, position: int, numbers: str) -> str:
-    """What to say of a body that orjson refuses for `reason` at the character `position`."""
+    """The error for a body that orjson refuses for `reason` at the character `position`."""
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -73,7 +73,7 @@ def _fault(body: bytes, reason: str, position: int, numbers: str) -> str:
 
 
 def under(values: dict[str, Any], names: tuple[str, ...], things: str) -> str:
-    """The one of `names` that is a key of `values`; raises `InputError` where there is none or
+    """The one of `names` that is a key of `values`; raises `InputError` if there is none or
     more.
     """
     found = [name for name in names if name in values]
@@ -86,12 +86,12 @@ def under(values: dict[str, Any], names: tuple[str, ...], things: str) -> str:
 
 
 def bounded(n: int, what: str, things: str) -> None:
-    """Raises `InputError` where a request holds nothing or too much."""
+    """Raises `InputError` if a request holds nothing or too much."""
     if not 0 < n <= MAX_INPUTS:
         raise InputError(f"{what} holds {n:,} {things}; give 1 to {MAX_INPUTS} at once")
 
 
 def kind_of(value: Any) -> str:
-    """What JSON calls a value."""
+    """The JSON name of a value's type."""
     kinds = {dict: "object", list: "list", str: "string", bool: "truth value", type(None): "null"}
     return kinds.get(type(value), "number")

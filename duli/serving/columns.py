@@ -1,4 +1,4 @@
-"""Reads .csv files that nobody vouches for: columns by name, and what a cell says as a number."""
+"""Reads untrusted .csv files: columns by name, and cells as numbers."""
 
 import csv
 import io
@@ -111,7 +111,7 @@ def _next(reader: Any) -> list[str]:
 
 
 def _delimiter(line: str) -> str:
-    """What parts the names in the first line; a comma where nothing does."""
+    """The delimiter of the names in the first line; a comma if there is none."""
 
     def names(delimiter: str) -> int:
         try:
@@ -128,7 +128,7 @@ def records(
     """The rows behind the header, of each the columns that `choose` picks from the header, in its
     order; blank lines are none.
 
-    Raises `InputError` where a row has not as many values as the header, or where there are more
+    Raises `InputError` if a row has not as many values as the header, or where there are more
     than `most`.
     """
     return read(content, choose, most)[0]
@@ -137,7 +137,7 @@ def records(
 def read(
     content: bytes, choose: Callable[[list[str]], list[int]], most: int | None = None
 ) -> tuple[list[Row], bool]:
-    """As `records`, and whether a comma may be the decimal point."""
+    """The rows as `records` gives them, and whether a comma may be the decimal point."""
     with opened(content) as table:
         if len(set(table.header)) < len(table.header):
             twice = next(name for name, count in Counter(table.header).items() if count > 1)
@@ -152,7 +152,7 @@ def read(
 
 
 def column(header: Sequence[str], names: Sequence[str]) -> str:
-    """The first of `names` that is a column; raises `InputError` where none is."""
+    """The first of `names` that is a column; raises `InputError` if none is."""
     found = next((name for name in names if name in header), None)
     if found is None:
         raise InputError(
@@ -168,7 +168,7 @@ def guessed(header: Sequence[str], names: Sequence[str]) -> list[str]:
 
 
 def number(cell: str, *, comma: bool = False) -> float | None:
-    """What a cell says as a number: NaN where it is missing (`MISSING`), None where it is none.
+    """The number in a cell: NaN for a missing one (`MISSING`), None if it is not a number.
 
     `true` and `false` are 1 and 0; with `comma`, 3,5 is 3.5.
     """
@@ -185,7 +185,9 @@ def number(cell: str, *, comma: bool = False) -> float | None:
 
 
 def numbers(cells: Sequence[str], *, comma: bool = False) -> tuple[NDArray[np.float64], list[int]]:
-    """What `number` says of each cell, [n], and which are no numbers; NaN stands for these too."""
+    """The number in each cell, [n], and a mask of the cells that are not numbers; NaN stands for
+    these too.
+    """
     joined = "\n".join(cells)
     if joined.isascii() and "_" not in joined and all(len(cell) <= LONG for cell in cells):
         try:  # a tenth of the time, where every cell is plainly a number
@@ -203,8 +205,8 @@ def numbers(cells: Sequence[str], *, comma: bool = False) -> tuple[NDArray[np.fl
 
 
 def mostly(values: NDArray[np.float64], odd: int) -> bool:
-    """Whether so many cells that are no numbers, and no known spelling of a missing one, leave a
-    column one of numbers.
+    """Whether a column counts as numbers although so many of its cells are neither numbers nor
+    known spellings of a missing one.
     """
     found = int((~np.isnan(values)).sum())
     return found > 0 and found >= NUMBERS * odd

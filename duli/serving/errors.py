@@ -1,4 +1,4 @@
-"""What this package refuses to do, each with a message that says what was wrong and what to do.
+"""The errors of this package, each with a message that says what was wrong and what to do.
 
 ReleaseError (a ValueError)
 ├── InputError      the examples, a file or the command line: mend the input
@@ -11,11 +11,11 @@ ReleaseError (a ValueError)
 
 
 class ReleaseError(ValueError):
-    """Something this package refuses; the message says what and how to mend it."""
+    """An input or state that this package refuses; the message gives the reason and the fix."""
 
 
 class InputError(ReleaseError):
-    """The examples are not what the model takes."""
+    """Examples that the model cannot take."""
 
 
 class NoExampleError(InputError):

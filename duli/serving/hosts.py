@@ -1,4 +1,4 @@
-"""Which Host a request may name: what is not allowed is answered with 421.
+"""The Host names that a request may use; others are answered with 421.
 
 A page of another site can have its own name lead to this machine (DNS rebinding); it still sends
 that name, and gets no answer.
@@ -30,7 +30,7 @@ NAME = re.compile(rf"(?:\*\.)?(?:{LABEL}\.)*(?![0-9]+$){LABEL}")
 class Hosts:
     """This machine's own names, and those of `names`.
 
-    Raises `InputError` where one of them is none.
+    Raises `InputError` if one of them is none.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
@@ -82,7 +82,7 @@ def name(text: str) -> str:
 
 
 def _bare(host: str) -> str:
-    """The name in `host` in small letters, without port and final dot; empty where there is none.
+    """The name in `host` in small letters, without port and final dot; empty if there is none.
 
     An address is in its shortest form.
     """
@@ -98,7 +98,7 @@ def _bare(host: str) -> str:
 
 
 def _address(text: str) -> str:
-    """An IP address in its shortest form; empty where it is none."""
+    """An IP address in its shortest form; empty if it is none."""
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:

@@ -17,7 +17,7 @@ SHOWN = 3  # differences named in an error; the rest is counted
 def verify(folder: Path) -> dict[str, bytes]:
     """The content of every listed file of the package in `folder`, by its path relative to it.
 
-    Raises `IntegrityError` where a file is changed, missing, a link, or not listed, and where the
+    Raises `IntegrityError` if a file is changed, missing, a link, or not listed, and where the
     manifest, which cannot list itself, is not byte for byte the one that follows from the files.
     Whoever uses a file uses these bytes, so that nothing can change between the check and the use.
     Python's own caches of listed modules are let pass.
@@ -57,7 +57,7 @@ def verify(folder: Path) -> dict[str, bytes]:
 
 
 def vouch(package: Path, contents: dict[str, bytes], folder: Path | None, key: Path | None) -> str:
-    """What is known of the signature, which covers the wheel and so cannot lie in the `package`.
+    """The state of the signature, which covers the wheel and so cannot lie in the `package`.
 
     `folder` is what the wheel came in, with its signature, `key` the publisher's public one. Raises
     `IntegrityError` where it does not hold, and `InputError` where one is given without the other.
@@ -112,7 +112,7 @@ def _listed(folder: Path) -> dict[str, str]:
 
 
 def _found(folder: Path, listed: dict[str, str]) -> dict[str, bool]:
-    """Every file below `folder` that is no cache of a listed module -> whether it is a regular
+    """Every file below `folder` that is not the cache of a listed module -> whether it is a regular
     file.
     """
     found = {}

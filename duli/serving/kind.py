@@ -1,5 +1,5 @@
-"""The kinds of data that a model may take. A package has the room of its own kind, `kinds/NAME/`,
-which knows the rest.
+"""The kinds of data that a model may take. A package contains the room of its own kind,
+`kinds/NAME/`.
 """
 
 import importlib
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Words(NamedTuple):
-    """What the command says of a kind; `thing` is an example of it."""
+    """The words of the command for a kind; `thing` is one example."""
 
     thing: str
     things: str
@@ -35,7 +35,7 @@ class Tensor(NamedTuple):
 
 
 class Described(NamedTuple):
-    """What OpenAPI says of a kind: JSON schemas, and where they are taken."""
+    """The OpenAPI description of a kind: JSON schemas, and where they are accepted."""
 
     schemas: dict[str, Any]
     asked: dict[str, Any]  # key of a request to /predict -> what stands under it
@@ -71,7 +71,7 @@ class Labelled(NamedTuple):
 
 
 class Kind(Protocol):
-    """What the predictor, the command and the server ask of a kind of data.
+    """The interface of a kind of data for the predictor, the command and the server.
 
     Inputs are an array [n, ...] or a list of n strings. Whatever reads them raises `InputError`.
     """
@@ -116,7 +116,7 @@ class Kind(Protocol):
 
 
 def words(release: Mapping[str, Any]) -> Words:
-    """What the kind of a release is called; nothing else is loaded."""
+    """The words for the kind of a release; nothing else is loaded."""
     found: Words = _room(release, "words").WORDS
     return found
 

@@ -10,7 +10,7 @@ Parts: TypeAlias = AsyncGenerator[bytes, None]
 
 
 class Response(NamedTuple):
-    """What a request is answered with; `head` is further header lines, each ended by CR LF."""
+    """The answer to a request; `head` holds further header lines, each ended by CR LF."""
 
     status: int
     body: bytes | Parts

@@ -26,19 +26,19 @@ Gauges = Mapping[str, tuple[str, Callable[[], float]]]  # name -> what it means,
 
 
 class Memories(NamedTuple):
-    """Where this process counts, and where the others do."""
+    """The memory in which this process counts, and those of the others."""
 
     own: Numbers
     others: Callable[[], Iterable[Numbers]]
 
 
 def alone() -> Memories:
-    """Of a server that is one process."""
+    """The memory of a server that is one process."""
     return Memories(memoryview(bytearray(MEMORY)).cast("d"), lambda: ())
 
 
 def forked(processes: int) -> list[Memories]:
-    """Of each of the processes that are to be forked from this one."""
+    """The memories of processes that will be forked from this one."""
     maps = [memoryview(mmap.mmap(-1, MEMORY)).cast("d") for _ in range(processes)]
     return [Memories(one, partial(_others, maps, one)) for one in maps]
 
@@ -48,7 +48,8 @@ def _others(maps: list[Numbers], own: Numbers) -> list[Numbers]:
 
 
 def kept(folder: Path, release: str) -> Memories:
-    """Of processes that share a `folder` and nothing else; what one that ended has counted stays.
+    """The memories of processes that share nothing but a `folder`; the counts of a process that
+    ended stay.
 
     Raises OSError where nothing can be written there.
     """
@@ -95,7 +96,7 @@ class Histogram:
 
 
 class Metrics:
-    """What a server has done since it started; `routes` are the addresses that it tells apart."""
+    """The counters of a server since its start; `routes` are the addresses that it tells apart."""
 
     def __init__(
         self,
@@ -130,13 +131,13 @@ class Metrics:
         self.batches.observe(self.numbers, examples)
 
     def gauge(self) -> None:
-        """Says how much there is now, for the process that is asked."""
+        """Sets the current value of a gauge, for the process that is asked."""
         self.numbers[self.seen] = time.time()
         for index, (_, value) in enumerate(self.gauges.values(), self.seen + 1):
             self.numbers[index] = value()
 
     def text(self) -> bytes:
-        """All of it, of all processes."""
+        """The metrics of all processes in Prometheus' text format."""
         self.gauge()
         memories = (self.numbers, *self.memories.others())
         rows = [list(one[: self.stop]) for one in memories]

@@ -1,5 +1,5 @@
-"""Reads the header of a .npy file that nobody vouches for; nothing in it is unpickled or evaluated
-beyond a literal.
+"""Reads the header of an untrusted .npy file; nothing in it is unpickled or evaluated beyond a
+literal.
 """
 
 import ast
@@ -20,7 +20,7 @@ TYPES = {
 
 
 def type_name(kind: str) -> str:
-    """What the type of a header is called; raises `InputError` for Python objects."""
+    """The name of the type in a header; raises `InputError` for Python objects."""
     if "O" in kind:
         raise InputError(
             "holds Python objects (a pickle), which are never opened; save an array of numbers"
@@ -29,8 +29,8 @@ def type_name(kind: str) -> str:
 
 
 def header(content: bytes) -> tuple[str, bool, tuple[int, ...], int]:
-    """Of a .npy file: type, whether the first axis varies fastest, shape, and where the values
-    start; raises `InputError`.
+    """The header of a .npy file: type, whether the first axis varies fastest, shape, and where the
+    values start; raises `InputError`.
     """
     width = 2 if content[6:7] == b"\x01" else 4
     start = 8 + width + int.from_bytes(content[8 : 8 + width], "little")

@@ -1,4 +1,4 @@
-"""Describes the server's addresses as OpenAPI 3.1, from what the release itself says."""
+"""Describes the server's routes as OpenAPI 3.1, from the release's own facts."""
 
 from typing import Any
 

@@ -24,7 +24,7 @@ Outputs: TypeAlias = tuple[tuple[str, str, bool], ...]
 
 
 class Question(NamedTuple):
-    """What a JSON part asks for, apart from the examples."""
+    """The requested outputs in a JSON part, without the examples."""
 
     identity: str | None
     parameters: dict[str, Any]
@@ -35,12 +35,12 @@ class Question(NamedTuple):
 
 
 def server(name: str, version: str) -> dict[str, Any]:
-    """What the server says of itself."""
+    """The server's metadata."""
     return {"name": name, "version": version, "extensions": EXTENSIONS}
 
 
 def model(name: str, version: str, kind: Kind, task: Task) -> dict[str, Any]:
-    """What the server says of the model."""
+    """The model's metadata."""
     return {
         "name": name,
         "versions": [version],

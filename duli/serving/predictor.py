@@ -25,7 +25,7 @@ class Predictor:
     """The released model, loaded once and good for any number of calls.
 
     `threads` bounds the cores a call may use (0: all that a CPU quota leaves). `exact` adds
-    products of bytes in 32 bits on every CPU, much slower on some. Raises `IntegrityError` where
+    products of bytes in 32 bits on every CPU, much slower on some. Raises `IntegrityError` if
     the package is not as released.
     """
 

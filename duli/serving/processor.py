@@ -1,4 +1,4 @@
-"""The CPU this runs on, as far as answers and threads depend on it."""
+"""The CPU of this machine, as far as it affects answers and threads."""
 
 import math
 import os

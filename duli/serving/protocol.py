@@ -1,5 +1,4 @@
-"""HTTP/1.1 for one kind of client, the one nobody vouches for: httptools parses, this bounds bytes,
-time and connections.
+"""HTTP/1.1 for untrusted clients: httptools parses, this module bounds bytes, time and connections.
 
 An ASGI server hands a request over when its head is complete, so no application can hurry a client
 that sends none; here every connection has a deadline in every state. Requests of one connection are
@@ -119,8 +118,8 @@ class Service:
     async def run(
         self, sockets: list[Any], stop: asyncio.Event, started: Callable[[], None]
     ) -> None:
-        """Serves on the listening `sockets` until `stop`, then answers what was begun and
-        returns.
+        """Serves on the listening `sockets` until `stop`, then answers open requests
+        and returns.
         """
         servers = [
             await self.loop.create_server(lambda: Connection(self), sock=one, backlog=1024)
@@ -152,7 +151,7 @@ class Service:
 
 
 class Connection(asyncio.Protocol):
-    """One client."""
+    """The connection of one client."""
 
     __slots__ = (
         "body",
@@ -299,7 +298,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def refused(self) -> bool:
-        """Whether nothing more is taken from this client."""
+        """Whether nothing more is read from this client."""
         return self.closing or self.last is not None
 
     @property
@@ -406,7 +405,7 @@ class Connection(asyncio.Protocol):
             self._encourage()
 
     def _encourage(self) -> None:
-        """Tells a client that waits for it to send its body, once it is that body's turn."""
+        """Sends 100 Continue to a client that waits for it, once its body is due."""
         if self.expects and self.waits:
             self.expects = False
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -525,7 +524,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(b"0\r\n\r\n")
 
     def _go_on(self, *, close: bool) -> None:
-        """What follows an answer: the end of the connection, or the next request."""
+        """Continues after an answer: ends the connection, or starts the next request."""
         if close:
             self._leave()
             return

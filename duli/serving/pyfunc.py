@@ -41,7 +41,7 @@ class Model:
 
 
 def _load_pyfunc(path: str) -> Model:
-    """What MLflow calls, with the folder of this package beside the registered model."""
+    """Loads the model for MLflow, from the folder of this package beside the registered model."""
     return Model(Predictor(Path(path)))
 
 

@@ -54,7 +54,7 @@ Handler = Callable[[Request, Reply], None]
 
 
 class Application:
-    """What each address answers."""
+    """The routes of the server."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Application:
         self._next = asyncio.get_running_loop().call_later(GAUGE_SECONDS, self._gauge)
 
     def stop(self) -> None:
-        """Ends what runs in the background; what is queued is not answered."""
+        """Stops the background work; queued requests are not answered."""
         self._next.cancel()
         self.batcher.stop()
 
@@ -138,7 +138,7 @@ class Application:
             loop.call_later(REFUSAL_SECONDS, reply, _overloaded(error))
 
     def finished(self, request: Request | None, status: int, seconds: float) -> None:
-        """Counts an answer, and logs it; `request` is None where none was understood."""
+        """Counts an answer, and logs it; `request` is None if none was understood."""
         self.metrics.finished(request.route if request else "other", status, seconds)
         if self._log:
             self._log.write(request, status, seconds)
@@ -226,7 +226,7 @@ class Application:
             reply(failure(415, f"this Content-Type is not read; send one of {known}"))
 
     def _pixels(self, seen: Callable[[bytes], bytes], request: Request, reply: Reply) -> None:
-        """What the model sees of a picture, for the page."""
+        """The pixels of a picture as the model sees them, for the page."""
         if (
             request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
             not in self.kind.media
@@ -318,7 +318,7 @@ def serve(
     worker: Worker,
     memories: metrics.Memories,
 ) -> None:
-    """Answers as `worker` until SIGTERM or SIGINT, then finishes what was begun.
+    """Serves as `worker` until SIGTERM or SIGINT, then finishes open requests.
 
     `vouched` says what is known of the release's signature.
     """

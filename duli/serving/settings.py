@@ -1,5 +1,5 @@
-"""How a server is started: by the flags of the command, else by the environment, else as is
-usual.
+"""The settings of a server: from the flags of the command, else from the environment, else
+defaults.
 """
 
 import os
@@ -18,7 +18,7 @@ MAX_CONNECTIONS = 2**20
 
 
 class Settings(NamedTuple):
-    """How a server is started."""
+    """The settings of a server."""
 
     host: str = "127.0.0.1"
     port: int = 8080  # 0: any that is free
@@ -35,7 +35,7 @@ class Settings(NamedTuple):
 def read(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
     """The settings by `flags`, of which None or () is one that is not given, and by `environment`.
 
-    Raises `InputError` where a variable says what cannot be.
+    Raises `InputError` if a variable says what cannot be.
     """
     found: dict[str, Any] = {}
     for name, parsed in VARIABLES.items():

@@ -1,4 +1,4 @@
-"""Verifies that the publisher's key signed a release's folder, and that what is installed here is
+"""Verifies that the publisher's key signed a release's folder, and that the installed package is
 the wheel in it.
 
 The signature is OpenSSF model-signing's: a DSSE envelope around an in-toto statement that lists
@@ -92,7 +92,7 @@ def _public(path: Path) -> tuple[Any, str]:
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    """Every file below `folder` by its path; a link or special file is a refusal."""
+    """Every file below `folder` by its path; a link or special file is refused."""
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; give the one that holds the release")
     contents = {}

@@ -1,6 +1,4 @@
-"""Reads the bytes of files nobody vouches for, unpacked where they are compressed, and no more than
-MAX_BYTES of any.
-"""
+"""Reads the bytes of untrusted files, decompressed if needed, and at most MAX_BYTES of each."""
 
 import gzip
 import io
@@ -31,7 +29,7 @@ SYSTEM = {  # in lower case
 
 @contextmanager
 def naming(source: str | Path) -> Iterator[None]:
-    """Says of which file an `InputError` speaks."""
+    """Adds the name of the file to an `InputError`."""
     try:
         yield
     except InputError as error:
@@ -47,7 +45,7 @@ def content_of(source: str) -> bytes:
 
 
 def readable(name: str) -> str:
-    """A file's or a class's name as text of one line, in NFC.
+    """The name of a file or a class as one line of text, in NFC.
 
     Bytes that are no UTF-8, and control characters, are spelled out.
     """
@@ -58,7 +56,7 @@ def readable(name: str) -> str:
 
 
 def is_system(name: str) -> bool:
-    """Whether systems put a file or folder of that name beside people's files."""
+    """Whether an operating system puts a file or folder of that name beside people's files."""
     return name.startswith(".") or name.lower() in SYSTEM
 
 
@@ -71,7 +69,7 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def left_out(folder: Path) -> int:
-    """How many files and folders `files_below` leaves out."""
+    """The number of files and folders that `files_below` leaves out."""
     return sum(left for _, left in _below(folder))
 
 

@@ -1,5 +1,5 @@
-"""The tasks that a model may be made for. A package has the room of its own task, `tasks/NAME/`,
-which knows what an answer is.
+"""The tasks of a model. A package contains the room of its own task, `tasks/NAME/`, which defines
+its answers.
 """
 
 import importlib
@@ -28,7 +28,7 @@ class Output(NamedTuple):
 
 
 class Described(NamedTuple):
-    """What OpenAPI says of a task."""
+    """The OpenAPI description of a task."""
 
     summary: str  # {things} are those of the kind
     prediction: dict[str, Any]  # the schema of one answer
@@ -37,8 +37,9 @@ class Described(NamedTuple):
 
 
 class Task(Protocol):
-    """What the predictor, the command and the server ask of a task. Whatever reads what a
-    client sent raises `InputError`."""
+    """The interface of a task for the predictor, the command and the server. Methods that read what
+    a client sent raise `InputError`.
+    """
 
     width: int  # numbers that an answer has
     names: list[str]  # of what may be answered; none where answers are numbers
@@ -86,7 +87,9 @@ class Task(Protocol):
 
 
 class Command(Protocol):
-    """What the command says of a task: the module `command` of its room, which loads no numpy."""
+    """The words of the command for a task: the module `command` of its room, which
+    loads no numpy.
+    """
 
     PREDICTS: str  # what `predict` does; {things} are those of the kind
     EVALUATES: str  # what `evaluate` does

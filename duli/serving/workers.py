@@ -16,7 +16,7 @@ BALANCED = sys.platform == "linux"  # whether connections are spread over the so
 
 
 class Worker(NamedTuple):
-    """What a process is given."""
+    """The resources of a worker process."""
 
     number: int  # from 0
     listening: socket.socket
@@ -27,7 +27,7 @@ class Worker(NamedTuple):
 def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """A socket bound to the address, which others may be bound to as well if they are all `shared`.
 
-    Raises `InputError` where the address cannot be had.
+    Raises `InputError` if the address cannot be had.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -55,7 +55,7 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
 def open_files(connections: int) -> None:
     """Lets this process and those it starts have a file open for each of the `connections`.
 
-    Raises `InputError` where the system allows fewer.
+    Raises `InputError` if the system allows fewer.
     """
     if sys.platform == "win32":  # which has no such bound
         return
@@ -75,7 +75,7 @@ def open_files(connections: int) -> None:
 
 
 def address(listening: socket.socket) -> str:
-    """Where a socket is asked."""
+    """The address of a socket."""
     host, port = listening.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
@@ -90,13 +90,13 @@ class Supervisor:
             signal.signal(number, self.stop)
 
     def stop(self, *_: object) -> None:
-        """Lets every process finish what it has begun, and end."""
+        """Lets every process finish its open requests, and end."""
         self.stopping = True
         for child in self.children:
             os.kill(child, signal.SIGTERM)
 
     def fork(self, number: int) -> bool:
-        """Whether this is the new process."""
+        """Forks; True in the new process."""
         sys.stdout.flush()
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         child = os.fork()
@@ -109,7 +109,7 @@ class Supervisor:
         return not child
 
     def wait(self, *, answering: bool) -> None:
-        """Waits until all have ended; raises `WorkerError` where one did so unasked or went wrong.
+        """Waits until all have ended; raises `WorkerError` if one did so unasked or went wrong.
 
         Unless the server was `answering`, its process has said why; the supervisor ends as it did.
         """
@@ -174,17 +174,19 @@ def run(
 
 
 def _say(writing: int) -> None:
-    """Tells the supervisor that this process answers."""
+    """Tells the supervisor that this process is ready."""
     os.write(writing, b".")
 
 
 def _said(reading: int) -> bool:
-    """Whether the process at the other end answers; False once it has ended."""
+    """Whether the process at the other end is ready; False once it has ended."""
     return bool(os.read(reading, 1))
 
 
 def _sockets(host: str, port: int, processes: int) -> list[socket.socket]:
-    """One for each process; the same for all where the system would give one all connections."""
+    """One socket per process; the same for all where the system would give one of them all
+    connections.
+    """
     alone = listen(host, port)  # two servers of one user could share the port without knowing it
     if not BALANCED:
         return [alone] * processes

@@ -1,4 +1,4 @@
-"""What is kept of the champion, in git: which release it is, by content, and the figures it was
+"""The record of the champion in git: its release, by content, and the figures it was
 promoted with.
 """
 
@@ -24,8 +24,8 @@ FIGURES = (
 
 
 class Record(BaseModel):
-    """One promoted release. `release` is its identity; run and model version are where a certain
-    MLflow store keeps it.
+    """A promoted release. `release` is its identity; run and model version locate it in a certain
+    MLflow store.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -43,7 +43,7 @@ class Record(BaseModel):
 
     @property
     def label(self) -> str:
-        """How it is called in a sentence."""
+        """The name of the release in a sentence."""
         return f"version {self.model_version} ({self.version}, release {self.release[:8]})"
 
 
@@ -57,7 +57,7 @@ class Champions(BaseModel):
 
 
 def load(path: Path) -> Champions:
-    """The champion and the one before, from a champion.json; raises `DataError` where it is
+    """The champion and the one before, from a champion.json; raises `DataError` if it is
     missing, damaged or of another form.
     """
     try:
@@ -74,7 +74,7 @@ def load(path: Path) -> Champions:
 
 def parse(content: Any, name: str = "champion.json") -> Champions:
     """The champion and the one before, from the content of the file `name`; raises `DataError`
-    where the JSON is of another form.
+    if the JSON is of another form.
     """
     try:
         return Champions.model_validate(content)
@@ -85,6 +85,6 @@ def parse(content: Any, name: str = "champion.json") -> Champions:
 
 
 def figures(measures: Mapping[str, float], score: str) -> dict[str, float]:
-    """Of a release's measures by dotted name, those of `FIGURES` and its score."""
+    """The measures of `FIGURES` and the score of a release, from its measures by dotted name."""
     names = [f"business.{name}.value" for name in (score, *FIGURES)]
     return {name: measures[name] for name in names if name in measures}

@@ -44,7 +44,7 @@ def headline(reports: Mapping[str, Any], shown: Mapping[str, Measure]) -> dict[s
     """The numbers that `measures` names, from the reports by stage (and `resources`, the sidecars
     by stage).
 
-    Raises `DataError` where a report lacks a number or has one that is not finite.
+    Raises `DataError` if a report lacks a number or has one that is not finite.
     """
     variant = _shipped(reports)
     numbers = {}

@@ -10,7 +10,7 @@ Accuracy = Annotated[float, Field(ge=0, le=1)]  # a difference of shares of righ
 
 
 class Promotion(Section):
-    """What is asked of a challenger besides its gates."""
+    """The requirements for a challenger besides its gates."""
 
     # that may be lost against the champion, at the unfavourable end of the 95 % interval
     not_worse_by: Accuracy

@@ -35,7 +35,7 @@ def move(
     is the truth and is written last; a crash before that leaves aliases that the next call, or
     `follow`, puts right.
 
-    Raises `GateError` where somebody else was faster, and `DuliError` where MLflow's champion is
+    Raises `GateError` if somebody else was faster, and `DuliError` where MLflow's champion is
     neither the expected nor the new one.
     """
     assert to.champion is not None
@@ -83,8 +83,8 @@ def follow(
     *,
     shared: bool = False,
 ) -> Champions:
-    """What `read` gives, with the aliases of the model `name` in agreement: a promotion may have
-    been killed, or have come by git.
+    """Brings the aliases of the model `name` into agreement with what `read` gives, and returns
+    that: a promotion may have been killed, or have come by git.
 
     In the repository's own database champion.json decides. In a store that others use too nothing
     is moved, and only what is missing set, unless `shared` says that champion.json decides there as

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """One release in MLflow."""
+    """A release in MLflow."""
 
     name: str  # of the registered model
     version: str  # of the release, for people
-    model_version: int | None  # None where the registry has lost it
+    model_version: int | None  # None if the registry has lost it
     release: str  # its identity
     run_id: str
     started: float  # UNIX time
@@ -36,8 +36,8 @@ class Entry:
 
 
 def listing(store: Store, name: str) -> list[Entry]:
-    """All releases of the registered model `name` that were logged to their end, the newest first;
-    none in an empty store.
+    """All releases of the registered model `name` that were logged to their end, newest first;
+    empty for an empty store.
     """
     client = store.client()
     experiment = client.get_experiment_by_name(name)
@@ -134,7 +134,7 @@ def evidence(store: Store, entry: Entry, wanted: Sequence[str], folder: Path) ->
 
 
 def model_sha256(store: Store, entry: Entry) -> str:
-    """SHA-256 of the model that the registered version of a release loads; raises `DataError` where
+    """SHA-256 of the model that the registered version of a release loads; raises `DataError` if
     MLflow does not hold it.
     """
     from mlflow.artifacts import download_artifacts

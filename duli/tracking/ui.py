@@ -27,7 +27,7 @@ def serve(store: Store, say: Callable[[str], None], port: int = PORT) -> None:
     """Runs the server until Ctrl-C (SIGTERM, SIGHUP) and says which pages to open; a free port is
     taken where `port` is not.
 
-    For a store that is a server already, says its pages and returns. Raises `DuliError` where the
+    For a store that is a server already, says its pages and returns. Raises `DuliError` if the
     server does not come up.
     """
     with store.answering():
@@ -65,7 +65,7 @@ def serve(store: Store, say: Callable[[str], None], port: int = PORT) -> None:
 
 
 def pages(store: Store) -> list[tuple[str, str]]:
-    """What to open: titles and paths on the server."""
+    """The pages to open: titles and paths on the server."""
     client = store.client()
     found = []
     for experiment in client.search_experiments():

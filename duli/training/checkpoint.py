@@ -17,7 +17,7 @@ from duli.training.distributed import like, whole
 
 
 class State(NamedTuple):
-    """Everything that decides how a training goes on."""
+    """The state from which a training continues exactly."""
 
     values: dict[str, Any]  # JSON
     tensors: dict[str, Tensor]
@@ -33,7 +33,7 @@ def pack(state: State) -> bytes:
 
 
 def unpack(content: bytes) -> State:
-    """What `pack` took; raises `DataError` where the bytes are not those that it gave."""
+    """The state that `pack` took; raises `DataError` if the bytes are not those it gave."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -107,7 +107,7 @@ def prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What `prefixed` put below `prefix:`."""
+    """The entries that `prefixed` put below `prefix:`."""
     start = f"{prefix}:"
     return {
         name.removeprefix(start): tensor

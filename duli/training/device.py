@@ -15,7 +15,7 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 
 def choose(wanted: str, local_rank: int = 0) -> torch.device:
     """The device for `train.device`; "auto" is CUDA, else MPS, else the CPU. Raises `ParamsError`
-    where it is not there.
+    if it is not there.
 
     `local_rank` is the number of this process on its machine: each takes a GPU of its own.
     """

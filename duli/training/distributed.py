@@ -33,7 +33,9 @@ class World(NamedTuple):
         return self.rank == 0
 
     def slice(self, count: int) -> slice:
-        """What this process takes of `count` examples; the shares differ by one example at most."""
+        """The part of `count` examples for this process; the shares differ by one
+        example at most.
+        """
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
     def largest_share(self, count: int) -> int:
@@ -72,7 +74,7 @@ def launch(module: str, argument: str) -> None:
     """Runs `python -m module argument` in the processes that the environment asks torchrun for.
 
     With `PET_MAX_RESTARTS` a process that was killed is started again, and the training goes on
-    from its checkpoint. Raises `DuliError` where one failed for good (it has said why).
+    from its checkpoint. Raises `DuliError` if one failed for good (it has said why).
     """
     # A store of its own for every start: in a shared one, processes started again find the
     # addresses of those that were killed.
@@ -145,8 +147,8 @@ def shard(model: nn.Module, settings: Training, world: World, device: torch.devi
 def replicate(
     model: nn.Module, settings: Training, world: World, device: torch.device
 ) -> nn.Module:
-    """What a step calls: `model` itself, or DDP around it; to be made anew whenever other weights
-    learn.
+    """The module to call in a step: `model` itself, or DDP around it; to be made anew whenever
+    other weights learn.
     """
     if world.size == 1 or settings.parallel == "fsdp":
         return model

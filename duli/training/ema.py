@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 
 class Average:
-    """Of all weights and running statistics of `model`, with the given decay a step.
+    """An exponential moving average of all weights and running statistics of `model`, with the
+    given decay per step.
 
     The decay rises with the number of steps (as in TensorFlow's ExponentialMovingAverage with
     num_updates), so that the random weights of the beginning are soon forgotten. Not torch's

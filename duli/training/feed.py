@@ -12,7 +12,7 @@ SHARD_BYTES = 64 << 20  # of examples that travel at once, where they are stream
 
 
 class Examples(NamedTuple):
-    """One split: examples as they are kept, and what is to be learned of each."""
+    """A split: stored examples, and the target of each."""
 
     inputs: Tensor  # [n, ...], such as uint8 [n, channels, height, width]
     targets: Tensor  # [n, ...], such as int64 class indices [n]

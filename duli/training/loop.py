@@ -41,7 +41,7 @@ class Point(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a training comes to."""
+    """The result of a training."""
 
     history: list[Point]
     # the state of the weights that are kept: the last, or with early stopping the one of the lowest
@@ -50,7 +50,7 @@ class Result(NamedTuple):
 
 
 class Task(Protocol):
-    """What is learned (`duli/tasks/NAME/learning/learn.py`)."""
+    """The interface of a task for training (`duli/tasks/NAME/learning/learn.py`)."""
 
     def check(self, split: str, targets: Tensor) -> None:
         """Raises `DataError` for targets that nothing can be learned from."""
@@ -107,7 +107,7 @@ def fit(
     `lengths` [n] share a batch. `name` is the params section whose `learning_rate` this is, for
     messages and for the progress.
 
-    Raises `DataError` where a split is empty or the task refuses its targets, `ParamsError` for
+    Raises `DataError` if a split is empty or the task refuses its targets, `ParamsError` for
     settings that do not fit the network, and `GateError` where the loss is not finite, before that
     step changes a weight.
     """
@@ -155,7 +155,7 @@ def evaluate(
     """The task's sums over a split, in float32, which is what the exported network is compared
     with.
 
-    Raises `GateError` where the loss is not finite.
+    Raises `GateError` if the loss is not finite.
     """
     model.eval()
     device = next(model.parameters()).device
@@ -180,7 +180,7 @@ def evaluate(
 
 
 class _Training:
-    """One run: what changes from step to step, and how."""
+    """The state and the steps of one run."""
 
     def __init__(
         self,
@@ -305,8 +305,8 @@ class _Training:
             torch.cuda.set_rng_state(tensors[f"cuda:{self.world.rank}"], self.device)
 
     def _state(self) -> State:
-        """All of it, whole and on the CPU; all processes have to call this. Raises `GateError`
-        where a weight is not finite.
+        """The whole state, on the CPU; all processes have to call this. Raises `GateError` if a
+        weight is not finite.
         """
         weights = checkpoint.weights(self.model)
         if not all(bool(value.isfinite().all()) for value in weights.values()):
@@ -353,7 +353,7 @@ class _Training:
         return State(values, tensors)
 
     def _batches(self) -> Iterator[Examples]:
-        """What this process takes of each batch that is left."""
+        """This process's part of each remaining batch."""
         while self.epoch <= self.settings.epochs:
             if self.rows is None:
                 self.rows = order.rows(self.latest, self.epoch, self.settings, self.generator)
@@ -366,8 +366,8 @@ class _Training:
             self.epoch, self.batches_done, self.rows = self.epoch + 1, 0, None
 
     def _learn(self, examples: Examples, rate: float, due: bool) -> tuple[float, bool]:
-        """One step: forward, loss, backward, optimizer. Gives the mean loss, and `due` of
-        rank 0.
+        """One step: forward, loss, backward, optimizer. Returns the mean loss, and
+        `due` of rank 0.
         """
         mine, count = self.world.slice(self.batch), self.batch
         raw = examples.inputs
@@ -502,7 +502,7 @@ class _Training:
         )
 
     def _facts(self) -> str:
-        """How it goes, for the progress bar."""
+        """The current figures for the progress bar."""
         facts = [f"loss {_mean(self.latest_losses):.4f}"] if self.latest_losses else []
         if self.history:
             facts += [f"{name} {value:.4f}" for name, value in self._validated().items()]
@@ -510,7 +510,7 @@ class _Training:
 
 
 def _too_large(training: "_Training") -> str:
-    """What to do where a step does not fit into memory."""
+    """The advice for a step that does not fit into memory."""
     from duli.training.plan import RESERVE, plan
 
     device, settings, world = training.device, training.settings, training.world

@@ -145,7 +145,7 @@ class Schedule:
         return self._settings.learning_rate * share
 
     def seen(self, validation_loss: float) -> None:
-        """Tells the plateau schedule how the last evaluation went."""
+        """Passes the last evaluation to the plateau schedule."""
         if self._settings.schedule != "plateau":
             return
         if validation_loss < self.best:

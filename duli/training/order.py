@@ -1,4 +1,4 @@
-"""In which order the examples are seen, and which of them again."""
+"""The order in which examples are seen, and which of them are seen again."""
 
 import torch
 from torch import Tensor
@@ -7,12 +7,12 @@ from duli.training.params import Training
 
 
 def steps(n: int, settings: Training) -> int:
-    """How many batches all epochs over `n` examples make."""
+    """The number of batches of all epochs over `n` examples."""
     return sum(batches(n, epoch, settings) for epoch in range(1, settings.epochs + 1))
 
 
 def batches(n: int, epoch: int, settings: Training) -> int:
-    """How many full batches an epoch (from 1) over `n` examples makes."""
+    """The number of full batches in an epoch (from 1) over `n` examples."""
     batch = min(settings.batch, n)
     return n // batch if epoch == 1 else _again(n, batch, settings.hardest) // batch
 
@@ -39,5 +39,5 @@ def rows(losses: Tensor, epoch: int, settings: Training, generator: torch.Genera
 
 
 def _again(n: int, batch: int, share: float) -> int:
-    """How many examples a later epoch takes: the share, but at least one batch."""
+    """The number of examples of a later epoch: the share, but at least one batch."""
     return max(batch, round(n * share))

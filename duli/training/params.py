@@ -33,9 +33,7 @@ class Transfer(Section):
 
 
 class Checkpoint(Section):
-    """How often the state of the training is kept, whichever comes first; null means not by this
-    measure.
-    """
+    """The interval of checkpoints, whichever comes first; null switches a measure off."""
 
     steps: Count | None = None
     minutes: Annotated[float, Field(gt=0)] | None = 1.0

@@ -1,5 +1,5 @@
-"""What training a network will cost, before any of it is done: parameters, arithmetic, memory, and
-how many GPUs would hold it.
+"""The cost of training a network, estimated before it starts: parameters, arithmetic, memory, and
+the number of GPUs that would hold it.
 
 The network runs once on tensors without content (torch's FakeTensorMode), so that neither its
 weights nor its activations take memory.
@@ -44,11 +44,11 @@ class Plan(NamedTuple):
     examples: int  # the dataset, where it stays on the device
 
     def activations(self, examples: int) -> int:
-        """All that autograd keeps from the forward pass of so many examples."""
+        """The bytes that autograd keeps from the forward pass of so many examples."""
         return self.kept_fixed + self.kept_per_example * examples
 
     def memory(self) -> dict[str, int]:
-        """What one device holds at the height of a step, by kind; temporaries come on top
+        """The bytes that one device holds at the peak of a step, by kind; temporaries come on top
         (`RESERVE`).
         """
         return {

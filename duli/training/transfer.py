@@ -11,7 +11,7 @@ from duli.training.params import Transfer
 
 
 class Loaded(NamedTuple):
-    """What became of the tensors of the other network, by name."""
+    """The fate of the tensors of the other network, by name."""
 
     loaded: list[str]
     new: list[
@@ -56,7 +56,7 @@ def load(
 
 
 def frozen(done: int, steps: int, transfer: Transfer) -> int:
-    """How many layers, from the input on, are frozen after `done` of `steps` steps.
+    """The number of layers, from the input on, that are frozen after `done` of `steps` steps.
 
     Gradual unfreezing (Howard & Ruder, arXiv 1801.06146): over the share `unfreeze` of the run one
     layer after the other is freed, the last frozen one first.

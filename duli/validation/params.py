@@ -23,7 +23,7 @@ class Range(Section):
 
 
 class Shift(Section):
-    """How far a split may be from train."""
+    """The allowed distance of a split from train."""
 
     # Standard deviations that the mean of a statistic may differ by, even if chance does not do it.
     tolerance: Annotated[float, Field(ge=0)] = 0.25

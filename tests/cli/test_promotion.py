@@ -98,9 +98,7 @@ def test_a_version_is_named_by_its_number(line: Line) -> None:
     line.release(bias=7)
     promote(1)
     assert line.champion()["champion"]["model_version"] == 1
-    with pytest.raises(
-        DataError, match=r"no release with version 7 of bright-row; `duli releases`"
-    ):
+    with pytest.raises(DataError, match=r"7.*bright-row.*`duli releases`"):
         promote(7)
 
 
@@ -116,9 +114,7 @@ def test_of_two_releases_of_one_model_the_newest_is_meant(line: Line) -> None:
 def test_a_release_on_hold_is_not_promoted(line: Line) -> None:
     line.release(bias=8, verdict_min=0.9)
     before = state(line)
-    with pytest.raises(
-        GateError, match=r"is on hold: accuracy: business.accuracy.value = 0.88 is below 0.9"
-    ):
+    with pytest.raises(GateError, match=r"business.accuracy.value = 0.88.*0.9"):
         promote()
     untouched(line, before)
 
@@ -151,9 +147,7 @@ def test_the_packed_model_has_to_answer_as_it_was_judged(line: Line) -> None:
     line.release(bias=7)
     Path("reports/predictions.parquet").write_bytes(other)
     track.record(Path(), line.environment)
-    with pytest.raises(
-        GateError, match=r"answers 11 of 300 test images otherwise than reports/predictions.parquet"
-    ):
+    with pytest.raises(GateError, match=r"11.*300.*reports/predictions.parquet"):
         promote()
 
 
@@ -183,7 +177,7 @@ def test_a_file_whose_sums_overflow_here_is_told(
     track.record(Path(), line.environment)
     with pytest.raises(
         GateError,
-        match=r"saturation: 6 pairs .*judged on Xeon \(avx512_vnni\), asked on .*`dvc repro`",
+        match=r"6.*avx512_vnni.*`dvc repro`",
     ):
         promote()
 
@@ -296,7 +290,7 @@ def test_another_test_split_is_refused_unless_the_champion_is_asked_anew(
 ) -> None:
     promoted.release(bias=6, shift=1)
     before = state(promoted)
-    with pytest.raises(GateError, match=r"judged on another test split .*`duli promote --rejudge`"):
+    with pytest.raises(GateError, match="`duli promote --rejudge`"):
         promote()
     untouched(promoted, before)
     capsys.readouterr()
@@ -329,9 +323,7 @@ def test_the_registered_model_has_to_be_the_packed_one(released: Line) -> None:
     ):
         promote()
     path.unlink()
-    with pytest.raises(
-        DataError, match=r"MLflow does not hold the model of version 1 .*`duli track`"
-    ):
+    with pytest.raises(DataError, match=r"MLflow.*1.*`duli track`"):
         promote()
 
 
@@ -341,7 +333,7 @@ def test_without_a_version_the_release_of_the_files_here_is_meant_not_the_one_th
     Path("reports/report.md").write_text("made anew, and not logged")
     with pytest.raises(
         DataError,
-        match=r"the release that lies here \(.*\) is not in MLflow .*; log it with `duli track`",
+        match=r"MLflow.*`duli track`",
     ):
         promote()
 
@@ -359,9 +351,7 @@ def test_gates_that_params_have_now_hold_too(line: Line) -> None:
     line.release(bias=8)
     line.gate = {"measure": "business.accuracy", "min": 0.9}
     line.params(PROMOTION)
-    with pytest.raises(
-        GateError, match=r"is on hold: accuracy: business.accuracy.value = 0.88 is below 0.9"
-    ):
+    with pytest.raises(GateError, match=r"business.accuracy.value = 0.88.*0.9"):
         promote()
 
 
@@ -470,7 +460,7 @@ def test_who_was_overtaken_while_comparing_is_told_and_changes_nothing(
     monkeypatch.setattr(promotion, "_compared", overtaken)
     with pytest.raises(
         GateError,
-        match=r"version 2 \(.*\) became the champion of bright-row meanwhile, .* against version 1",
+        match=r"2.*bright-row.*1",
     ):
         promote(3)
     assert promoted.aliases() == {"challenger": 3, "champion": 2, "previous": 1}
@@ -568,9 +558,7 @@ def test_a_champion_that_this_store_does_not_hold_is_named_with_the_fix(
     elsewhere["champion"]["release"] = "f" * 64
     Path("champion.json").write_text(json.dumps(elsewhere))
     promoted.release(bias=6)
-    with pytest.raises(
-        DataError, match=r"does not hold; point MLFLOW_TRACKING_URI to the server .*`duli track`"
-    ):
+    with pytest.raises(DataError, match=r"MLFLOW_TRACKING_URI.*`duli track`"):
         promote()
     assert promoted.aliases() == {"challenger": 2}
     releases.releases()
@@ -600,7 +588,7 @@ def test_a_damaged_champion_json_is_one_clear_error(released: Line, content: str
         with pytest.raises(DataError, match=r"champion.json"):
             command()
     Path("champion.json").unlink()
-    with pytest.raises(DataError, match=r"champion.json is missing; restore it from git"):
+    with pytest.raises(DataError, match=r"champion.json"):
         promote()
 
 
@@ -673,7 +661,7 @@ def test_a_store_that_lost_its_registry_is_told(released: Line) -> None:
     with closing(sqlite3.connect(released.store.database)) as database:
         database.execute("delete from model_version_tags where key = 'duli.model_id'")
         database.commit()
-    with pytest.raises(DataError, match=r"has lost the version of run .*`duli track`"):
+    with pytest.raises(DataError, match="`duli track`"):
         promote()
 
 
@@ -691,10 +679,7 @@ def test_on_a_server_that_others_use_git_that_is_behind_moves_nothing(
         assert line.aliases()["champion"] == 2
         with pytest.raises(
             DuliError,
-            match=(
-                r"MLflow says that version 2 is the champion of bright-row, and champion.json says"
-                r" 1; `git pull`"
-            ),
+            match=(r"MLflow.*2.*bright-row.*champion.json.*1.*`git pull`"),
         ):
             promote(3)
         assert (line.aliases()["champion"], line.champion()["champion"]["model_version"]) == (2, 1)

@@ -85,11 +85,11 @@ def test_a_file_of_other_columns_or_a_damaged_one_is_made_again(tmp_path: Path) 
     write(tmp_path, ["", ""])
     with pytest.raises(
         DataError,
-        match=r"has other columns than id, split, label, content; make it again with `duli new`",
+        match="`duli new`",
     ):
         next(dataset("own", {**FACTS, "columns": {}, "sensitive": []}).examples(tmp_path, 3))
     (tmp_path / own.FILE).write_bytes(b"PAR1")
-    with pytest.raises(DataError, match=r"cannot be read .*; make it again with `duli new`"):
+    with pytest.raises(DataError, match="`duli new`"):
         next(dataset("own", FACTS).examples(tmp_path, 3))
 
 

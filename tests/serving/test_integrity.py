@@ -135,7 +135,7 @@ def test_a_file_taken_off_the_list_is_refused(package: Path) -> None:
     manifest = json.loads((package / "manifest.json").read_text())
     del manifest["files"]["model.onnx"]
     (package / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(IntegrityError, match=r"model\.onnx is not listed"):
+    with pytest.raises(IntegrityError, match=r"model\.onnx"):
         verify(package)
 
 

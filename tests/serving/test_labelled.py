@@ -117,7 +117,7 @@ def test_folders_that_are_no_classes(line: Path) -> None:
         load(["data"], tiny.SHAPE, tiny.task())
     Path("split").mkdir()
     Path("data").rename("split/test")
-    with pytest.raises(InputError, match="'test', which is no label; give split/test"):
+    with pytest.raises(InputError, match=r"'test'.*split/test"):
         load(["split"], tiny.SHAPE, tiny.task())
 
 

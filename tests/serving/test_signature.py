@@ -114,7 +114,7 @@ def test_what_is_missing(release: tuple[Path, Path, Path], tmp_path: Path) -> No
     with pytest.raises(InputError, match="is no folder"):
         check(package, tmp_path / "none", key)
     (folder / "model.sig").unlink()
-    with pytest.raises(InputError, match=r"is not signed, it has no model\.sig"):
+    with pytest.raises(InputError, match=r"model\.sig"):
         check(*release)
 
 

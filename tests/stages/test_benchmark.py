@@ -209,7 +209,7 @@ def test_fp32_ships_where_the_others_are_refused(made: Path) -> None:
 
 def test_other_bytes_are_refused_and_nothing_is_written(made: Path) -> None:
     files.write_bytes("models/variants/int8.onnx", GRAPHS["fp32"])
-    with pytest.raises(DataError, match=r"variants/int8\.onnx does not have the SHA-256"):
+    with pytest.raises(DataError, match=r"variants/int8\.onnx.*SHA-256"):
         benchmark.main()
     assert not Path("reports/choice.json").exists()
 
@@ -219,7 +219,7 @@ def test_a_variant_that_cannot_be_loaded_is_named(made: Path) -> None:
     files.write_bytes("models/variants/int8.onnx", GRAPHS["int8"][:3000])
     quantization["variants"]["int8"]["sha256"] = files.sha256(GRAPHS["int8"][:3000])
     files.write_json("reports/quantization.json", quantization)
-    with pytest.raises(DataError, match=r"variants/int8\.onnx: onnxruntime cannot load this model"):
+    with pytest.raises(DataError, match=r"variants/int8\.onnx"):
         benchmark.main()
     assert not Path("reports/choice.json").exists()
 

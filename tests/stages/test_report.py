@@ -699,9 +699,7 @@ def test_risks_are_low_high_or_not_measured_by_this_run(release: Line) -> None:
 def test_answers_of_the_shipped_file_have_to_be_there(release: Line) -> None:
     release.files["reports/benchmark.json"]["variants"]["int4"] = variant(60_000, 0.2, 9000.0)
     release.set("reports/benchmark.json", "shipped", "int4")
-    with pytest.raises(
-        DataError, match=r"predictions\.parquet holds no answers of 'int4'.*--force evaluate"
-    ):
+    with pytest.raises(DataError, match=r"predictions\.parquet.*'int4'"):
         release.run()
 
 
@@ -847,5 +845,5 @@ def test_market_facts_that_do_not_serve_stop_the_report(
 
 def test_an_empty_market_folder_stops_the_report(release: Line) -> None:
     release.params = PARAMS.replace("market: market", "market: elsewhere")
-    with pytest.raises(DataError, match=r"no market facts.*report\.market"):
+    with pytest.raises(DataError, match=r"report\.market"):
         release.run()

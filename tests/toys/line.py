@@ -89,6 +89,8 @@ def write_params(folder: Path, examples: Path) -> None:
     params["quantize"]["distilled"]["model"] = {"name": "mlp", "mlp": {"widths": [4]}}
     params["gates"]["require"] = {"data_valid": {"measure": "validation.success", "min": 1}}
     params["retrain"]["worst_score"] = None
+    params["benchmark"]["seconds"] = 0.5
+    params["report"]["draws"] = 200
     text = io.StringIO()
     yaml.dump(params, text)
     (folder / "params.yaml").write_text(text.getvalue())

@@ -73,10 +73,10 @@ def test_a_run_without_weights_is_said(store: Store, tmp_path: Path) -> None:
     ],
 )
 def test_another_form_is_refused_before_anything_is_asked(nowhere: Store, reference: str) -> None:
-    with pytest.raises(DataError, match=r"is none of models:/NAME/VERSION and models:/NAME@ALIAS"):
+    with pytest.raises(DataError, match=r"NAME/VERSION.*NAME.*ALIAS"):
         of_version(nowhere, reference)
 
 
 def test_a_server_that_does_not_answer_is_named(nowhere: Store) -> None:
-    with pytest.raises(DuliError, match=r"MLflow at http://127\.0\.0\.1:9 does not answer"):
+    with pytest.raises(DuliError, match=r"MLflow.*127\.0\.0\.1.*9"):
         of_version(nowhere, "models:/digits/1")

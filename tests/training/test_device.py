@@ -24,9 +24,7 @@ def test_auto_takes_the_best_there_is(machine: pytest.MonkeyPatch) -> None:
     machine.setattr(torch.cuda, "device_count", lambda: 2)
     machine.setattr(torch.cuda, "set_device", lambda index: None)
     assert device.choose("auto", local_rank=1) == torch.device("cuda", 1)
-    with pytest.raises(
-        ParamsError, match="3 or more processes on a machine with 2 GPUs; lower PET_NPROC_PER_NODE"
-    ):
+    with pytest.raises(ParamsError, match=r"3.*2.*GPUs.*PET_NPROC_PER_NODE"):
         device.choose("auto", local_rank=2)
     assert device.choose("cpu").type == "cpu"
 

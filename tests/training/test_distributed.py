@@ -194,9 +194,7 @@ def test_muon_does_not_go_with_split_kernels() -> None:
 
 
 def test_recomputing_needs_blocks() -> None:
-    with pytest.raises(
-        ParamsError, match=r"train\.activation_checkpointing needs a network made of blocks"
-    ):
+    with pytest.raises(ParamsError, match=r"train\.activation_checkpointing"):
         distributed.shard(
             network(), recipe(activation_checkpointing=True), World(), torch.device("cpu")
         )

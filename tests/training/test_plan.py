@@ -125,9 +125,7 @@ def test_frozen_weights_have_no_gradients_and_no_state() -> None:
 
 
 def test_a_network_frozen_as_a_whole_is_refused() -> None:
-    with pytest.raises(
-        ParamsError, match=r"train.transfer.frozen keeps all 2 weight tensors .* lower it"
-    ):
+    with pytest.raises(ParamsError, match=r"train.transfer.frozen.*2"):
         planned(nn.Sequential(nn.Flatten(), nn.Linear(144, 3)).requires_grad_(False), (1, 12, 12))  # noqa: FBT003
 
 

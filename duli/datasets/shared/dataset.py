@@ -1,6 +1,4 @@
-"""A data set by its name: what its file in this folder says, or what params say of data of one's
-own.
-"""
+"""A data set by its name: from its module in this folder, or from params for own data."""
 
 import importlib
 from collections.abc import Mapping

@@ -21,7 +21,7 @@ def examples(folder: Path, rows: int, shape: tuple[int, int, int]) -> Iterator[p
     """The four files' examples in batches of at most `rows`: id, published split, label, content
     (height x width bytes).
 
-    `shape` is channels (one), height, width. Raises `DataError` where a file is not the IDX file it
+    `shape` is channels (one), height, width. Raises `DataError` if a file is not the IDX file it
     should be.
     """
     for split, images_name, labels_name in PARTS:

@@ -24,8 +24,7 @@ ColumnName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class Own(Section):
-    """Data of one's own, as `duli new` found them; the digest pins them as those of public data
-    sets are pinned in their files.
+    """Own data as `duli new` found them; the digest pins them as modules pin public data sets.
 
     The kind and the task add what they know of them (`Own` of reading/params.py and
     targets/params.py).
@@ -49,7 +48,7 @@ class Own(Section):
 
 
 class Data(Section):
-    """Which dataset the release line starts from."""
+    """The data set that the release line starts from."""
 
     dataset: DatasetName
     # a folder that holds the files already; None: ask the public sources

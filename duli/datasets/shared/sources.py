@@ -1,5 +1,5 @@
-"""Where published bytes come from: a local folder, an HTTP mirror, an npm package, a Python
-package, a Debian package.
+"""Sources of published bytes: a local folder, an HTTP mirror, an npm package, a Python package, a
+Debian package.
 
 A source is opened as a context manager and then streams one file by its name. Whatever goes wrong
 at a source is a `SourceError` that says why; the caller turns to the next source. Nobody here
@@ -35,7 +35,7 @@ class SourceError(Exception):
 
 
 class Source(Protocol):
-    """One place that may have the files of a dataset."""
+    """A place that may have the files of a dataset."""
 
     def open(self) -> AbstractContextManager[Callable[[str], Chunks]]:
         """Gives a function from a file's name to its bytes in chunks; `SourceError` may come from
@@ -218,8 +218,8 @@ class PythonPackage:
 
 @dataclass(frozen=True)
 class DebianPackage:
-    """A package fetched by apt-get from whatever archive it is set up for, and unpacked; nothing is
-    installed, and nobody needs to be root.
+    """A package fetched by apt-get from its configured archive and unpacked; nothing is installed,
+    and no root is needed.
 
     The version is whatever the archive has. apt-get finds the package in the lists that `apt-get
     update` left on this machine.
@@ -263,8 +263,8 @@ def _run(
     hint: Callable[[str], str] = lambda _: "",
     settings: dict[str, str] | None = None,
 ) -> None:
-    """Runs a packager's program in `folder`, with `settings` in its environment; `hint` adds the
-    fix to what it said when it failed.
+    """Runs a package manager in `folder` with `settings` in its environment; `hint` adds the fix to
+    its error.
     """
     try:
         subprocess.run(
@@ -302,7 +302,7 @@ def _pip_hint(said: str) -> str:
 
 
 def _member(archive: Path, path: str) -> Chunks:
-    """One file of a tar archive, which is not unpacked."""
+    """One file of a tar archive, read without unpacking it."""
     with _told(), tarfile.open(archive) as tar:
         try:
             file = tar.extractfile(path)
@@ -315,7 +315,7 @@ def _member(archive: Path, path: str) -> Chunks:
 
 @contextlib.contextmanager
 def _told() -> Iterator[None]:
-    """Turns what reading can raise into `SourceError`."""
+    """Converts read errors to `SourceError`."""
     try:
         yield
     except urllib.error.HTTPError as error:

@@ -1,6 +1,4 @@
-"""The modules that `encoder` is made of; apart from its settings, which are read without waiting
-for torch.
-"""
+"""The modules of `encoder`, apart from its settings, which can be read without importing torch."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""A network together with what stands before it."""
+"""A network together with its preprocessing."""
 
 import torch
 from torch import Tensor, nn

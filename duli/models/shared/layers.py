@@ -1,4 +1,4 @@
-"""What our own networks share: their common settings, and the layers and initial weights these
+"""The common parts of our own networks: shared settings, and the layers and initial weights they
 choose.
 """
 
@@ -27,8 +27,8 @@ Width = Annotated[int, Field(ge=1, le=65_536)]
 
 
 class Common(Section):
-    """Settings of every network of our own; the defaults are torch's own and what most tutorials
-    take.
+    """Settings of each of our own networks; the defaults are torch's and those of most
+    tutorials.
     """
 
     activation: Literal["relu", "sigmoid", "tanh", "gelu", "silu", "leaky_relu"] = "relu"

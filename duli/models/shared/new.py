@@ -16,7 +16,7 @@ def new(choice: ModelChoice, seed: int, **sizes: int) -> nn.Module:
     and `outputs`.
 
     torch initialises from its global generator, which is left as it was found. Raises `ParamsError`
-    where they do not fit.
+    if they do not fit.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -24,7 +24,7 @@ def new(choice: ModelChoice, seed: int, **sizes: int) -> nn.Module:
 
 
 def build(name: str, settings: Any, **sizes: int) -> nn.Module:
-    """The architecture `name` for `sizes`; raises `ParamsError` where it takes another kind of
+    """The architecture `name` for `sizes`; raises `ParamsError` if it takes another kind of
     data, with the names of those that fit.
     """
     if not _takes(name, sizes):

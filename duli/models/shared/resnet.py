@@ -1,5 +1,5 @@
-"""What the residual networks share: their settings, and how torchvision's network is fitted to
-other images.
+"""The common parts of the residual networks: their settings, and how torchvision's network is
+fitted to other images.
 
 He et al., "Deep Residual Learning for Image Recognition", arXiv 1512.03385. All names of the
 weights stay torchvision's, so its published weights fit wherever the shapes do: everything but `fc`
@@ -21,7 +21,7 @@ SMALL = 64
 
 
 class Settings(Section):
-    """Which stem; all else is torchvision's."""
+    """The stem; everything else is torchvision's."""
 
     # small: a 3x3 convolution of stride 1 and no max-pool, as usual for CIFAR; large: torchvision's
     # 7x7 of stride 2 and max-pool

@@ -1,4 +1,4 @@
-"""Makes a trained network again, from what models/model.json and the safetensors file say."""
+"""Restores a trained network from models/model.json and the safetensors file."""
 
 import importlib
 import json

@@ -65,7 +65,7 @@ RESERVED = {*EXAMPLE.names, *QUARANTINED.names, "bytes"}  # validate counts thos
 
 @dataclass(frozen=True)
 class Rules:
-    """What an example has to be: `targets` says what its label is, `kind` what its content is."""
+    """The rules for an example: `targets` for its label, `kind` for its content."""
 
     targets: Targets
     kind: Kind
@@ -76,12 +76,12 @@ class Rules:
 
     @property
     def example(self) -> pa.Schema:
-        """Of the rows of a split."""
+        """The schema of the rows of a split."""
         return pa.schema([*_labelled(EXAMPLE, self.targets), *self.kind.statistics, *self.columns])
 
     @property
     def quarantined(self) -> pa.Schema:
-        """Of the rows in quarantine, where anything may be missing."""
+        """The schema of quarantined rows, where anything may be missing."""
         return pa.schema(
             [
                 *_labelled(QUARANTINED, self.targets),
@@ -210,7 +210,7 @@ def kept(verdict: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def near_duplicates(verdict: NDArray[np.uint8]) -> dict[str, int]:
-    """How many kept examples have a near duplicate in their split, of each split that has any."""
+    """The number of kept examples with a near duplicate in their split, by split."""
     counts = np.bincount(verdict, minlength=_TWIN + len(SPLITS))[_TWIN:]
     return {split: int(count) for split, count in zip(SPLITS, counts, strict=True) if count}
 
@@ -257,7 +257,7 @@ def _resolve(
 
 
 class _Examples(NamedTuple):
-    """Examples that may stay, in reading order: what says where they go."""
+    """Examples that may stay, in reading order: the facts that decide where they go."""
 
     groups: NDArray[np.integer[Any]]  # the same number for near duplicates
     digests: NDArray[np.uint64]  # [n, 4]
@@ -418,7 +418,7 @@ def _rows(columns: dict[str, Any], batch: pa.RecordBatch, schema: pa.Schema) -> 
 
 
 def _added(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
-    """A declared column of the batch; raises `DataError` where it is missing, of another type, or
+    """A declared column of the batch; raises `DataError` if it is missing, of another type, or
     has gaps it may not have.
     """
     if field.name not in batch.schema.names:

@@ -8,7 +8,7 @@ from duli.base.params import Section
 
 
 class Prepare(Section):
-    """How the published examples are carved and read."""
+    """How the published examples are split and read."""
 
     # of the published training examples, chosen by a hash of the content
     validation_share: Annotated[float, Field(gt=0, lt=0.5)]

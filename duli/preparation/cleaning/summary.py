@@ -27,7 +27,7 @@ class SplitSummary:
             self._digest.update(_of_example(sha256, label))
 
     def facts(self) -> dict[str, Any]:
-        """What stats.json says of the split."""
+        """The entry of the split in stats.json."""
         return {
             "examples": self.examples,
             **self.targets.counted(self._counts),
@@ -46,12 +46,12 @@ def digest(rows: pa.Table) -> str:
 
 
 def _of_example(sha256: str, label: float) -> bytes:
-    """What an example adds to the digest of its split."""
+    """The part of an example in the digest of its split."""
     return f"{sha256} {label}\n".encode()
 
 
 def reasons(quarantined: list[pa.RecordBatch]) -> dict[str, int]:
-    """How many examples were quarantined for which reason, by name."""
+    """The number of quarantined examples by reason."""
     return dict(
         sorted(
             Counter(reason for rows in quarantined for reason in rows["reason"].to_pylist()).items()

@@ -16,8 +16,8 @@ from duli.base.tasks import Targets
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[pq.ParquetFile]:
-    """The file of one split; raises `DataError` where it is missing or damaged, also while it is
-    read in the block.
+    """The file of one split; raises `DataError` if it is missing or damaged, also while it is read
+    in the block.
 
     A flipped bit counts as damage, for `prepare` writes a checksum with every page.
 
@@ -33,7 +33,7 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def examples(path: Path, kind: Kind, targets: Targets) -> tuple[NDArray[Any], NDArray[Any]]:
-    """All of one split as `arrays` gives it; raises `DataError` as `opened` does."""
+    """A whole split as `arrays` gives it; raises `DataError` as `opened` does."""
     with opened(path) as file:
         return arrays(file.read(columns=["label", "content"]), kind, targets)
 
@@ -41,6 +41,6 @@ def examples(path: Path, kind: Kind, targets: Targets) -> tuple[NDArray[Any], ND
 def arrays(rows: pa.Table, kind: Kind, targets: Targets) -> tuple[NDArray[Any], NDArray[Any]]:
     """Contents as the array of their kind [n, ...] and targets as that of the task [n].
 
-    Raises `DataError` where a content is not of that kind.
+    Raises `DataError` if a content is not of that kind.
     """
     return kind.arrays(rows["content"]), targets.array(rows["label"])

@@ -17,7 +17,7 @@ State = Literal["shipped", "allowed", "refused"]
 
 @dataclass(frozen=True)
 class Variant:
-    """What a variant costs and what it answers, both against fp32."""
+    """The cost and the score of a variant, both against fp32."""
 
     label: str
     cost: float  # of a prediction; 1 is that of fp32
@@ -211,8 +211,8 @@ _LOOKS: dict[State, dict[str, Any]] = {
 def _beside(
     spots: Sequence[tuple[float, float]], texts: Sequence[str]
 ) -> list[tuple[float, float, str]]:
-    """Where the label of each spot stands: offsets and alignment, so that no label lies on another,
-    or on a spot.
+    """The places of the labels: offsets and alignment, so that no label lies on another label or on
+    a spot.
     """
     taken = [(at - 8, at + 8, height) for at, height in spots]  # left, right, height
     placed: list[tuple[float, float, str]] = []

@@ -1,5 +1,5 @@
-"""Draws what an answer costs and sells for: the parts of the unit cost, the price among others, and
-where a month pays for itself.
+"""Charts of cost and price: the parts of the unit cost, the price among others, and the monthly
+break-even.
 """
 
 from collections.abc import Mapping, Sequence
@@ -225,5 +225,5 @@ def _bar(
 
 
 def _told(what: str, pairs: Any) -> str:
-    """What a screen reader says."""
+    """The description for screen readers."""
     return f"{what}: " + "; ".join(f"{label} {text}" for label, text in pairs)

@@ -1,5 +1,5 @@
-"""Draws what a plan is worth: the distribution of its NPV, what moves it, where its uncertainty
-comes from, and its cash by month.
+"""Charts of a plan's value: the distribution of its NPV, what moves it, the sources of its
+uncertainty, and its cash by month.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ Row = Mapping[str, Any]
 
 
 def distribution(npv: Mapping[str, float], bars: Sequence[Row], speech: Speech) -> str:
-    """How often the draws end at which NPV: losses grey, gains in colour; three lines at the
+    """A histogram of the NPV over the draws: losses grey, gains in colour; three lines at the
     percentiles of `npv`.
     """
     values = [
@@ -142,9 +142,7 @@ def tornado(bars: Sequence[Row], npv: float, speech: Speech) -> str:
 
 
 def shares(rows: Sequence[Row], speech: Speech) -> str:
-    """Each input's share of the NPV's variance: alone (in colour), and with what it does together
-    with others (grey).
-    """
+    """Each input's share of the NPV's variance: alone (in colour), and with interactions (grey)."""
     values = [
         {
             **row,
@@ -190,8 +188,8 @@ def shares(rows: Sequence[Row], speech: Speech) -> str:
 
 
 def cash(rows: Sequence[Row], speech: Speech) -> str:
-    """All that came in less all that went out, by month: as planned (line), the middle of the draws
-    (dashed), P10 to P90 (band).
+    """Cumulative cash by month: as planned (line), median of the draws (dashed), P10 to
+    P90 (band).
     """
     values = [
         {"month": row["month"]}

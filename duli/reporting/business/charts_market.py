@@ -1,6 +1,4 @@
-"""Draws the market: what publishers say of its size, how customers come, and where the release
-stands among competitors.
-"""
+"""Charts of the market: published sizes, adoption, and the release among its competitors."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -10,9 +10,7 @@ BREAK_EVEN = ("subscribers", "licences_per_month", "clients")
 
 
 def draw(facts: Mapping[str, Any], speech: Speech, *, review: bool) -> dict[str, str]:
-    """SVGs by name; `review`: a person decides what the model is not sure of, so that this is a
-    part of the cost.
-    """
+    """SVGs by name; `review`: people decide the unsure answers, which is a part of the cost."""
     parts = {
         part: amount
         for part, amount in facts["cost_usd_per_million"].items()

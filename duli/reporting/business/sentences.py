@@ -1,4 +1,4 @@
-"""The sentences of business.json, which its codes stand for, and the codes of such sentences."""
+"""Converts the codes of business.json to sentences, and such sentences to codes."""
 
 from functools import cache
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One language and one currency of a page: its texts, names and numbers."""
+"""The language and currency of a page: its texts, names and numbers."""
 
 import re
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ MEASURED_IN = {
 
 @dataclass(frozen=True)
 class Speech:
-    """How a page speaks; `per_usd` is what a USD is in its currency."""
+    """The language and currency of a page; `per_usd` is the value of a USD in that currency."""
 
     language: Language = "en"
     currency: Literal["USD", "CNY"] = "USD"
@@ -64,8 +64,8 @@ class Speech:
         return self.text(key).format(usd=self.unit, units=self.text("units"))
 
     def name(self, of: str) -> str:
-        """What is called `of` in business.json, for people; a name that the market files brought is
-        written as they write it.
+        """The name of a key of business.json for people; names from the market files stay as
+        written there.
         """
         if named := self._named(of):
             return named
@@ -100,8 +100,8 @@ class Speech:
         return self._named(f"gate.{name}") or name.replace("_", " ")
 
     def reason(self, reason: tuple[str, str] | str) -> Markup:
-        """Why a number is missing: a code and the input it is about; a sentence, which nobody
-        translated, stays English and says so.
+        """The reason why a number is missing: a code and its input, or an untranslated sentence,
+        which stays English and says so.
         """
         if not isinstance(reason, str):
             code, of = reason
@@ -111,18 +111,18 @@ class Speech:
         return Markup('<span lang="en">{}</span>').format(reason)
 
     def rule(self, row: Mapping[str, Any]) -> str:
-        """What follows from a judged rule."""
+        """The consequence of a judged rule."""
         if row["holds"] is None:
             missing = row["left" if row["left_value"] is None else "right"]
             return self.text("rule_unknown").format(missing=missing)
         return self.text(f"rule.{row['rule']}.{'holds' if row['holds'] else 'fails'}")
 
     def risk(self, row: Mapping[str, Any]) -> str:
-        """What may go wrong."""
+        """The risk in words."""
         return self.text(f"risk.{row['risk']}")
 
     def unmeasured(self, row: Mapping[str, Any]) -> str:
-        """Why a risk was not measured; nothing where it was."""
+        """The reason why a risk was not measured; empty if it was."""
         if row["level"] != "not measured":
             return ""
         if row["measure"]:
@@ -150,7 +150,7 @@ class Speech:
 
     @property
     def space(self) -> str:
-        """What stands between two sentences."""
+        """The separator of two sentences."""
         return "" if self.language == "zh" else " "
 
     @property

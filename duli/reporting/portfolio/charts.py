@@ -1,4 +1,4 @@
-"""Draws the release lines side by side: what the plan of each is worth, and how sure that is."""
+"""Charts of the release lines side by side: the value of each plan, and how certain it is."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -49,8 +49,8 @@ def _number(context: Context, key: str, style: str) -> Markup | str:
 
 @pass_context
 def _why(context: Context, *keys: str) -> Markup:
-    """Why numbers under these keys are missing, each reason once, as a note; nothing where
-    none is.
+    """A note with the reasons for missing numbers under these keys, each once; empty if there are
+    none.
     """
     speech = context["speech"]
     # whether it is the number itself that is missing, and not just an end of its range

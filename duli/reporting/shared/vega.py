@@ -1,5 +1,5 @@
-"""What all charts share: Vega-Lite lays out, the page's CSS colours, and the SVG stands inside an
-HTML page.
+"""The common parts of all charts: Vega-Lite lays out, the page's CSS colours, and the SVG stands
+inside an HTML page.
 
 Colours are the custom properties of templates/style.css, so the same SVG serves a light page and a
 dark one. The bytes depend on the arguments alone.

@@ -95,7 +95,7 @@ def title(name: str) -> str:
 
 
 def _signed(text: str) -> str:
-    """With a true minus sign, and no minus before zero."""
+    """The number with a true minus sign, and none before zero."""
     if text.startswith("-"):
         return text[1:] if not any(digit in text for digit in "123456789") else "−" + text[1:]
     return text

@@ -32,7 +32,7 @@ def is_gone(name: str) -> bool:
 
 
 def started(pid: int) -> float | None:
-    """When a process started, as a UNIX time; None where it has ended. Exact to 0.01 s, unlike
+    """When a process started, as a UNIX time; None if it has ended. Exact to 0.01 s, unlike
     /proc/stat's whole seconds.
     """
     ticks = _start_ticks(pid)
@@ -43,7 +43,7 @@ def started(pid: int) -> float | None:
 
 
 def parent(pid: int) -> int | None:
-    """The process that started `pid`; None where there is none."""
+    """The process that started `pid`; None if there is none."""
     fields = _stat(pid)
     return int(fields[1]) if fields and int(fields[1]) else None
 

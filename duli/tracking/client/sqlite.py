@@ -41,7 +41,7 @@ DAMAGED = (
 def address(database: Path) -> str:
     """The URL by which SQLAlchemy and MLflow open the file, whatever its folders are called.
 
-    Raises `ParamsError` where a name is not UTF-8, which no URL can say.
+    Raises `ParamsError` if a name is not UTF-8, which no URL can say.
     """
     quoted = _quoted(database)
     # The driver is named because MLflow makes the folders of an address that begins with
@@ -58,7 +58,7 @@ def location(folder: Path) -> str:
 
 
 def file(uri: str) -> Path | None:
-    """The file that a URL names; None for another kind of store. Raises `ParamsError` where it
+    """The file that a URL names; None for another kind of store. Raises `ParamsError` if it
     names none.
     """
     if not re.match(r"sqlite(\+\w+)?:", uri):
@@ -109,9 +109,7 @@ def prepare(database: Path, artifacts: Path | None) -> None:
 
 
 def fault(database: Path) -> str | None:
-    """What is wrong with the file and what to do about it, after a look at all of it; None where it
-    is sound.
-    """
+    """The damage of the file and the fix, after reading all of it; None if it is sound."""
     try:
         with contextlib.closing(
             sqlite3.connect(f"{database.as_uri()}?mode=ro", PATIENCE, uri=True)
@@ -123,7 +121,7 @@ def fault(database: Path) -> str | None:
 
 
 def other_version(database: Path) -> DuliError:
-    """What to say of a database that an older or newer MLflow made."""
+    """The error for a database of an older or newer MLflow."""
     return DuliError(
         f"{database} was made by another version of MLflow; if by an older one, back it up and run"
         f" `mlflow db upgrade {shlex.quote(address(database))}`; else move it away and run `duli"

@@ -1,6 +1,4 @@
-"""Where MLflow keeps runs and models, and the way in: the database is created once, MLflow stays
-quiet and at home.
-"""
+"""The MLflow store: the database is created once, and MLflow stays quiet and local."""
 
 import contextlib
 import os
@@ -26,7 +24,7 @@ PATIENCE_LOCKED = 60.0  # seconds to wait for other processes of this repository
 
 @dataclass(frozen=True)
 class Store:
-    """One MLflow store; `artifact_root` is None where a server decides where artifacts go."""
+    """An MLflow store; `artifact_root` is None if a server decides where artifacts go."""
 
     tracking_uri: str
     artifact_root: str | None
@@ -107,7 +105,7 @@ class Store:
             raise self._told(error) from None
 
     def _told(self, error: Exception) -> Exception:
-        """What to say of an error that MLflow raised; the error itself where it is no answer of the
+        """Our error for an error that MLflow raised; the error itself if it is not an answer of the
         store.
         """
         from alembic.util import CommandError
@@ -137,7 +135,7 @@ class Store:
     def locked(self) -> Iterator[None]:
         """Waits for, and holds, the store's lock among the processes of this repository.
 
-        Raises `DuliError` where the lock cannot be written or another process does not give it
+        Raises `DuliError` if the lock cannot be written or another process does not give it
         back.
         """
         lock = FileLock(self.lock, PATIENCE_LOCKED, fallback_to_soft=False)
@@ -189,7 +187,7 @@ def locate(environment: Mapping[str, str], folder: Path) -> Store:
     own `mlruns/`.
 
     The repository is DVC_ROOT, which DVC gives its stages (a queued experiment works in a copy, but
-    DVC_ROOT stays the repository), or the nearest parent with a `.dvc`. Raises `ParamsError` where
+    DVC_ROOT stays the repository), or the nearest parent with a `.dvc`. Raises `ParamsError` if
     there is neither, or for a URI of the file store, which MLflow has given up.
     """
     root = repository(environment, folder)
@@ -218,7 +216,7 @@ def locate(environment: Mapping[str, str], folder: Path) -> Store:
 
 
 def repository(environment: Mapping[str, str], folder: Path) -> Path:
-    """The folder of the repository that work in `folder` belongs to; raises `ParamsError` where
+    """The folder of the repository that work in `folder` belongs to; raises `ParamsError` if
     there is none.
 
     A further line, pipelines/NAME, is a DVC project of its own; its repository is that of all

@@ -14,7 +14,7 @@ REFERENCE = re.compile(r"^models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alia
 
 
 class Weights(NamedTuple):
-    """What a training can start from."""
+    """The weights that a training can start from."""
 
     content: bytes  # safetensors
     description: dict[str, Any]  # model.json

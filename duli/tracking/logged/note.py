@@ -1,5 +1,5 @@
-"""What the pages of a release run and of its model version say first: the verdict, and the headline
-with its units.
+"""The description of a release run and of its model version: the verdict, and the headline with its
+units.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
-"""Whether files are still those that dvc.lock was written for: what is logged has to be the result
-of one run of the graph.
+"""Checks that files are still those that dvc.lock was written for: what is logged has to be the
+result of one run of the graph.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ COMPILED = "__pycache__"  # in .dvcignore
 
 
 def stages(folder: Path) -> dict[str, Any]:
-    """What the dvc.lock in a folder knows of each stage; nothing where there is none.
+    """The entries of each stage in the dvc.lock of a folder; empty without one.
 
-    Raises `DataError` where it is no dvc.lock, such as one with the marks of a merge, or one that
+    Raises `DataError` if it is no dvc.lock, such as one with the marks of a merge, or one that
     was cut off.
     """
     path = folder / "dvc.lock"
@@ -89,7 +89,7 @@ def edited(stages: Mapping[str, Any], folder: Path, paths: Sequence[str]) -> lis
 
 
 def code_changed(stages: Mapping[str, Any], folder: Path) -> bool:
-    """Whether the code that made the outputs is another one than lies here now."""
+    """Whether the code differs from the code that made the outputs."""
     return any(
         path.startswith(CODE) and md5(folder / path) != digest
         for _, path, digest in _entries(stages, "deps")
@@ -97,8 +97,8 @@ def code_changed(stages: Mapping[str, Any], folder: Path) -> bool:
 
 
 def md5(path: Path) -> str | None:
-    """What DVC calls the md5 of a file, or of a folder: that of a JSON list of its files and
-    theirs; None where nothing is there.
+    """The md5 that DVC records for a file, or for a folder: that of a JSON list of its files and
+    theirs; None if nothing is there.
     """
     if path.is_file():
         with path.open("rb") as file:

@@ -30,7 +30,7 @@ VERSIONS = "mlflow.modelVersions"
 
 @dataclass(frozen=True)
 class Registered:
-    """One version of a registered model."""
+    """A version of a registered model."""
 
     version: int
     model_id: str  # of the logged model behind it
@@ -90,7 +90,7 @@ def find(client: "MlflowClient", name: str, digest: str) -> "ModelVersion | None
 
 
 def _alive(client: "MlflowClient", version: "ModelVersion | None") -> "LoggedModel | None":
-    """The logged model of a version; None where somebody has deleted it."""
+    """The logged model of a version; None if somebody has deleted it."""
     from mlflow.exceptions import MlflowException
 
     if version is None or MODEL not in version.tags:
@@ -132,8 +132,8 @@ def _restore(
 def _describe(
     client: "MlflowClient", version: "ModelVersion", description: str, tags: Mapping[str, str]
 ) -> None:
-    """Says of a version that is there which release has it now; what people wrote stays as long as
-    that is the same release.
+    """Notes on an existing version which release has it now; text that people wrote stays as long
+    as the release is the same.
     """
     changed = {key: value for key, value in tags.items() if version.tags.get(key) != value}
     if changed:

@@ -41,7 +41,7 @@ BATCH, BATCH_PARAMS = 1000, 100  # MLflow takes no more at once
 
 @dataclass(frozen=True)
 class Dataset:
-    """One split that went into a release."""
+    """A split that went into a release."""
 
     name: str
     digest: str
@@ -52,7 +52,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Release:
-    """What is logged: plain values, and the paths of files to copy."""
+    """A release to log: plain values, and the paths of files to copy."""
 
     name: str  # of the experiment and of the registered model
     version: str  # of the release, for people
@@ -63,7 +63,7 @@ class Release:
     datasets: Sequence[Dataset]
     artifacts: Mapping[str, Sequence[Path]]  # folder -> files
     model: Path
-    wheel: Path | None  # None where none was packed
+    wheel: Path | None  # None if none was packed
     card: str
     task: Task
     answers: "Callable[[], ModelSignature]"  # MLflow's signature of what the wheel answers
@@ -82,7 +82,7 @@ class Release:
 
 @dataclass(frozen=True)
 class Logged:
-    """Where a release stands in MLflow."""
+    """The place of a release in MLflow."""
 
     release: str  # its digest
     experiment: str
@@ -113,7 +113,7 @@ def log(store: Store, release: Release) -> Logged:
 
 
 class _Content:
-    """What of a release goes into its run, flattened and checked before anything is written."""
+    """The content of a release's run, flattened and checked before anything is written."""
 
     def __init__(self, release: Release) -> None:
         self.params = flat.params(release.params)

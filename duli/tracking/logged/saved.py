@@ -31,7 +31,7 @@ class Package(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What is registered of a release."""
+    """The registered content of a release."""
 
     onnx: Path
     # of the release that brought the model; a version's description is of the one that has it now
@@ -41,7 +41,9 @@ class Content(NamedTuple):
 
 
 def package(wheel: Path | None) -> Package | None:
-    """What MLflow may load of a wheel; None where it is of a version that MLflow cannot load."""
+    """The part of a wheel that MLflow may load; None if MLflow cannot load a wheel of
+    this version.
+    """
     if wheel is None:
         return None
     with zipfile.ZipFile(wheel) as archive:

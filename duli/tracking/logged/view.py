@@ -128,8 +128,8 @@ def curves(score: str) -> list[str]:
 
 
 def _charts(score: str) -> dict[str, Any]:
-    """What each measure costs in another, which params differ, and how the trainings went; MLflow
-    itself puts all metrics below them.
+    """The score over each cost, the params that differ, and the training curves; MLflow itself puts
+    all metrics below them.
 
     No bars of the headline: MLflow writes two digits on a bar, and 99.5 and 99.7 % are as long to
     the eye.

@@ -1,5 +1,5 @@
-"""What drift sees of images besides the columns that prepare keeps of them: where the ink is and
-how it leans, which a mean or a histogram of the pixels does not see.
+"""Drift features of images beyond the prepared columns: where the ink is and how it leans, which
+neither mean nor histogram of the pixels shows.
 """
 
 from typing import Any
@@ -18,17 +18,17 @@ COUNTED = frozenset({"mean", "std", "min", "max"})  # what a server counts of th
 
 
 def seen(images: Images) -> dict[str, NDArray[np.float64]]:
-    """What drift compares of images [n, channels, height, width], each [n]."""
+    """Drift features of images [n, channels, height, width], each [n]."""
     return {"thickness": people_see(images)["thickness"], **looks(images)}
 
 
 def looks(images: Images) -> dict[str, NDArray[np.float64]]:
-    """Of images [n, channels, height, width], each [n]: `centre_x`, `centre_y` in pixels, `slant`
-    and `roughness` without unit.
+    """`centre_x` and `centre_y` in pixels, `slant` and `roughness` without unit, each [n], of
+    images [n, channels, height, width].
 
     The centre is that of the grey levels; the slant their covariance of x and y over that of y:
     sideways pixels per pixel of height (Hu 1962, LeCun et al. 1998). Roughness is the mean
-    difference of neighbours over the mean grey level. NaN where an image is black; the slant also
+    difference of neighbours over the mean grey level. NaN if an image is black; the slant also
     where all its ink is in one row.
     """
     grey = images.sum(axis=1, dtype=np.float32)

@@ -30,7 +30,7 @@ QUARTER = 64  # grey levels that the border of 99 in 100 pictures on one ground 
 
 
 def takes(source: Source) -> bool:
-    """Whether it is a folder."""
+    """Whether the source is a folder."""
     return source.place.is_dir()
 
 
@@ -124,7 +124,8 @@ def _none_empty(folder: Path, names: set[str], what: str) -> None:
 
 
 def _ground(borders: list[float]) -> tuple[dict[str, Any], list[str]]:
-    """Whether grey pictures, whose borders are so light, all stand on dark or on light ground.
+    """The ground of grey pictures with borders of this brightness: dark, light, or None if they
+    differ.
 
     And what to say of it. One that stands on the other is a negative to the release; none of these.
     """
@@ -229,7 +230,7 @@ def _shape(paths: list[Path], size: int | None) -> tuple[tuple[int, int, int], i
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Says of which file an error speaks."""
+    """Adds the name of the file to an error."""
     try:
         yield
     except InputError as error:

@@ -83,7 +83,7 @@ def _climbed(
     mean: float,
     std: float,
 ) -> "Tensor":
-    """Where the steps end, in floats from 0 to 255; both ends of the range allowed to each pixel
+    """The end of the steps, in floats from 0 to 255; both ends of the range allowed to each pixel
     are whole numbers.
     """
 

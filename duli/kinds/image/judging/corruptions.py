@@ -1,5 +1,4 @@
-"""Fifteen ways in which images are spoilt on their way to a model, as in MNIST-C, for images of any
-size and of one or three channels.
+"""Fifteen corruptions as in MNIST-C, for images of any size and of one or three channels.
 
 The kinds and, as far as they carry over, the strengths are those of Mu and Gilmer, "MNIST-C: A
 Robustness Benchmark for Computer Vision" (2019, arXiv 1906.02337;

@@ -1,4 +1,4 @@
-"""How models of images are judged: by what can be seen of them, spoilt, attacked, and by what the
+"""Evaluation of image models: by visible properties, under corruption and attack, and by what the
 network looked at.
 """
 
@@ -26,7 +26,7 @@ def skipped(description: Facts) -> Mapping[str, str]:
 
 
 def looks(split: Split) -> dict[str, NDArray[np.float64]]:
-    """What can be measured of each example, [n]."""
+    """Measurable properties of each example, [n]."""
     return looks_of(split.inputs)
 
 
@@ -81,7 +81,7 @@ def shown(
     others: NDArray[np.int64],
     seed: int,
 ) -> Facts:
-    """The mistakes with what the network looked at, and an image under each corruption.
+    """The mistakes with their saliency, and an image under each corruption.
 
     That of the trained network, which has gradients: one output less the other, pixel by pixel.
     """

@@ -1,4 +1,4 @@
-"""What people see of images."""
+"""Visible properties of images."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,8 @@ INK = 128  # a pixel from here on counts as ink
 
 
 def looks(images: Images) -> dict[str, NDArray[np.float64]]:
-    """What people see of images [n, channels, height, width], each [n]: `brightness` and `contrast`
-    from 0 to 1, `thickness` in pixels.
+    """Visible properties of images [n, channels, height, width], each [n]: `brightness` and
+    `contrast` from 0 to 1, `thickness` in pixels.
 
     Brightness is the mean, contrast the standard deviation of the pixels (RMS contrast, Peli 1990).
     The thickness is that of strokes, light on dark: twice the area over the perimeter, which is

@@ -1,4 +1,4 @@
-"""Draws the images a model is given, and what it looked at in them, as PNGs inside the page."""
+"""Images and their saliency as PNGs inside the page."""
 
 import base64
 import io

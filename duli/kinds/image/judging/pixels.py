@@ -1,5 +1,5 @@
-"""What the corruptions are made of: places, blurs, shifts and noise, for batches of images [n,
-channels, height, width] of floats.
+"""The building blocks of the corruptions: grids, blurs, shifts and noise, for batches of float
+images [n, channels, height, width].
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ SIDE = 28  # of MNIST, whose lengths in pixels the corruptions are stated for
 
 
 def relative(images: Floats) -> float:
-    """How many pixels of these images make one of MNIST's, by the shorter side."""
+    """The number of pixels of these images per pixel of MNIST, by the shorter side."""
     return float(min(images.shape[2:]) / SIDE)
 
 
@@ -150,8 +150,8 @@ def clouds(generator: Generator, n: int, height: int, width: int, decay: float) 
 
 
 def stroke(centre: Floats, height: int, reach: float) -> Floats:
-    """How much white a stroke adds [n, 1, height, width] whose row at each column is `centre` [n,
-    width]; none from `reach` pixels on.
+    """The white that a stroke adds, [n, 1, height, width]; its row at each column is `centre` [n,
+    width], and it ends `reach` pixels from there.
     """
     distance = np.abs(
         np.arange(height, dtype=np.float32)[:, None] - centre[:, None, :]
@@ -191,8 +191,8 @@ def _around(border: Floats) -> list[Floats]:
 
 
 def _largest(size: Floats, across: Floats, down: Floats) -> Bools:
-    """Where the gradient is no smaller than one pixel before and behind, in its own direction,
-    between the neighbours linearly.
+    """Whether the gradient is no smaller than one pixel before and behind along its own direction,
+    interpolated linearly.
     """
     a, b, c, d, _, f, g, h, i = _around(padded(size, 1, "constant"))
     flat = np.abs(across) >= np.abs(down)
@@ -212,7 +212,7 @@ def _largest(size: Floats, across: Floats, down: Floats) -> Bools:
 
 
 def _connected(edge: Bools, sure: Bools) -> Bools:
-    """Those of `edge` that a path of edges, also diagonal, connects to a sure one."""
+    """The pixels of `edge` that a path of edges, also diagonal, connects to a sure one."""
     while True:
         border = np.pad(sure, ((0, 0), (0, 0), (1, 1), (1, 1)))
         tall = border[..., :-2, :] | border[..., 1:-1, :] | border[..., 2:, :]

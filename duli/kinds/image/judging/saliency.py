@@ -1,4 +1,4 @@
-"""What a model looked at: how much each pixel contributed to an answer."""
+"""Saliency: the contribution of each pixel to an answer."""
 
 from typing import TYPE_CHECKING, Any
 

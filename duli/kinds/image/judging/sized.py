@@ -1,5 +1,5 @@
-"""Whether a model takes pictures, which some measures are about; any other model goes without
-these, and its report says why.
+"""Whether a model takes pictures, which some measures need; other models skip these, and their
+report says why.
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ NEED_PICTURES = ("looks", "corruptions", "pgd", "saliency", "gallery")
 
 
 def no_pictures(declared: Mapping[str, int]) -> str | None:
-    """Why measures of pictures do not apply to a model whose input is `declared` so (model.json);
-    None where they do.
+    """The reason why picture measures do not apply to a model with the `declared` input
+    (model.json); None if they do.
     """
     if set(declared) != set(SIDES):
         return (

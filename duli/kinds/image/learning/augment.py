@@ -121,8 +121,8 @@ def _matrix(random: Tensor, settings: Augmentation, height: int, width: int) -> 
 
 
 def _grid(matrix: Tensor, height: int, width: int) -> Tensor:
-    """What `affine_grid` gives, [n, height, width, 2], in one product of matrices: its n small ones
-    take 16 times as long.
+    """The result of `affine_grid`, [n, height, width, 2], by one matrix product: its n small
+    products take 16 times as long.
     """
     x, y = (
         (torch.arange(side, device=matrix.device) * 2 + 1) / side - 1 for side in (width, height)

@@ -1,4 +1,4 @@
-"""What stands between pixels as they are kept and the network."""
+"""The preprocessing between stored pixels and the network."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -82,4 +82,4 @@ def augmenting(
 
 
 def lengths(inputs: Tensor) -> None:
-    """None: images of one size cost the same."""
+    """Always None: images of one size cost the same."""

@@ -1,4 +1,4 @@
-"""How training images are changed: the section `train.augmentation`."""
+"""The section `train.augmentation` for images."""
 
 from typing import Annotated
 

@@ -1,6 +1,4 @@
-"""Pictures of one size: what their bytes have to be, what is known of each, and how they become an
-array.
-"""
+"""Images of one size: the form of their bytes, their properties, and their conversion to arrays."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -49,22 +47,22 @@ class Kind:
 
     @classmethod
     def of(cls, dataset: Any, tokens: object) -> "Kind":
-        """That of a data set, which says its SHAPE, and what its PICTURES have in common."""
+        """The kind for a data set, which states its SHAPE and what its PICTURES have in common."""
         channels, height, width = dataset.SHAPE
         return cls(channels, height, width, getattr(dataset, "PICTURES", None))
 
     @property
     def input(self) -> dict[str, int]:
-        """What a network is built for."""
+        """The input size of the network."""
         return dict(zip(("channels", "height", "width"), self.shape, strict=True))
 
     @property
     def named(self) -> dict[str, Any]:
-        """What the images have in common."""
+        """The common properties of the pictures."""
         return {"pictures": self.pictures} if self.pictures else {}
 
     def readable(self, contents: list[bytes | None]) -> NDArray[np.bool_]:
-        """Which contents are such pictures."""
+        """Whether each content is such an image."""
         return np.array(
             [content is not None and len(content) == self.size for content in contents], bool
         )
@@ -86,7 +84,7 @@ class Kind:
         }
 
     def seen(self, contents: list[bytes]) -> list[bytes]:
-        """What a model can tell readable contents apart by: every pixel."""
+        """The part of readable contents that a model can tell apart: every pixel."""
         return contents
 
     def outlines(self, contents: list[bytes]) -> NDArray[np.uint8]:
@@ -123,9 +121,7 @@ class Kind:
         }
 
     def expected(self) -> dict[str, Bounds]:
-        """What the columns of the prepared examples have to keep to, their length in bytes
-        included.
-        """
+        """Bounds for the columns of the prepared examples, including their length in bytes."""
         _, height, width = self.shape
         return {
             "bytes": Bounds(self.size, self.size),
@@ -139,7 +135,7 @@ class Kind:
 
     def arrays(self, contents: pa.ChunkedArray) -> NDArray[np.uint8]:
         """uint8 [n, channels, height, width]; no copy of the contents per row. Raises `DataError`
-        where one has another size.
+        if one has another size.
         """
         parts = []
         for chunk in contents.chunks:
@@ -165,7 +161,7 @@ class Kind:
 
 
 def _blocks(side: int) -> NDArray[np.float32]:
-    """Which pixels of a side stand for which of an outline, [side of the outline, side], as 0 and
+    """The map from pixels of a side to pixels of its outline, [side of the outline, side], as 0 and
     1.
     """
     size = min(OUTLINE, side)

@@ -1,4 +1,4 @@
-"""What params say of images: part of the section `data.own`."""
+"""The part of the section `data.own` that describes images."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ Tokens = None  # images have none
 
 
 class Pictures(Section):
-    """What the images have in common, and the release makes others have.
+    """The common properties of the pictures, to which the release brings others.
 
     As in `Rules` of duli/serving/kinds/image/pictures.py.
     """

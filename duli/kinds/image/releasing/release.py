@@ -1,4 +1,4 @@
-"""What a release of images is made of, and what its papers say of them."""
+"""The contents of an image release, and its words in card and papers."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ class Kind:
         self.facts = {"pictures": pictures}
 
     def carried(self, rules: Mapping[str, Any]) -> dict[str, bytes]:
-        """Nothing."""
+        """No files."""
         return {}
 
     def written(self, contents: Sequence[bytes]) -> bytes:

@@ -1,4 +1,4 @@
-"""What drift sees of rows besides the columns that prepare keeps of them."""
+"""Drift features of rows beyond the prepared columns."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Columns of numbers in somebody's file."""
+"""Columns of numbers in a file of own data."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ WIDE = 100  # binary exponent from which on the range of float32 may not do
 
 
 def takes(source: Source) -> bool:
-    """Whether it is a file of columns, none of which is plainly the text of each row."""
+    """Whether the source is a file of columns, none of which is plainly the text of each row."""
     return source.sheet is not None and source.sheet.text is None
 
 
@@ -84,7 +84,7 @@ def _check(names: list[str], sheet: Sheet) -> None:
 def _notes(
     sheet: Sheet, rows: NDArray[np.float32], rounded: list[str], telling: list[str]
 ) -> list[str]:
-    """What to say of the numbers."""
+    """Remarks about the numbers."""
     names = sheet.measured
     strange = int((np.isinf(rows).any(axis=1) | np.isnan(rows).all(axis=1)).sum())
     missing = int(np.isnan(rows).sum())

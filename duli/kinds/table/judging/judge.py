@@ -1,6 +1,4 @@
-"""How models of rows of numbers are judged: by values that are missing, and with features that are
-noisy or gone.
-"""
+"""Evaluation of table models: by missing values, and with features that are noisy or missing."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -21,7 +19,7 @@ def skipped(description: Facts) -> Mapping[str, str]:
 
 
 def looks(split: Split) -> dict[str, NDArray[np.float64]]:
-    """What can be measured of each example, [n]: the values it lacks."""
+    """Measurable properties of each example, [n]: the number of missing values."""
     return {"missing": np.isnan(split.inputs).sum(axis=1).astype(np.float64)}
 
 
@@ -57,5 +55,5 @@ def shown(
     others: NDArray[np.int64],
     seed: int,
 ) -> Facts:
-    """Nothing besides the numbers."""
+    """Nothing: the numbers are all there is to show."""
     return {"mistakes": [], "corruptions": {}}

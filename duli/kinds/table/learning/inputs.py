@@ -1,4 +1,4 @@
-"""What stands between rows of numbers and the network."""
+"""The preprocessing between rows of numbers and the network."""
 
 from collections.abc import Mapping
 
@@ -46,9 +46,9 @@ def layouts(before: Numbers, network: nn.Module) -> dict[str, nn.Module]:
 
 
 def augmenting(settings: Mapping[str, float]) -> None:
-    """None: rows are learned from as they are; raises `ValidationError` for any setting."""
+    """Always None: rows are not augmented; raises `ValidationError` for any setting."""
     Augmentation(**settings)
 
 
 def lengths(inputs: Tensor) -> None:
-    """None: rows cost the same."""
+    """Always None: rows cost the same."""

@@ -1,10 +1,10 @@
-"""What a recipe says of rows alone: nothing."""
+"""The recipe's sections for tables, which are empty."""
 
 from duli.base.params import Section
 
 
 class Augmentation(Section):
-    """Nothing: rows are learned from as they are."""
+    """No settings: rows are not augmented."""
 
 
 Pretraining = None  # rows have none

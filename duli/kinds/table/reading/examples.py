@@ -1,6 +1,4 @@
-"""Rows of numbers: what their bytes have to be, what is known of each, and how they become an
-array.
-"""
+"""Rows of numbers: the form of their bytes, their properties, and their conversion to arrays."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -40,24 +38,24 @@ class Kind:
 
     @classmethod
     def of(cls, dataset: Any, tokens: object) -> "Kind":
-        """That of a data set, which names its FEATURES, and those that are CENTRED."""
+        """The kind for a data set, which names its FEATURES and those that are CENTRED."""
         return cls(len(dataset.FEATURES), dataset.FEATURES, getattr(dataset, "CENTRED", None))
 
     @property
     def input(self) -> dict[str, int]:
-        """What a network is built for."""
+        """The input size of the network."""
         return {"features": self.features}
 
     @property
     def named(self) -> dict[str, Any]:
-        """The features in their order, which whoever asks the model by name needs, and where those
-        lie that are centred.
+        """The features in order, for clients that name them, and the offsets of the
+        centred ones.
         """
         centred = {name: list(place) for name, place in self.centred.items()}
         return {"features": list(self.names), **({"centred": centred} if centred else {})}
 
     def readable(self, contents: list[bytes | None]) -> NDArray[np.bool_]:
-        """Which contents are such rows, with a number in them that is one."""
+        """Whether each content is such a row, with at least one number."""
         return np.array(
             [content is not None and self._readable(content) for content in contents], bool
         )
@@ -67,15 +65,15 @@ class Kind:
         return {"missing": np.isnan(self._numbers(contents)).sum(axis=1).astype(np.int32)}
 
     def seen(self, contents: list[bytes]) -> list[bytes]:
-        """What a model can tell readable contents apart by: the numbers; 0 and -0 are one, as all
-        NaN.
+        """The part of readable contents that a model can tell apart: the numbers; 0 and -0 are one,
+        as are all NaN.
         """
         numbers = self._numbers(contents)
         numbers = np.where(np.isnan(numbers), np.float32(np.nan), numbers + np.float32(0))
         return [row.tobytes() for row in numbers]
 
     def outlines(self, contents: list[bytes]) -> NDArray[np.uint8]:
-        """Nothing: rows are the same to a model or they are not."""
+        """None: two rows are the same to a model, or they are not."""
         return np.empty((len(contents), 0), np.uint8)
 
     def add(self, contents: list[bytes]) -> None:
@@ -94,14 +92,12 @@ class Kind:
         self.normalisation = {"mean": mean.tolist(), "std": np.where(std > 0, std, 1).tolist()}
 
     def expected(self) -> dict[str, Bounds]:
-        """What the columns of the prepared examples have to keep to, their length in bytes
-        included.
-        """
+        """Bounds for the columns of the prepared examples, including their length in bytes."""
         size = self.features * FLOAT
         return {"bytes": Bounds(size, size), "missing": Bounds(0, self.features - 1)}
 
     def arrays(self, contents: pa.ChunkedArray) -> NDArray[np.float32]:
-        """float32 [n, features]. Raises `DataError` where an example has another number of
+        """float32 [n, features]. Raises `DataError` if an example has another number of
         features.
         """
         whole = contents.to_pylist()

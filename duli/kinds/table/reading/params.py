@@ -1,4 +1,4 @@
-"""What params say of rows: part of the section `data.own`."""
+"""The part of the section `data.own` that describes tables."""
 
 from typing import Self
 

@@ -1,4 +1,4 @@
-"""What a release of tables is made of, and what its papers say of their rows."""
+"""The contents of a table release, and its words in card and papers."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -40,14 +40,14 @@ class Kind:
         plain = f"features: float32 [n, {n}]"
         self.tensor = f"{plain}, {self.centres}" if places else plain
         held = "float64, for float32 does not hold them all" if places else "float32"
-        self.python = f"`rows` are numbers ({held}) as [n, {n}], NaN where one is missing"
+        self.python = f"`rows` are numbers ({held}) as [n, {n}], NaN if one is missing"
         self.facts: dict[str, Any] = {
             "features": self.features,
             **({"centred": self.centred} if places else {}),
         }
 
     def carried(self, rules: Mapping[str, Any]) -> dict[str, bytes]:
-        """Nothing."""
+        """No files."""
         return {}
 
     def written(self, contents: Sequence[bytes]) -> bytes:

@@ -1,4 +1,4 @@
-"""What drift sees of texts besides the columns that prepare keeps of them."""
+"""Drift features of texts beyond the prepared columns."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ COUNTED: frozenset[str] = frozenset()  # what a server counts of them
 
 
 def seen(tokens: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-    """Of tokens [n, length], each [n]: how many a text has, and which share of them the training
-    texts did not have.
+    """The number of tokens and the share of them that the training texts lack, each [n], of tokens
+    [n, length].
     """
     lengths = np.maximum((tokens != 0).sum(axis=1), 1)
     return {

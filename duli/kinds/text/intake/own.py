@@ -1,4 +1,4 @@
-"""Texts in a column of somebody's file."""
+"""Texts in a column of own data."""
 
 import unicodedata
 
@@ -15,7 +15,7 @@ def takes(source: Source) -> bool:
 
 
 def read(source: Source) -> Read:
-    """The texts as bytes, in Unicode's normal form C, so that what reads alike is alike."""
+    """The texts as bytes in Unicode's normal form C, so that texts that read alike are equal."""
     sheet = source.sheet
     assert sheet is not None and sheet.text is not None  # noqa: PT018
     contents = [

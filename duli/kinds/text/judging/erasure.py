@@ -1,4 +1,4 @@
-"""What a model of texts looked at: how an answer changes when a character is left out."""
+"""Saliency of texts: how an answer changes when a character is left out."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ Logits = Callable[[list[str]], NDArray[np.floating[Any]]]
 
 
 def contributions(logits: Logits, text: str, answer: int, label: int) -> NDArray[np.float64]:
-    """How much each character speaks for `answer` rather than for `label`, [characters].
+    """The evidence of each character for `answer` over `label`, [characters].
 
     The logit of the one less that of the other, with the text whole less without the character (Li,
     Monroe and Jurafsky, "Understanding Neural Networks through Representation Erasure", arXiv

@@ -1,6 +1,4 @@
-"""How models of texts are judged: by their length, mistyped, and by the characters that spoke for a
-wrong answer.
-"""
+"""Evaluation of text models: by length, with typos, and by the characters behind a wrong answer."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -26,7 +24,7 @@ def skipped(description: Facts) -> Mapping[str, str]:
 
 
 def looks(split: Split) -> dict[str, NDArray[np.float64]]:
-    """What can be measured of each example, [n]: the tokens that are read of it."""
+    """Measurable properties of each example, [n]: the tokens that are read of it."""
     return {"tokens": (split.inputs != 0).sum(axis=1).astype(np.float64)}
 
 

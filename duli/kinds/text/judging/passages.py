@@ -1,4 +1,4 @@
-"""Draws a text that a model was given, and what it looked at in it, as HTML inside the page."""
+"""Texts and their saliency as HTML inside the page."""
 
 from typing import Any
 

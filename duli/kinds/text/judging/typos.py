@@ -25,8 +25,8 @@ def _repeated(characters: list[str], at: int, generator: np.random.Generator) ->
 
 
 def _replaced(characters: list[str], at: int, generator: np.random.Generator) -> None:
-    """By another character of the same text, so that none comes in that the language does not
-    have.
+    """Replaces a character by another of the same text, so that none comes in that the language
+    lacks.
     """
     characters[at] = characters[int(generator.integers(len(characters)))][:1] or characters[at]
 

@@ -1,4 +1,4 @@
-"""What stands between tokens and the network."""
+"""The preprocessing between tokens and the network."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ class Tokens(nn.Module):
         return raw[:, :longest].long()
 
     def exported(self) -> nn.Module:
-        """Without the cut, which no graph can make: whoever calls it makes it."""
+        """The module without truncation, which no graph can do: the caller does it."""
         return _Long()
 
 
@@ -46,7 +46,7 @@ def layouts(before: Tokens, network: nn.Module) -> dict[str, nn.Module]:
 
 
 def augmenting(settings: Mapping[str, float]) -> None:
-    """None: texts are learned from as they are; raises `ValidationError` for any setting."""
+    """Always None: texts are not augmented; raises `ValidationError` for any setting."""
     Augmentation(**settings)
 
 

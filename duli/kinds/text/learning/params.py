@@ -1,4 +1,4 @@
-"""What a recipe says of texts alone: the sections `train.augmentation` and `train.pretraining`."""
+"""The recipe's sections for texts: `train.augmentation` and `train.pretraining`."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Augmentation(Section):
-    """Nothing: texts are learned from as they are."""
+    """No settings: texts are not augmented."""
 
 
 class Pretraining(Section):

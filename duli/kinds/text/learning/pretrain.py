@@ -28,7 +28,7 @@ CLIP_NORM = 1.0  # likewise
 
 
 class Encoder(Protocol):
-    """What pretraining asks of a network."""
+    """The interface of a network that can be pretrained."""
 
     tokens: nn.Embedding
 
@@ -38,7 +38,7 @@ class Encoder(Protocol):
 
 
 class Epoch(NamedTuple):
-    """How one epoch of pretraining went."""
+    """The figures of one epoch of pretraining."""
 
     loss: float  # mean over the chosen tokens, in nats
     accuracy: float  # share of the chosen tokens that were guessed
@@ -93,7 +93,7 @@ def pretrain(
 
     Tokens below `special` are no part of a text and never chosen; `mask` is the one that hides
     others, 0 is padding. On the CPU the same input gives the same weights, to the bit, with the
-    same number of threads. Raises `DataError` where there is nothing to guess, and `GateError`
+    same number of threads. Raises `DataError` if there is nothing to guess, and `GateError`
     where the loss is not finite, before that step changes a weight.
     """
     if not settings.epochs:
@@ -116,7 +116,7 @@ def choose(
     vocabulary: int,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """What the network sees of `tokens` [n, l], and which of them it has to guess (bool [n, l]).
+    """The masked input for `tokens` [n, l], and the positions to predict (bool [n, l]).
 
     Of each text the `share` of its tokens is chosen, at least one; of those 80 % are shown as
     `mask`, 10 % as any token, 10 % as they are.
@@ -135,7 +135,9 @@ def choose(
 
 
 class _Head(nn.Module):
-    """From a token's vector to the logits of all tokens; the last matrix is the embedding's own."""
+    """The map from a token's vector to the logits of all tokens; the last matrix is tied to the
+    embedding.
+    """
 
     def __init__(self, embedding: nn.Embedding) -> None:
         super().__init__()
@@ -151,7 +153,7 @@ class _Head(nn.Module):
 
 
 class _Pretraining:
-    """One run."""
+    """One run of pretraining."""
 
     def __init__(
         self,

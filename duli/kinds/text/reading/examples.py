@@ -1,6 +1,4 @@
-"""Texts: what their bytes have to be, what is known of each, and how they become arrays of
-tokens.
-"""
+"""Texts: the form of their bytes, their properties, and their conversion to arrays of tokens."""
 
 import re
 from collections.abc import Mapping
@@ -25,7 +23,7 @@ class Kind:
     """UTF-8 as bytes; `length` is the most tokens of an example that are read, `vocabulary` the
     number of different ones.
 
-    `tokenizer` is the JSON of Hugging Face's tokenizers; None where it is still to be made, of the
+    `tokenizer` is the JSON of Hugging Face's tokenizers; None if it is still to be made, of the
     texts that are added.
     """
 
@@ -39,8 +37,8 @@ class Kind:
 
     @classmethod
     def of(cls, dataset: Any, tokens: Mapping[str, int] | None) -> "Kind":
-        """That of a data set of texts; raises `ParamsError` where params do not say what becomes of
-        these.
+        """The kind for a data set of texts; raises `ParamsError` if the params do not say how texts
+        become tokens.
         """
         if tokens is None:
             raise ParamsError(
@@ -51,16 +49,16 @@ class Kind:
 
     @property
     def input(self) -> dict[str, int]:
-        """What a network is built for."""
+        """The input size of the network."""
         return {"length": self.length, "vocabulary": self.vocabulary}
 
     @property
     def named(self) -> dict[str, Any]:
-        """Nothing."""
+        """No further facts."""
         return {}
 
     def readable(self, contents: list[bytes | None]) -> NDArray[np.bool_]:
-        """Which contents are texts: UTF-8 with something to read in it."""
+        """Whether each content is a text: UTF-8 with something to read in it."""
         return np.array([content is not None and _readable(content) for content in contents], bool)
 
     def describe(self, contents: list[bytes]) -> dict[str, Any]:
@@ -68,7 +66,8 @@ class Kind:
         return {"characters": [len(content.decode()) for content in contents]}
 
     def seen(self, contents: list[bytes]) -> list[bytes]:
-        """What a model can tell readable contents apart by: no case, no width, no white space.
+        """The part of readable contents that a model can tell apart: without case, width and white
+        space.
 
         Nor by characters that nobody sees.
         """
@@ -76,11 +75,11 @@ class Kind:
         return [text.encode() for text in tokens.normal(visible)]
 
     def outlines(self, contents: list[bytes]) -> NDArray[np.uint8]:
-        """Nothing: texts are the same to a model or they are not."""
+        """None: two texts are the same to a model, or they are not."""
         return np.empty((len(contents), 0), np.uint8)
 
     def add(self, contents: list[bytes]) -> None:
-        """Takes contents of the train split among those that the tokenizer is made of."""
+        """Adds contents of the train split to the tokenizer's corpus."""
         self._texts += [content.decode() for content in contents]
 
     def learn(self) -> None:
@@ -90,22 +89,20 @@ class Kind:
 
     @property
     def rules(self) -> dict[str, Any]:
-        """What else turns contents into arrays."""
+        """Further rules that turn contents into arrays."""
         return {"tokenizer": self.tokenizer}
 
     @property
     def normalisation(self) -> dict[str, Any]:
-        """None: tokens are taken as they are."""
+        """Always None: tokens are used as they are."""
         return {}
 
     def expected(self) -> dict[str, Bounds]:
-        """What the columns of the prepared examples have to keep to, their length in bytes
-        included.
-        """
+        """Bounds for the columns of the prepared examples, including their length in bytes."""
         return {"bytes": Bounds(1, None), "characters": Bounds(1, None)}
 
     def arrays(self, contents: pa.ChunkedArray) -> NDArray[np.int32]:
-        """int32 [n, length]: tokens, and 0 behind the last. Raises `DataError` where one is no
+        """int32 [n, length]: tokens, and 0 behind the last. Raises `DataError` if one is no
         text.
         """
         assert self.tokenizer is not None

@@ -1,4 +1,4 @@
-"""What params say of texts: the section `prepare.tokens`, and part of `data.own`."""
+"""The section `prepare.tokens`, and the part of `data.own` that describes texts."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from duli.base.params import Section
 
 
 class Tokens(Section):
-    """How texts become tokens."""
+    """The tokenizer's settings."""
 
     # different tokens at most, learned from the train split
     vocabulary: Annotated[int, Field(ge=100, le=200_000)]
@@ -17,6 +17,6 @@ class Tokens(Section):
 
 
 class Own(Section):
-    """Where they were."""
+    """The column of the texts."""
 
     text: str | None = None  # their column in the file that `duli new` read

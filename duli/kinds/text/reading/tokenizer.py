@@ -33,7 +33,7 @@ def train(texts: Iterable[str], vocabulary: int) -> bytes:
     spaces, frequent words become one token and others are spelled by their characters. A text is
     first brought to Unicode's normal form KC and to lower case, so that full-width letters and
     signs are what their half-width forms are; tokens do not reach over white space and punctuation.
-    Raises `DataError` where no character is there often enough.
+    Raises `DataError` if no character is there often enough.
     """
     from tokenizers import Tokenizer, models, processors, trainers
 
@@ -78,7 +78,7 @@ def normal(texts: Iterable[str]) -> list[str]:
 
 
 def _reading() -> "tuple[Normalizer, PreTokenizer]":
-    """How a text is normalised, and where it is split, before it becomes tokens."""
+    """Normalisation and splitting of a text before it becomes tokens."""
     from tokenizers import normalizers, pre_tokenizers
 
     return (
@@ -88,10 +88,9 @@ def _reading() -> "tuple[Normalizer, PreTokenizer]":
 
 
 def encode(tokenizer: bytes, texts: Sequence[str], length: int) -> NDArray[np.int32]:
-    """The tokens of each text, [n, length]: [CLS], those of the text, 0 for what is left; of a
-    longer text the beginning.
+    """The tokens of each text, [n, length]: [CLS], its tokens, then 0; longer texts are truncated.
 
-    `tokenizer` is what `train` gives. Raises `DataError` where it is damaged.
+    `tokenizer` is what `train` gives. Raises `DataError` if it is damaged.
     """
     encodings = _loaded(tokenizer, length).encode_batch_fast(list(texts))
     return np.array([encoding.ids for encoding in encodings], np.int32).reshape(-1, length)
@@ -114,7 +113,7 @@ def _loaded(tokenizer: bytes, length: int) -> "Tokenizer":
 
 
 def size(tokenizer: bytes) -> int:
-    """How many tokens there are, the special ones included."""
+    """The number of tokens, special ones included."""
     from tokenizers import Tokenizer
 
     return int(Tokenizer.from_str(tokenizer.decode()).get_vocab_size())

@@ -1,4 +1,4 @@
-"""What a release of texts is made of, and what its papers say of them."""
+"""The contents of a text release, and its words in card and papers."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Reads images of files nobody vouches for: pictures, .npy and IDX; what a file is, its bytes say.
+"""Reads untrusted image files: pictures, .npy and IDX, told apart by their bytes.
 
 Nothing is allocated before the size a header claims is compared with the bytes that are there, and
 nothing is unpickled.

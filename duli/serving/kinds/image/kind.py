@@ -90,11 +90,11 @@ class Kind:
             yield rows, inputs[rows]
 
     def joined(self, several: list[Images]) -> Images:
-        """Those of several requests as one array."""
+        """The inputs of several requests as one array."""
         return np.concatenate(several)
 
     def work(self, inputs: Images) -> float:
-        """All are the same work."""
+        """The number of images, which all cost the same."""
         return len(inputs)
 
     def load(self, source: str) -> Images:
@@ -106,15 +106,15 @@ class Kind:
         return labelled.load(sources, self.shape, task, self.rules)
 
     def body(self, content: bytes, media: bytes) -> Images:
-        """Those of a file that is sent."""
+        """The images in an uploaded file."""
         found = self.checked(images.decode(content, self.shape, self.rules, sent=True))
         if len(found) > MAX_INPUTS:
             raise InputError(f"holds {len(found):,} images; send {MAX_INPUTS} at once")
         return found
 
     def seen(self, content: bytes) -> bytes:
-        """What the model sees of a file that is sent, as /predict takes it, and what was done to
-        pictures.
+        """The pixels that the model gets for an uploaded file, as /predict reads it, and what was
+        done to pictures.
         """
         found = self.body(content, b"")
         return json.dumps(
@@ -122,11 +122,13 @@ class Kind:
         ).encode()
 
     def asked(self, body: bytes) -> Asked:
-        """What stands under `images` or `image`."""
+        """The images under `images` or `image`."""
         return self._found(document(body, self.numbers), ("images", "image"))
 
     def invoked(self, body: bytes) -> Asked:
-        """As MLflow's clients ask: rows, with the name of the tensor or without."""
+        """The images in a request of MLflow's clients: rows, with the name of the tensor or
+        without.
+        """
         found = document(body, self.numbers)
         values = found.values
         if isinstance(frame := values.get("dataframe_split"), dict):
@@ -251,8 +253,8 @@ def _records(name: str, form: dict[str, Any]) -> dict[str, Any]:
 
 
 def _values(record: dict[str, Any], names: list[str]) -> list[Any]:
-    """What stands under `names`; nothing of a record of fewer: looked up, they would cost names
-    times records.
+    """The values under `names`; nothing for a record with fewer keys, since looking each up would
+    cost names times records.
     """
     return [record.get(name) for name in names] if len(record) == len(names) else []
 

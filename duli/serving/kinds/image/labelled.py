@@ -1,5 +1,5 @@
-"""Reads images together with what they show: a folder with a subfolder for each class, two IDX
-files, or an .npz.
+"""Reads images with their labels: a folder with a subfolder for each class, two IDX files, or an
+.npz.
 """
 
 import io
@@ -30,7 +30,7 @@ FORMS = (
 
 
 def load(sources: list[str], shape: Shape, task: Task, rules: Rules = PLAIN) -> Labelled:
-    """What `sources` name, one of `FORMS`; `task` says what their labels mean. Raises
+    """Loads labelled images from `sources`, one of `FORMS`; `task` interprets their labels. Raises
     `InputError`.
     """
     if len(sources) == 2:
@@ -56,7 +56,7 @@ def load(sources: list[str], shape: Shape, task: Task, rules: Rules = PLAIN) -> 
 
 
 def _folders(folder: Path, shape: Shape, names: list[str], rules: Rules) -> Labelled:
-    """What training takes from such a folder.
+    """The images of a folder that training would take.
 
     What it leaves out is counted, and a file that cannot be read is skipped.
     """
@@ -97,7 +97,7 @@ def _folders(folder: Path, shape: Shape, names: list[str], rules: Rules) -> Labe
 def _example(file: Path, shape: Shape, rules: Rules) -> Images:
     """The images of a file, [n, *shape].
 
-    Raises `NoExampleError` where it is no image by its name, or a picture of one colour.
+    Raises `NoExampleError` if it is no image by its name, or a picture of one colour.
     """
     content = content_of(str(file))
     array = content.startswith((NPY, b"\0\0\x08"))

@@ -80,7 +80,7 @@ Pixels = NDArray[np.uint8]
 
 
 class Rules(NamedTuple):
-    """What the pictures of a data set have in common, and others are made to have.
+    """The common properties of a data set's pictures, to which others are brought.
 
     `ground`: dark or light, of grey pictures; one that stands on the other becomes its negative.
     `framing`: centred (as MNIST's digits) or whole (nothing is cut off); None cuts the middle out.
@@ -93,11 +93,11 @@ class Rules(NamedTuple):
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> "Rules":
-        """Those that a release or a data set states."""
+        """The rules that a release or a data set states."""
         return cls(**{name: facts[name] for name in cls._fields if facts.get(name) is not None})
 
     def said(self, grey: bool) -> str:
-        """What is done to a picture file, for people; `grey`: by a model of one channel."""
+        """The treatment of a picture file in words; `grey`: for a model of one channel."""
         deep = f"; grey levels of 16 bits are read as of {self.depth}" if self.depth < 16 else ""
         size = {
             "centred": (
@@ -125,7 +125,7 @@ PLAIN = Rules()
 
 
 def known(content: bytes) -> str | None:
-    """Which of `FORMATS` the bytes are of."""
+    """The one of `FORMATS` that the bytes have."""
     name = next((name for magic, name in MAGIC.items() if content.startswith(magic)), None)
     return None if name == "WEBP" and content[8:12] != b"WEBP" else name
 
@@ -162,7 +162,7 @@ def opened(
 ) -> Image.Image:
     """A picture of which only the head was read.
 
-    Raises `InputError` where it is none, or claims to have more than `most` pixels.
+    Raises `InputError` if it is none, or claims to have more than `most` pixels.
     """
     try:
         with warnings.catch_warnings(action="ignore"):
@@ -184,13 +184,13 @@ def opened(
 
 
 def _said(error: BaseException) -> str:
-    """What a library says of a file, in one line."""
+    """A library's message about a file, in one line."""
     said = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(said).splitlines()[0][:100]
 
 
 def _plain(image: Image.Image, depth: int) -> Image.Image:
-    """In mode L or RGB, of 8 bits a channel, without transparency."""
+    """The picture in mode L or RGB, with 8 bits a channel and no transparency."""
     if image.mode.startswith("I;16"):
         values = np.asarray(image)
         levels = np.minimum(values >> (depth - 8), 255).astype(np.uint8)
@@ -244,7 +244,9 @@ def _negative(image: Image.Image, *, dark: bool) -> Image.Image:
 
 
 def _centred(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """As MNIST was made: the ink's longer side fills 20 of 28 pixels, its mass is in the middle."""
+    """The picture in the layout of MNIST: the ink's longer side fills 20 of 28 pixels, and its mass
+    is in the middle.
+    """
     width, height = size
     image.thumbnail((10 * width, 10 * height), Image.Resampling.BOX, reducing_gap=None)
     ink = np.asarray(image, np.float32)
@@ -270,9 +272,7 @@ def _centred(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def orientation(image: Image.Image) -> int:
-    """How the camera was held, 1 to 8, by the head of a picture; Pillow turns a TIFF as it
-    loads.
-    """
+    """The EXIF orientation, 1 to 8, from the head of a picture; Pillow turns a TIFF as it loads."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         found = image.tag_v2.get(ORIENTATION, 1)
         return found if isinstance(found, int) else 1
@@ -297,14 +297,14 @@ def _turned(exif: bytes) -> int:
 
 
 def _sieved(content: bytes, name: str) -> tuple[bytes, bytes]:
-    """What Pillow needs of a picture, and its EXIF where that was taken out."""
+    """The parts of a picture that Pillow needs, and its EXIF if that was taken out."""
     if name == "PNG":
         return _png(content)
     return _jpeg(content) if name == "JPEG" else (content, b"")
 
 
 def _png(content: bytes) -> tuple[bytes, bytes]:
-    """Every checksum is compared; Pillow compares a few."""
+    """Checks every checksum; Pillow checks a few."""
     kept: dict[bytes, bytes] = {}
     pixels: list[bytes] = []
     exif, position, kind = b"", len(PNG), b""

@@ -1,6 +1,4 @@
-"""Pixels in JSON that nobody vouches for: nothing is cast, and only shapes of an image are
-taken.
-"""
+"""Pixels in untrusted JSON: nothing is cast, and only shapes of an image are accepted."""
 
 from functools import lru_cache
 from itertools import chain
@@ -21,7 +19,7 @@ Shape = tuple[int, int, int]  # channels, height, width
 
 @lru_cache(maxsize=8)
 def forms(shape: Shape) -> tuple[tuple[int, ...], ...]:
-    """How an image may be nested: as the model takes it, flat, or without the axis of a single
+    """The ways to nest an image: as the model takes it, flat, or without the axis of a single
     channel.
     """
     return tuple(dict.fromkeys([shape, (prod(shape),), *([shape[1:]] if shape[0] == 1 else [])]))
@@ -99,7 +97,7 @@ def _expected(shape: Shape) -> str:
 
 
 def wrong_type(dtype: str) -> str:
-    """What to say of pixels that are not uint8."""
+    """The error for pixels that are not uint8."""
     remedy = {
         "f": "if they are 0..1, give (images * 255).round().astype('uint8')",
         "b": "give images.astype('uint8') * 255",

@@ -1,5 +1,5 @@
-"""Counts what the inputs of a served model look like, and keeps no input: `serve --statistics
-FILE`, for drift to be found later.
+"""Counts properties of a served model's inputs and keeps no input: `serve --statistics FILE`, for a
+later drift test.
 
 Of each image the mean, standard deviation, smallest and largest pixel are rounded down to whole
 grey levels and counted, and the name answered where answers have names. The file is written whole
@@ -28,7 +28,7 @@ FEATURES = ("mean", "std", "min", "max")
 
 
 class Counting(Predictor):
-    """The model, counting what it is asked; any number of threads may ask."""
+    """A model that counts its inputs; any number of threads may call it."""
 
     def __init__(self, folder: Path = PACKAGE, threads: int = 0) -> None:
         super().__init__(folder, threads)
@@ -37,7 +37,7 @@ class Counting(Predictor):
         self.predictions = np.zeros(len(self.task.names), np.int64)
 
     def answers(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """As the model's; counts the images once they are answered."""
+        """The model's answers; counts the images once they are answered."""
         answers = super().answers(batch)
         pixels = batch.reshape(len(batch), -1)
         # Sums of integers, as `prepare` takes them: rounding down must not depend on the order.
@@ -60,7 +60,7 @@ class Counting(Predictor):
 
     @contextlib.contextmanager
     def kept(self, path: Path) -> Iterator[None]:
-        """Keeps the counts in `path` while the block runs; raises `InputError` where it cannot be
+        """Keeps the counts in `path` while the block runs; raises `InputError` if it cannot be
         written, or is something else.
         """
         self._go_on(path)

@@ -1,4 +1,4 @@
-"""What images are called."""
+"""The words for images."""
 
 from ...kind import Words
 

@@ -1,4 +1,4 @@
-"""Rows of a table: one number for each feature, NaN where it is missing."""
+"""Rows of a table: one number for each feature, NaN if it is missing."""
 
 import math
 import re
@@ -67,7 +67,7 @@ class Kind:
                 f" {len(self.features)}]"
             )
         if inputs.dtype.kind not in "fiu":
-            raise InputError(f"the rows are {inputs.dtype}; give numbers, NaN where one is missing")
+            raise InputError(f"the rows are {inputs.dtype}; give numbers, NaN if one is missing")
         if inputs.ndim != 2 or inputs.shape[1] != len(self.features):
             hint = (
                 "; this is one row without a batch: give rows[None]"
@@ -113,11 +113,11 @@ class Kind:
         )
 
     def joined(self, several: list[Rows]) -> Rows:
-        """Those of several requests as one array."""
+        """The inputs of several requests as one array."""
         return np.concatenate(several)
 
     def work(self, inputs: Rows) -> float:
-        """All are the same work."""
+        """The number of rows, which all cost the same."""
         return len(inputs)
 
     def load(self, source: str) -> Rows:
@@ -209,9 +209,7 @@ class Kind:
             if odd:
                 said = f"line {rows[odd[0]][0]:,}: {name} is {texts[odd[0]][:40]!a}"
                 if not mostly(some, len(odd)):
-                    raise InputError(
-                        f"{said}, which is no number; leave it empty where it is missing"
-                    )
+                    raise InputError(f"{said}, which is no number; leave it empty if it is missing")
                 notes.append(
                     f"{said}, which counts as missing; so do {len(odd) - 1:,} more cells of it"
                 )
@@ -232,7 +230,7 @@ class Kind:
         )
 
     def _known(self, names: list[Any], what: str) -> None:
-        """Raises `InputError` where one of `names` is no feature."""
+        """Raises `InputError` if one of `names` is no feature."""
         if unknown := [name for name in names if name not in self._places]:
             hint = "; `evaluate` takes labels, `predict` does not" if unknown[0] == LABEL else ""
             raise InputError(
@@ -245,7 +243,7 @@ class Kind:
         return shown + (f" and {len(self.features) - 20} more" if len(self.features) > 20 else "")
 
     def body(self, content: bytes, media: bytes) -> Rows:
-        """Those of a file that is sent."""
+        """The rows in an uploaded file."""
         rows = (
             self._npy(content)
             if content.startswith(npy.NPY)
@@ -256,14 +254,16 @@ class Kind:
         return rows
 
     def asked(self, body: bytes) -> Asked:
-        """What stands under `rows` or `row`."""
+        """The rows under `rows` or `row`."""
         values, truths = document(body, self.numbers)
         name = under(values, ("rows", "row"), "rows")
         found = [values[name]] if name == "row" else values[name]
         return Asked(self._bounded(found, name, truths=truths), values)
 
     def invoked(self, body: bytes) -> Asked:
-        """As MLflow's clients ask: rows, records, columns by name, or data frames."""
+        """The rows in a request of MLflow's clients: rows, records, columns by name, or data
+        frames.
+        """
         values, truths = document(body, self.numbers)
         name = under(values, INVOKED, "rows")
         found = values[name]
@@ -470,11 +470,11 @@ def _transposed(columns: dict[str, Any], what: str) -> list[dict[str, Any]]:
 
 
 def _number(text: str, line: int, name: str, *, comma: bool) -> float:
-    """A cell of a .csv; NaN where it is missing."""
+    """A cell of a .csv; NaN if it is missing."""
     value = number(text, comma=comma)
     if value is None:
         raise InputError(
-            f"line {line:,}: {name} is {text[:40]!a}, which is no number; leave it empty where it"
+            f"line {line:,}: {name} is {text[:40]!a}, which is no number; leave it empty if it"
             " is missing"
         )
     return value

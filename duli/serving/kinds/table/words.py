@@ -1,4 +1,4 @@
-"""What rows of a table are called."""
+"""The words for rows of a table."""
 
 from ...kind import Words
 

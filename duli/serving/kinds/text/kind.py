@@ -86,7 +86,7 @@ class Kind:
         return tokens
 
     def joined(self, several: list[list[str]]) -> list[str]:
-        """Those of several requests as one list."""
+        """The texts of several requests as one list."""
         return [text for texts in several for text in texts]
 
     def work(self, inputs: list[str]) -> float:
@@ -152,7 +152,7 @@ class Kind:
         return self._bounded([decoded(content)], "the body")
 
     def asked(self, body: bytes) -> Asked:
-        """What stands under `texts` or `text`."""
+        """The texts under `texts` or `text`."""
         values, _ = document(body, self.numbers)
         name = under(values, ("texts", "text"), "texts")
         return Asked(
@@ -161,7 +161,9 @@ class Kind:
         )
 
     def invoked(self, body: bytes) -> Asked:
-        """As MLflow's clients ask: strings, or records and data frames with a column `text`."""
+        """The texts in a request of MLflow's clients: strings, or records and data frames with a
+        column `text`.
+        """
         values, _ = document(body, self.numbers)
         name = under(values, INVOKED, "texts")
         found = values[name]
@@ -297,7 +299,7 @@ def _loaded(content: bytes, length: int) -> Any:
 
 
 def _problem(text: Any) -> str | None:
-    """What keeps `text` from being read."""
+    """The reason why `text` cannot be read."""
     if not isinstance(text, str):
         return f"is a {kind_of(text)}; give strings"
     if not text.strip():
@@ -318,7 +320,7 @@ def _characters(text: str) -> int:
 
 @lru_cache(maxsize=2**16)
 def _more(character: str) -> int:
-    """By how many characters the normal form KC of one is longer."""
+    """The number of characters by which the normal form KC of a text is longer."""
     return len(unicodedata.normalize("NFKC", character)) - 1
 
 

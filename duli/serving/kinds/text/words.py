@@ -1,4 +1,4 @@
-"""What texts are called."""
+"""The words for texts."""
 
 from ...kind import Words
 

@@ -1,4 +1,4 @@
-"""What the command says of classification, and its options."""
+"""The words and options of the command for classification."""
 
 import argparse
 

@@ -15,7 +15,7 @@ def judge(
     own: bool,
     cause: Callable[[], str],
 ) -> None:
-    """Prints how many of `here`, right of n, are right, and what the `card` says.
+    """Prints the accuracy of `here`, right of n, beside that on the `card`.
 
     `own`: the examples are the card's; `cause` says why the answers to them are others. Raises
     `CardError` where the card is not reproduced.
@@ -39,8 +39,8 @@ def judge(
 
 
 def _compare(said: str, here: tuple[int, int], card: tuple[int, int]) -> None:
-    """Says whether a share, right of n, fits the card's, which was counted on others; raises
-    `CardError` where it is worse.
+    """Compares a share, right of n, with the card's, which was counted on others; raises
+    `CardError` if it is worse.
     """
     low, high = (100 * bound for bound in difference(*here, *card))
     if high < 0:

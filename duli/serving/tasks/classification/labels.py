@@ -1,4 +1,4 @@
-"""Which class a label names, as people write it."""
+"""Class labels as people write them."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -57,5 +57,5 @@ def indices(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _meaning(name: str) -> Decimal | str:
-    """What a label says, however it is spelled: an exact number, or a text in any case."""
+    """The meaning of a label, however it is spelled: an exact number, or a text in any case."""
     return Decimal(name) if len(name) <= LONG and PLAIN.fullmatch(name) else name.casefold()

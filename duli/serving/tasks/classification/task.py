@@ -31,7 +31,7 @@ Probabilities = NDArray[np.float32]  # [n, classes]
 
 
 class Prediction(NamedTuple):
-    """One answer for each example, in order."""
+    """One answer per example, in order."""
 
     labels: list[str]
     probabilities: Probabilities  # each row sums to 1
@@ -77,7 +77,7 @@ class Task:
         return Prediction([self.names[index] for index in answers.argmax(axis=1)], answers)
 
     def wish(self, query: bytes) -> bool:
-        """What an address says of abstaining."""
+        """The wish to abstain in the query of an address."""
         try:
             return QUERIES[query]
         except KeyError:
@@ -86,7 +86,7 @@ class Task:
             ) from None
 
     def wished(self, values: Mapping[str, Any], usual: bool) -> bool:
-        """What the key `abstain` says, or that of MLflow's `params`; `usual` where neither does."""
+        """The value of the key `abstain`, or that of MLflow's `params`; `usual` without either."""
         params = values.get("params")
         if params is not None and not isinstance(params, dict):
             raise InputError(f"params is a {kind_of(params)}; give an object, or leave it out")
@@ -104,8 +104,8 @@ class Task:
     def _judged(
         self, answers: Probabilities, wish: bool
     ) -> Iterator[tuple[int | None, float, bool, list[float]]]:
-        """Of each answer: the class (None: withheld), its probability, doubt, and the
-        probabilities of all.
+        """The class (None: withheld), its probability, doubt, and the probabilities of all classes
+        for each answer.
         """
         best = answers.argmax(axis=1).tolist()
         for index, row in zip(best, answers.tolist(), strict=True):
@@ -114,7 +114,7 @@ class Task:
             yield (None if unsure and wish else index), top, unsure, row
 
     def heading(self) -> str:
-        """Of the table that `lines` fill."""
+        """The heading of the table that `lines` fill."""
         return f"{'answer':<10}  probability"
 
     def lines(self, answers: Probabilities, wish: bool) -> Iterator[str]:
@@ -220,7 +220,7 @@ class Task:
         own: bool,
         cause: Callable[[Callable[[Probabilities], int]], str],
     ) -> None:
-        """Compares the share of right answers with the card's; raises `CardError` where it is
+        """Compares the share of right answers with the card's; raises `CardError` if it is
         worse, or another of the card's own examples.
         """
         chosen = self.chosen(answers)

@@ -1,5 +1,5 @@
-"""Compares two models on the same examples: exact McNemar test, how far their accuracies lie apart,
-how far an export is off.
+"""Compares two models on the same examples: exact McNemar test, difference in accuracy, agreement
+of an export.
 """
 
 import math
@@ -19,7 +19,7 @@ Labels = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class Paired:
-    """How often two models differ in being right, on the same `n` examples."""
+    """The counts of examples, of the same `n`, on which only one of two models is right."""
 
     n: int
     lost: int  # the reference was right, the other is wrong
@@ -27,8 +27,8 @@ class Paired:
 
     @property
     def p_value(self) -> float:
-        """Of the exact two-sided McNemar test (McNemar 1947): that both are equally often right,
-        given how often they differ.
+        """The p-value of the exact two-sided McNemar test (McNemar 1947): both are equally often
+        right, given how often they differ.
         """
         from scipy.stats import binomtest
 
@@ -57,8 +57,8 @@ class Paired:
         }
 
     def points(self) -> dict[str, Any]:
-        """As reports show it: `drop_points` is the accuracy that the other lost, in percentage
-        points, with its 95 % interval.
+        """The counts for reports: `drop_points` is the accuracy that the other model lost, in
+        percentage points, with its 95 % interval.
 
         The interval is Agresti and Min's (2005) for a difference of paired proportions: Wald's
         after adding half an observation to each cell of the two-by-two table, so that no
@@ -90,7 +90,7 @@ def paired(reference: Labels, other: Labels, labels: Labels) -> Paired:
 
 
 def gain_points(baseline: Labels, model: Labels, labels: Labels) -> dict[str, Any]:
-    """How many percentage points more often a model is right than a baseline, with the interval.
+    """The gain in accuracy over a baseline, in percentage points, with its interval.
 
     On the same examples, at 95 %.
     """
@@ -120,8 +120,8 @@ def gap(share: Mapping[str, float], other: Mapping[str, float]) -> dict[str, flo
 
 
 def agreement(exported: NDArray[np.float32], original: NDArray[np.float32]) -> dict[str, Any]:
-    """How far an export is from its original, by logits [n, classes] of both: the largest
-    differences, and how many answers differ.
+    """The distance of an export from its original, by logits [n, classes] of both: the largest
+    differences, and the number of answers that differ.
     """
     return {
         "max_logit_difference": float(np.abs(exported - original).max()),

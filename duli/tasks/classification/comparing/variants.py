@@ -1,4 +1,4 @@
-"""What compression keeps of a classifier's answers: each variant against the float32 export."""
+"""The effect of compression on a classifier's answers: each variant against the float32 export."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -37,7 +37,7 @@ class Variants:
         self.max_drop, self.max_class_drop = max_drop, max_class_drop
 
     def facts(self) -> dict[str, Any]:
-        """What quantization.json says of all variants."""
+        """The entries of quantization.json that concern all variants."""
         return {
             # Without an example: nothing bounds what a variant loses on them.
             "not_judged": [
@@ -48,7 +48,9 @@ class Variants:
         }
 
     def agreement(self, exported: Logits, trained: Logits) -> dict[str, Any]:
-        """How far an export is from the trained network; `disagreements` counts other answers."""
+        """The distance of an export from the trained network; `disagreements` counts
+        other answers.
+        """
         return agreement(exported, trained)
 
     def draw(self, labels: Labels, rows: int, seed: int) -> NDArray[np.int64]:
@@ -73,7 +75,7 @@ class Variants:
         return {"validation_accuracy": proportion(right, len(self.labels))}
 
     def calibrated(self, original: Logits, logits: Logits, reference: Logits) -> dict[str, Any]:
-        """What a calibration loses: answers against `original`, logits against `reference`."""
+        """The loss of a calibration: answers against `original`, logits against `reference`."""
         change = paired(original.argmax(axis=1), logits.argmax(axis=1), self.labels).points()
         error = np.sqrt(np.square(logits.astype(np.float64) - reference).mean())
         return {**change, "logit_error": float(error)}
@@ -134,7 +136,7 @@ class Variants:
 
 
 def _weakest(by_class: Mapping[str, Mapping[str, Any]]) -> str:
-    """The class that may lose most; what is no number counts as the worst there is."""
+    """The class that may lose most; a value that is not a number counts as the worst."""
     return max(
         by_class, key=lambda name: np.nan_to_num(by_class[name]["drop_points"]["high"], nan=np.inf)
     )

@@ -1,4 +1,4 @@
-"""What drift sees of labels and of a network's answers: shares of the classes, and confidence."""
+"""Labels and a network's answers as drift sees them: shares of the classes, and confidence."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the params of a line of own data go by: how many examples of each class there are."""
+"""Facts about own data for its params: the number of examples of each class."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from duli.tasks.classification.intake.labels import per_class
 
 
 def facts(examples: pa.Table, own: Mapping[str, Any], validation: float) -> dict[str, Any]:
-    """What the template names; `validation` is the share of that split."""
+    """The values for the template; `validation` is the share of that split."""
     counts = per_class(examples, own["classes"])
     total = sum(counts.values())
     return {

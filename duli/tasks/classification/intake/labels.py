@@ -1,4 +1,4 @@
-"""Labels in somebody's data as classes: which there are, and whether there is enough of each."""
+"""Labels in own data as classes, and whether there is enough of each."""
 
 import math
 import re
@@ -45,7 +45,7 @@ class Labels:
         self.notes = notes
 
     def given_away(self, name: str, values: NDArray[np.float64]) -> str:
-        """What a feature tells if it alone tells the classes apart."""
+        """A warning if one feature alone tells the classes apart."""
         counts = alone(values, self.values)
         if counts is None:
             return ""
@@ -58,7 +58,7 @@ def of_folders(names: list[str], folder: Path) -> Labels:
 
 
 def of_column(column: pa.ChunkedArray, name: str, path: Path) -> tuple[list[bool], Labels]:
-    """Which rows have a label, and the labels of these."""
+    """A mask of the rows that have a label, and their labels."""
     written = _written(column)
     spelled = {text: spelling.label(text) for text in dict.fromkeys(written)}
     names = [spelled[text] for text in written]
@@ -71,7 +71,7 @@ def of_column(column: pa.ChunkedArray, name: str, path: Path) -> tuple[list[bool
     gaps = sorted({label for label in names if label and label.casefold() in cells.MISSING})
     notes += (
         [
-            f"labels are taken as written, {shown(gaps, 5)} too; leave the cell empty where a row"
+            f"labels are taken as written, {shown(gaps, 5)} too; leave the cell empty if a row"
             " has none"
         ]
         if gaps
@@ -94,7 +94,7 @@ def of_column(column: pa.ChunkedArray, name: str, path: Path) -> tuple[list[bool
 
 
 def check(examples: pa.Table, labels: Labels, notes: list[str], place: Path) -> list[str]:
-    """What else to say of the examples; raises `DataError` if there are too few to learn from."""
+    """Remarks about the labels; raises `DataError` if there are too few examples to learn from."""
     counts = per_class(examples, labels.classes)
     total = sum(counts.values())
     if len(counts) < 2:
@@ -130,7 +130,7 @@ def check(examples: pa.Table, labels: Labels, notes: list[str], place: Path) -> 
 
 
 def per_class(examples: pa.Table, classes: list[str], split: str | None = None) -> dict[str, int]:
-    """How many examples each class has, in one published split or in all; equal ones of a class
+    """The number of examples of each class, in one published split or in all; equal ones of a class
     count once.
     """
     if split is not None:
@@ -141,7 +141,7 @@ def per_class(examples: pa.Table, classes: list[str], split: str | None = None) 
 
 
 def _written(column: pa.ChunkedArray) -> list[str]:
-    """Labels as the text that stands in the file, or would stand in a CSV of it; empty where there
+    """Labels as the text that stands in the file, or would stand in a CSV of it; empty if there
     is none.
 
     Whole numbers are their digits, 1.0 is 1.0, truths are true and false, days 2024-01-31, and
@@ -196,7 +196,7 @@ def _order(name: str) -> tuple[int, str]:
 
 def alone(values: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[int, int] | None:
     """(right, n) where this column by itself tells the classes apart, by cross-validation; None
-    where it does not.
+    if it does not.
 
     By the most frequent class of each of BINS ranges that hold as many training rows, on at most
     ROWS rows drawn at random.

@@ -1,4 +1,4 @@
-"""What is simpler than a network: the commonest class, and a linear model of the example."""
+"""Simpler models than the network: the majority class, and a linear model of the example."""
 
 import warnings
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ Features = Any  # [n, features], an array or, of texts, a sparse matrix
 
 
 class Linear(NamedTuple):
-    """What a linear model answered, and how it came to be."""
+    """The answers of a linear model, and how it was fitted."""
 
     answers: Labels
     examples: int  # that it learned from

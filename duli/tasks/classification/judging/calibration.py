@@ -1,6 +1,4 @@
-"""Whether the model is as often right as it says: calibration error, reliability diagram,
-temperature.
-"""
+"""Calibration: calibration error, reliability diagram, temperature."""
 
 from typing import Any, NamedTuple
 
@@ -20,7 +18,7 @@ Labels = NDArray[np.integer[Any]]
 
 
 class Temperature(NamedTuple):
-    """What logits are divided by before softmax, and what that gains."""
+    """The temperature that divides logits before softmax, and its gain."""
 
     value: float
     # fall of the log loss in nats an example, on examples that the temperature was not fitted to
@@ -107,7 +105,7 @@ def _losses(logits: Floats, labels: Labels, temperature: float) -> NDArray[np.fl
 
 
 def _starts(n: int) -> NDArray[np.int64]:
-    """Where the bins of equal mass begin, of n examples in order; fewer bins than `BINS` where n is
+    """The starts of the bins of equal mass for n sorted examples; fewer bins than `BINS` if n is
     smaller.
     """
     bins = max(1, min(BINS, n))

@@ -116,7 +116,7 @@ def scores(
 
 
 def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
-    """How often each label (a row) got each prediction (a column).
+    """The confusion matrix by label (row) and prediction (column).
 
     Mistakes are red, the redder the larger their share of the row.
     """
@@ -391,7 +391,7 @@ def _length(name: str) -> int:
 
 
 def start(rows: Sequence[Score]) -> float:
-    """Where an axis begins that all these intervals fit on."""
+    """The start of an axis that fits all these intervals."""
     return _below(min((row.low for row in rows), default=0.0))
 
 

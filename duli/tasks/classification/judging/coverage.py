@@ -1,5 +1,5 @@
-"""What it costs to answer more: the share of examples that is answered at a confidence, and how
-many of these answers are right.
+"""The risk-coverage trade-off: the share of examples answered at a confidence, and the accuracy of
+these answers.
 """
 
 from typing import Any

@@ -41,7 +41,9 @@ def judged(
     validated: Facts,
     settings: Evaluate,
 ) -> Judgement:
-    """Judges what ships; `validated` is what quantization.json says of it, `stats` stats.json."""
+    """Judges what ships; `validated` is its entry in quantization.json, `stats` the content of
+    stats.json.
+    """
     test = splits.split("test")
     skipped = dict(judge.skipped(model.description))
     probabilities, temperature, export = _probabilities(model, splits, test)
@@ -84,7 +86,7 @@ def judged(
 
 
 def tell(facts: Facts) -> None:
-    """Prints what a judgement comes to."""
+    """Prints the result of the evaluation."""
     pages.tell(facts)
 
 
@@ -94,8 +96,8 @@ def _answers(outputs: NDArray[np.float32]) -> Labels:
 
 
 def _probabilities(model: Model, splits: Splits, test: Split) -> tuple[Probabilities, Facts, Facts]:
-    """Of every variant on the test split, at the temperature of the one that ships; that
-    temperature; and how well the export agrees.
+    """Probabilities of every variant on the test split, at the temperature of the one that ships;
+    that temperature; and the agreement of the export.
     """
     # It is fitted on validation: nothing is chosen by the test split.
     validation = splits.split("validation")
@@ -114,9 +116,7 @@ def _probabilities(model: Model, splits: Splits, test: Split) -> tuple[Probabili
 def _measures(
     model: Model, test: Split, probabilities: dict[str, NDArray[np.float64]], settings: Evaluate
 ) -> tuple[Facts, Facts]:
-    """Everything that follows from probabilities and labels: the numbers, and the tables behind the
-    plots.
-    """
+    """The numbers that follow from probabilities and labels, and the tables behind the plots."""
     classes, labels, shipped = (
         model.description["classes"],
         test.targets,
@@ -164,7 +164,7 @@ def _measures(
 
 
 def _baselines(judge: Judge, splits: Splits, test: Split, answers: Labels, classes: int) -> Facts:
-    """What simpler models answer to the test split, and how much more often `answers` are right."""
+    """The accuracy of simpler models on the test split, and the gain of `answers` over them."""
     labels = splits.targets("train")
     width = int(np.prod(test.inputs.shape[1:]))
     train = splits.split("train", baseline.drawn(len(labels), classes, width))
@@ -202,8 +202,8 @@ def _robustness(
 
 
 def _attacks(model: Model, test: Split, judge: Judge, settings: Robustness) -> Facts:
-    """What the trained network and the file that ships answer to examples that were made against
-    the former.
+    """The accuracy of the trained network and the shipped file on examples that were crafted
+    against the former.
     """
     import torch
     from torch.nn import functional

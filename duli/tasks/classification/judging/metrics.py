@@ -57,7 +57,7 @@ def summary(probabilities: Floats, labels: Labels, threshold: float, top: int) -
 
 
 def confusion(predictions: Labels, labels: Labels, classes: int) -> NDArray[np.int64]:
-    """How often each label (row) got each prediction (column), [classes, classes]."""
+    """The confusion matrix: counts by label (row) and prediction (column), [classes, classes]."""
     return (
         np.bincount(labels * classes + predictions, minlength=classes**2)
         .reshape(classes, classes)

@@ -1,4 +1,4 @@
-"""reports/evaluation.html, the tables behind its charts, and what the stage prints."""
+"""The page reports/evaluation.html, the tables behind its charts, and the printed summary."""
 
 from typing import Any
 
@@ -23,9 +23,7 @@ def slice_rows(found: Facts) -> list[Facts]:
 
 
 def robustness_rows(found: Facts) -> list[Facts]:
-    """One row for each way in which the images were spoilt or attacked, and one for them as they
-    are.
-    """
+    """One row for each corruption and attack, and one for the clean images."""
     if not found:
         return []
     spoilt = {"none": found["clean"], **found["corruptions"]}
@@ -49,8 +47,8 @@ def robustness_rows(found: Facts) -> list[Facts]:
 
 
 def page(model: Model, facts: Facts, tables: Facts, shown: Facts, title: str) -> str:
-    """reports/evaluation.html: the numbers of evaluation.json, charts of the tables, and what can
-    be shown of the examples.
+    """Renders reports/evaluation.html: the numbers of evaluation.json, charts of the tables, and
+    examples.
     """
     classes, found = model.description["classes"], facts["robustness"]
     place = {name: index for index, name in enumerate(classes)}
@@ -116,7 +114,7 @@ def _score(label: str, score: Facts) -> charts.Score:
 
 
 def tell(facts: Facts) -> None:
-    """Prints what a judgement comes to."""
+    """Prints the result of the evaluation."""
     accuracy, error, temperature = (
         facts["accuracy"],
         facts["calibration_error"],

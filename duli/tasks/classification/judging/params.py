@@ -45,7 +45,7 @@ class Attack(Section):
 
 
 class Robustness(Section):
-    """What is done to the images of the test split."""
+    """The corruptions and attacks on the images of the test split."""
 
     seed: Annotated[int, Field(ge=0)] = 0
     corruptions: Corruptions = Corruptions()
@@ -53,7 +53,7 @@ class Robustness(Section):
 
 
 class Evaluate(Section):
-    """What the judgement needs to know besides model and data."""
+    """The settings of the evaluation."""
 
     # an answer less sure than this goes to a person
     confidence_threshold: Annotated[float, Field(ge=0, le=1)]

@@ -1,4 +1,4 @@
-"""How many answers stay right when examples are spoilt or attacked, each with its 95 % interval."""
+"""Robustness: accuracy on corrupted and attacked examples, each with its 95 % interval."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,6 +1,4 @@
-"""Where the model is weaker: accuracy by class, by columns of the examples, by what can be seen of
-them.
-"""
+"""Slices: accuracy by class, by columns of the examples, and by visible properties."""
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
@@ -19,7 +17,7 @@ Labels = NDArray[np.integer[Any]]
 
 
 class Groups(NamedTuple):
-    """Which group each example belongs to, by one property."""
+    """The group of each example, by one property."""
 
     names: list[str]  # in the order of display
     of: NDArray[np.int64]  # [n], index into names
@@ -64,8 +62,8 @@ def by_quantile(values: NDArray[np.floating[Any]], parts: int) -> Groups | str:
 
 
 def _ranges(ends: Sequence[float], alike: Sequence[bool]) -> list[str]:
-    """What lies between two ends each, in as few digits as tell the ends apart; one number where
-    all values are `alike`.
+    """The ranges between two ends each, in as few digits as tell the ends apart; one number if all
+    values are `alike`.
     """
     for digits in range(3, 18):
         texts = [f"{end:.{digits}g}" for end in ends]
@@ -93,7 +91,7 @@ def judged(
     smallest: int,
     sensitive: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Accuracy of every group of every property, with what lies between them; `sensitive`
+    """The accuracy of every group of every property, with the gaps between them; `sensitive`
     properties are marked.
 
     For each property: `worst`, the group of lowest accuracy with its interval; `difference` and

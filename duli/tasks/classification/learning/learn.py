@@ -1,4 +1,4 @@
-"""How a classifier learns: its outputs, its loss, and what is measured on the validation split."""
+"""Training of a classifier: its outputs, its loss, and its measures on the validation split."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a classifier's answers are worth: how sure and how right they are, and what may go wrong."""
+"""The quality of a classifier's answers for pricing: confidence, correctness, and risks."""
 
 from typing import Any
 

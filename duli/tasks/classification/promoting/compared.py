@@ -46,7 +46,7 @@ class Compared:
     def objections(
         self, not_worse_by: float, better_by: float | None, seed_noise: float
     ) -> list[str]:
-        """What speaks against the challenger.
+        """The objections to the challenger.
 
         `not_worse_by` bounds the accuracy that may be lost, at the unfavourable end of the 95 %
         interval of the difference. `better_by`, unless it is None, is what has to be won at that
@@ -83,5 +83,5 @@ def compared(champion: Outputs, challenger: Outputs, labels: NDArray[Any]) -> Co
 
 
 def disagreements(outputs: Outputs, others: Outputs) -> int:
-    """How many examples get another answer."""
+    """The number of examples that get another answer."""
     return int((outputs.argmax(axis=1) != others.argmax(axis=1)).sum())

@@ -1,4 +1,4 @@
-"""What the papers of a release say of a classifier, and how its wheel is proved."""
+"""The papers of a classifier's release, and the proof of its wheel."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -54,11 +54,11 @@ class Task:
         self.filters = {"right": _right, "judged": _judged, "worst": _worst}
 
     def hub(self, modality: str) -> str:
-        """As in image-classification."""
+        """The task in Hugging Face's terms, such as image-classification."""
         return f"{modality}-classification"
 
     def moved(self, thing: str) -> str:
-        """That a label may change."""
+        """A warning that a label may change."""
         return (
             f"Probabilities move, and a {thing} that lies between two classes may get the other one"
         )
@@ -69,7 +69,7 @@ class Task:
         return [("models/model.json has other classes", model["classes"], self.labels)]
 
     def metrics(self) -> Iterator[Metric]:
-        """Those of the test split, of its slices, and of what was done to it."""
+        """The metrics of the test split, of its slices, and under corruption and attack."""
         evaluation, robustness = self.evaluation, self.evaluation["robustness"]
         for name in METRICS:
             if name in evaluation:
@@ -91,7 +91,7 @@ class Task:
         )
 
     def groups(self) -> dict[str, str]:
-        """Of each property the group with the worst accuracy."""
+        """The group with the worst accuracy, by property."""
         worst = {by: slice_["worst"] for by, slice_ in _judged(self.evaluation["slices"]).items()}
         return {
             f"{by}: {group['group']}": (
@@ -101,7 +101,9 @@ class Task:
         }
 
     def reproduced(self, answers: Sequence[Any], targets: Sequence[int], things: str) -> str:
-        """How many answers are right; raises `GateError` unless that many are on the card."""
+        """The number of right answers in words; raises `GateError` if the card says
+        another number.
+        """
         promised = self.evaluation[SCORE.key]
         right = sum(
             answer["label"] == self.labels[target]
@@ -119,7 +121,7 @@ class Task:
 
 
 def answered(found: Mapping[str, Any], release: Mapping[str, Any]) -> Answered:
-    """What a wheel gives, of the fields of its prediction and its release.json."""
+    """The answers of a wheel, from the fields of its prediction and its release.json."""
     classes: list[str] = release["classes"]
     indices = {name: index for index, name in enumerate(classes)}
     answers = np.array([indices[label] for label in found["labels"].tolist()], np.int64)

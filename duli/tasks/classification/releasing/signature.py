@@ -1,4 +1,4 @@
-"""What MLflow is told of the answers of a classifier's package."""
+"""MLflow's signature of the answers of a classifier's package."""
 
 from typing import TYPE_CHECKING
 

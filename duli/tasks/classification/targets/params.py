@@ -1,4 +1,4 @@
-"""What params say of classes: part of the section `data.own`."""
+"""The part of the section `data.own` that describes classes."""
 
 from typing import Annotated
 

@@ -29,21 +29,21 @@ class Targets:
 
     @classmethod
     def of(cls, dataset: Any) -> "Targets":
-        """Those of a dataset (a file of duli/datasets/): its CLASSES."""
+        """The targets of a dataset (a file of duli/datasets/): its CLASSES."""
         return cls(dataset.CLASSES)
 
     @classmethod
     def prepared(cls, stats: Mapping[str, Any]) -> "Targets":
-        """Those of prepared data, from stats.json."""
+        """The targets of prepared data, from stats.json."""
         return cls(stats["classes"])
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What stats.json says of them."""
+        """The entries of stats.json about the targets."""
         return {"classes": self.classes}
 
     def known(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which labels are one of the classes, [n]."""
+        """A mask of the labels that are one of the classes, [n]."""
         return (labels >= 0) & (labels < len(self.classes))
 
     def groups(self, labels: NDArray[Any]) -> NDArray[Any]:
@@ -60,7 +60,7 @@ class Targets:
         return np.bincount(labels, minlength=len(self.classes))
 
     def counted(self, counts: NDArray[np.int64]) -> dict[str, Any]:
-        """What stats.json says of a split, from the sum of its `count`s."""
+        """The entry of a split in stats.json, from the sum of its `count`s."""
         return {"per_class": counts.tolist()}
 
     def columns(self, labels: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
@@ -90,7 +90,7 @@ class Targets:
         return Counts("Examples of each class", "Class", rows)
 
     def expectations(self, gxe: Any) -> list[Any]:
-        """What Great Expectations asks of the column `label` over all splits."""
+        """The Great Expectations checks of the column `label` over all splits."""
         values = list(range(len(self.classes)))
         return [gxe.ExpectColumnDistinctValuesToEqualSet(column="label", value_set=values)]
 
@@ -108,7 +108,7 @@ class Targets:
 
 
 def _shares(examples: "pd.DataFrame", classes: int) -> "pd.DataFrame":
-    """One row a split and class: the class's share of the split, 0 where a class is missing."""
+    """One row per split and class: the class's share of the split, 0 if the class is missing."""
     import pandas as pd
 
     index = pd.MultiIndex.from_product([SPLITS, range(classes)], names=["split", "label"])
