@@ -176,6 +176,7 @@ def make_line(folder: Path, mnist: Path, **knobs: Any) -> Path:
         "quantize__calibration_rows": 64,
         "quantize__variants": ["int8", "fp16"],
         "quantize__distilled": {"epochs": 1, "model": {"name": "mlp", "mlp": {"widths": [10]}}},
+        "evaluate__slices": {"min_examples": 100, "quantiles": 4},
         "evaluate__robustness": {
             "seed": 0,
             "corruptions": {"examples": 100},

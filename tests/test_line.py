@@ -60,6 +60,8 @@ PLOTS = (
     "Accuracy_on_spoilt_and_attacked_images",
     "Accuracy_and_cost_of_the_variants",
 )
+DULI = (sys.executable, "-c", "from duli.cli.main import main; main()")
+ME = ("-c", "user.name=t", "-c", "user.email=t@localhost")
 FROM_TRAIN = list(STAGES[STAGES.index("train") :])
 
 
@@ -117,14 +119,18 @@ def test_dvc_shows_metrics_and_plots(clone: Clone) -> None:
     assert "thickness: " in page
 
 
-def test_dvc_plots_compare_two_releases(clone: Clone) -> None:
-    for message, quantiles in (("first", 4), ("second", 2)):
-        clone.set("evaluate", "slices", {"min_examples": 100, "quantiles": quantiles})
-        clone.run("dvc", "repro", "evaluate")
-        clone.run("git", "add", "-A")
-        clone.run(
-            "git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", message
-        )
+def test_dvc_plots_compare_two_releases_and_files_of_two_runs_are_not_logged(clone: Clone) -> None:
+    clone.run("git", "add", "-A")
+    clone.run("git", *ME, "commit", "-qm", "first")
+    clone.set("evaluate", "slices", {"min_examples": 100, "quantiles": 2})
+    clone.run("dvc", "repro", "evaluate")
+    # Numbers that the later stages have not seen.
+    refused = clone.run(*DULI, "track", check=False)
+    assert refused.returncode == 2
+    assert "reports/evaluation.json" in refused.stderr
+    assert "'package'" in refused.stderr
+    clone.run("git", "add", "-A")
+    clone.run("git", *ME, "commit", "-qm", "second")
     clone.run("dvc", "plots", "diff", "HEAD~1", "HEAD", "-o", "plots")
     page = (clone.folder / "plots/index.html").read_text()
     for plot in PLOTS:
@@ -215,32 +221,17 @@ def test_each_change_reruns_what_follows_from_it_and_nothing_else(clone: Clone) 
     assert len(clone.runs("digits")) == 3
 
 
-def test_only_the_files_of_one_run_are_logged(clone: Clone) -> None:
-    """By hand out of order: a table that somebody changed, and numbers that the later stages have
-    not seen.
-    """
+def test_a_table_that_somebody_changed_is_not_logged(clone: Clone) -> None:
     table = clone.folder / "reports/evaluation/per_class.csv"
     original = table.read_bytes()
     table.chmod(0o644)
     table.write_bytes(original + b" ")
-    refused = clone.run(
-        sys.executable, "-c", "from duli.cli.main import main; main()", "track", check=False
-    )
+    refused = clone.run(*DULI, "track", check=False)
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
-    assert (
-        "reports/evaluation is not as the stage 'evaluate' in dvc.lock knows it" in refused.stderr
-    )
+    assert "reports/evaluation" in refused.stderr
+    assert "'evaluate'" in refused.stderr
     table.write_bytes(original)
     assert "was there" in clone.duli("track")
-    clone.set("evaluate", "top_k", 3)
-    clone.run("dvc", "repro", "evaluate")
-    refused = clone.run(
-        sys.executable, "-c", "from duli.cli.main import main; main()", "track", check=False
-    )
-    assert (
-        "reports/evaluation.json is not as the stage 'package' in dvc.lock knows it"
-        in refused.stderr
-    )
 
 
 def test_every_number_of_the_reports_can_be_gated_and_none_is_promised_in_vain(
@@ -312,17 +303,7 @@ def test_experiments_log_to_the_repository(
     """
     before = {experiment: clone.runs(experiment) for experiment in logged}
     clone.run("git", "add", "-A")
-    clone.run(
-        "git",
-        "-c",
-        "user.name=t",
-        "-c",
-        "user.email=t@localhost",
-        "commit",
-        "-qm",
-        "built",
-        "--allow-empty",
-    )
+    clone.run("git", *ME, "commit", "-qm", "built", "--allow-empty")
     done = clone.run("dvc", "exp", "run", *way, "-S", change, "-n", "other").stdout
     if "--queue" in way:
         clone.run("dvc", "queue", "start", "-j", "1")

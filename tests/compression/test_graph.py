@@ -12,6 +12,8 @@ from duli.compression import graph
 from duli.evaluation.predict import onnx_logits, torch_logits
 from tests.exported import to_onnx, whole
 
+pytestmark = pytest.mark.slow
+
 MEAN, STD = 0.13, 0.31
 SHAPE = (1, 12, 12)
 

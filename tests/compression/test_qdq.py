@@ -13,6 +13,8 @@ from duli.compression import int8, qdq
 from duli.evaluation.predict import onnx_logits
 from tests.exported import to_onnx
 
+pytestmark = pytest.mark.slow
+
 MEAN, STD = 0.13, 0.31
 SHAPE = (1, 12, 12)
 

@@ -23,6 +23,8 @@ from duli.tasks.classification.targets.targets import Targets
 from harness.clone import make_line
 from stages import fetch, prepare, validate
 
+pytestmark = pytest.mark.slow
+
 LABELS = "t10k-labels-idx1-ubyte"
 
 
@@ -204,7 +206,6 @@ def test_prepare_stops_where_nothing_is_left(line: Path, mnist_folder: Path) -> 
     assert not list((line / "data/prepared").iterdir())
 
 
-@pytest.mark.slow
 def test_validate_writes_a_page_that_opens_offline(line: Path, mnist_folder: Path) -> None:
     prepared(make_line(line, mnist_folder))
     validate.main()
