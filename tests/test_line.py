@@ -157,7 +157,9 @@ def test_a_stage_runs_on_its_deps_alone(
         source, target = built.folder / name, tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         (
-            shutil.copytree(source, target, dirs_exist_ok=True)
+            shutil.copytree(
+                source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+            )
             if source.is_dir()
             else shutil.copy(source, target)
         )
