@@ -69,7 +69,7 @@ test: venv ## all tests (at most 8 minutes on two cores)
 test-story: venv ## retraining played from a clean main to a rollback, on real git, DVC and MLflow (six minutes of CPU, on two cores at once)
 	@pytest -n 2 -m story
 
-test-fast: venv ## tests that start no release line (at most 90 seconds)
+test-fast: venv ## tests that take less than a second each (at most 75 seconds)
 	@pytest -n 2 --dist worksteal -m "not slow and not story"
 
 coverage: venv ## branch coverage of duli/ and stages/ by all tests but the story; writes .coverage (half an hour)

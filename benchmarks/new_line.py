@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import Results, result
-from tests.cli.made_up import points, reviews
-from tests.closure import ROOT
-from tests.test_line import make_clone
+from harness.clone import ROOT, make_clone
+from harness.made_up import points, reviews
 
 ROWS = 10_000
 RUNS = 3

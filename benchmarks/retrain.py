@@ -28,9 +28,7 @@ from ruamel.yaml import YAML
 
 from benchmarks.record import Results, result, run_parts
 from duli.datasets import mnist
-from tests.closure import ROOT
-from tests.test_line import Clone, make_clone
-from tests.test_retrain import KNOBS
+from harness.clone import LEARNS, ROOT, Clone, make_clone
 
 TURNS = 7
 KILLS = 50
@@ -117,7 +115,7 @@ def _line(folder: Path) -> Clone:
     """The small line of the tests, built, promoted and committed."""
     folder.mkdir(parents=True, exist_ok=True)
     line = make_clone(folder, ROOT / "data/raw")
-    for section, knobs in KNOBS.items():
+    for section, knobs in LEARNS.items():
         for key, value in knobs.items():
             line.set(section, key, value)
     line.run("dvc", "repro", "-q")

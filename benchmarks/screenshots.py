@@ -17,9 +17,8 @@ from PIL import Image
 from duli.tracking import releases
 from duli.tracking.client import store
 from duli.tracking.logged import view
-from tests import browser
-from tests.tracking.server import served
-from tests.tracking.test_browser import MODEL, VERSION, WITHOUT_ASSISTANT
+from harness import browser
+from harness.tracking_server import MODEL, VERSION, WITHOUT_ASSISTANT, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

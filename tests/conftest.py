@@ -1,6 +1,7 @@
 """What many tests share: the real MNIST files, fetched once by the real sources."""
 
 import os
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -13,6 +14,9 @@ from stages.__main__ import ENVIRONMENT
 from tests.closure import ROOT
 
 os.environ.update(ENVIRONMENT)
+# Compiled once, and not in each of hundreds of processes.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # The same examples in every run: a failure is then of the change that is tested.
 # HYPOTHESIS_PROFILE=default searches anew.
 hypothesis.settings.register_profile("fixed", derandomize=True)

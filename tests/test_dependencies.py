@@ -19,12 +19,18 @@ PROGRAMS = {
     "pyopenssl": "model-signing",
     "uv": "installs wheels, and this environment",
 }
-OURS = {"duli", "stages", "tests", "benchmarks"}
+OURS = {"duli", "stages", "tests", "benchmarks", "harness"}
 
 
 @cache
 def imported(*folders: str) -> set[str]:
     """Top-level modules of other libraries that the code imports, lazy imports too."""
+    # pydantic brings its own core
+    return modules(*folders) - OURS - {"pydantic_core"} - set(sys.stdlib_module_names)
+
+
+def modules(*folders: str) -> set[str]:
+    """Top-level modules that the code imports."""
     found: set[str] = set()
     for file in (one for folder in folders for one in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -32,9 +38,7 @@ def imported(*folders: str) -> set[str]:
                 found |= {alias.name.split(".")[0] for alias in node.names}
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 found.add(str(node.module).split(".")[0])
-    return (
-        found - OURS - {"pydantic_core"} - set(sys.stdlib_module_names)
-    )  # pydantic brings its own
+    return found
 
 
 def normal(name: str) -> str:
@@ -69,7 +73,13 @@ def test_the_library_imports_what_is_declared() -> None:
 
 
 def test_tests_and_benchmarks_import_what_is_declared() -> None:
-    assert not missing(imported("tests", "benchmarks"), MAIN | DEV)
+    assert not missing(imported("tests", "benchmarks", "harness"), MAIN | DEV)
+
+
+def test_tests_and_benchmarks_share_the_harness_alone() -> None:
+    assert "benchmarks" not in modules("tests") | modules("harness")
+    assert "tests" not in modules("benchmarks") | modules("harness")
+    assert not {"tests", "benchmarks", "harness"} & modules("duli", "stages")
 
 
 @pytest.mark.parametrize("name", sorted(MAIN - {normal(one) for one in PROGRAMS}))

@@ -2,8 +2,8 @@
 in one line what is missing.
 """
 
-import importlib
 import json
+import runpy
 import struct
 import subprocess
 import sys
@@ -16,6 +16,7 @@ import torch
 
 from tests.closure import ROOT
 
+SCRIPTS = ROOT / "benchmarks/reference"
 PROGRAMS = ("tutorial", "examples_mnist")
 Run = Callable[..., list[dict[str, float]]]
 
@@ -57,7 +58,7 @@ def run(
         monkeypatch.setattr(
             sys, "argv", [program, "--data", str(folder), "--threads", "1", *options]
         )
-        importlib.import_module(f"benchmarks.reference.{program}").main()
+        runpy.run_path(str(SCRIPTS / f"{program}.py"), run_name="__main__")
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     return lines
@@ -112,7 +113,7 @@ def test_missing_files_are_named_with_the_fix(program: str, folder: Path) -> Non
     (folder / "MNIST/raw/t10k-labels-idx1-ubyte").unlink()
     command = [
         sys.executable,
-        str(ROOT / f"benchmarks/reference/{program}.py"),
+        str(SCRIPTS / f"{program}.py"),
         "--data",
         str(folder),
     ]

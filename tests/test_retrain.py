@@ -21,45 +21,14 @@ import pytest
 
 from duli.cli import main
 from duli.datasets import mnist
-from tests.shared import copied, once
-from tests.test_line import Clone, make_clone
+from harness.clone import LEARNS, Clone, copied, make_clone
+from tests.shared import once
 from tests.test_workflows import BRANCH, Notes, triggers
 from tests.tracking.conftest import migrated  # noqa: F401
 
 pytestmark = [pytest.mark.slow, pytest.mark.story]
 
 NOTHING, HELD, PROPOSED = 0, 1, 3
-DRIFT = {
-    "windows": 3,
-    "needed": 2,
-    "false_alarms": 0.1,
-    "min_examples": 90,
-    "reference": 1000,
-    "resamples": 200,
-    "seed": 0,
-}
-# As small as a line can be that still learns something from more examples.
-KNOBS: dict[str, dict[str, Any]] = {
-    "train": {"epochs": 4, "batch": 32, "hardest": 1.0},
-    "quantize": {"variants": ["fp16"], "calibration_rows": 32},
-    "evaluate": {
-        "robustness": {
-            "seed": 0,
-            "corruptions": {"examples": 20},
-            "pgd": {"epsilons": [8], "steps": 1, "examples": 10},
-        }
-    },
-    "benchmark": {"seconds": 0.2, "batches": [1, 8]},
-    "report": {"draws": 100},
-    "gates": {
-        "require": {
-            "data_valid": {"measure": "validation.success", "min": 1},
-            "accuracy": {"measure": "business.accuracy", "min": 0.6},
-        }
-    },
-    "promotion": {"not_worse_by": 0.02},
-    "retrain": {"max_age_days": 30, "drift": DRIFT, "worst_score": 0.5, "min_examples": 100},
-}
 ME = ("-c", "user.name=people", "-c", "user.email=people@localhost")
 
 
@@ -93,7 +62,7 @@ class World:
         subprocess.run(["git", "init", "-q", "--bare", "-b", "main", self.origin], check=True)
         self.people.folder.mkdir()
         make_clone(self.people.folder, self.mnist)
-        for section, knobs in KNOBS.items():
+        for section, knobs in LEARNS.items():
             for key, value in knobs.items():
                 self.people.set(section, key, value)
         self.people.run("dvc", "remote", "add", "-q", "-d", "store", "../store")

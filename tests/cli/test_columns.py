@@ -188,7 +188,7 @@ def test_bytes_that_arrow_holds_by_reference_are_labels(tmp_path: Path) -> None:
 
 def test_the_wheel_says_what_to_do_with_a_parquet_file(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": [1.0], "label": ["a"]}), tmp_path / "a.parquet")
-    with pytest.raises(InputError, match="is a Parquet file; save it as CSV"):
+    with pytest.raises(InputError, match=r"Parquet.*CSV"):
         Kind({"features": ["x"]}, {}).labelled([str(tmp_path / "a.parquet")], tiny.task(["a", "b"]))
 
 
@@ -251,7 +251,7 @@ def test_the_index_of_joined_frames_which_begins_anew_is_no_feature(tmp_path: Pa
 
 def test_where_nothing_is_left_to_learn_from_it_says_what_was_left_out(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", {"id": range(ROWS), "label": ["a", "b"] * (ROWS // 2)})
-    with pytest.raises(DataError, match=r"no column of numbers .*; id only number the rows"):
+    with pytest.raises(DataError, match=r"no column of numbers .*\bid\b"):
         found(path)
 
 
@@ -425,6 +425,7 @@ CELL = st.one_of(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.data())
+@pytest.mark.slow
 def test_the_wheel_reads_in_every_cell_what_duli_new_reads(
     tmp_path: Path, data: st.DataObject
 ) -> None:

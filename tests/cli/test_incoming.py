@@ -23,6 +23,8 @@ from duli.retraining.drift_params import Drift
 from duli.tasks.classification.targets.targets import Targets
 from tests.retraining.samples import settings
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (1, 12, 12)
 KIND = Kind(*SHAPE)
 KNOBS = settings(false_alarms=0.1, resamples=100, windows=2, needed=1)

@@ -2,6 +2,7 @@
 accepted, and that a crash loses nothing.
 """
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from duli.base.errors import DataError
 from duli.cli import intake
 from duli.cli.intake import Window
 from duli.datasets import mnist
+from harness.clone import make_line
 from stages import fetch, prepare
-from tests.stages.lines import make_line
+from tests.shared import once
 
 
 @pytest.fixture
@@ -25,11 +27,17 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def prepared(here: Path, mnist_folder: Path) -> Path:
-    make_line(here, mnist_folder)
-    fetch.main()
-    prepare.main()
-    return here
+def prepared(here: Path, mnist_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A line after `prepare`, which runs once for all tests."""
+
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            make_line(folder, mnist_folder)
+            fetch.main()
+            prepare.main()
+
+    return shutil.copytree(once(tmp_path_factory, "prepared", make), here, dirs_exist_ok=True)
 
 
 def put(line: Path, folder: Path, name: str, first: int, count: int, **changes: Any) -> None:

@@ -91,7 +91,7 @@ def test_no_key_is_overwritten(home: Path) -> None:
         command.keygen(None)
     assert "openssl" not in str(refusal.value)
     (folder / "signing.pub").unlink()
-    with pytest.raises(DataError, match="writes its public key") as refusal:
+    with pytest.raises(DataError, match="openssl") as refusal:
         command.keygen(None)
     subprocess.run(str(refusal.value).split("`")[1], shell=True, check=True, capture_output=True)
     assert keys.trusted(os.environ) == keys.public_of(private)
@@ -112,9 +112,7 @@ def test_not_in_a_repository(home: Path, tmp_path: Path, repository: str) -> Non
         (tmp_path / repository).mkdir()
     (tmp_path / "inside").mkdir()
     for out in (None, tmp_path, tmp_path / "new/deep"):
-        with pytest.raises(
-            DataError, match=f"is in the repository {tmp_path}, where a private key is committed"
-        ):
+        with pytest.raises(DataError, match=str(tmp_path)):
             command.keygen(out)
     assert not home.exists()
     assert not (tmp_path / "new").exists()
@@ -126,7 +124,7 @@ def test_a_link_into_a_repository_is_in_it(home: Path, tmp_path: Path) -> None:
     (tmp_path / "repository/deep").mkdir()
     (home / ".config").symlink_to(tmp_path / "repository/deep")
     for out in (None, home / ".config/keys"):
-        with pytest.raises(DataError, match="is in the repository"):
+        with pytest.raises(DataError, match=str(tmp_path / "repository")):
             command.keygen(out)
     assert names(tmp_path / "repository/deep") == set()
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.clone import Clone, make_clone
+from harness.made_up import HEAPS, points, reviews
 from stages.__main__ import STAGES
-from tests.cli.made_up import HEAPS, points, reviews
-from tests.test_line import Clone, make_clone
 
 pytestmark = pytest.mark.slow
 

@@ -25,11 +25,11 @@ from duli.base.errors import DataError, DuliError, GateError
 from duli.cli import promotion, releases
 from duli.cli.keys import keygen
 from duli.evaluation.predict import softmax
+from harness.tracking_server import served
 from stages import track
 from tests.cli.released import PROMOTION, Line, N
 from tests.closure import ROOT
 from tests.packaging import tiny
-from tests.tracking.server import served
 
 pytestmark = pytest.mark.slow  # each release is packed and logged for real: a second
 
@@ -83,13 +83,14 @@ def test_the_first_release_that_passes_becomes_champion_then_a_challenger_then_t
     assert line.log()[1]["compared"]["won"] == 11
 
 
-def test_a_champion_is_not_promoted_twice(line: Line, capsys: pytest.CaptureFixture[str]) -> None:
-    line.release()
+def test_a_champion_is_not_promoted_twice(
+    released: Line, capsys: pytest.CaptureFixture[str]
+) -> None:
     promote()
-    before = state(line)
+    before = state(released)
     promote()
     assert "is the champion already" in capsys.readouterr().out
-    untouched(line, before)
+    untouched(released, before)
 
 
 def test_a_version_is_named_by_its_number(line: Line) -> None:
@@ -212,7 +213,7 @@ def test_a_signed_release_is_promoted_where_its_key_is_trusted_and_its_signature
     line.release(bias=6, sign=True)
     before = state(line)
     monkeypatch.setenv("DULI_PUBLIC_KEY", str(keys[1].with_suffix(".pub")))
-    with pytest.raises(GateError, match=r"was not made with the key that is trusted here"):
+    with pytest.raises(GateError, match="trusted"):
         promote()
     monkeypatch.delenv("DULI_PUBLIC_KEY")
     signature = _artifacts(line) / "dist/model.sig"
@@ -221,11 +222,11 @@ def test_a_signed_release_is_promoted_where_its_key_is_trusted_and_its_signature
     with pytest.raises(GateError, match=r"is damaged, or no signature"):
         promote()
     signature.unlink()
-    with pytest.raises(GateError, match=r"is not signed, it has no model.sig"):
+    with pytest.raises(GateError, match=r"model\.sig"):
         promote()
     signature.write_bytes(signed)
     (_artifacts(line) / "dist/added").write_text("x")
-    with pytest.raises(GateError, match=r"added was added"):
+    with pytest.raises(GateError, match="added"):
         promote()
     untouched(line, before)
 
@@ -285,15 +286,13 @@ def test_evidence_that_is_not_as_it_was_logged_is_refused(
 
 
 def test_another_test_split_is_refused_unless_the_champion_is_asked_anew(
-    line: Line, capsys: pytest.CaptureFixture[str]
+    promoted: Line, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line.release(bias=7)
-    promote()
-    line.release(bias=6, shift=1)
-    before = state(line)
+    promoted.release(bias=6, shift=1)
+    before = state(promoted)
     with pytest.raises(GateError, match="`duli promote --rejudge`"):
         promote()
-    untouched(line, before)
+    untouched(promoted, before)
     capsys.readouterr()
     promote(rejudge=True)
     assert "lost 0 of 300" in capsys.readouterr().out
@@ -304,24 +303,19 @@ def test_another_test_split_is_refused_unless_the_champion_is_asked_anew(
 
 
 def test_the_same_wheel_in_another_report_is_the_champion_already_and_what_was_before_stays(
-    line: Line, capsys: pytest.CaptureFixture[str]
+    succeeded: Line, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """After a promotion the report compares with another champion: the next `dvc repro` makes
     another release of the same wheel.
     """
-    line.release(bias=7)
-    promote()
-    line.release(bias=6)
-    promote()
-    before = state(line)
-    line.release(bias=6, price=3.0)
+    before = state(succeeded)
+    succeeded.release(bias=6, price=3.0)
     promote()
     assert "is the champion already: release" in capsys.readouterr().out
-    untouched(line, before)
+    untouched(succeeded, before)
 
 
-def test_the_registered_model_has_to_be_the_packed_one(line: Line) -> None:
-    line.release()
+def test_the_registered_model_has_to_be_the_packed_one(released: Line) -> None:
     (path,) = Path("mlruns/artifacts/bright-row").glob("models/*/artifacts/model.onnx")
     path.write_bytes(b"other bytes")
     with pytest.raises(
@@ -334,9 +328,8 @@ def test_the_registered_model_has_to_be_the_packed_one(line: Line) -> None:
 
 
 def test_without_a_version_the_release_of_the_files_here_is_meant_not_the_one_that_was_logged_last(
-    line: Line,
+    released: Line,
 ) -> None:
-    line.release(bias=7)
     Path("reports/report.md").write_text("made anew, and not logged")
     with pytest.raises(
         DataError,
@@ -345,14 +338,13 @@ def test_without_a_version_the_release_of_the_files_here_is_meant_not_the_one_th
         promote()
 
 
-def test_a_run_that_was_logged_anew_stands_for_the_release_that_lies_here(line: Line) -> None:
-    line.release(bias=7)
-    line.store.client().delete_run(
+def test_a_run_that_was_logged_anew_stands_for_the_release_that_lies_here(released: Line) -> None:
+    released.store.client().delete_run(
         json.loads(Path("reports/release_run.json").read_text())["run_id"]
     )
-    track.record(Path(), line.environment)
+    track.record(Path(), released.environment)
     promote()
-    assert line.aliases() == {"challenger": 1, "champion": 1}
+    assert released.aliases() == {"challenger": 1, "champion": 1}
 
 
 def test_gates_that_params_have_now_hold_too(line: Line) -> None:
@@ -375,62 +367,50 @@ def test_probabilities_that_were_not_the_packed_models_are_refused(line: Line) -
     }
     pq.write_table(pa.table(columns), "reports/predictions.parquet")
     track.record(Path(), line.environment)
-    with pytest.raises(
-        GateError, match=r"answers 0 of 300 test images otherwise .* outputs 0\.\d apart"
-    ):
+    with pytest.raises(GateError, match=r"\b0\b.*\b300\b.*0\.\d"):
         promote()
 
 
 def test_a_champion_that_does_not_answer_any_more_does_not_stop_its_rollback(
-    line: Line, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    succeeded: Line, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line.release(bias=7)
-    promote()
-    line.release(bias=6)
-    promote()
-
     def broken(*_: Any, **__: Any) -> None:
         raise GateError("the released wheel does not answer")
 
     monkeypatch.setattr(promotion, "_compared", broken)
     promotion.rollback()
     assert "not compared: the released wheel does not answer" in capsys.readouterr().out
-    assert line.champion()["champion"]["model_version"] == 1
+    assert succeeded.champion()["champion"]["model_version"] == 1
 
 
 def test_the_store_of_another_repository_is_not_put_right(
-    line: Line, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    promoted: Line, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line.release(bias=7)
-    promote()
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (elsewhere / ".dvc").mkdir()
     (elsewhere / "champion.json").write_text('{"champion": null}')
     shutil.copy("params.yaml", elsewhere)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{line.folder}/mlruns/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{promoted.folder}/mlruns/mlflow.db")
     monkeypatch.setenv("DVC_ROOT", str(elsewhere))
     monkeypatch.chdir(elsewhere)
     releases.releases()
-    assert line.aliases() == {"challenger": 1, "champion": 1}
+    assert promoted.aliases() == {"challenger": 1, "champion": 1}
 
 
 def test_a_log_that_cannot_be_written_to_stops_a_promotion_before_anything_moves(
-    line: Line,
+    released: Line,
 ) -> None:
-    line.release(bias=7)
     Path("promotions.jsonl").mkdir()
     with pytest.raises(IsADirectoryError):
         promote()
-    assert (line.aliases(), line.champion()) == ({"challenger": 1}, {"champion": None})
+    assert (released.aliases(), released.champion()) == ({"challenger": 1}, {"champion": None})
 
 
-def test_a_decision_that_is_not_in_the_log_is_written_down_by_the_next(line: Line) -> None:
-    line.release(bias=7)
-    promote()
+def test_a_decision_that_is_not_in_the_log_is_written_down_by_the_next(promoted: Line) -> None:
     Path("promotions.jsonl").unlink()
-    line.release(bias=6)
+    promoted.release(bias=6)
     promote()
-    assert [(entry["action"], entry["to"]["model_version"]) for entry in line.log()] == [
+    assert [(entry["action"], entry["to"]["model_version"]) for entry in promoted.log()] == [
         ("found", 1),
         ("promote", 2),
     ]
@@ -440,9 +420,8 @@ def test_a_decision_that_is_not_in_the_log_is_written_down_by_the_next(line: Lin
     "uri", ["http://127.0.0.1:9", "foo://x", "sqlite:///mlruns", "sqlite:///params.yaml"]
 )
 def test_a_store_that_does_not_answer_is_one_clear_error(
-    line: Line, monkeypatch: pytest.MonkeyPatch, uri: str
+    released: Line, monkeypatch: pytest.MonkeyPatch, uri: str
 ) -> None:
-    line.release()
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     for command in (promote, promotion.rollback, releases.releases):
@@ -452,25 +431,23 @@ def test_a_store_that_does_not_answer_is_one_clear_error(
 
 def test_an_expected_champion_that_is_none_any_more_stops_a_promotion(line: Line) -> None:
     line.release(bias=7)
-    with pytest.raises(GateError, match=r"the champion is none, not version 1"):
+    with pytest.raises(GateError, match=r"none.*\b1\b"):
         promote(expect=1)
     promote()
     line.release(bias=6)
     promote(expect=1)
     line.release(bias=6.5)
     before = state(line)
-    with pytest.raises(GateError, match=r"the champion is version 2, not version 1"):
+    with pytest.raises(GateError, match=r"\b2\b.*\b1\b"):
         promote(expect=1)
     untouched(line, before)
 
 
 def test_who_was_overtaken_while_comparing_is_told_and_changes_nothing(
-    line: Line, monkeypatch: pytest.MonkeyPatch
+    promoted: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line.release(bias=7)
-    promote()
-    line.release(bias=6.5)
-    line.release(bias=6)
+    promoted.release(bias=6.5)
+    promoted.release(bias=6)
     real = promotion._compared
 
     def overtaken(*arguments: Any, **named: Any) -> Any:
@@ -484,8 +461,8 @@ def test_who_was_overtaken_while_comparing_is_told_and_changes_nothing(
         match=r"2.*bright-row.*1",
     ):
         promote(3)
-    assert line.aliases() == {"challenger": 3, "champion": 2, "previous": 1}
-    assert line.champion()["champion"]["model_version"] == 2
+    assert promoted.aliases() == {"challenger": 3, "champion": 2, "previous": 1}
+    assert promoted.champion()["champion"]["model_version"] == 2
 
 
 class Killed(BaseException):
@@ -497,32 +474,29 @@ class Killed(BaseException):
     ["set_registered_model_alias 1", "set_registered_model_alias 2", "write_json", "append_json"],
 )
 def test_an_error_in_the_middle_is_undone_or_made_whole_by_the_next_call(
-    line: Line, monkeypatch: pytest.MonkeyPatch, place: str
+    challenged: Line, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     """Where the last step, the log, is what failed, the promotion is done: champion.json says so
     and MLflow follows.
     """
-    line.release(bias=7)
-    promote()
-    line.release(bias=6)
     _break(monkeypatch, place)
     with pytest.raises(Killed):
         promote()
     monkeypatch.undo()
-    monkeypatch.chdir(line.folder)
-    monkeypatch.setenv("DVC_ROOT", str(line.folder))
+    monkeypatch.chdir(challenged.folder)
+    monkeypatch.setenv("DVC_ROOT", str(challenged.folder))
     done = place == "append_json"
     expected = (
         {"challenger": 2, "champion": 2, "previous": 1}
         if done
         else {"challenger": 2, "champion": 1}
     )
-    assert line.aliases() == expected
+    assert challenged.aliases() == expected
     releases.releases()
-    assert line.champion()["champion"]["model_version"] == (2 if done else 1)
-    assert line.aliases() == expected
+    assert challenged.champion()["champion"]["model_version"] == (2 if done else 1)
+    assert challenged.aliases() == expected
     promote()
-    assert line.aliases() == {"challenger": 2, "champion": 2, "previous": 1}
+    assert challenged.aliases() == {"challenger": 2, "champion": 2, "previous": 1}
 
 
 def _break(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
@@ -547,11 +521,8 @@ def _break(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
 
 @pytest.mark.parametrize("moment", ["aliases", "champion.json"])
 def test_killed_for_real_between_mlflow_and_git_the_next_call_agrees_with_git(
-    line: Line, moment: str
+    challenged: Line, moment: str
 ) -> None:
-    line.release(bias=7)
-    promote()
-    line.release(bias=6)
     pid = os.fork()
     if not pid:
         if moment == "aliases":
@@ -560,36 +531,34 @@ def test_killed_for_real_between_mlflow_and_git_the_next_call_agrees_with_git(
         promote()
         os._exit(0)
     assert os.waitpid(pid, 0)[1] == 9
-    assert line.aliases()["champion"] == 2
+    assert challenged.aliases()["champion"] == 2
     releases.releases()
     agreed = 1 if moment == "aliases" else 2
-    assert line.champion()["champion"]["model_version"] == line.aliases()["champion"] == agreed
+    assert (
+        challenged.champion()["champion"]["model_version"]
+        == challenged.aliases()["champion"]
+        == agreed
+    )
 
 
-def test_a_promotion_that_came_by_git_moves_the_aliases_of_the_own_store(line: Line) -> None:
-    line.release(bias=7)
-    promote()
-    line.release(bias=6)
-    promote()
-    pulled = line.champion()
+def test_a_promotion_that_came_by_git_moves_the_aliases_of_the_own_store(succeeded: Line) -> None:
+    pulled = succeeded.champion()
     promotion.rollback()
     Path("champion.json").write_text(json.dumps(pulled))
     releases.releases()
-    assert line.aliases() == {"challenger": 2, "champion": 2, "previous": 1}
+    assert succeeded.aliases() == {"challenger": 2, "champion": 2, "previous": 1}
 
 
 def test_a_champion_that_this_store_does_not_hold_is_named_with_the_fix(
-    line: Line, capsys: pytest.CaptureFixture[str]
+    promoted: Line, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line.release(bias=7)
-    promote()
-    elsewhere = line.champion()
+    elsewhere = promoted.champion()
     elsewhere["champion"]["release"] = "f" * 64
     Path("champion.json").write_text(json.dumps(elsewhere))
-    line.release(bias=6)
+    promoted.release(bias=6)
     with pytest.raises(DataError, match=r"MLFLOW_TRACKING_URI.*`duli track`"):
         promote()
-    assert line.aliases() == {"challenger": 2}
+    assert promoted.aliases() == {"challenger": 2}
     releases.releases()
     assert (
         "champion.json names version 1 (1.2.0rc1), which this MLflow does not hold"
@@ -611,8 +580,7 @@ def test_a_champion_that_this_store_does_not_hold_is_named_with_the_fix(
         b"\xff",
     ],
 )
-def test_a_damaged_champion_json_is_one_clear_error(line: Line, content: str | bytes) -> None:
-    line.release()
+def test_a_damaged_champion_json_is_one_clear_error(released: Line, content: str | bytes) -> None:
     Path("champion.json").write_bytes(content if isinstance(content, bytes) else content.encode())
     for command in (promote, promotion.rollback, releases.releases):
         with pytest.raises(DataError, match=r"champion.json"):
@@ -646,11 +614,10 @@ def test_releases_are_listed_with_their_places(
 
 
 def test_each_line_of_the_product_range_is_listed_and_promoted_by_itself(
-    line: Line, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    released: Line, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line.release(bias=7)
-    further = copy.copy(line)
-    further.folder = line.folder / "pipelines/calm"
+    further = copy.copy(released)
+    further.folder = released.folder / "pipelines/calm"
     further.folder.mkdir(parents=True)
     (further.folder / "champion.json").write_text('{"champion": null}')
     monkeypatch.setitem(tiny.RELEASE, "name", "calm-row")
@@ -658,11 +625,11 @@ def test_each_line_of_the_product_range_is_listed_and_promoted_by_itself(
     further.release(bias=6)
     promote()
     assert further.champion()["champion"]["name"] == "calm-row"
-    assert (line.champion(), line.aliases()) == ({"champion": None}, {"challenger": 1})
+    assert (released.champion(), released.aliases()) == ({"champion": None}, {"challenger": 1})
     capsys.readouterr()
     releases.releases()  # in the folder of a line that one alone, without its name
     alone = capsys.readouterr().out.splitlines()
-    monkeypatch.chdir(line.folder)
+    monkeypatch.chdir(released.folder)
     releases.releases()
     shown = capsys.readouterr().out.splitlines()
     assert [shown[0], shown[3:5]] == ["bright-row (.)", ["", "calm-row (pipelines/calm)"]]
@@ -671,7 +638,7 @@ def test_each_line_of_the_product_range_is_listed_and_promoted_by_itself(
         "challenger",
         "champion, challenger",
     ]
-    client = line.store.client()
+    client = released.store.client()
     assert {client.get_experiment_by_name(name).name for name in ("bright-row", "calm-row")} == {
         "bright-row",
         "calm-row",
@@ -679,8 +646,7 @@ def test_each_line_of_the_product_range_is_listed_and_promoted_by_itself(
     assert {model.name for model in client.search_registered_models()} == {"bright-row", "calm-row"}
 
 
-def test_a_log_line_that_a_crash_cut_short_stays_apart(line: Line) -> None:
-    line.release(bias=7)
+def test_a_log_line_that_a_crash_cut_short_stays_apart(released: Line) -> None:
     Path("promotions.jsonl").write_text('{"at": "2026-01-01", "act')
     promote()
     torn, whole = Path("promotions.jsonl").read_text().splitlines()
@@ -688,10 +654,9 @@ def test_a_log_line_that_a_crash_cut_short_stays_apart(line: Line) -> None:
     assert json.loads(whole)["action"] == "promote"
 
 
-def test_a_store_that_lost_its_registry_is_told(line: Line) -> None:
-    line.release()
-    assert line.store.database is not None
-    with closing(sqlite3.connect(line.store.database)) as database:
+def test_a_store_that_lost_its_registry_is_told(released: Line) -> None:
+    assert released.store.database is not None
+    with closing(sqlite3.connect(released.store.database)) as database:
         database.execute("delete from model_version_tags where key = 'duli.model_id'")
         database.commit()
     with pytest.raises(DataError, match="`duli track`"):
@@ -721,28 +686,30 @@ def test_on_a_server_that_others_use_git_that_is_behind_moves_nothing(
         assert line.champion()["champion"]["model_version"] == 2
 
 
-def test_of_four_promoters_that_race_exactly_one_wins_and_the_others_are_told(line: Line) -> None:
-    line.release(bias=7)
-    promote()
-    for bias in (6.0, 6.2, 6.4, 6.6):
-        line.release(bias=bias)
+def test_of_promoters_that_race_exactly_one_wins_and_the_others_are_told(
+    promoted: Line,
+) -> None:
+    for bias in (6.0, 6.4):
+        promoted.release(bias=bias)
     code = "from duli.cli.main import main; main()"
     racers = [
         subprocess.Popen(
             [sys.executable, "-c", code, "promote", str(version), "--expect", "1"],
-            cwd=line.folder,
+            cwd=promoted.folder,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for version in range(2, 6)
+        for version in (2, 3)
     ]
     ended = [(racer.communicate(timeout=300), racer.returncode) for racer in racers]
-    assert sorted(code for _, code in ended) == [0] + 3 * [1]
+    assert sorted(code for _, code in ended) == [0, 1]
     winner = next(version for version, (_, code) in enumerate(ended, start=2) if code == 0)
-    assert line.champion()["champion"]["model_version"] == line.aliases()["champion"] == winner
-    assert len(line.log()) == 2
+    assert (
+        promoted.champion()["champion"]["model_version"] == promoted.aliases()["champion"] == winner
+    )
+    assert len(promoted.log()) == 2
     told = [error for (_, error), code in ended if code]
     assert all(f"version {winner} " in error for error in told), told
     assert not [error for error in told if "Traceback" in error]

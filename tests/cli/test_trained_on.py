@@ -32,6 +32,8 @@ from tests.cli.test_incoming import (  # noqa: F401
 )
 from tests.closure import ROOT
 
+pytestmark = pytest.mark.slow
+
 FIRST = Record(
     name="digits",
     version="0.1.0",
@@ -103,7 +105,6 @@ def verdicts(status: dict[str, Any], champion: Record | None = FIRST) -> Any:
     return retrain._verdicts(windows, settings, champion, status)
 
 
-@pytest.mark.slow
 def test_a_window_like_the_champion_s_data_is_calm_beside_a_challenger_s(
     merged_though_held: Path,
 ) -> None:
@@ -142,7 +143,6 @@ def test_a_window_like_the_champion_s_data_is_calm_beside_a_challenger_s(
     assert "is not to be had" in verdicts({})[1]  # the table says so
 
 
-@pytest.mark.slow
 def test_what_lies_here_is_taken_where_it_is_the_champion_s_and_unchanged(
     merged_though_held: Path,
 ) -> None:
@@ -169,7 +169,6 @@ def test_what_lies_here_is_taken_where_it_is_the_champion_s_and_unchanged(
         champions_line(third, NEEDED, {})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("place", ["cache", "remote"])
 def test_files_of_a_commit_are_had_for_further_lines_too(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

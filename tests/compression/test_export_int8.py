@@ -16,6 +16,8 @@ from duli.tasks.classification.comparing.paired import agreement
 from duli.tasks.classification.comparing.variants import balanced
 from tests.exported import to_onnx, whole
 
+pytestmark = pytest.mark.slow
+
 MEAN, STD = 0.13, 0.31
 
 

@@ -57,9 +57,7 @@ def test_smaller_of_the_same_answers_and_the_same_bytes_each_time(
 
 def test_what_a_library_cannot_do_is_said_in_one_line_and_our_own_errors_pass() -> None:
     bytes_of_nothing = b"no model"
-    with pytest.raises(
-        LeftOut, match=r"^it does not run: InvalidProtobuf: [^\n]+; take operators[^\n]+$"
-    ):
+    with pytest.raises(LeftOut, match=r"^[^\n]+InvalidProtobuf[^\n]+duli/models/[^\n]*$"):
         attempt(
             "it does not run",
             lambda: onnx_logits(bytes_of_nothing, np.zeros((1, *SHAPE), np.uint8)),
@@ -92,7 +90,7 @@ def test_answers_that_are_no_numbers_are_counted() -> None:
     logits = np.zeros((5, 3), np.float32)
     assert finite(logits) is logits
     logits[1], logits[3, 2] = np.inf, np.nan
-    with pytest.raises(LeftOut, match="answers to 2 of 5 validation examples are not finite"):
+    with pytest.raises(LeftOut, match=r"\b2\b.*\b5\b.*quantize\.calibration"):
         finite(logits)
 
 
@@ -103,5 +101,5 @@ def test_a_weight_that_is_no_number_is_found_in_the_file(exported: bytes) -> Non
     values = onnx.numpy_helper.to_array(tensor).copy()
     values.flat[3] = np.nan
     tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
-    with pytest.raises(LeftOut, match="read by Conv, has a value that is broken"):
+    with pytest.raises(LeftOut, match=r"'model\.0\.weight'.*Conv"):
         sound(proto.SerializeToString())

@@ -17,6 +17,8 @@ from duli.compression import float16, int8, int8_dynamic, saturation
 from duli.evaluation.predict import onnx_logits
 from tests.exported import to_onnx
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (1, 12, 12)
 FORMATS = {
     "int8": lambda model, images: int8.quantize(model, images, "minmax"),

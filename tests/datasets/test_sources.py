@@ -55,7 +55,7 @@ def test_folder_plain_and_gzipped(tmp_path: Path) -> None:
     (tmp_path / "b.gz").write_bytes(gzip.compress(b"packed"))
     assert read(Folder(tmp_path), "a") == b"plain"
     assert read(Folder(tmp_path), "b") == b"packed"
-    with pytest.raises(SourceError, match="neither c nor"):
+    with pytest.raises(SourceError, match=r"\bc\b.*c\.gz"):
         read(Folder(tmp_path), "c")
     with pytest.raises(SourceError, match="no such folder"):
         read(Folder(tmp_path / "a"), "a")
@@ -169,9 +169,7 @@ def test_python_package_of_other_bytes_or_none(
 def test_python_without_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(tmp_path, "python", 'echo "$0: No module named pip" >&2; exit 1')
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(
-        SourceError, match=r"No module named pip; install it: .*python -m ensurepip$"
-    ):
+    with pytest.raises(SourceError, match=r"pip.*python -m ensurepip$"):
         read(PythonPackage("p", "1", "folder", sha256=""), "file")
     program(tmp_path, "python", "exit 0")
     with pytest.raises(SourceError, match="pip left 0 archives"):
@@ -207,7 +205,7 @@ def test_debian_package(debian: Path) -> None:
         assert b"".join(chunks("packed")) == b"more"
         scratch = Path((debian / "where").read_text().strip())
         assert scratch.stat().st_mode & 0o777 == 0o700
-        with pytest.raises(SourceError, match=r"neither other nor other\.gz"):
+        with pytest.raises(SourceError, match=r"other.*other\.gz"):
             list(chunks("other"))
     assert not scratch.exists()
     with (

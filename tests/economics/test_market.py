@@ -195,7 +195,7 @@ def test_an_id_stands_once_over_all_files() -> None:
 
 
 def test_no_files_are_an_error() -> None:
-    with pytest.raises(DataError, match=r"no market facts"):
+    with pytest.raises(DataError, match=r"\*\.csv.*report\.market"):
         market.read({})
 
 

@@ -62,10 +62,7 @@ def test_the_smallest_size_named_is_the_smallest_that_works(resolution: str, blo
     assert model(torch.zeros(2, 1, smallest, smallest)).shape == (2, 2)
     with pytest.raises(
         ParamsError,
-        match=(
-            f"at least {smallest} pixels a side, these are {smallest} x {smallest - 1}; take fewer"
-            " blocks"
-        ),
+        match=f"{smallest} .* {smallest} x {smallest - 1}.*blocks",
     ):
         fastconv.build(settings, channels=1, height=smallest, width=smallest - 1, outputs=2)
 

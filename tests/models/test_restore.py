@@ -50,7 +50,7 @@ def test_answers_as_it_did(trained: nn.Module, description: dict[str, Any]) -> N
 
 def test_other_bytes_are_refused(description: dict[str, Any]) -> None:
     for content in (b"", b"not a model", save({"x": torch.zeros(3)})[:-5]):
-        with pytest.raises(DataError, match="no safetensors file"):
+        with pytest.raises(DataError, match=r"weights.*Error while deserializing"):
             restore(description, content)
 
 
@@ -64,7 +64,7 @@ def test_weights_that_do_not_belong_are_refused(
         {**weights, "more": torch.zeros(1)},
         {**weights, "0.weight": torch.zeros(4, 1, 3, 3)},
     ):
-        with pytest.raises(DataError, match="do not make a network"):
+        with pytest.raises(DataError, match=r"model\.json.*weights.*\(\w+Error: "):
             restore(description, save(content))
 
 
@@ -83,5 +83,5 @@ def test_weights_that_do_not_belong_are_refused(
 def test_descriptions_that_do_not_belong_are_refused(
     trained: nn.Module, description: dict[str, Any], change: dict[str, Any]
 ) -> None:
-    with pytest.raises(DataError, match="do not make a network"):
+    with pytest.raises(DataError, match=r"model\.json.*weights.*\(\w+Error: "):
         restore({**description, **change}, save(trained.state_dict()))

@@ -14,6 +14,8 @@ from duli.packaging.answers import Examples, answers
 from duli.tasks.classification.releasing.release import answered
 from tests.packaging import tiny, tinytable, tinytext
 
+pytestmark = pytest.mark.slow
+
 
 def zipped(package: Path) -> bytes:
     buffer = io.BytesIO()

@@ -79,7 +79,7 @@ def test_numbers_come_back_and_their_normalisation_leaves_out_what_is_missing() 
     # what never changes is not divided by zero
     assert np.allclose(kind.normalisation["std"], [np.std([1, 3, 5]), 1, 1])
     assert np.array_equal(kind.arrays(chunked(contents)), rows, equal_nan=True)
-    with pytest.raises(DataError, match="does not have 3 numbers"):
+    with pytest.raises(DataError, match=r"\b3\b.*`dvc repro`"):
         kind.arrays(chunked([bytes(8)]))
 
 
@@ -94,7 +94,7 @@ def test_texts_become_tokens_and_what_was_described_makes_the_same_kind() -> Non
     assert ((arrays >= 0) & (arrays < kind.input["vocabulary"])).all()
     again = kinds.prepared(kinds.described(kind))
     assert np.array_equal(again.arrays(chunked(contents)), arrays)
-    with pytest.raises(DataError, match="is no text"):
+    with pytest.raises(DataError, match=r"byte 0xff.*`dvc repro`"):
         again.arrays(chunked([b"\xff"]))
 
 
@@ -102,7 +102,7 @@ def test_texts_need_to_be_told_how_they_become_tokens() -> None:
     class Texts:
         TITLE, KIND = "Letters", "text"
 
-    with pytest.raises(ParamsError, match=r"prepare\.tokens is null"):
+    with pytest.raises(ParamsError, match=r"prepare\.tokens.*null"):
         kinds.of(Texts, None)
     assert kinds.of(Texts, {"vocabulary": 200, "length": 16}).input == {
         "length": 16,

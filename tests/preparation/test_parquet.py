@@ -45,7 +45,7 @@ def test_a_file_comes_back(tmp_path: Path) -> None:
 
 
 def test_contents_of_another_size_are_refused() -> None:
-    with pytest.raises(DataError, match="does not have 4 bytes"):
+    with pytest.raises(DataError, match=r"\b4\b.*`dvc repro`"):
         arrays(table([b"1234", b"123", b"12345"]), KIND, TARGETS)
 
 
@@ -71,7 +71,7 @@ def test_one_flipped_bit_is_seen_while_reading(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(bytes(content))
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match=r"test\.parquet.*CRC.*`dvc repro`"):
         examples(path, KIND, TARGETS)
 
 

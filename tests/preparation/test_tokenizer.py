@@ -77,10 +77,10 @@ def test_a_text_that_names_a_special_token_does_not_become_one() -> None:
 
 
 def test_nothing_to_learn_from() -> None:
-    with pytest.raises(DataError, match="no character stands 3 times"):
+    with pytest.raises(DataError, match=r"\b3\b"):
         tokenizer.train(["好"], 60)
 
 
 def test_a_damaged_tokenizer() -> None:
-    with pytest.raises(DataError, match="the tokenizer is damaged"):
+    with pytest.raises(DataError, match=r"tokenizer.*`dvc repro"):
         tokenizer.encode(b"{}", ["好"], 6)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests import browser
+from harness import browser
 from tests.cli.product_range import make
 from tests.cli.test_commands import duli
 from tests.reporting.test_report_browser import CLIPPED

@@ -128,7 +128,7 @@ def test_a_missing_column_an_unknown_class_and_strange_embeddings_are_refused(
     known: drift.Reference,
 ) -> None:
     window = sample(200, 1)
-    with pytest.raises(DataError, match="lacks the column length, always"):
+    with pytest.raises(DataError, match="length, always"):
         drift.judge(
             known,
             replace(
@@ -136,25 +136,21 @@ def test_a_missing_column_an_unknown_class_and_strange_embeddings_are_refused(
                 features={"area": window.features["area"], "grade": window.features["grade"]},
             ),
         )
-    with pytest.raises(DataError, match="a label is 3, and there are 3 classes"):
+    with pytest.raises(DataError, match=r"label.*\b3\b.*\b3\b"):
         drift.judge(known, replace(window, classes={"label": np.full(200, 3)}))
-    with pytest.raises(
-        DataError, match="embeddings have 2 numbers, the reference's 6; they are of another network"
-    ):
+    with pytest.raises(DataError, match=r"embeddings.*\b2\b.*\b6\b"):
         drift.judge(known, replace(window, embeddings=np.zeros((200, 2), np.float32)))
     with pytest.raises(DataError, match="not finite"):
         drift.judge(known, replace(window, embeddings=np.full((200, 6), np.nan, np.float32)))
 
 
 def test_a_reference_that_is_too_small_or_uneven_is_refused() -> None:
-    with pytest.raises(
-        DataError, match="at least 100 examples, the validation split has 99; raise"
-    ):
+    with pytest.raises(DataError, match=r"\b100\b.*\b99\b.*prepare\.validation_share"):
         drift.reference(sample(99, 0), NAMES, settings())
     uneven = sample(200, 0)
     with pytest.raises(DataError, match="different lengths"):
         drift.reference(replace(uneven, embeddings=uneven.embeddings[:-1]), NAMES, settings())  # type: ignore[index]
-    with pytest.raises(DataError, match="no numeric column"):
+    with pytest.raises(DataError, match="numeric"):
         drift.reference(replace(uneven, features={}), NAMES, settings())
 
 
@@ -174,7 +170,7 @@ def test_a_reference_is_the_same_bytes_again_and_judges_the_same(known: drift.Re
 
 @pytest.mark.parametrize("content", [b"", b"no reference", b"\x02\0\0\0\0\0\0\0{}"])
 def test_other_bytes_are_no_reference(content: bytes) -> None:
-    with pytest.raises(DataError, match="no reference for drift"):
+    with pytest.raises(DataError, match=r"reference.*\(\w+Error: "):
         drift.from_bytes(content)
 
 

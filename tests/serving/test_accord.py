@@ -59,5 +59,6 @@ def test_a_model_that_is_as_good_is_called_worse_in_one_of_forty_at_most(
     monkeypatch.setattr(accord, "limits", cache(accord.limits))  # of the card: the same each time
     card = 10_000
     counts = np.arange(n + 1)
+    counts = counts[binom.pmf(counts, n, share) > 1e-9]  # the others hardly ever happen
     worse = [difference(int(right), n, round(share * card), card)[1] < 0 for right in counts]
     assert binom.pmf(counts, n, share)[worse].sum() < 0.026

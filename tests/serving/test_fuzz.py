@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.serve import mutated, once, request, schemathesis
+from harness.requests import mutated, once, request, schemathesis
 from tests.packaging import tiny
 from tests.serving.served import Served, serving
 

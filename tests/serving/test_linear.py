@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from benchmarks import adversary
+from harness import adversary
 
 LENGTH = 2**13  # bytes; then 4 and 16 times as many
 BETWEEN = 64  # times as long for 16 times as many bytes: 16 is linear, 256 is quadratic

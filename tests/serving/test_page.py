@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests import browser
+from harness import browser
 from tests.packaging import tiny, tinytable, tinytext
 from tests.serving.served import Served, serving
 

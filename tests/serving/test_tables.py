@@ -454,7 +454,7 @@ def test_tritons_own_client(served: Served) -> None:
 def test_openapi_says_what_is_taken(served: Served) -> None:
     from jsonschema import Draft202012Validator
 
-    from benchmarks.serve import schemathesis
+    from harness.requests import schemathesis
 
     document = served.ask("GET", "/openapi.json")[1]
     rows = Draft202012Validator(

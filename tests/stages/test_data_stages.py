@@ -20,8 +20,10 @@ from duli.datasets.shared.sources import Folder
 from duli.kinds.table.reading import examples as table
 from duli.preparation.cleaning import clean, summary
 from duli.tasks.classification.targets.targets import Targets
+from harness.clone import make_line
 from stages import fetch, prepare, validate
-from tests.stages.lines import make_line
+
+pytestmark = pytest.mark.slow
 
 LABELS = "t10k-labels-idx1-ubyte"
 
@@ -204,7 +206,6 @@ def test_prepare_stops_where_nothing_is_left(line: Path, mnist_folder: Path) -> 
     assert not list((line / "data/prepared").iterdir())
 
 
-@pytest.mark.slow
 def test_validate_writes_a_page_that_opens_offline(line: Path, mnist_folder: Path) -> None:
     prepared(make_line(line, mnist_folder))
     validate.main()

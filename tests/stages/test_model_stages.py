@@ -35,11 +35,11 @@ from duli.preparation.prepared.parquet import examples
 from duli.reporting.shared.pages import lookup
 from duli.tasks.classification.judging import calibration
 from duli.tasks.classification.targets.targets import Targets
+from harness import browser
+from harness.clone import make_line
 from stages import evaluate, fetch, prepare, quantize
-from tests import browser
 from tests.evaluation.test_attack import to
 from tests.exported import whole
-from tests.stages.lines import make_line
 from tests.stages.test_report import Page, as_number
 
 TARGETS = Targets([*"0123456789"])

@@ -21,9 +21,9 @@ from duli.base import files
 from duli.base.errors import DataError
 from duli.gates import gates
 from duli.tasks.classification.judging import judge
+from harness.clone import make_line
 from stages import evaluate, fetch, prepare, quantize, train, validate
 from tests.datasets import people
-from tests.stages.lines import make_line
 from tests.stages.test_train import Recorder
 
 pytestmark = pytest.mark.slow

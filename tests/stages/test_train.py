@@ -28,9 +28,9 @@ from duli.tasks.classification.targets.targets import Targets
 from duli.tracking.client.store import Store
 from duli.training.feed import Examples
 from duli.training.loop import evaluate
+from harness.clone import make_line
 from stages import train
 from tests.closure import ROOT
-from tests.stages.lines import make_line
 from tests.tracking.conftest import fresh, migrated  # noqa: F401
 
 SIZE = {"channels": 1, "height": 28, "width": 28}

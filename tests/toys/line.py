@@ -14,8 +14,8 @@ from ruamel.yaml import YAML
 
 from duli.base import files
 from duli.datasets import own
+from harness.clone import Clone, commit, copy_repository
 from tests.closure import ROOT
-from tests.test_line import Clone, commit, copy_repository
 
 TOYS = Path(__file__).parent
 PLACES = ("kinds", "tasks", "serving")  # of tests/toys and of duli

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from harness.clone import Clone
 from stages.__main__ import STAGES
 from tests.shared import once
-from tests.test_line import Clone
 from tests.toys.line import WAVES, make_toys
 from tests.toys.tasks.loudness.intake import answers
 from tests.toys.tasks.loudness.promoting.compared import compared

@@ -16,10 +16,10 @@ from duli.tracking.client.store import Store
 from duli.tracking.headline import measures
 from duli.tracking.logged import release, view
 from duli.tracking.logged.release import Logged
+from harness import browser
+from harness.tracking_server import MODEL, VERSION, WITHOUT_ASSISTANT, served
 from stages import track
-from tests import browser
 from tests.tracking import line
-from tests.tracking.server import served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -28,15 +28,8 @@ MEASURES = measures(task)
 
 pytestmark = pytest.mark.slow
 
-# MLflow opens a chat beside its pages on the first visit.
-WITHOUT_ASSISTANT = (
-    "if (window === top) localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1',"
-    " 'true')"
-)
 # MLflow's pages ask for it, and its server has it only with logins
 NOT_THERE = "/ajax-api/2.0/mlflow/users/current"
-MODEL = view.MODELS.replace("models?", "models/digits?")
-VERSION = view.MODELS.replace("models?", "models/digits/versions/1?")
 
 
 @dataclass(frozen=True)

@@ -82,20 +82,20 @@ def test_every_flipped_bit_is_noticed() -> None:
         for bit in range(8):
             damaged = bytearray(PACKED)
             damaged[place] ^= 1 << bit
-            with pytest.raises(DataError, match="the checkpoint is damaged"):
+            with pytest.raises(DataError, match=r"checkpoint.*\("):
                 unpack(bytes(damaged))
 
 
 def test_what_is_cut_off_is_noticed() -> None:
     for length in range(len(PACKED)):
-        with pytest.raises(DataError, match="the checkpoint is damaged"):
+        with pytest.raises(DataError, match=r"checkpoint.*\("):
             unpack(PACKED[:length])
 
 
 @given(content=st.binary(max_size=200))
 def test_what_never_was_a_checkpoint_is_noticed(content: bytes) -> None:
     for damaged in (content, PACKED + content[:1] + b"x"):
-        with pytest.raises(DataError, match="the checkpoint is damaged"):
+        with pytest.raises(DataError, match=r"checkpoint.*\("):
             unpack(damaged)
 
 
@@ -105,7 +105,7 @@ def test_what_never_was_a_checkpoint_is_noticed(content: bytes) -> None:
 def test_safetensors_of_others_are_no_checkpoint(metadata: dict[str, str] | None) -> None:
     from safetensors.torch import save
 
-    with pytest.raises(DataError, match="the checkpoint is damaged"):
+    with pytest.raises(DataError, match=r"checkpoint.*\("):
         unpack(save({"a": torch.ones(2)}, metadata))
 
 

@@ -189,7 +189,7 @@ def test_a_network_lost_in_the_last_step_is_refused() -> None:
     model = network()
     with torch.no_grad():
         model[-1].weight.fill_(math.nan)
-    with pytest.raises(GateError, match="validation loss is nan"):
+    with pytest.raises(GateError, match=r"validation.*nan"):
         evaluate(model, examples(8), TASK, PIXELS)
 
 
@@ -202,10 +202,7 @@ def test_labels_outside_the_classes_are_refused(split: str, label: int) -> None:
     before = weights(model)
     with pytest.raises(
         DataError,
-        match=(
-            rf"row 5 of the {split} split has label {label}, the 4 classes are 0 to 3 \(1 such"
-            r" rows\)"
-        ),
+        match=rf"row 5\b.*{split}.* {label}\b.*\b0\b.*\b3\b",
     ):
         run(model, recipe(), **{split: damaged})
     assert all(map(torch.equal, before, weights(model)))
@@ -581,7 +578,7 @@ def test_out_of_memory_says_what_would_fit(
     )
     with pytest.raises(
         GateError,
-        match=where + "about 16 would fit: set train.micro_batch to that, or let `duli plan`",
+        match=where + r".*\b16\b.*train\.micro_batch.*`duli plan`",
     ):
         run(Full(error), recipe())
     monkeypatch.setattr("duli.base.machine.available_bytes", lambda: 100)

@@ -1,4 +1,4 @@
-"""A store behind a real MLflow server on loopback."""
+"""A store behind a real MLflow server on loopback, and the addresses of its pages."""
 
 import subprocess
 import tempfile
@@ -7,6 +7,15 @@ from contextlib import contextmanager
 
 from duli.tracking import ui
 from duli.tracking.client.store import Store
+from duli.tracking.logged import view
+
+# MLflow opens a chat beside its pages on the first visit.
+WITHOUT_ASSISTANT = (
+    "if (window === top) localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1',"
+    " 'true')"
+)
+MODEL = view.MODELS.replace("models?", "models/digits?")
+VERSION = view.MODELS.replace("models?", "models/digits/versions/1?")
 
 
 @contextmanager

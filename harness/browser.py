@@ -22,6 +22,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+PATIENCE = 30_000  # ms for what a page is expected to show; a machine under load is slow
 
 
 @contextmanager
@@ -40,7 +41,7 @@ def page(width: int = 1280, height: int = 900, **context: Any) -> "Iterator[Page
             "this test needs a Chromium; `make browser` installs Debian's, or name one with"
             " CHROMIUM=/path/to/it"
         )
-    expect.set_options(timeout=30_000)  # as all else waits; a busy machine takes more than 5 s
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
         try:
