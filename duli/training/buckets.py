@@ -1,20 +1,19 @@
-"""Batches of examples of like length, so that little of the work goes into padding."""
+"""Batches of examples of similar length, which need little padding."""
 
 import torch
 from torch import Tensor
 
-# Batches whose rows are sorted together: enough for less than a tenth of padding, and few enough
-# for batches that differ every epoch.
+# Batches that are sorted together: enough to keep padding below a tenth, few enough that batches
+# differ every epoch.
 POOL = 32
 
 
 def alike(rows: Tensor, lengths: Tensor, generator: torch.Generator) -> Tensor:
-    """The same `rows` of an epoch (int64 [batches, batch], in random order), with rows of like
-    length in one batch.
+    """The `rows` of an epoch (int64 [batches, batch], in random order), regrouped so that each
+    batch holds rows of similar length.
 
-    Of every `POOL` batches the rows are sorted by `lengths` [n] and cut into batches again; then
-    the order of all batches is drawn by `generator`, so that a step learns of nothing but its
-    number how long its examples are.
+    Rows are sorted by `lengths` [n] within pools of `POOL` batches and cut into batches again.
+    `generator` then shuffles all batches, so that the step number says nothing about length.
     """
     batch = rows.shape[1]
     pools = [
