@@ -1,5 +1,5 @@
-"""Folds the preprocessing at the beginning of an ONNX graph into its first layer, which changes no
-answer.
+"""Folds the preprocessing at the start of an ONNX graph into its first layer; the outputs stay the
+same.
 """
 
 from collections.abc import Iterable
@@ -13,12 +13,12 @@ OUTPUT = "logits"
 
 
 def fold_preprocessing(proto: onnx.ModelProto) -> None:
-    """Moves `images * scale + shift` at the beginning of the graph into the weights and the bias of
-    the layer behind it, in place.
+    """Folds `images * scale + shift` at the start of the graph into the weights and bias of the
+    next layer, in place.
 
-    Two passes over all pixels less. Only for a convolution without padding (a padded one sees zeros
-    that no shift has touched), and only where nothing else reads what is in between; any other
-    graph stays as it is. In float64, so that the result is rounded once.
+    This saves two passes over all pixels. It applies to a convolution without padding only (padding
+    zeros are not shifted), and only if nothing else reads the intermediate values; any other graph
+    is left unchanged. Computed in float64, so that the result is rounded once.
     """
     found = _preprocessing(proto)
     if found is None:
@@ -37,8 +37,8 @@ def fold_preprocessing(proto: onnx.ModelProto) -> None:
 def _preprocessing(
     proto: onnx.ModelProto,
 ) -> tuple[NodeProto, NodeProto, NodeProto, NodeProto] | None:
-    """Cast, multiplication, addition and the convolution behind them, where they follow each other
-    as `fold_preprocessing` asks.
+    """The cast, multiplication, addition and convolution at the start of the graph, if they form
+    the chain that `fold_preprocessing` needs.
     """
     chain: list[NodeProto] = []
     name = proto.graph.input[0].name
@@ -63,7 +63,7 @@ def _preprocessing(
 
 
 def remove(proto: onnx.ModelProto, nodes: Iterable[NodeProto]) -> None:
-    """Takes nodes out of a graph, and the constants that nothing reads any more."""
+    """Removes nodes from a graph, and constants that are no longer used."""
     for node in nodes:
         proto.graph.node.remove(node)
     read = {name for node in proto.graph.node for name in node.input}
