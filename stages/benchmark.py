@@ -89,19 +89,19 @@ def main() -> None:
         for name, facts in measured.items()
     }
     shipped, reason = choice.choose(candidates, settings.tie)
-    told = noise.sentences(
+    warnings = noise.sentences(
         *_restless(runs, whole), settings.max_spread, load=load, cores=hardware["cores"]
     )
     if processes < hardware["cores"]:
-        told.append(
+        warnings.append(
             f"memory was short: the whole machine was measured with {processes} processes on"
             f" {hardware['cores']} cores"
         )
     report = {
         "shipped": shipped,
         "reason": reason,
-        "noisy": bool(told),
-        "noise": told,
+        "noisy": bool(warnings),
+        "noise": warnings,
         "speedup": _over(measured[shipped]["throughput"], runs["torch"]),
         "speedup_over_fp32": _over(measured[shipped]["throughput"], runs["fp32"]),
         "size_ratio": measured["fp32"]["bytes"] / measured[shipped]["bytes"],
@@ -190,9 +190,9 @@ def _one_thread(
             if one.get_providers()[0] == providers[0]
         }
     with eager.one_thread():
-        taken = speed.turns(contestants, batches, settings.seconds * ONE_THREAD)
+        turns = speed.turns(contestants, batches, settings.seconds * ONE_THREAD)
     runs: dict[str, list[Facts]] = {name: [] for name, _ in contestants}
-    for (name, device), of_one in taken.items():
+    for (name, device), of_one in turns.items():
         runs[name] += [speed.run(of_batch, batch, 1, device) for batch, of_batch in of_one.items()]
     return runs
 
@@ -204,10 +204,10 @@ def _all_cores(
     contestants = {
         name: speed.call(speed.session(content, threads)) for name, content in models.items()
     }
-    taken = speed.turns(contestants, batches, settings.seconds * ALL_CORES, speed.until_asleep)
+    turns = speed.turns(contestants, batches, settings.seconds * ALL_CORES, speed.until_asleep)
     return {
         name: [speed.run(of_batch, batch, threads) for batch, of_batch in of_one.items()]
-        for name, of_one in taken.items()
+        for name, of_one in turns.items()
     }
 
 

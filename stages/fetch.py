@@ -46,11 +46,11 @@ def main() -> None:
                     origin = str(source)
         except SourceError as error:
             if isinstance(source, Folder) and source.path == local:
-                said = (
+                message = (
                     f"data.local = '{data.local}' is refused ({error}); the files are taken from"
                     " another source"
                 )
-                print(f"params.yaml: {said}", file=sys.stderr)
+                print(f"params.yaml: {message}", file=sys.stderr)
             refusals.append(f"\n  {source}: {error}")
     if missing:
         raise DataError(

@@ -159,7 +159,8 @@ class _Libraries(NamedTuple):
     def bill(self, product: _Product, timestamp: str | None = None) -> bytes:
         """The software bill of materials (SBOM)."""
         digests = {
-            name: [one for pin in pins for one in pin.digests] for name, pins in self.pins.items()
+            name: [digest for pin in pins for digest in pin.digests]
+            for name, pins in self.pins.items()
         }
         return sbom.of(
             product.release,
@@ -288,7 +289,7 @@ def _one_run(product: _Product) -> None:
     )
     benchmark, choice = evidence["benchmark"], evidence["choice"]
     splits, variant = stats["splits"], choice["variant"]
-    made = quantization["variants"].get(variant, {}).get("sha256", "none")
+    shipped = quantization["variants"].get(variant, {}).get("sha256", "none")
     differences = [
         f"{what} ({here} instead of {there})"
         for what, here, there in (
@@ -303,7 +304,7 @@ def _one_run(product: _Product) -> None:
                 splits["train"]["digest"],
             ),
             *product.task.agreements(),
-            ("reports/choice.json is of another file", choice["sha256"], made),
+            ("reports/choice.json is of another file", choice["sha256"], shipped),
             ("reports/benchmark.json is of another variant", benchmark["shipped"], variant),
             ("reports/evaluation.json is of another variant", evaluation["variant"], variant),
             ("reports/evaluation.json has another n", evaluation["n"], splits["test"]["examples"]),

@@ -188,11 +188,11 @@ def _pretrained(
     if content is not None:
         model.load_state_dict(load(content))
         return
-    told = rooms.kind(kind, "learning.pretrain").pretrained(
+    message = rooms.kind(kind, "learning.pretrain").pretrained(
         model, train.inputs, settings.pretraining, settings.seed, device, precision
     )
     if world.writes:
-        print(f"pretraining: {told}")
+        print(f"pretraining: {message}")
         files.write_bytes(
             kept,
             save({name: value.cpu().contiguous() for name, value in model.state_dict().items()}),

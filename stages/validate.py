@@ -84,7 +84,7 @@ def main() -> None:
 
 def _allowed(shifts: "list[Outcome]") -> str:
     """The setting that would accept a split as it is."""
-    columns = sorted({one.column for one in shifts if not one.success})
+    columns = sorted({comparison.column for comparison in shifts if not comparison.success})
     return (
         f" (where a split is meant to differ, say so: shift: {{ignore: [{', '.join(columns)}]}})"
         if columns
@@ -106,8 +106,8 @@ def _shifts(
         for name in named:
             if name in allowed.ignore or not (of_train[name] and of_split[name]):
                 continue
-            found = shift.compare(of_train[name], of_split[name], allowed.tolerance)
-            compared = [one for one in found if one.name not in allowed.ignore]
+            comparisons = shift.compare(of_train[name], of_split[name], allowed.tolerance)
+            compared = [each for each in comparisons if each.name not in allowed.ignore]
             if name == "statistics":
                 outcomes += shift.each(split, compared)
             else:

@@ -18,11 +18,11 @@ def calls(networks: Mapping[str, Any]) -> dict[str, Call]:
     import torch
 
     def of(network: Any) -> Call:
-        def one(inputs: NDArray[Any]) -> Any:
+        def call(inputs: NDArray[Any]) -> Any:
             with torch.inference_mode():
                 return network(torch.from_numpy(inputs))
 
-        return one
+        return call
 
     return {name: of(network.eval()) for name, network in networks.items()}
 

@@ -81,11 +81,11 @@ def _why(error: BaseException) -> str:
     """The first line of the innermost cause, which names the operator, and the line of the
     network's code if known.
     """
-    said = str(error)
+    message = str(error)
     while error.__cause__ is not None:
         error = error.__cause__
-        said += str(error)
-    places = re.findall(r'File "([^"]+)", line (\d+), in forward', said)
+        message += str(error)
+    places = re.findall(r'File "([^"]+)", line (\d+), in forward', message)
     place = f" ({Path(places[-1][0]).name}, line {places[-1][1]})" if places else ""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:300] + place
 

@@ -20,10 +20,10 @@ def fold_preprocessing(proto: onnx.ModelProto) -> None:
     zeros are not shifted), and only if nothing else reads the intermediate values; any other graph
     is left unchanged. Computed in float64, so that the result is rounded once.
     """
-    found = _preprocessing(proto)
-    if found is None:
+    chain = _preprocessing(proto)
+    if chain is None:
         return
-    cast, mul, add, layer = found
+    cast, mul, add, layer = chain
     constants = {tensor.name: tensor for tensor in proto.graph.initializer}
     scale, shift = (_float64(constants[node.input[1]]) for node in (mul, add))
     weight, bias = (constants[name] for name in layer.input[1:])
@@ -54,9 +54,11 @@ def _preprocessing(
             return None
         chain.append(readers[0])
         name = readers[0].output[0]
-    padded = any(number for one in chain[-1].attribute if one.name == "pads" for number in one.ints)
+    padded = any(
+        number for attr in chain[-1].attribute if attr.name == "pads" for number in attr.ints
+    )
     automatic = any(
-        one.s not in (b"", b"NOTSET") for one in chain[-1].attribute if one.name == "auto_pad"
+        attr.s not in (b"", b"NOTSET") for attr in chain[-1].attribute if attr.name == "auto_pad"
     )
     cast, mul, add, layer = chain
     return None if padded or automatic or len(layer.input) != 3 else (cast, mul, add, layer)

@@ -145,26 +145,26 @@ def _settings(layer: NodeProto) -> dict[str, list[int]]:
         "group": [[1]],
         "strides": [[1, 1]],
     }
-    found = {
-        one.name: list(one.ints) or [one.i]
-        for one in layer.attribute
-        if one.type != onnx.AttributeProto.STRING
+    attributes = {
+        attr.name: list(attr.ints) or [attr.i]
+        for attr in layer.attribute
+        if attr.type != onnx.AttributeProto.STRING
     }
     named = {
-        one.name: [0]
-        for one in layer.attribute
-        if one.type == onnx.AttributeProto.STRING and one.s not in (b"", b"NOTSET")
+        attr.name: [0]
+        for attr in layer.attribute
+        if attr.type == onnx.AttributeProto.STRING and attr.s not in (b"", b"NOTSET")
     }
     return {
         name: value
-        for name, value in (found | named).items()
+        for name, value in (attributes | named).items()
         if name != "kernel_shape" and value not in default.get(name, [])
     }
 
 
 def _replace(node: NodeProto, name: str, value: list[int]) -> None:
-    for one in [attribute for attribute in node.attribute if attribute.name == name]:
-        node.attribute.remove(one)
+    for attribute in [each for each in node.attribute if each.name == name]:
+        node.attribute.remove(attribute)
     node.attribute.append(helper.make_attribute(name, value))
 
 

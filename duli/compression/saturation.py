@@ -65,7 +65,7 @@ def _by_channel(weights: NDArray[np.int8], layer: NodeProto) -> NDArray[np.int8]
     """
     axis = CHANNELS.get(layer.op_type)
     if layer.op_type in ("Gemm", "QGemm"):
-        axis = 0 if any(one.name == "transB" and one.i for one in layer.attribute) else 1
+        axis = 0 if any(attr.name == "transB" and attr.i for attr in layer.attribute) else 1
     if axis is None:
         return weights.reshape(1, -1)
     return np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1)
