@@ -1,5 +1,5 @@
-"""The reference for the compressed files: the trained network in torch, from stored examples, in
-float32.
+"""The reference for the compressed files: the trained network in torch, in float32, from stored
+examples.
 """
 
 import contextlib
@@ -12,9 +12,7 @@ Call = Callable[[NDArray[Any]], Any]
 
 
 def calls(networks: Mapping[str, Any]) -> dict[str, Call]:
-    """One call per torch module by name, preprocessing included, in evaluation mode and inference
-    mode.
-    """
+    """One call per torch module by name, with preprocessing, in evaluation and inference mode."""
     import torch
 
     def of(network: Any) -> Call:
@@ -29,7 +27,7 @@ def calls(networks: Mapping[str, Any]) -> dict[str, Call]:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch computes on one thread within the block."""
+    """Limits torch to one thread within the block."""
     import torch
 
     before = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""Warnings about what makes the figures of a run less certain than they look."""
+"""Warnings about measurements that are less certain than they look."""
 
 from collections.abc import Mapping
 
