@@ -45,12 +45,7 @@ def main() -> None:
     )
     clean.check_columns(columns, sensitive, kind)
     rules = clean.Rules(
-        targets,
-        kind,
-        settings.validation_share,
-        settings.test_share or 0,
-        columns,
-        complete=True,
+        targets, kind, settings.validation_share, settings.test_share or 0, columns, complete=True
     )
 
     accepted = sorted(ACCEPTED.glob("*.parquet"))

@@ -16,16 +16,7 @@ from duli.base import files, kinds, rooms
 from duli.base.errors import GateError
 from duli.base.params import Params
 from duli.base.progress import progress
-from duli.compression import (
-    aware,
-    export,
-    float16,
-    int8,
-    int8_dynamic,
-    narrow,
-    saturation,
-    sparse,
-)
+from duli.compression import aware, export, float16, int8, int8_dynamic, narrow, saturation, sparse
 from duli.compression.attempt import LeftOut, attempt, finite, sound
 from duli.compression.params import NETWORKS, TRAINED, Quantize, parts
 from duli.evaluation.predict import onnx_logits, torch_logits

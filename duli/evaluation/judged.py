@@ -92,14 +92,7 @@ class Judge(Protocol):
         """Ways in which examples are spoilt, by name: each makes the inputs [rows] anew."""
 
     def attacked(
-        self,
-        model: Model,
-        inputs: Inputs,
-        loss: "Loss",
-        *,
-        epsilon: int,
-        steps: int,
-        seed: int,
+        self, model: Model, inputs: Inputs, loss: "Loss", *, epsilon: int, steps: int, seed: int
     ) -> Inputs:
         """Inputs at most `epsilon` levels from these that raise the loss."""
 

@@ -86,10 +86,7 @@ class Variants:
         """The calibration that loses fewest answers; ties go to the one with the nearest logits."""
         return min(
             tried,
-            key=lambda name: (
-                tried[name]["lost"] - tried[name]["won"],
-                tried[name]["logit_error"],
-            ),
+            key=lambda name: (tried[name]["lost"] - tried[name]["won"], tried[name]["logit_error"]),
         )
 
     def judged(self, original: Logits, logits: Logits) -> Judged:

@@ -34,12 +34,7 @@ Facts = dict[str, Any]
 
 
 def judged(
-    model: Model,
-    splits: Splits,
-    judge: Judge,
-    stats: Facts,
-    validated: Facts,
-    settings: Evaluate,
+    model: Model, splits: Splits, judge: Judge, stats: Facts, validated: Facts, settings: Evaluate
 ) -> Judgement:
     """Evaluates the shipped variant; `validated` is its entry in quantization.json, `stats` the
     content of stats.json.
