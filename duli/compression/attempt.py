@@ -66,10 +66,10 @@ def attempt(step: str, work: Callable[[], T]) -> T:
     except (DuliError, LeftOut):
         raise
     except (*of_runtime, *of_graph, *plain) as error:
-        raise LeftOut(f"{step}: {said(error)}; {OPERATORS}") from error
+        raise LeftOut(f"{step}: {in_one_line(error)}; {OPERATORS}") from error
 
 
-def said(error: BaseException) -> str:
+def in_one_line(error: BaseException) -> str:
     """A library's error message in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:LENGTH]}"
 

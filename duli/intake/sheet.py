@@ -180,7 +180,7 @@ class Sheet:
                         f" texts; results can be shown by 2 to {most}"
                     )
                 left.append(
-                    told({name: self.odd[name]})
+                    first_odd_cells({name: self.odd[name]})
                     if name in self.odd
                     else f"{name} (such as '{next(iter(sorted(different)), '')[:20]}')"
                 )
@@ -219,7 +219,7 @@ class Sheet:
         return strings[0] if strings == others and len(strings) == 1 else None
 
 
-def told(odd: Mapping[str, Odd]) -> str:
+def first_odd_cells(odd: Mapping[str, Odd]) -> str:
     """The first cell of each column that is not a number, with its place."""
     each = [
         f"{name} has {one.cell[:20]!r} in {one.place}{_notation(one.cell)}"
