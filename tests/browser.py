@@ -32,7 +32,7 @@ def page(width: int = 1280, height: int = 900, **context: Any) -> "Iterator[Page
     The browser is CHROMIUM of the environment, or the first of `NAMES` on PATH; a test that finds
     none fails.
     """
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
@@ -40,6 +40,7 @@ def page(width: int = 1280, height: int = 900, **context: Any) -> "Iterator[Page
             "this test needs a Chromium; `make browser` installs Debian's, or name one with"
             " CHROMIUM=/path/to/it"
         )
+    expect.set_options(timeout=30_000)  # as all else waits; a busy machine takes more than 5 s
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
         try:

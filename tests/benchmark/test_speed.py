@@ -124,6 +124,7 @@ def test_a_session_is_made_as_the_released_predictor_makes_it(
         "task": "classification",
         "input": size,
         "model": {"file": "model.onnx"},
+        "numbers": {"evaluation": {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}}},
     }
     release = json.dumps(facts).encode()
     monkeypatch.setattr(onnxruntime, "InferenceSession", catch)

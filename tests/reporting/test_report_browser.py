@@ -18,7 +18,13 @@ from tests.stages.test_report import Line
 pytestmark = pytest.mark.slow
 
 PAGES = list(report.PAGES.values())
-LOOKS = [(1280, "light"), (390, "light"), (1280, "dark")]
+ENGLISH, CHINESE = PAGES
+LOOKS = [
+    (ENGLISH, 1280, "light"),
+    (ENGLISH, 1280, "dark"),
+    (CHINESE, 1280, "light"),
+    (CHINESE, 390, "light"),
+]
 
 # Texts of an SVG that lie on one another or outside their figure, and texts of the page that their
 # box or the window cuts off.
@@ -93,8 +99,7 @@ def opened(path: Path, width: int, scheme: Any = "light") -> Any:
     return browser.page(width, 800, color_scheme=scheme), path.absolute().as_uri()
 
 
-@pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize(("width", "scheme"), LOOKS)
+@pytest.mark.parametrize(("name", "width", "scheme"), LOOKS)
 def test_nothing_is_cut_off_overlaps_or_is_hard_to_read_and_nobody_is_asked(
     folder: Path, name: str, width: int, scheme: str
 ) -> None:

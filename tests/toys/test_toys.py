@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.__main__ import STAGES
+from tests.shared import once
 from tests.test_line import Clone
 from tests.toys.line import WAVES, make_toys
 from tests.toys.tasks.loudness.intake import answers
@@ -20,9 +21,13 @@ from tests.toys.tasks.loudness.promoting.compared import compared
 @pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """The toys' line after `dvc repro`."""
-    clone = make_toys(tmp_path_factory.mktemp("toys"))
-    assert clone.repro() == list(STAGES)
-    return clone
+
+    def build(folder: Path) -> None:
+        assert make_toys(folder).repro() == list(STAGES)
+
+    return Clone(once(tmp_path_factory, "toys", build)).copy(
+        tmp_path_factory.mktemp("toys-of-worker") / "line"
+    )
 
 
 @pytest.mark.slow
