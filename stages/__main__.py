@@ -1,9 +1,9 @@
 """`python -m stages NAME` runs one stage of the release line in the current folder; without a name
-it lists them.
+it lists the stages.
 
-Every stage gets the same manners here: all params are checked first, a user's mistake is one line
-and exit code 2, the stage dies with the `dvc repro` that started it, and its seconds, memory and
-device go to reports/resources/NAME.json.
+Common to all stages: params are checked first, a user's mistake prints one line and exits with code
+2, the stage ends with the `dvc repro` that started it, and its time, memory and device go to
+reports/resources/NAME.json.
 """
 
 import ast
@@ -32,8 +32,8 @@ STAGES = (
     "report",
     "track",
 )
-# Telemetry off; and OpenMP's idle threads sleep: spinning, they took ten times the CPU on a machine
-# that had other work.
+# No telemetry. OpenMP's idle threads sleep: spinning, they used ten times the CPU on a busy
+# machine.
 ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -45,7 +45,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the stage named in `arguments`; gives the exit code."""
+    """Runs the stage named in `arguments`; returns the exit code."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(
             "usage: python -m stages NAME, in the folder of a release line (it holds params.yaml)\n"
@@ -65,7 +65,7 @@ def _run(name: str) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for switch, value in ENVIRONMENT.items():
         os.environ.setdefault(switch, value)
-    # torch would start a thread for each core of the host, and all would wait for their turn
+    # torch would start one thread per core of the host, and all would compete
     if machine.cpu_quota() is not None:
         os.environ.setdefault("OMP_NUM_THREADS", str(machine.cores()))
     _same_copy()
@@ -90,16 +90,16 @@ def _run(name: str) -> None:
 
 
 def _die_with_parent() -> None:
-    """Asks the kernel to kill this process when its parent ends: a killed `dvc repro` must leave no
-    writer behind.
+    """Asks the kernel to kill this process when its parent ends: a killed `dvc repro` must not
+    leave a process that writes files.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _same_copy() -> None:
-    """Refuses to run stages of one copy of the repository with the library of another (queued
-    experiments are copies).
+    """Raises an error if the stages of one copy of the repository would run with the library of
+    another (queued experiments are copies).
     """
     stages_root, library_root = (
         Path(__file__).resolve().parents[1],

@@ -1,5 +1,5 @@
-"""Measures every variant through the runtime that ships, chooses the cheapest within bounds, and
-says how much faster it is than torch.
+"""Measures every variant in the runtime that ships, chooses the cheapest within bounds, and reports
+the speed-up over torch.
 """
 
 import csv
@@ -25,9 +25,10 @@ from duli.preparation.prepared.parquet import opened
 from duli.reporting.benchmark import charts
 from duli.reporting.shared.pages import render
 
-# Shares of the budget. The costs that decide are of the third, the ratios to torch of the first.
+# Shares of the time budget: the costs that decide come from the third, the ratios to torch from the
+# first.
 ONE_THREAD, ALL_CORES, WHOLE_MACHINE = 0.45, 0.2, 0.35
-PROBES = 3  # fresh processes a variant, fewer where the budget is short
+PROBES = 3  # fresh processes per variant, fewer if the budget is short
 SECONDS_A_PROBE = 3
 
 MODELS = Path("models")
@@ -35,11 +36,11 @@ PREPARED = Path("data/prepared")
 
 Facts = dict[str, Any]
 Models = dict[str, bytes]
-ByMeasure = dict[str, dict[str, float]]  # and contestant
+ByMeasure = dict[str, dict[str, float]]  # per contestant
 
 
 def main() -> None:
-    load = os.getloadavg()[0]  # before this run is part of it
+    load = os.getloadavg()[0]  # load average before this run
     params = Params("params.yaml")
     settings = params.section("benchmark", Benchmark)
     quantization = files.read_json("reports/quantization.json")
@@ -65,8 +66,8 @@ def main() -> None:
         }
         for name in models
     }
-    # All in one batch, that of fp32 within the objective: each in its own, a busy moment that moves
-    # one of them would move the costs.
+    # All at the same batch size, the largest at which fp32 meets the objective: with different
+    # sizes, a busy moment that hits one of them would shift the costs.
     batch = measured["fp32"]["throughput"]["batch"]
     processes = cores.affordable(
         hardware["cores"], 1e6 * _resident_mb(measured), machine.available_bytes()
@@ -88,19 +89,19 @@ def main() -> None:
         for name, facts in measured.items()
     }
     shipped, reason = choice.choose(candidates, settings.tie)
-    told = noise.sentences(
+    warnings = noise.sentences(
         *_restless(runs, whole), settings.max_spread, load=load, cores=hardware["cores"]
     )
     if processes < hardware["cores"]:
-        told.append(
+        warnings.append(
             f"memory was short: the whole machine was measured with {processes} processes on"
             f" {hardware['cores']} cores"
         )
     report = {
         "shipped": shipped,
         "reason": reason,
-        "noisy": bool(told),
-        "noise": told,
+        "noisy": bool(warnings),
+        "noise": warnings,
         "speedup": _over(measured[shipped]["throughput"], runs["torch"]),
         "speedup_over_fp32": _over(measured[shipped]["throughput"], runs["fp32"]),
         "size_ratio": measured["fp32"]["bytes"] / measured[shipped]["bytes"],
@@ -135,8 +136,8 @@ def main() -> None:
 
 
 def _inputs(count: int) -> speed.Inputs:
-    """`count` examples of the validation split, from its beginning again where it has fewer; of
-    texts one of usual length first.
+    """`count` examples of the validation split, repeated if it has fewer; of texts, one of median
+    length first.
     """
     kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
     with opened(PREPARED / "validation.parquet") as file:
@@ -153,8 +154,8 @@ def _inputs(count: int) -> speed.Inputs:
 def _probed(
     variants: Mapping[str, Facts], largest: speed.Inputs, settings: Benchmark
 ) -> dict[str, Facts]:
-    """Load time and peak memory of each variant, in turns; the first loads pay for files that are
-    not in memory yet.
+    """Load time and peak memory of each variant, in turns; the first loads also fill the file
+    cache.
     """
     times = min(PROBES, max(1, round(settings.seconds / SECONDS_A_PROBE)))
     plan = [(name, facts) for _ in range(times) for name, facts in variants.items()]
@@ -169,9 +170,7 @@ def _probed(
 def _one_thread(
     models: Models, batches: list[speed.Inputs], settings: Benchmark
 ) -> dict[str, list[Facts]]:
-    """Runs of every variant, on every device there is, and of torch: one thread each, all in
-    turns.
-    """
+    """Runs of every variant on every available device, and of torch: one thread each, in turns."""
     description = files.read_json(MODELS / "model.json")
     weights = files.verified(
         MODELS / description["weights"]["file"], description["weights"]["sha256"]
@@ -184,16 +183,16 @@ def _one_thread(
     }
     for device, providers in speed.devices(onnxruntime.get_available_providers()).items():
         sessions = {name: speed.session(content, 1, providers) for name, content in models.items()}
-        # Where there is no such device, onnxruntime falls back to the CPU.
+        # Without such a device, onnxruntime falls back to the CPU.
         contestants |= {
             (name, device): speed.call(one)
             for name, one in sessions.items()
             if one.get_providers()[0] == providers[0]
         }
     with eager.one_thread():
-        taken = speed.turns(contestants, batches, settings.seconds * ONE_THREAD)
+        turns = speed.turns(contestants, batches, settings.seconds * ONE_THREAD)
     runs: dict[str, list[Facts]] = {name: [] for name, _ in contestants}
-    for (name, device), of_one in taken.items():
+    for (name, device), of_one in turns.items():
         runs[name] += [speed.run(of_batch, batch, 1, device) for batch, of_batch in of_one.items()]
     return runs
 
@@ -201,14 +200,14 @@ def _one_thread(
 def _all_cores(
     models: Models, batches: list[speed.Inputs], settings: Benchmark, threads: int
 ) -> dict[str, list[Facts]]:
-    """Runs of every variant with one session that has a thread a core."""
+    """Runs of every variant in one session with one thread per core."""
     contestants = {
         name: speed.call(speed.session(content, threads)) for name, content in models.items()
     }
-    taken = speed.turns(contestants, batches, settings.seconds * ALL_CORES, speed.until_asleep)
+    turns = speed.turns(contestants, batches, settings.seconds * ALL_CORES, speed.until_asleep)
     return {
         name: [speed.run(of_batch, batch, threads) for batch, of_batch in of_one.items()]
-        for name, of_one in taken.items()
+        for name, of_one in turns.items()
     }
 
 
@@ -226,9 +225,7 @@ def _resident_mb(measured: Mapping[str, Facts]) -> float:
 
 
 def _over(throughput: Facts, others: list[Facts]) -> float:
-    """The speed-up over the throughput of another contestant at the same batch on one thread of the
-    CPU.
-    """
+    """Speed-up over another contestant's throughput at the same batch size on one CPU thread."""
     same = (
         row
         for row in others
@@ -240,7 +237,7 @@ def _over(throughput: Facts, others: list[Facts]) -> float:
 def _restless(
     runs: Mapping[str, list[Facts]], whole: Mapping[str, Facts]
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
-    """The largest spread and the smallest share of CPU of the runs, by measure and contestant."""
+    """The largest spread and the smallest CPU share of the runs, by measure and contestant."""
     measures = {
         "one thread": {
             name: [row for row in rows if row["threads"] == 1] for name, rows in runs.items()
@@ -260,13 +257,13 @@ def _restless(
     shares: ByMeasure = {measure: {} for measure in measures}
     for measure, name, row in rows:
         spreads[measure][name] = max(row["spread"], spreads[measure].get(name, 0))
-        if row.get("device", "cpu") == "cpu":  # a thread that waits for another device does not run
+        if row.get("device", "cpu") == "cpu":  # a thread that waits for another device uses no CPU
             shares[measure][name] = min(row["cpu_share"], shares[measure].get(name, 1))
     return spreads, shares
 
 
 def _page(report: Facts, quantization: Facts, rows: list[Facts]) -> str:
-    """reports/benchmark.html: the choice, and every measurement behind it."""
+    """Renders reports/benchmark.html: the choice, and every measurement behind it."""
     variants = [_variant(row, quantization["variants"][row["variant"]]) for row in rows]
     contestants = {
         name: report["variants"][name]["runs"]
@@ -288,9 +285,7 @@ def _page(report: Facts, quantization: Facts, rows: list[Facts]) -> str:
 
 
 def _variant(row: Facts, facts: Facts) -> charts.Variant:
-    """A row of reports/pareto.csv as the chart shows it: what fp32 is compared with is fp32
-    itself.
-    """
+    """A row of reports/pareto.csv for the chart; fp32's baseline is fp32 itself."""
     drop = (
         facts["paired"]["drop_points"]
         if "paired" in facts

@@ -1,5 +1,5 @@
-"""Judges what ships on the test split: measures, slices, robustness, each with its interval, and a
-page to look at it.
+"""Evaluates the shipped variant on the test split: measures, slices and robustness with their
+intervals, and a page.
 """
 
 import csv
@@ -24,7 +24,7 @@ from duli.preparation.prepared.parquet import arrays, opened
 MODELS = Path("models")
 PREPARED = Path("data/prepared")
 TABLES = Path("reports/evaluation")
-EXPORTED = "fp32"  # the trained network as it was exported
+EXPORTED = "fp32"  # the unmodified export of the trained network
 
 Facts = dict[str, Any]
 
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 class _Splits:
-    """The prepared splits."""
+    """Reads the prepared splits."""
 
     def __init__(self, kind: Kind, targets: Targets) -> None:
         self._kind, self._targets = kind, targets
@@ -72,7 +72,7 @@ class _Splits:
         return Split(table, *arrays(table, self._kind, self._targets), self._kind)
 
     def targets(self, name: str) -> NDArray[Any]:
-        """The targets of a split alone."""
+        """The targets of a split."""
         with opened(PREPARED / f"{name}.parquet") as file:
             return self._targets.array(file.read(columns=["label"])["label"])
 

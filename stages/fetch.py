@@ -1,4 +1,4 @@
-"""Brings the dataset's files to data/raw/ from the first source that has the pinned bytes, and
+"""Downloads the dataset's files to data/raw/ from the first source with the pinned digest, and
 verifies them.
 """
 
@@ -46,11 +46,11 @@ def main() -> None:
                     origin = str(source)
         except SourceError as error:
             if isinstance(source, Folder) and source.path == local:
-                said = (
+                message = (
                     f"data.local = '{data.local}' is refused ({error}); the files are taken from"
                     " another source"
                 )
-                print(f"params.yaml: {said}", file=sys.stderr)
+                print(f"params.yaml: {message}", file=sys.stderr)
             refusals.append(f"\n  {source}: {error}")
     if missing:
         raise DataError(
@@ -63,8 +63,7 @@ def main() -> None:
             "dataset": data.dataset,
             "title": dataset.TITLE,
             "licence": dataset.LICENCE,
-            # What a data set may say besides: what its licence permits, and where everybody finds
-            # it.
+            # Optional facts about a dataset: what its licence permits, and where to find it.
             "terms": getattr(dataset, "TERMS", None),
             "sources": [str(source) for source in getattr(dataset, "PUBLIC_SOURCES", ())],
             "own": data.own,
@@ -82,9 +81,7 @@ def _has(path: Path, size: int, digest: str) -> bool:
 
 
 def _copy(chunks: Chunks | Iterable[bytes], target: Path, size: int, digest: str) -> None:
-    """Streams to `target`; raises `SourceError`, and leaves nothing, unless size and SHA-256 are
-    the pinned ones.
-    """
+    """Streams to `target`; raises `SourceError`, and leaves no file, if size or SHA-256 differ."""
     received, hasher = 0, hashlib.sha256()
     with files.atomic(target) as file:
         for chunk in chunks:
@@ -102,8 +99,8 @@ def _copy(chunks: Chunks | Iterable[bytes], target: Path, size: int, digest: str
 
 
 def _clear(known: set[str]) -> None:
-    """Removes what an earlier data set left in data/raw; raises `DataError` for anything that this
-    stage did not put there.
+    """Removes files of an earlier dataset from data/raw; raises `DataError` for anything that this
+    stage did not write.
     """
     former = files.read_json(RAW / DESCRIPTION)["files"] if (RAW / DESCRIPTION).exists() else {}
     others = [

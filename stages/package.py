@@ -1,5 +1,5 @@
-"""Packs the chosen model into a wheel that explains and verifies itself, and lets it reproduce its
-card in a bare environment.
+"""Packs the chosen model into a wheel that explains and verifies itself, and has the wheel
+reproduce its card in a clean environment.
 """
 
 import json
@@ -57,26 +57,26 @@ EVIDENCE = {
     "benchmark": "reports/benchmark.json",
     "choice": "reports/choice.json",
 }
-# where the code lies that runs, its lock file and its commit
+# where the running code, its lock file and its commit are
 CODE_FOLDER = Path(__file__).resolve().parents[1]
 LOCK = CODE_FOLDER / locked.FILE
 DVC_LOCK = Path("dvc.lock")
-CODE = ("*.py", "page*")  # of duli/serving/, with the rooms of this kind and task alone
-EXTRAS: dict[str, Mapping[str, str]] = {  # what a command asks for that most customers never run
-    "asgi": {"orjson": ""},  # and a server that the customer has
+CODE = ("*.py", "page*")  # of duli/serving/, with the rooms of this kind and task only
+EXTRAS: dict[str, Mapping[str, str]] = {  # needed by a command that most customers never run
+    "asgi": {"orjson": ""},  # needed by a server that the customer provides
     "serve": {"httptools": "", "orjson": "", "uvloop": "platform_system != 'Windows'"},
     "verify": {"cryptography": ""},
 }
 
-Evidence = dict[str, dict[str, Any]]  # by the names of EVIDENCE
+Evidence = dict[str, dict[str, Any]]  # by the names in EVIDENCE
 
 
 def main() -> dict[str, object]:
-    # Whatever goes wrong below, no release of an earlier configuration may stand there as if it
-    # were this one.
+    # If anything below fails, no release of an earlier configuration may remain and pass for this
+    # one.
     shutil.rmtree(DIST, ignore_errors=True)
     release = Params(PARAMS).section("release", Release)
-    # An unusable key is told now, not after the work below.
+    # An unusable key fails here, not after the work below.
     key = keys.private_place(os.environ) if release.sign else None
     public = keys.public_of(key) if key else None
     signer = signing.signer(public) if public else None
@@ -102,8 +102,8 @@ def main() -> dict[str, object]:
         released = _released(product, signer, packed, papers, materials, made_of)
         signature = None
         if key:
-            # Signed where nobody else writes: where the signature fits dist/ as well, what lies
-            # there is what was proved above.
+            # Signed in a private folder: if the signature matches dist/ too, dist/ holds what was
+            # proved above.
             _write(folder / DIST, released)
             signature = signing.sign(folder / DIST, key)
 
@@ -127,13 +127,13 @@ def main() -> dict[str, object]:
 
 
 class _Product(NamedTuple):
-    """The product to pack: its params, the run's files, and the words of its kind and its task."""
+    """The product to pack: its params, the run's files, and the texts of its kind and task."""
 
     release: Release
     evidence: Evidence
     kind: Kind
     task: Task
-    rooms: dict[str, str]  # the names of kind and task
+    rooms: dict[str, str]  # names of the kind and the task
 
     @classmethod
     def of(cls, release: Release, evidence: Evidence) -> "_Product":
@@ -148,18 +148,19 @@ class _Product(NamedTuple):
 
 
 class _Libraries(NamedTuple):
-    """The libraries that the wheel requires: library -> version, of this environment."""
+    """The wheel's required libraries: library -> version in this environment."""
 
-    direct: tuple[str, ...]  # by name in the wheel's metadata, those of its extras included
+    direct: tuple[str, ...]  # by name in the wheel's metadata, including those of its extras
     required: dict[str, str]
-    # that only its extras bring, and what these share with the required ones
+    # dependencies of its extras only, and those shared with the required libraries
     optional: dict[str, str]
-    pins: dict[str, list[locked.Pin]]  # of both
+    pins: dict[str, list[locked.Pin]]  # of both groups
 
     def bill(self, product: _Product, timestamp: str | None = None) -> bytes:
-        """The bill of materials."""
+        """The software bill of materials (SBOM)."""
         digests = {
-            name: [one for pin in pins for one in pin.digests] for name, pins in self.pins.items()
+            name: [digest for pin in pins for digest in pin.digests]
+            for name, pins in self.pins.items()
         }
         return sbom.of(
             product.release,
@@ -175,7 +176,7 @@ class _Libraries(NamedTuple):
 
 
 def _libraries(runtime: tuple[str, ...]) -> _Libraries:
-    """Raises `DuliError` if one is installed in another version than the lock file's."""
+    """The required libraries; raises `DuliError` if an installed version is not the locked one."""
     optional = sorted({name for needed in EXTRAS.values() for name in needed})
     required, further = environment.closure(*runtime), environment.closure(*optional)
     pins = locked.pins(LOCK.read_text(encoding="utf-8"), {**required, **further})
@@ -185,8 +186,8 @@ def _libraries(runtime: tuple[str, ...]) -> _Libraries:
 def _pack(
     product: _Product, signer: dict[str, str] | None, made_of: _Libraries
 ) -> tuple[wheel.Wheel, dict[str, bytes], dict[str, str]]:
-    """The wheel, the papers of it that are for people and programs outside it too, and what it was
-    made from, name -> SHA-256.
+    """The wheel, its documents that are also useful outside it, and the digests of its inputs (name
+    -> SHA-256).
     """
     release, evidence, kind = product.release, product.evidence, product.kind
     shipped = evidence["choice"]
@@ -218,8 +219,8 @@ def _pack(
 
 
 def code(names: Mapping[str, str]) -> dict[str, bytes]:
-    """The files of duli/serving/ by their paths there; of its folders `kinds` and `tasks`, the room
-    that is named.
+    """The files of duli/serving/ by relative path; of its folders `kinds` and `tasks`, only the
+    named room.
     """
     folder = Path(command.__file__).parent
     paths = {path.relative_to(folder) for pattern in CODE for path in folder.rglob(pattern)}
@@ -238,7 +239,7 @@ def _released(
     materials: dict[str, str],
     made_of: _Libraries,
 ) -> dict[str, bytes]:
-    """Every file of dist/ but the signature, by its path."""
+    """Every file of dist/ except the signature, by path."""
     release, evidence, kind, task = product[:4]
     python = ".".join(platform.python_version_tuple()[:2])
     choice = evidence["choice"]
@@ -265,9 +266,9 @@ def _released(
         manifest.digests(released),
     )
     released[MANIFEST] = manifest.encoded(facts)
-    # The commit and its time stand in these two files alone: they change while the release does
-    # not. So no manifest lists the files, and they are no part of what a release is known by;
-    # provenance lists the others, and the signature covers both.
+    # The commit and its time are in these two files only: they change while the release does not.
+    # So no manifest lists these files, and they do not identify a release; provenance lists the
+    # others, and the signature covers all.
     at = commit.of(CODE_FOLDER)
     released[manifest.SBOM] = made_of.bill(product, at.time if at else None)
     made_from = materials | {
@@ -281,14 +282,14 @@ def _released(
 
 
 def _one_run(product: _Product) -> None:
-    """Raises `GateError` unless the evidence on the card is about one model and one test split."""
+    """Raises `GateError` unless all evidence on the card is about one model and one test split."""
     evidence = product.evidence
     stats, model, evaluation, quantization = (
         evidence[name] for name in ("stats", "model", "evaluation", "quantization")
     )
     benchmark, choice = evidence["benchmark"], evidence["choice"]
     splits, variant = stats["splits"], choice["variant"]
-    made = quantization["variants"].get(variant, {}).get("sha256", "none")
+    shipped = quantization["variants"].get(variant, {}).get("sha256", "none")
     differences = [
         f"{what} ({here} instead of {there})"
         for what, here, there in (
@@ -303,7 +304,7 @@ def _one_run(product: _Product) -> None:
                 splits["train"]["digest"],
             ),
             *product.task.agreements(),
-            ("reports/choice.json is of another file", choice["sha256"], made),
+            ("reports/choice.json is of another file", choice["sha256"], shipped),
             ("reports/benchmark.json is of another variant", benchmark["shipped"], variant),
             ("reports/evaluation.json is of another variant", evaluation["variant"], variant),
             ("reports/evaluation.json has another n", evaluation["n"], splits["test"]["examples"]),
@@ -323,7 +324,7 @@ def _write(folder: Path, contents: dict[str, bytes]) -> None:
 
 
 def _html(release: Release, markdown: str) -> bytes:
-    """The card as a page that needs nothing else."""
+    """The card as a self-contained page."""
     body = card.body(markdown)
     return pages.render(
         "reporting/card/card.html.j2",
@@ -335,14 +336,14 @@ def _html(release: Release, markdown: str) -> bytes:
 
 
 def _release(product: _Product, signer: dict[str, str] | None) -> bytes:
-    """The content of release.json: how to run the model, the numbers on its card for programs to
-    read, where its signature lies.
+    """The content of release.json: how to run the model, the figures of its card in
+    machine-readable form, and the location of its signature.
     """
     release, evidence, kind, task = product[:4]
     stats, quantization = evidence["stats"], evidence["quantization"]
     variant = evidence["choice"]["variant"]
     own = evidence["raw"].get("own") or {}
-    # columns of the file that the data came in
+    # columns of the source file
     read = {name: own[name] for name in ("label", *kind.columns) if own.get(name)}
     facts = {
         "name": release.name,
@@ -350,8 +351,8 @@ def _release(product: _Product, signer: dict[str, str] | None) -> bytes:
         "title": release.title,
         "licence": release.licence,
         "publisher": release.publisher,
-        # Not "signed": no package can say so of itself. The signature covers the folder that the
-        # wheel lies in.
+        # Not "signed": a package cannot vouch for itself. The signature covers the folder that
+        # holds the wheel.
         "signature": {"file": signing.SIGNATURE, **signer} if signer else None,
         "kind": product.rooms["kinds"],
         "task": product.rooms["tasks"],
@@ -378,8 +379,8 @@ def _release(product: _Product, signer: dict[str, str] | None) -> bytes:
 
 
 def _requirements(names: Iterable[str] | Mapping[str, str]) -> tuple[str, ...]:
-    """The requirements of the wheel: at least the versions it is proved with, and no next major
-    one; a mapping adds environment markers.
+    """The wheel's requirements: at least the tested versions, below the next major one; a mapping
+    adds environment markers.
     """
     markers = names if isinstance(names, Mapping) else dict.fromkeys(names, "")
 
@@ -394,7 +395,7 @@ def _requirements(names: Iterable[str] | Mapping[str, str]) -> tuple[str, ...]:
 
 def _reproduce(folder: Path, program: Path, product: _Product) -> str:
     """Runs the installed command on the test examples and returns the result in words; raises
-    `GateError` unless the card says the same.
+    `GateError` unless it matches the card.
     """
     things = product.kind.words.things
     paths, targets = _test_files(folder, product.kind)
@@ -430,7 +431,9 @@ def _reproduce(folder: Path, program: Path, product: _Product) -> str:
 
 
 def _test_files(folder: Path, kind: Kind) -> tuple[list[Path], list[Any]]:
-    """The test split as files of a bounded size in `folder`, and its targets."""
+    """Writes the test split as files of bounded size into `folder`; returns them with their
+    targets.
+    """
     from duli.preparation.prepared.parquet import opened
 
     paths: list[Path] = []

@@ -1,5 +1,5 @@
-"""Cleans raw and accepted examples into Parquet splits: no duplicate, no contradiction, what is
-refused kept in quarantine.
+"""Cleans raw and accepted examples into Parquet splits: no duplicates, no contradictions; rejected
+examples stay in quarantine.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from duli.preparation.cleaning.params import Prepare
 from duli.preparation.prepared.parquet import opened
 
 RAW = Path("data/raw")
-ACCEPTED = Path("data/accepted")  # windows of labelled examples that `duli retrain` took in
+ACCEPTED = Path("data/accepted")  # windows of labelled examples that `duli retrain` accepted
 PREPARED = Path("data/prepared")
 SPLITS = ("train", "validation", "test")
 
@@ -38,19 +38,14 @@ def main() -> None:
         )
     kind = kinds.of(dataset, settings.tokens)
     targets = rooms.task(params.values["task"], "targets.targets").Targets.of(dataset)
-    # What a data set may say of its examples besides, and which of it is about people.
+    # Optional columns of a dataset, and those of them that concern people.
     columns, sensitive = (
         getattr(dataset, "COLUMNS", clean.NOTHING),
         getattr(dataset, "SENSITIVE", ()),
     )
     clean.check_columns(columns, sensitive, kind)
     rules = clean.Rules(
-        targets,
-        kind,
-        settings.validation_share,
-        settings.test_share or 0,
-        columns,
-        complete=True,
+        targets, kind, settings.validation_share, settings.test_share or 0, columns, complete=True
     )
 
     accepted = sorted(ACCEPTED.glob("*.parquet"))
@@ -76,7 +71,7 @@ def main() -> None:
     quarantined = []
     with contextlib.ExitStack() as stack:
         writers = {
-            # On the stack, so that an error closes it before its file.
+            # On the exit stack, so that an error closes it before its file.
             target: stack.enter_context(
                 pq.ParquetWriter(
                     stack.enter_context(files.atomic(PREPARED / f"{target}.parquet")),
@@ -123,7 +118,7 @@ def main() -> None:
             **({"sensitive": list(sensitive)} if sensitive else {}),
             "splits": {split: splits[split].facts() for split in SPLITS},
             "quarantined": reasons,
-            # Kept, in one split with the others of their kind.
+            # Kept, in the split of their near duplicates.
             **({"near_duplicates": near_duplicates} if near_duplicates else {}),
             **({"accepted": [_facts(path) for path in accepted]} if accepted else {}),
         },
@@ -135,13 +130,13 @@ def main() -> None:
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    """The facts about an accepted window, for the model card among others."""
+    """Facts about an accepted window, among others for the model card."""
     with opened(path) as file:
         return {"file": path.name, "examples": file.metadata.num_rows, "sha256": files.sha256(path)}
 
 
 def _window(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
-    """The examples of one accepted window, as the published training examples come."""
+    """The examples of one accepted window, in the form of published training examples."""
     with opened(path) as file:
         for batch in file.iter_batches(batch_size=rows):
             yield batch.append_column("split", pa.array(["train"] * batch.num_rows))

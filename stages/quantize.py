@@ -1,5 +1,5 @@
-"""Exports the model to ONNX, makes its smaller variants, and compares each with it on the same
-examples.
+"""Exports the model to ONNX, makes its smaller variants, and compares each with the export on the
+same examples.
 """
 
 from collections.abc import Callable
@@ -16,16 +16,7 @@ from duli.base import files, kinds, rooms
 from duli.base.errors import GateError
 from duli.base.params import Params
 from duli.base.progress import progress
-from duli.compression import (
-    aware,
-    export,
-    float16,
-    int8,
-    int8_dynamic,
-    narrow,
-    saturation,
-    sparse,
-)
+from duli.compression import aware, export, float16, int8, int8_dynamic, narrow, saturation, sparse
 from duli.compression.attempt import LeftOut, attempt, finite, sound
 from duli.compression.params import NETWORKS, TRAINED, Quantize, parts
 from duli.evaluation.predict import onnx_logits, torch_logits
@@ -39,14 +30,14 @@ from duli.training.feed import Examples
 from duli.training.loop import fit
 from duli.training.params import Training
 
-TOLERANCE = 1e-3  # largest difference of a logit between torch and the exported float32 model
+TOLERANCE = 1e-3  # largest allowed difference of a logit between torch and the float32 export
 
 MODELS = Path("models")
 PREPARED = Path("data/prepared")
 
 
 class _Made(NamedTuple):
-    """A variant that runs."""
+    """A variant that was converted and runs."""
 
     content: bytes
     logits: NDArray[np.float32]  # [n, classes] of the validation split
@@ -93,7 +84,7 @@ def main() -> None:
 
 
 class _Work:
-    """The trained network, its examples, and what becomes of them."""
+    """The trained network, its examples and the results so far."""
 
     def __init__(
         self, task: str, settings: Quantize, recipe: Training, student: ModelChoice
@@ -110,7 +101,7 @@ class _Work:
         kind = kinds.prepared(files.read_json(PREPARED / "preprocessing.json"))
         targets = rooms.task(task, "targets.targets").Targets.prepared(self.description)
         self.train = examples(PREPARED / "train.parquet", kind, targets)
-        # The test split stays unread until the choice is made: it is there to judge it.
+        # The test split stays unread until the choice is made: it judges that choice.
         self.validation, self.targets = examples(PREPARED / "validation.parquet", kind, targets)
         self.learning = rooms.task(task, "learning.learn").Learning(self.description)
         self.task = rooms.task(task, "comparing.variants").Variants(
@@ -118,14 +109,15 @@ class _Work:
         )
         rows = self.task.draw(self.train[1], settings.calibration_rows, settings.seed)
         self.calibration_inputs = self.train[0][rows]
-        self.original = np.empty((0, 0), np.float32)  # logits of fp32
+        self.original = np.empty((0, 0), np.float32)  # logits of the fp32 variant
         self.agreement: dict[str, Any] = {}
         self.calibrations: dict[str, dict[str, Any]] = {}
-        self.rows: list[dict[str, Any]] = []  # of every variant, by what the task cuts examples by
+        # of every variant, for each group that the task compares
+        self.rows: list[dict[str, Any]] = []
 
     def variants(self) -> tuple[dict[str, _Made], dict[str, str]]:
-        """The variants that could be made, in the order of params, and the reasons against the
-        others.
+        """Makes the variants in the order of params; returns those that run, and the reasons why
+        others do not.
         """
         exported = self._onnx(self.model)
         self.original = onnx_logits(exported, self.validation)
@@ -160,9 +152,7 @@ class _Work:
         )
 
     def _agreement(self) -> dict[str, Any]:
-        """The distance of the export from the trained network; raises `GateError` if it is too
-        large.
-        """
+        """Difference of export and trained network; raises `GateError` if it is too large."""
         trained = torch_logits(Whole(self.preprocessing, self.model), self.validation)
         found: dict[str, Any] = self.task.agreement(self.original, trained)
         if not (found["disagreements"] == 0 and found["max_logit_difference"] <= TOLERANCE):
@@ -175,7 +165,9 @@ class _Work:
         return found
 
     def _exported(self, network: str) -> bytes:
-        """The float32 ONNX file of another network; raises `LeftOut` if it cannot be had."""
+        """The float32 ONNX file of another network; raises `LeftOut` if it cannot be trained or
+        exported.
+        """
         makers: dict[str, Callable[[], nn.Module]] = {
             "sparse": self._sparse,
             "narrow": self._narrow,
@@ -185,7 +177,7 @@ class _Work:
         try:
             model = attempt(f"torch cannot make the network {network}", makers[network])
             return self._onnx(model)
-        except GateError as error:  # its training went wrong, or its export
+        except GateError as error:  # its training or its export failed
             raise LeftOut(str(error)) from None
 
     def _onnx(self, model: nn.Module) -> bytes:
@@ -210,7 +202,7 @@ class _Work:
 
     def _aware(self) -> nn.Module:
         of = self.settings.aware
-        # In float32: half precision would round what int8 has rounded once more.
+        # In float32: half precision would round again what int8 has rounded.
         return aware.plain(
             self._tuned(
                 "aware",
@@ -236,7 +228,7 @@ class _Work:
     def _tuned(
         self, network: str, model: nn.Module, epochs: int, learning_rate: float, **changes: Any
     ) -> nn.Module:
-        """`model` after a short training by the recipe of the section `train`."""
+        """`model` after fine-tuning with the recipe of the section `train`."""
         short = {
             "epochs": epochs,
             "learning_rate": learning_rate,
@@ -247,9 +239,7 @@ class _Work:
         return self._fitted(network, model, self.recipe.model_copy(update=short))
 
     def _fitted(self, network: str, model: nn.Module, recipe: Training) -> nn.Module:
-        """`model` trained with the trained network as its teacher, on the CPU in evaluation
-        mode.
-        """
+        """`model` trained with the trained network as teacher, on the CPU in evaluation mode."""
         whole = recipe.transfer.model_copy(update={"frozen": 0, "layer_decay": 1.0})
         recipe = recipe.model_copy(
             update={
@@ -284,8 +274,8 @@ class _Work:
         return model.cpu().eval()
 
     def _converted(self, name: str, exported: bytes) -> tuple[bytes, NDArray[np.float32]]:
-        """A float32 file in the format of the variant `name`, and what it answers; raises `LeftOut`
-        if one is not to be had.
+        """A float32 file converted to the format of the variant `name`, and its outputs; raises
+        `LeftOut` if the conversion fails.
         """
         match parts(name)[1]:
             case "int8" | "int8_full":
@@ -304,8 +294,8 @@ class _Work:
         return content, self._answers(content)
 
     def _calibrated(self, name: str, exported: bytes) -> tuple[bytes, NDArray[np.float32]]:
-        """The static int8 file by the calibration that keeps most answers; raises `LeftOut` if
-        none gives one that runs.
+        """The static int8 file of the calibration that keeps most answers; raises `LeftOut` if none
+        yields a file that runs.
         """
         reference = self.original if name == "int8" else self._answers(exported)
         tried: dict[str, tuple[bytes, NDArray[np.float32]]] = {}
@@ -334,8 +324,8 @@ class _Work:
         return tried[self.task.best(calibrations)]
 
     def _answers(self, content: bytes) -> NDArray[np.float32]:
-        """The outputs of a file for the validation split; raises `LeftOut` if it is broken or does
-        not run.
+        """Outputs of a file on the validation split; raises `LeftOut` if it is broken or does not
+        run.
         """
         return finite(
             attempt(
@@ -344,7 +334,7 @@ class _Work:
         )
 
     def _judged(self, name: str, content: bytes, logits: NDArray[np.float32]) -> _Made:
-        """The facts about a variant that runs, compared with fp32."""
+        """The facts about a variant, compared with fp32."""
         network, form = parts(name)
         overflowing = saturation.pairs(content)
         facts = {

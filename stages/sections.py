@@ -1,5 +1,5 @@
-"""All sections of params.yaml by name, for a check of them and the gates before the first stage
-runs; and every number that a gate may name.
+"""All sections of params.yaml by name, to check them and the gates before the first stage runs; and
+the catalogue of all measures that a gate may name.
 """
 
 from itertools import product
@@ -40,7 +40,7 @@ SECTIONS: dict[str, type[Section]] = {
 
 
 def types(params: Params) -> dict[str, type[Section]]:
-    """The types of all sections, with that of the line's task if it has one."""
+    """The types of all sections; the task adds its own."""
     task = params.values.get("task")
     if task not in rooms.names("tasks"):
         return SECTIONS
@@ -49,8 +49,8 @@ def types(params: Params) -> dict[str, type[Section]]:
 
 
 def catalogue(params: Params) -> Catalogue:
-    """The names of all numbers that a gate may name: a misspelt gate is found before anything
-    trains. tests/test_line.py compares them with the reports of a real line.
+    """Names of all measures that a gate may use, so that a misspelt gate is found before training.
+    tests/test_line.py compares them with the reports of a real line.
     """
     quantize = params.section("quantize", Quantize)
     task = rooms.task(params.values["task"], "measures")
@@ -76,7 +76,7 @@ def catalogue(params: Params) -> Catalogue:
 
 
 def check(path: Path) -> None:
-    """Validates every section of a params.yaml, and that each gate names a measure there will be.
+    """Validates every section of a params.yaml, and that each gate names an existing measure.
 
     Raises `ParamsError` that lists all mistakes.
     """
@@ -102,7 +102,7 @@ def check(path: Path) -> None:
 
 
 def _data(path: Path, params: Params, data: Data, prepare: Prepare) -> None:
-    """Checks what params say of the data's kind and of the task's targets."""
+    """Checks the params about the data's kind and the task's targets."""
     kind, task = params.values["kind"], params.values["task"]
     of_kind = rooms.kind(kind, "reading.params")
     if data.own is not None:
@@ -120,7 +120,7 @@ def _data(path: Path, params: Params, data: Data, prepare: Prepare) -> None:
 
 
 def _recipe(path: Path, params: Params, recipe: Training) -> None:
-    """Checks what a recipe says of the line's kind and task."""
+    """Checks a recipe against the line's kind and task."""
     kind, task = params.values["kind"], params.values["task"]
     of_kind = rooms.kind(kind, "learning.params")
     if recipe.augmentation:

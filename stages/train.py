@@ -1,4 +1,4 @@
-"""Trains the network on the train split and keeps it with everything needed to explain it."""
+"""Trains the network on the train split and saves it with everything needed to explain it."""
 
 import contextlib
 import csv
@@ -42,7 +42,7 @@ PRETRAINED = ".pretrained.safetensors"
 def main() -> dict[str, object]:
     if distributed.wanted(os.environ):
         distributed.launch("stages", "train")
-        sys.exit()  # the process of rank 0 has written everything
+        sys.exit()  # rank 0 has written all files
     params = Params("params.yaml")
     learning = rooms.task(params.values["task"], "learning.learn")
     choice, settings = params.section("model", ModelChoice), params.section("train", Training)
@@ -51,8 +51,7 @@ def main() -> dict[str, object]:
         files.read_json("reports/validation.json"),
     )
     digests = {name: split["digest"] for name, split in stats["splits"].items()}
-    # Asked this way round, so that anything but a plain `true` of these very examples holds the
-    # line.
+    # Phrased so that anything but a plain `true` for exactly these examples stops the line.
     if verdict.get("success") is not True or verdict.get("digests") != digests:
         raise GateError(
             "reports/validation.json does not say that this data is valid; see"
@@ -176,11 +175,11 @@ def _pretrained(
     precision: torch.dtype,
     world: World,
 ) -> None:
-    """Lets the network learn from the examples without their targets if `train.pretraining` asks
-    for it; what it learned outlives a crash.
+    """Pretrains the network on the examples without their targets if `train.pretraining` asks for
+    it; the pretrained weights survive a crash.
 
-    Every process does the same work: it is short, and they all have to begin alike. Raises
-    `ParamsError` if the kind or the network has no pretraining.
+    Every process does the same work: it is short, and all have to start from the same weights.
+    Raises `ParamsError` if the kind or the network does not support pretraining.
     """
     if settings.pretraining is None:
         return
@@ -189,11 +188,11 @@ def _pretrained(
     if content is not None:
         model.load_state_dict(load(content))
         return
-    told = rooms.kind(kind, "learning.pretrain").pretrained(
+    message = rooms.kind(kind, "learning.pretrain").pretrained(
         model, train.inputs, settings.pretraining, settings.seed, device, precision
     )
     if world.writes:
-        print(f"pretraining: {told}")
+        print(f"pretraining: {message}")
         files.write_bytes(
             kept,
             save({name: value.cpu().contiguous() for name, value in model.state_dict().items()}),
@@ -208,7 +207,7 @@ def _read(split: str, kind: kinds.Kind, targets: Targets) -> Examples:
 def _network(
     choice: ModelChoice, stats: dict[str, Any], prepared: dict[str, Any], task: Any
 ) -> dict[str, Any]:
-    """The part of model.json that does not depend on how the network is trained."""
+    """The part of model.json that does not depend on the training."""
     architecture = importlib.import_module(f"duli.models.{choice.name}")
     return {
         "architecture": {
@@ -232,8 +231,8 @@ def _network(
 def _transferred(
     model: nn.Module, settings: Transfer, facts: dict[str, Any]
 ) -> transfer.Loaded | None:
-    """Puts the weights of `train.transfer` into the network; raises `DataError` for any but those
-    that were pinned.
+    """Loads the weights of `train.transfer` into the network; raises `DataError` unless their
+    digest matches.
     """
     if settings.init_from is None:
         return None
@@ -258,9 +257,10 @@ def _transferred(
 
 
 def _initial(init_from: str) -> tuple[bytes, dict[str, Any] | None]:
-    """The weights that `train.transfer.init_from` names, and the model.json beside them.
+    """The weights at `train.transfer.init_from`, and the model.json beside them.
 
-    A version in MLflow's registry, a release line's folder, or a safetensors file (which has none).
+    Accepts a version in MLflow's registry, a release line's folder, or a safetensors file (which
+    has no model.json).
     """
     if init_from.startswith("models:/"):
         return of_version(locate(os.environ, Path.cwd()), init_from)
@@ -277,8 +277,8 @@ def _initial(init_from: str) -> tuple[bytes, dict[str, Any] | None]:
 
 
 def _key(description: dict[str, Any], code: list[Path]) -> str:
-    """Names the training by all that decides its result: a checkpoint of another one is never
-    taken.
+    """A key of everything that decides the result of the training: a checkpoint is resumed only
+    under the same key.
     """
     recipe = {
         **description,
@@ -291,9 +291,7 @@ def _key(description: dict[str, Any], code: list[Path]) -> str:
 
 
 def _resumed(kept: Path, world: World) -> checkpoint.State | None:
-    """The state an earlier process left when it was stopped; one that is damaged is deleted and
-    said.
-    """
+    """The state that an interrupted run left; a damaged one is deleted with a message."""
     content = world.from_first(kept.read_bytes() if world.writes and kept.is_file() else None)
     if content is None:
         return None
@@ -307,8 +305,8 @@ def _resumed(kept: Path, world: World) -> checkpoint.State | None:
 
 
 def _experiment(stats: dict[str, Any]) -> str:
-    """The MLflow experiment for trainings on the same data, whichever line runs them; the data set
-    `own` differs by line, so its title names it.
+    """The MLflow experiment of all trainings on the same data, whichever line runs them; the
+    dataset `own` differs by line, so its title names it.
     """
     data = (
         stats["title"].lower().replace(" ", "-") if stats["dataset"] == "own" else stats["dataset"]

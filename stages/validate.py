@@ -1,5 +1,5 @@
-"""Checks the prepared examples with a Great Expectations suite; the line stops here unless all of
-it holds.
+"""Checks the prepared examples with a Great Expectations suite; the line stops here unless all
+expectations hold.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PREPARED = Path("data/prepared")
 SPLITS = ("train", "validation", "test")
-MOST_VALUES = 5_000_000  # of labels or features, in memory at once
+MOST_VALUES = 5_000_000  # bytes of labels or features in memory at once
 
 
 def main() -> None:
@@ -46,9 +46,9 @@ def main() -> None:
         "expectations": len(outcomes),
         "failed": len(failed),
         "outcomes": [vars(outcome) for outcome in outcomes],
-        # Of these nothing is learned, or nothing known.
+        # Targets without examples, which cannot be learned or judged.
         "absent": absent,
-        # Of which data this is true.
+        # Identifies the data that this report is about.
         "digests": {split: facts["digest"] for split, facts in stats["splits"].items()},
     }
     files.write_text(
@@ -83,8 +83,8 @@ def main() -> None:
 
 
 def _allowed(shifts: "list[Outcome]") -> str:
-    """The setting that would allow a split to be as it is."""
-    columns = sorted({one.column for one in shifts if not one.success})
+    """The setting that would accept a split as it is."""
+    columns = sorted({comparison.column for comparison in shifts if not comparison.success})
     return (
         f" (where a split is meant to differ, say so: shift: {{ignore: [{', '.join(columns)}]}})"
         if columns
@@ -106,8 +106,8 @@ def _shifts(
         for name in named:
             if name in allowed.ignore or not (of_train[name] and of_split[name]):
                 continue
-            found = shift.compare(of_train[name], of_split[name], allowed.tolerance)
-            compared = [one for one in found if one.name not in allowed.ignore]
+            comparisons = shift.compare(of_train[name], of_split[name], allowed.tolerance)
+            compared = [each for each in comparisons if each.name not in allowed.ignore]
             if name == "statistics":
                 outcomes += shift.each(split, compared)
             else:
@@ -118,8 +118,8 @@ def _shifts(
 def _measured(
     frame: "pd.DataFrame", split: str, kind: Kind, targets: Targets, stats: dict[str, Any]
 ) -> "dict[str, Columns]":
-    """The statistics of a split to compare, by name; empty for an empty split, which fails
-    otherwise.
+    """The statistics of a split to compare, by name; empty for an empty split, which fails another
+    check.
     """
     import numpy as np
     import pandas as pd
@@ -141,7 +141,7 @@ def _measured(
 
 
 def _features(split: str, kind: Kind, names: list[str]) -> "Columns":
-    """The features of a table's rows, a part of the file at a time."""
+    """The features of a table's rows, read from the file in parts."""
     import numpy as np
     import pyarrow as pa
 
@@ -159,7 +159,9 @@ def _features(split: str, kind: Kind, names: list[str]) -> "Columns":
 
 
 def _evenly(n: int, columns: int) -> "NDArray[np.int64]":
-    """The rows, of `n` with so many columns, that are compared: all, or what fits into memory."""
+    """Rows to compare, of `n` with this many columns: all, or evenly spaced ones that fit into
+    memory.
+    """
     import numpy as np
 
     return np.unique(
@@ -168,7 +170,7 @@ def _evenly(n: int, columns: int) -> "NDArray[np.int64]":
 
 
 def _examples() -> "pd.DataFrame":
-    """The examples of all splits without their content, whose length in bytes stands for it."""
+    """The examples of all splits without their content; its length in bytes stands for it."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

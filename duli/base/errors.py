@@ -1,5 +1,4 @@
-"""Errors that tell the user what was wrong, where, and what to do; any other exception is a defect
-of ours.
+"""Errors that state what was wrong, where, and what to do; any other exception is a bug in Duli.
 
 DuliError (a ValueError: one line for the user, no traceback, exit code 2; 1 for a GateError)
 ├── ParamsError    params.yaml, or the command line

@@ -1,6 +1,4 @@
-"""The one atomic writer and the one digest function: whatever the project writes or believes goes
-through here.
-"""
+"""The only atomic writer and the only digest function of the project."""
 
 import contextlib
 import errno
@@ -23,7 +21,7 @@ from duli.base.errors import DataError, DuliError
 if TYPE_CHECKING:
     from ruamel.yaml.nodes import Node
 
-MOST_VALUES = 100_000  # of a YAML file, after its aliases are followed
+MOST_VALUES = 100_000  # values in a YAML file, aliases expanded
 
 
 @contextlib.contextmanager

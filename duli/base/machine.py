@@ -10,8 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-# What decides the speed of int8 and bf16 on a CPU; with one of VNNI, products of int8 are added in
-# 32 bits, without it in 16.
+# Flags that decide the speed of int8 and bf16 on a CPU; with a VNNI flag, int8 products are summed
+# in 32 bits, otherwise in 16.
 VNNI = ("avx_vnni", "avx512_vnni")
 CPU_FLAGS = (
     "avx2",

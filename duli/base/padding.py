@@ -1,4 +1,4 @@
-"""Arrays of tokens without needless padding, which costs as much time as tokens do."""
+"""Token arrays without needless padding, which costs as much time as real tokens."""
 
 from typing import Any
 
@@ -22,8 +22,8 @@ def tokens(batch: NDArray[Any]) -> bool:
 
 
 def by_length(batch: NDArray[Any]) -> NDArray[np.intp]:
-    """An order of the rows [n] in which neighbours have like lengths, so that parts of it need
-    little padding; else the order there is.
+    """An order of the rows [n] that groups similar lengths, so that parts need little padding;
+    arrays other than tokens keep their order.
     """
     return (
         np.argsort((batch != 0).sum(axis=1), kind="stable")

@@ -1,4 +1,4 @@
-"""Shows that long work goes on: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of long work: a bar on a terminal, an occasional plain line elsewhere."""
 
 import sys
 import time
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 DELAY = 2.0  # seconds before anything is shown: short work needs no bar
 PLAIN_EVERY = 10.0  # seconds between plain lines
-FACTS_EVERY = 0.5  # seconds between two looks at the facts
+FACTS_EVERY = 0.5  # seconds between two updates of the facts
 
 
 def progress(

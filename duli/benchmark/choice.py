@@ -1,5 +1,5 @@
-"""Chooses the variant that ships by a rule on the measurements, with the reason; and makes the rows
-of score against cost.
+"""Chooses the variant that ships by a rule on the measurements, and states the reason; also builds
+the table of score against cost.
 """
 
 import math
@@ -9,7 +9,7 @@ from typing import Any
 
 from duli.base.tasks import Score
 
-# the trained network as it was exported: always allowed, and what the others have to beat
+# the unmodified export: always allowed, and the reference for the others
 FULL = "fp32"
 
 
@@ -18,19 +18,18 @@ class Candidate:
     """A variant that may ship; costs are per prediction, relative to fp32."""
 
     cost: float | None  # None or not finite: not measured
-    spread: float  # of the measurement behind the cost, as a share
+    spread: float  # relative spread of the measurement behind the cost
     bytes: int
     refused: str | None = None  # why it is out of bounds
 
 
 def choose(candidates: Mapping[str, Candidate], tie: float) -> tuple[str, str]:
-    """The variant that ships and the reason in one sentence.
+    """The variant that ships, and the reason in one sentence.
 
-    Of the variants within bounds the cheapest; those whose cost is within the noise of it (the
-    larger of the two spreads, at least `tie`) are tied with it, and of the tied the smallest file
-    ships. One that another beats in cost and size at once, or equals in one and beats in the other,
-    is out: so what is dearer than fp32 and not smaller never ships, however noisy. Where nothing
-    else is left it is fp32.
+    The cheapest variant within bounds wins. Variants whose cost is within its noise (the larger of
+    the two spreads, at least `tie`) tie with it, and the smallest file of these ships. A variant is
+    out if another is better in cost or size and no worse in the other: so one that is both dearer
+    and no smaller than fp32 never ships, however noisy. If nothing else remains, fp32 ships.
     """
     within = {
         name: one for name, one in sorted(candidates.items()) if name == FULL or one.refused is None
@@ -57,11 +56,11 @@ def pareto(
     shipped: str,
     score: Score,
 ) -> list[dict[str, Any]]:
-    """The task's score against cost, one row a variant that was measured, the cheapest first.
+    """The task's score against cost: one row per measured variant, cheapest first.
 
-    `facts[name]` has the score on validation (`validation_accuracy`, say), `latency_ms` and
-    `peak_mb`. `front` says that no other variant, allowed or not, is at least as cheap and at least
-    as good, and one of them more.
+    `facts[name]` has the validation score (such as `validation_accuracy`), `latency_ms` and
+    `peak_mb`. `front` is true if no other variant, allowed or not, is at least as cheap and at
+    least as good, and strictly better in one of them.
     """
     key, sign = f"validation_{score.key}", 1 if score.better == "higher" else -1
     points = {

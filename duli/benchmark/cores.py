@@ -1,9 +1,9 @@
-"""The throughput of the whole machine: one process per core, each with a one-thread session, all at
+"""Throughput of the whole machine: one process per core, each with a one-thread session, all at
 once.
 
-Processes, as a server has workers: threads of one process wait for each other's Python between
-short calls (a third of the throughput at batch 1), and a session with several threads waits for the
-slowest of them at every layer.
+Processes, like a server's workers: threads of one process wait for the GIL between short calls (a
+third of the throughput at batch 1), and a session with several threads waits for the slowest one at
+every layer.
 """
 
 import gc
@@ -21,14 +21,14 @@ from duli.benchmark import speed
 
 
 def affordable(cores: int, bytes_each: float, available_bytes: float) -> int:
-    """The number of processes of `bytes_each` that may run, at most one per core, so that half of
-    the available memory stays free.
+    """The number of processes of `bytes_each` that may run: at most one per core, with half of the
+    available memory left free.
     """
     return max(1, min(cores, int(available_bytes / 2 / max(bytes_each, 1))))
 
 
 class Work(NamedTuple):
-    """The work of one process in one turn."""
+    """What one process did in one turn."""
 
     calls: int
     seconds: float
@@ -38,10 +38,10 @@ class Work(NamedTuple):
 def measured(
     models: Mapping[str, bytes], inputs: speed.Inputs, seconds: float, processes: int
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """The joint throughput of all `processes` by model, in turns; each model is called with
-    `inputs` as one batch.
+    """The joint throughput of all `processes` by model, in turns; each call gets `inputs` as one
+    batch.
 
-    Raises `DataError` if a process ends before its time.
+    Raises `DataError` if a process ends early.
     """
     context = multiprocessing.get_context("spawn")
     pipes = [context.Pipe() for _ in range(processes)]
@@ -55,9 +55,9 @@ def measured(
     try:
         for worker, (_, inner) in zip(workers, pipes, strict=True):
             worker.start()
-            inner.close()  # so that the end of the process is seen on the other side
+            inner.close()  # closed here, so that the other side sees the end of the process
         for outer, _ in pipes:
-            outer.recv()  # its sessions are ready: only now does the budget run
+            outer.recv()  # its sessions are ready: the time budget starts now
         for warm in speed.rounds(seconds):
             for name in order:
                 for outer, _ in pipes:
@@ -82,13 +82,12 @@ def measured(
 
 
 def facts(rounds: Sequence[Sequence[Work]], batch: int) -> dict[str, dict[str, Any]]:
-    """`machine_throughput` and `cpu_us` from the works of all processes in each round.
+    """`machine_throughput` and `cpu_us` from the work of all processes in each round.
 
-    `machine_throughput`: examples a second of all processes, median and spread of the rounds; `n`
-    counts calls; `cpu_share` is the part of the time in which the processes truly had their cores.
-    `cpu_us`: CPU microseconds an example. That is what a prediction costs: where nobody else wants
-    the cores it is their number over the throughput; where somebody does, their time is not counted
-    in.
+    `machine_throughput`: examples per second of all processes, median and spread of the rounds; `n`
+    counts calls; `cpu_share` is the share of the time in which the processes had their cores.
+    `cpu_us`: CPU microseconds per example, the cost of a prediction: on an idle machine it is the
+    number of cores over the throughput; on a busy one, other processes' time is not counted.
     """
     works = [work for of_round in rounds for work in of_round]
     rates = [sum(batch * work.calls / work.seconds for work in of_round) for of_round in rounds]
@@ -115,10 +114,10 @@ def facts(rounds: Sequence[Sequence[Work]], batch: int) -> dict[str, dict[str, A
 
 
 def _work(pipe: Connection, models: Mapping[str, bytes], inputs: speed.Inputs) -> None:
-    """Calls the model that is named for as long as is said, until the pipe is closed; answers with
-    its work.
+    """Calls the requested model for the requested time, until the pipe closes; sends back its
+    work.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who started it ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends it
     calls = {
         name: partial(speed.call(speed.session(model, 1)), inputs) for name, model in models.items()
     }

@@ -1,5 +1,5 @@
-"""The reference for the compressed files: the trained network in torch, from stored examples, in
-float32.
+"""The reference for the compressed files: the trained network in torch, in float32, from stored
+examples.
 """
 
 import contextlib
@@ -12,24 +12,22 @@ Call = Callable[[NDArray[Any]], Any]
 
 
 def calls(networks: Mapping[str, Any]) -> dict[str, Call]:
-    """One call per torch module by name, preprocessing included, in evaluation mode and inference
-    mode.
-    """
+    """One call per torch module by name, with preprocessing, in evaluation and inference mode."""
     import torch
 
     def of(network: Any) -> Call:
-        def one(inputs: NDArray[Any]) -> Any:
+        def call(inputs: NDArray[Any]) -> Any:
             with torch.inference_mode():
                 return network(torch.from_numpy(inputs))
 
-        return one
+        return call
 
     return {name: of(network.eval()) for name, network in networks.items()}
 
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch computes on one thread within the block."""
+    """Limits torch to one thread within the block."""
     import torch
 
     before = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""Warnings about what makes the figures of a run less certain than they look."""
+"""Warnings about measurements that are less certain than they look."""
 
 from collections.abc import Mapping
 
@@ -22,21 +22,23 @@ def sentences(
     time in which its threads ran: others who take a core all the time make a measure wrong, not
     restless. What is no number counts as bad. `load` is the load average before the run.
     """
-    told = []
+    warnings = []
     if not load <= cores:
-        told.append(
+        warnings.append(
             f"the machine was busy before the run: load average {load:.1f} on {cores} cores"
         )
     for measure, of_each in shares.items():
         if kept := {name: one for name, one in of_each.items() if not one >= FULL_SHARE}:
-            told.append(
+            warnings.append(
                 f"{measure}: others used the cores too, its threads ran only part of the time"
                 f" ({_each(kept)})"
             )
     for measure, of_each in spreads.items():
         if loud := {name: one for name, one in of_each.items() if not one <= max_spread}:
-            told.append(f"{measure}: rounds spread by more than {max_spread:.0%} ({_each(loud)})")
-    return told
+            warnings.append(
+                f"{measure}: rounds spread by more than {max_spread:.0%} ({_each(loud)})"
+            )
+    return warnings
 
 
 def _each(shares: Mapping[str, float]) -> str:

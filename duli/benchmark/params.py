@@ -1,6 +1,4 @@
-"""The `benchmark` section: how long, in which batches and against which objective the variants are
-measured.
-"""
+"""The `benchmark` section: time budget, batch sizes and latency objective of the measurement."""
 
 from itertools import pairwise
 from typing import Annotated
@@ -23,17 +21,17 @@ class Benchmark(Section):
     equality.
     """
 
-    # of timing, for everything together; loading and starting processes come on top
+    # seconds of timing in total; loading and starting processes come on top
     seconds: Annotated[float, Field(gt=0, le=3600)] = 8.0
-    # examples a call
+    # batch sizes
     batches: Annotated[
         tuple[Annotated[int, Field(ge=1, le=4096)], ...],
         Field(min_length=1),
         AfterValidator(_rising_from_one),
     ] = (1, 8, 64, 256)
-    # the 99th percentile of a call has to stay within it where throughput is stated
+    # limit in ms for the 99th percentile of a call at the stated throughput
     slo_ms: Annotated[float, Field(gt=0, le=60_000)]
-    # between rounds, as a share of the median; over it the run says that it is noisy
+    # spread between rounds, relative to the median, above which the run is reported as noisy
     max_spread: Annotated[float, Field(gt=0, le=1)] = 0.1
-    # costs that differ by no more than this share count as equal: the smaller file ships
+    # relative cost difference that counts as a tie: the smaller file ships
     tie: Annotated[float, Field(ge=0, le=0.5)] = 0.05

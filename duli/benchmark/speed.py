@@ -172,9 +172,9 @@ def run(taken: Sequence[Turn], batch: int, threads: int, device: str = "cpu") ->
     `cpu_share` is how much of the time the `threads` ran: less than 1 where somebody else wanted
     their cores too, or, of several, where they had nothing to do.
     """
-    calls = np.concatenate([one.calls for one in taken])
+    calls = np.concatenate([turn.calls for turn in taken])
     p50, p95, p99 = np.percentile(calls, [50, 95, 99]).tolist()
-    rates = [batch * len(one.calls) / (one.calls.sum() / 1000) for one in taken]
+    rates = [batch * len(turn.calls) / (turn.calls.sum() / 1000) for turn in taken]
     return {
         "device": device,
         "batch": batch,
@@ -185,18 +185,18 @@ def run(taken: Sequence[Turn], batch: int, threads: int, device: str = "cpu") ->
         "spread": spread(rates),
         "n": len(calls),
         "per_second": float(np.median(rates)),
-        "cpu_share": min(1.0, sum(one.cpu_ms for one in taken) / float(calls.sum()) / threads),
+        "cpu_share": min(1.0, sum(turn.cpu_ms for turn in taken) / float(calls.sum()) / threads),
     }
 
 
 def latency(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Milliseconds a call of the smallest batch among `runs`: median, 95th and 99th percentile."""
-    one = min(runs, key=lambda row: int(row["batch"]))
+    smallest = min(runs, key=lambda row: int(row["batch"]))
     return {
-        "value": one["p50_ms"],
-        "p95": one["p95_ms"],
-        "p99": one["p99_ms"],
-        **{key: one[key] for key in ("spread", "n", "threads")},
+        "value": smallest["p50_ms"],
+        "p95": smallest["p95_ms"],
+        "p99": smallest["p99_ms"],
+        **{key: smallest[key] for key in ("spread", "n", "threads")},
     }
 
 
@@ -204,11 +204,11 @@ def at_objective(runs: Sequence[Mapping[str, Any]], slo_ms: float) -> dict[str, 
     """The highest throughput among `runs` whose 99th percentile stays within `slo_ms`; where none
     does, that of the quickest calls.
     """
-    within = [one for one in runs if one["p99_ms"] <= slo_ms]
+    within = [row for row in runs if row["p99_ms"] <= slo_ms]
     best = (
-        max(within, key=lambda one: float(one["per_second"]))
+        max(within, key=lambda row: float(row["per_second"]))
         if within
-        else min(runs, key=lambda one: float(one["p99_ms"]))
+        else min(runs, key=lambda row: float(row["p99_ms"]))
     )
     return {
         "value": best["per_second"],

@@ -1,5 +1,5 @@
-"""Attempts to make a variant: if the library fails, the variant is left out with one sentence;
-nothing else is caught.
+"""Runs a library step of a variant: if the library fails, the variant is left out with a one-line
+reason; no other error is caught.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from duli.base.errors import DuliError
 
-LENGTH = 300  # characters of a library's own words that are told
-# What to do; whoever made the variant adds that it may be taken out of the list.
+LENGTH = 300  # characters kept of a library's own message
+# The fix; the caller adds that the variant may be removed from the list.
 OPERATORS = "take operators in the architecture (duli/models/) that it has"
 RANGES = "look for weights that are huge or no numbers, or try another quantize.calibration"
 
@@ -23,17 +23,18 @@ class LeftOut(Exception):  # noqa: N818 -- no error of anybody's
 
 
 def attempt(step: str, work: Callable[[], T]) -> T:
-    """The result of `work`, which does nothing but call a library's converter, trainer or runtime.
+    """Runs `work`, which only calls a library's converter, trainer or runtime, and returns its
+    result.
 
-    Raises `LeftOut` ("STEP: what the library says; what to do") for what these raise at a network
-    they cannot take; our own errors pass through.
+    Raises `LeftOut` ("STEP: the library's message; the fix") for the exceptions that these
+    libraries raise for unsupported networks; our own errors pass through.
     """
     from google.protobuf.message import DecodeError, EncodeError
     from onnx.checker import ValidationError
     from onnx.shape_inference import InferenceError
     from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
-    # onnxruntime's exceptions have no common base.
+    # onnxruntime's exceptions have no common base class.
     of_runtime = (
         runtime.Fail,
         runtime.InvalidArgument,
@@ -49,8 +50,8 @@ def attempt(step: str, work: Callable[[], T]) -> T:
         DecodeError,
         EncodeError,
     )
-    # What the quantizer, the converter and the pruner raise, in plain Python, at an operator or a
-    # shape they do not know.
+    # Plain Python exceptions of the quantizer, the converter and the pruner at an unknown operator
+    # or shape.
     plain = (
         ValueError,
         RuntimeError,
@@ -65,19 +66,19 @@ def attempt(step: str, work: Callable[[], T]) -> T:
     except (DuliError, LeftOut):
         raise
     except (*of_runtime, *of_graph, *plain) as error:
-        raise LeftOut(f"{step}: {said(error)}; {OPERATORS}") from error
+        raise LeftOut(f"{step}: {in_one_line(error)}; {OPERATORS}") from error
 
 
-def said(error: BaseException) -> str:
-    """An error of a library in one line."""
+def in_one_line(error: BaseException) -> str:
+    """A library's error message in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:LENGTH]}"
 
 
 def sound(content: bytes) -> bytes:
-    """An ONNX file as it is; raises `LeftOut` if one of its numbers is none, or one of its
-    scales is not above zero.
+    """Returns an ONNX file unchanged; raises `LeftOut` if it holds NaN, or a scale that is not
+    above zero.
 
-    Integer kernels turn such a scale into some integer: the answers then look like answers.
+    Integer kernels turn such a scale into some integer: the outputs then look plausible.
     """
     import onnx
     from onnx import numpy_helper
@@ -90,8 +91,7 @@ def sound(content: bytes) -> bytes:
     }
     for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
-        # An infinity that is no scale may be meant, such as that of a mask; what it spoils shows in
-        # the answers.
+        # Another infinity may be intended, such as that of a mask; any damage shows in the outputs.
         right = np.isfinite(values) & (values > 0) if tensor.name in scales else ~np.isnan(values)
         if not right.all():
             reader = next(
@@ -106,7 +106,7 @@ def sound(content: bytes) -> bytes:
 
 
 def finite(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`logits` [n, classes]; raises `LeftOut` if one of them is no number."""
+    """`logits` [n, classes]; raises `LeftOut` if one of them is not finite."""
     wrong = int((~np.isfinite(logits)).any(axis=1).sum())
     if wrong:
         raise LeftOut(

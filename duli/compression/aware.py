@@ -1,5 +1,5 @@
-"""Quantization-aware training: a network that computes in float but rounds as static int8 will, and
-learns to live with it.
+"""Quantization-aware training: the network computes in float, rounds as static int8 will, and
+adapts to it.
 
 Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference", arXiv 1712.05877.
@@ -14,15 +14,12 @@ from torch.nn.utils import fusion
 
 WEIGHTS = 64  # 7 bits, symmetric: -64..64, as int8.py
 ACTIVATIONS = 255  # uint8: 0..255
-MEMORY = 0.99  # of a range, from one batch to the next
+MEMORY = 0.99  # momentum of the activation range, per batch
 
 
 class _Rounded(nn.Module):
-    """A convolution or linear layer with weights of 7 bits (one scale a channel) and a uint8 input,
-    as floats.
-
-    Rounding has no gradient: torch's fake quantization lets it pass as if there were none, and
-    stops it where a value was cut off.
+    """A convolution or linear layer with fake-quantized 7-bit weights (one scale per channel) and a
+    fake-quantized uint8 input.
     """
 
     low: Tensor  # range of the input
@@ -50,8 +47,8 @@ class _Rounded(nn.Module):
     def _rounded(self, inputs: Tensor) -> Tensor:
         if self.training:
             low, high = torch.aminmax(inputs.detach())
-            low, high = low.clamp_max(0), high.clamp_min(0)  # zero has to be one of the values
-            # the first batch sets the range
+            low, high = low.clamp_max(0), high.clamp_min(0)  # zero has to be representable
+            # the first batch initialises the range
             memory = torch.where(self.low == self.high, 0.0, MEMORY)
             self.low.copy_(torch.lerp(low, self.low, memory))
             self.high.copy_(torch.lerp(high, self.high, memory))
@@ -62,11 +59,11 @@ class _Rounded(nn.Module):
 
 
 def rounding(model: nn.Module) -> nn.Module:
-    """A copy of `model` whose batch normalisations are folded and whose convolutions and linear
-    layers round as int8 does.
+    """A copy of `model` with folded batch normalisation, whose convolutions and linear layers round
+    as int8 does.
 
-    The input of the first one is bytes, which need no rounding. Attention and whatever else is left
-    stays as it is. To be trained in float32 and then given to `plain`.
+    The first layer's input is bytes, which need no rounding. Attention and all other modules stay
+    as they are. Train it in float32, then call `plain`.
     """
     folded = _folded(model)
     layers = [
@@ -80,7 +77,7 @@ def rounding(model: nn.Module) -> nn.Module:
 
 
 def plain(model: nn.Module) -> nn.Module:
-    """`model` without the rounding, in place: the weights that were learned, as floats."""
+    """`model` without fake quantization, in place: the learned weights as floats."""
     for name, module in [*model.named_modules()]:
         if isinstance(module, _Rounded):
             model.set_submodule(name, module.layer)
@@ -88,8 +85,8 @@ def plain(model: nn.Module) -> nn.Module:
 
 
 def _folded(model: nn.Module) -> fx.GraphModule:
-    """A copy of `model` in which every batch normalisation behind a convolution or linear layer has
-    gone into that.
+    """A copy of `model` with every batch normalisation folded into the convolution or linear layer
+    before it.
     """
     traced = fx.symbolic_trace(copy.deepcopy(model).eval())
     for node in [*traced.graph.nodes]:

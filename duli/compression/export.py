@@ -1,6 +1,4 @@
-"""A trained network as ONNX that takes examples as they are kept: scaling and normalisation are
-part of the graph.
-"""
+"""Exports a trained network to ONNX, preprocessing included: the input is a stored example."""
 
 import contextlib
 import copy
@@ -17,17 +15,17 @@ from torch import nn
 from duli.base.errors import GateError
 from duli.compression import graph
 
-# ONNX operator set; 21 is what onnxruntime's int8 kernels and its quantizer know well.
+# ONNX operator set; onnxruntime's int8 kernels and its quantizer support 21 best.
 OPSET = 21
 
 
 class _Whole(nn.Module):
-    """The network with its preprocessing: logits float32 [n, classes] out."""
+    """The network with its preprocessing; the output is logits float32 [n, classes]."""
 
     def __init__(self, before: nn.Module, model: nn.Module) -> None:
         super().__init__()
         self.before = before
-        # The exporter writes down the memory format of the weights; training may have left them
+        # The exporter records the memory format of the weights; training may have left them
         # channels-last.
         self.model = copy.deepcopy(model).eval().to(memory_format=torch.contiguous_format)
 
@@ -37,20 +35,20 @@ class _Whole(nn.Module):
 
 
 def to_onnx(model: nn.Module, before: nn.Module, example: torch.Tensor, name: str) -> bytes:
-    """The ONNX file of `model` behind its preprocessing `before`, whose input is called `name` and
-    is like `example` [2, ...].
+    """The ONNX file of `model` behind its preprocessing `before`; the input is called `name` and
+    has the shape and type of `example` [2, ...].
 
-    For any batch size, and for tokens (int32 [n, length]) of any length up to the example's.
+    The batch size is free, and for tokens (int32 [n, length]) so is the length up to the example's.
 
-    No external data, no metadata of the exporter (it names paths of this machine), so the same
-    weights give the same bytes. Raises `GateError` if the exporter cannot take the network, with
-    the operator or the line that stops it.
+    Without external data and exporter metadata (which contains paths of this machine), so equal
+    weights give equal bytes. Raises `GateError` with the operator or line at fault if the network
+    cannot be exported.
     """
     sizes = {0: torch.export.Dim("batch", min=1)}
     if example.dtype == torch.int32:
         sizes[1] = torch.export.Dim("length", min=1, max=example.shape[1])
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    # The exporter prints what it was doing when it failed; the error says it in one line.
+    # The exporter prints its progress on failure; the error has it in one line.
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         try:
@@ -81,13 +79,13 @@ def to_onnx(model: nn.Module, before: nn.Module, example: torch.Tensor, name: st
 
 def _why(error: BaseException) -> str:
     """The first line of the innermost cause, which names the operator, and the line of the
-    network's code where that is known.
+    network's code if known.
     """
-    said = str(error)
+    message = str(error)
     while error.__cause__ is not None:
         error = error.__cause__
-        said += str(error)
-    places = re.findall(r'File "([^"]+)", line (\d+), in forward', said)
+        message += str(error)
+    places = re.findall(r'File "([^"]+)", line (\d+), in forward', message)
     place = f" ({Path(places[-1][0]).name}, line {places[-1][1]})" if places else ""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:300] + place
 

@@ -1,5 +1,5 @@
-"""Half precision of an ONNX model by onnxruntime's own converter: weights and activations in
-float16, input and logits as they were.
+"""Converts an ONNX model to float16 with onnxruntime's converter: weights and activations change,
+input and logits keep their types.
 """
 
 import io
@@ -9,17 +9,16 @@ import onnx
 
 
 def quantize(model: bytes) -> bytes:
-    """The float16 form of an ONNX `model`: about half as large; the same input gives the same
-    bytes.
+    """The float16 form of an ONNX `model`: about half the size; equal input gives equal bytes.
 
-    A weight beyond float16's 65,504 is cut to it. bfloat16 is no choice: onnxruntime's CPU has no
+    Weights beyond float16's 65,504 are clipped. bfloat16 is not an option: onnxruntime has no CPU
     kernels for it.
     """
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     proto = onnx.load_from_string(model)
     with warnings.catch_warnings():
-        # weights too small for float16 become its smallest, one warning each
+        # weights below float16's range become its smallest number, with one warning each
         warnings.simplefilter("ignore")
         proto = convert_float_to_float16(proto, keep_io_types=[proto.graph.input[0].name, "logits"])
     del proto.graph.value_info[:]

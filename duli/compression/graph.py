@@ -1,5 +1,5 @@
-"""Folds the preprocessing at the beginning of an ONNX graph into its first layer, which changes no
-answer.
+"""Folds the preprocessing at the start of an ONNX graph into its first layer; the outputs stay the
+same.
 """
 
 from collections.abc import Iterable
@@ -13,17 +13,17 @@ OUTPUT = "logits"
 
 
 def fold_preprocessing(proto: onnx.ModelProto) -> None:
-    """Moves `images * scale + shift` at the beginning of the graph into the weights and the bias of
-    the layer behind it, in place.
+    """Folds `images * scale + shift` at the start of the graph into the weights and bias of the
+    next layer, in place.
 
-    Two passes over all pixels less. Only for a convolution without padding (a padded one sees zeros
-    that no shift has touched), and only where nothing else reads what is in between; any other
-    graph stays as it is. In float64, so that the result is rounded once.
+    This saves two passes over all pixels. It applies to a convolution without padding only (padding
+    zeros are not shifted), and only if nothing else reads the intermediate values; any other graph
+    is left unchanged. Computed in float64, so that the result is rounded once.
     """
-    found = _preprocessing(proto)
-    if found is None:
+    chain = _preprocessing(proto)
+    if chain is None:
         return
-    cast, mul, add, layer = found
+    cast, mul, add, layer = chain
     constants = {tensor.name: tensor for tensor in proto.graph.initializer}
     scale, shift = (_float64(constants[node.input[1]]) for node in (mul, add))
     weight, bias = (constants[name] for name in layer.input[1:])
@@ -37,8 +37,8 @@ def fold_preprocessing(proto: onnx.ModelProto) -> None:
 def _preprocessing(
     proto: onnx.ModelProto,
 ) -> tuple[NodeProto, NodeProto, NodeProto, NodeProto] | None:
-    """Cast, multiplication, addition and the convolution behind them, where they follow each other
-    as `fold_preprocessing` asks.
+    """The cast, multiplication, addition and convolution at the start of the graph, if they form
+    the chain that `fold_preprocessing` needs.
     """
     chain: list[NodeProto] = []
     name = proto.graph.input[0].name
@@ -54,16 +54,18 @@ def _preprocessing(
             return None
         chain.append(readers[0])
         name = readers[0].output[0]
-    padded = any(number for one in chain[-1].attribute if one.name == "pads" for number in one.ints)
+    padded = any(
+        number for attr in chain[-1].attribute if attr.name == "pads" for number in attr.ints
+    )
     automatic = any(
-        one.s not in (b"", b"NOTSET") for one in chain[-1].attribute if one.name == "auto_pad"
+        attr.s not in (b"", b"NOTSET") for attr in chain[-1].attribute if attr.name == "auto_pad"
     )
     cast, mul, add, layer = chain
     return None if padded or automatic or len(layer.input) != 3 else (cast, mul, add, layer)
 
 
 def remove(proto: onnx.ModelProto, nodes: Iterable[NodeProto]) -> None:
-    """Takes nodes out of a graph, and the constants that nothing reads any more."""
+    """Removes nodes from a graph, and constants that are no longer used."""
     for node in nodes:
         proto.graph.node.remove(node)
     read = {name for node in proto.graph.node for name in node.input}

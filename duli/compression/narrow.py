@@ -1,6 +1,4 @@
-"""Structured pruning: whole channels go, those whose weights are smallest, and the tensors shrink
-with them.
-"""
+"""Structured pruning: removes the channels with the smallest weights, so the tensors shrink."""
 
 import copy
 import warnings
@@ -15,20 +13,20 @@ def narrowed(model: nn.Module, example: torch.Tensor, share: float) -> nn.Module
     """A copy of `model` (inputs like `example` [2, ...]) without `share` of the channels of each
     layer but the last.
 
-    Which channels of which layers belong together is found from the graph (Fang et al., "DepGraph",
-    arXiv 2301.12900; torch-pruning), and those go whose weights have the smallest norm. Raises
-    `LeftOut` where no layer has a channel to spare.
+    Dependencies between channels are found from the graph (Fang et al., "DepGraph", arXiv
+    2301.12900; torch-pruning); channels whose weights have the smallest norm are removed. Raises
+    `LeftOut` if no layer has a channel to spare.
     """
     import torch_pruning
     from torchvision.models import VisionTransformer
 
-    # Batch normalisation and dropout as in use; contiguous, because training leaves weights
+    # Batch normalisation and dropout in inference mode; contiguous, because training leaves weights
     # channels-last.
     smaller = copy.deepcopy(model).eval().to(memory_format=torch.contiguous_format)
     layers = [layer for layer in smaller.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     classes = smaller(example).shape[1]
     with warnings.catch_warnings():
-        # it warns of weights outside of layers, such as the positions of a transformer, and prunes
+        # it warns about parameters outside of layers, such as a transformer's positions, and prunes
         # them
         warnings.simplefilter("ignore")
         torch_pruning.pruner.MagnitudePruner(

@@ -1,4 +1,4 @@
-"""The section `quantize`: the variants, how they are made, and what each may lose."""
+"""The section `quantize`: the variants, their settings, and the bounds on their loss."""
 
 from typing import Annotated, Any, Literal
 
@@ -11,14 +11,14 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Epochs = Annotated[int, Field(ge=1, le=1000)]
 Rate = Annotated[float, Field(gt=0, le=10)]
 
-# the network as it was trained; its variants have the name of their format alone
+# the network as trained; its variants are named by their format alone
 TRAINED = "trained"
-# aware last: whether it is made depends on int8
+# aware last: it is made only if int8 is
 NETWORKS = (TRAINED, "sparse", "narrow", "distilled", "aware")
-# Of int8 the weights have 7 bits; int8_full has all 8, and is there to be compared with: it ships
-# only where its sums cannot overflow.
+# int8 has weights of 7 bits. int8_full has all 8 for comparison: it ships only if its sums cannot
+# overflow.
 FORMATS = ("fp32", "fp16", "int8", "int8_full", "int8_dynamic")
-# fp32 is always made; quantization-aware training is for static int8 and nothing else.
+# fp32 is always made; quantization-aware training applies to static int8 only.
 VARIANTS = tuple(
     form if network == TRAINED else f"{network}_{form}"
     for network in NETWORKS
@@ -28,7 +28,7 @@ VARIANTS = tuple(
 
 
 def parts(variant: str) -> tuple[str, str]:
-    """The network and the format that the name of a variant says."""
+    """The network and the format in a variant's name."""
     network, _, form = variant.partition("_")
     return (network, form) if network in NETWORKS else (TRAINED, variant)
 
@@ -59,42 +59,42 @@ def _known(names: tuple[str, ...]) -> tuple[str, ...]:
 class Sparse(Section):
     """Magnitude pruning: the weights nearest to zero become zero."""
 
-    share: Share = 0.6  # of all weights of convolutions and linear layers
-    epochs: Epochs = 1  # of the fine-tune
-    learning_rate: Rate = 0.005  # peak of the fine-tune
+    share: Share = 0.6  # share of all weights of convolutions and linear layers
+    epochs: Epochs = 1  # epochs of the fine-tune
+    learning_rate: Rate = 0.005  # peak learning rate of the fine-tune
 
 
 class Narrow(Section):
-    """Structured pruning: the channels that matter least go, and the tensors shrink."""
+    """Structured pruning: the least important channels are removed, and the tensors shrink."""
 
-    share: Share = 0.25  # of the channels of each layer but the last
-    epochs: Epochs = 1  # of the fine-tune
-    learning_rate: Rate = 0.005  # peak of the fine-tune
+    share: Share = 0.25  # share of the channels of each layer but the last
+    epochs: Epochs = 1  # epochs of the fine-tune
+    learning_rate: Rate = 0.005  # peak learning rate of the fine-tune
 
 
 class Aware(Section):
-    """Quantization-aware fine-tune: the network learns with its int8 rounding."""
+    """Quantization-aware fine-tuning: the network adapts to its int8 rounding."""
 
     epochs: Epochs = 1
-    learning_rate: Rate = 0.001  # peak
+    learning_rate: Rate = 0.001  # peak learning rate
 
 
 class Distilled(Section):
-    """A network trained from nothing by the recipe of `train`, with the trained network as its
-    teacher.
+    """Distillation: a network trained from random weights by the recipe of `train`, with the
+    trained network as its teacher.
     """
 
     epochs: Epochs
-    model: dict[str, Any]  # as the section `model`; checked as that
+    model: dict[str, Any]  # like the section `model`, and checked as that
 
 
 class Quantize(Section):
-    """The variants, the settings of their making, and the bounds within which one may ship."""
+    """The variants, their settings, and the bounds within which one may ship."""
 
-    # FORMAT or NETWORK_FORMAT, beside fp32
+    # FORMAT or NETWORK_FORMAT, in addition to fp32
     variants: Annotated[tuple[str, ...], AfterValidator(_once_each), AfterValidator(_known)]
-    calibration_rows: Annotated[int, Field(ge=16)] = 1024  # drawn from train
-    # of the activations' ranges; the one that keeps most answers on validation is taken
+    calibration_rows: Annotated[int, Field(ge=16)] = 1024  # number of rows drawn from train
+    # methods for the activations' ranges; the one that keeps most answers on validation wins
     calibration: Annotated[
         tuple[Calibration, ...], Field(min_length=1), AfterValidator(_once_each)
     ] = ("minmax", "entropy", "percentile")
@@ -104,6 +104,6 @@ class Quantize(Section):
     distilled: Distilled
     # of the calibration rows and of all fine-tunes
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    # accuracy a variant may lose on validation, at the unfavourable end of the interval
+    # accuracy that a variant may lose on validation, at the unfavourable end of the interval
     max_drop: Annotated[float, Field(ge=0, le=1)]
     max_class_drop: Annotated[float, Field(ge=0, le=1)]  # the same for the class that loses most

@@ -1,4 +1,4 @@
-"""Magnitude pruning: the weights nearest to zero, over all layers, become zero and stay so."""
+"""Magnitude pruning: sets the weights nearest to zero, over all layers, to zero for good."""
 
 import copy
 
@@ -12,8 +12,8 @@ def pruned(model: nn.Module, share: float) -> nn.Module:
     """A copy of `model` in which `share` of the weights of convolutions and linear layers are zero,
     and stay zero in training.
 
-    Those of smallest magnitude over all layers (Han et al., arXiv 1506.02626;
-    torch.nn.utils.prune). Raises `LeftOut` if there are none.
+    The weights of smallest magnitude over all layers are chosen (Han et al., arXiv 1506.02626;
+    torch.nn.utils.prune). Raises `LeftOut` if there are no such layers.
     """
     model = copy.deepcopy(model)
     weights = [(layer, "weight") for layer in _layers(model)]
@@ -27,15 +27,14 @@ def pruned(model: nn.Module, share: float) -> nn.Module:
 
 
 def solid(model: nn.Module) -> nn.Module:
-    """`model` with its zeros as plain weights, in place."""
+    """`model` with the pruned zeros as plain weights, in place."""
     for layer in _layers(model):
         prune.remove(layer, "weight")  # type: ignore[no-untyped-call]
     return model
 
 
 def _layers(model: nn.Module) -> list[nn.Module]:
-    # Attention reads the weight of its last layer without calling that layer, and would not see a
-    # mask.
+    # Attention reads its last layer's weight without calling that layer, so a mask would not apply.
     inner = {
         id(module.out_proj)
         for module in model.modules()

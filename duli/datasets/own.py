@@ -1,4 +1,4 @@
-"""Own data: one Parquet file that `duli new` made, described by the line's params."""
+"""Own data: a Parquet file written by `duli new`, described by the line's params."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -14,20 +14,20 @@ from duli.base.errors import DataError, ParamsError
 from duli.datasets.shared.sources import Folder, Source
 
 FILE = "examples.parquet"
-TYPES = {"number": pa.float32(), "text": pa.string()}  # of what else is known of an example
+TYPES = {"number": pa.float32(), "text": pa.string()}  # type of a further column
 
 
 def schema(columns: Mapping[str, str], label: pa.DataType) -> pa.Schema:
-    """The schema of the file (see `examples` of the other data sets), with its further columns."""
+    """The schema of the file (see `examples` of the other datasets), with its further columns."""
     own = {"id": pa.string(), "split": pa.string(), "label": label, "content": pa.binary()}
     return pa.schema({**own, **{name: TYPES[kind] for name, kind in columns.items()}})
 
 
 def of(facts: Mapping[str, Any] | None) -> Any:
-    """The data set that `data.own` describes, with the names of a file of this folder; raises
-    `ParamsError` where it is not there.
+    """The dataset that `data.own` describes, with the attributes of a dataset's module; raises
+    `ParamsError` if the section is missing.
 
-    What it says of the kind and the task has the same names, in capitals.
+    Its entries for the kind and the task become attributes in capitals.
     """
     if facts is None:
         raise ParamsError(
@@ -56,8 +56,8 @@ def _sources(local: Path | None) -> tuple[Source, ...]:
 
 
 def _examples(columns: Mapping[str, str], folder: Path, rows: int) -> Iterator[pa.RecordBatch]:
-    """Batches of at most `rows`, each of one published split; raises `DataError` if the file is
-    not what `duli new` made.
+    """Batches of at most `rows`, each of one published split; raises `DataError` if the file is not
+    one that `duli new` wrote.
     """
     try:
         with pq.ParquetFile(folder / FILE) as file:
@@ -69,7 +69,7 @@ def _examples(columns: Mapping[str, str], folder: Path, rows: int) -> Iterator[p
                     " with `duli new`"
                 )
             for batch in file.iter_batches(rows):
-                # Whoever reads takes the first row's split for that of all.
+                # Readers apply the first row's split to the whole batch.
                 for split in batch["split"].unique().to_pylist():
                     yield batch.filter(pc.equal(batch["split"], split))
     except (OSError, pa.ArrowException) as error:

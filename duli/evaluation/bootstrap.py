@@ -13,14 +13,14 @@ Counts = NDArray[np.integer[Any]]
 
 RESAMPLES = 1000
 SEED = 0
-CHUNK = 50  # resamples at a time: bounds the memory
+CHUNK = 50  # resamples at a time: limits the memory
 
 
 def of_examples(statistic: Callable[..., Floats], *columns: NDArray[Any]) -> dict[str, float]:
-    """A statistic of examples, each column of shape [n]; `statistic` takes columns [..., n] and
-    gives [...].
+    """A statistic of examples with its interval: columns of shape [n]; `statistic` maps columns
+    [..., n] to [...].
 
-    Without examples nothing is known: value, low and high are NaN, which passes no gate.
+    Without examples, value, low and high are NaN, which passes no gate.
     """
     n = len(columns[0])
     if n == 0:
@@ -34,11 +34,11 @@ def of_examples(statistic: Callable[..., Floats], *columns: NDArray[Any]) -> dic
 
 
 def of_counts(statistic: Callable[[Counts], Floats], counts: Counts) -> dict[str, float]:
-    """A statistic of how often each cell of `counts` (any shape [*cells]) occurred; `statistic`
-    takes [..., *cells].
+    """A statistic of the occurrences of each cell of `counts` (any shape [*cells]), with its
+    interval; `statistic` takes [..., *cells].
 
-    Drawing n examples anew is drawing n from the cells with their shares, which costs the same for
-    any n.
+    Resampling n examples equals drawing n times from the cells by their shares, which costs the
+    same for any n.
     """
     n = int(counts.sum())
     if n == 0:
@@ -53,6 +53,5 @@ def of_counts(statistic: Callable[[Counts], Floats], counts: Counts) -> dict[str
 
 def _interval(value: float, drawn: Floats, n: int) -> dict[str, float]:
     low, high = np.quantile(drawn, (0.025, 0.975))
-    # A statistic that chance biases (calibration error is one) may lie outside of what resampling
-    # gives.
+    # A statistic with a bias (such as calibration error) may lie outside of its resampled range.
     return {"value": value, "low": min(value, float(low)), "high": max(value, float(high)), "n": n}

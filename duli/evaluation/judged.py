@@ -1,5 +1,5 @@
-"""The parties of an evaluation: the model in its forms, the splits, and the views that a kind
-offers on them.
+"""The inputs of an evaluation: the model in its forms, the splits, and what a kind measures on
+them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ class Model(NamedTuple):
 
     description: Facts  # model.json
     trained: "nn.Module"
-    whole: "nn.Module"  # the same with its preprocessing
+    whole: "nn.Module"  # the trained network with its preprocessing
     onnx: dict[str, bytes]
     shipped: str
 
@@ -42,12 +42,12 @@ class Split(NamedTuple):
 
     table: pa.Table
     inputs: Inputs
-    targets: NDArray[Any]  # [n], as the task has them
+    targets: NDArray[Any]  # targets [n], in the task's form
     kind: Kind
 
 
 class Splits(Protocol):
-    """Reads prepared data."""
+    """A reader of prepared splits."""
 
     def split(self, name: str, rows: NDArray[np.int64] | None = None) -> Split: ...
     def targets(self, name: str) -> NDArray[Any]: ...
@@ -58,21 +58,21 @@ class Judgement(NamedTuple):
 
     facts: Facts  # reports/evaluation.json; has `test_digest`, `variant`, `n` and the score
     tables: dict[str, list[Facts]]  # reports/evaluation/NAME.csv
-    heads: dict[str, tuple[str, ...]]  # columns of tables that may have no row
+    heads: dict[str, tuple[str, ...]]  # columns of tables that may be empty
     # id, label and outputs [n, width] of each variant by its name
     predictions: pa.Table
     page: str
 
 
 class Features(NamedTuple):
-    """Splits as numbers that a linear model takes."""
+    """Splits as numeric features for a linear model."""
 
     splits: Sequence[Any]  # [n, features] each, arrays or sparse matrices
-    strengths: tuple[float, ...]  # of the fit against the penalty on its weights, to choose from
+    strengths: tuple[float, ...]  # candidate strengths of the fit against its penalty
 
 
 class Loss(Protocol):
-    """The loss of each example [n] of a part of them, from outputs [n, outputs]."""
+    """Per-example losses [n] from outputs [n, outputs] of some rows."""
 
     def __call__(self, outputs: "Tensor", part: slice) -> "Tensor": ...
 
@@ -92,14 +92,7 @@ class Judge(Protocol):
         """Ways in which examples are spoilt, by name: each makes the inputs [rows] anew."""
 
     def attacked(
-        self,
-        model: Model,
-        inputs: Inputs,
-        loss: "Loss",
-        *,
-        epsilon: int,
-        steps: int,
-        seed: int,
+        self, model: Model, inputs: Inputs, loss: "Loss", *, epsilon: int, steps: int, seed: int
     ) -> Inputs:
         """Inputs at most `epsilon` levels from these that raise the loss."""
 

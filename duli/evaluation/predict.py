@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from duli.base import machine, padding
 
-BATCH = 500  # examples a forward pass: large enough to be quick, small enough to stay in the cache
+BATCH = 500  # batch size of a forward pass: large enough to be fast, small enough for the cache
 
 Images = NDArray[np.uint8]
 # bytes of images [n, channels, height, width], int32 tokens [n, length] or float32 [n, features]
@@ -18,7 +18,7 @@ Inputs = NDArray[Any]
 def torch_logits(model: Any, inputs: Inputs) -> NDArray[np.float32]:
     """Logits [n, classes] of a torch module with its preprocessing.
 
-    In float32 on the CPU, where they are the same on every run.
+    Computed in float32 on the CPU, so that every run gives the same.
     """
     import torch
 

@@ -1,6 +1,4 @@
-"""Release gates: measured numbers against bounds. Whatever is missing or no finite number does not
-pass.
-"""
+"""Release gates: measures against bounds. A missing or non-finite measure does not pass."""
 
 import difflib
 import json
@@ -16,18 +14,18 @@ from duli.base.errors import DataError
 from duli.base.params import Section
 
 Bound = Literal["min", "max"]
-# the end of an interval that a bound has to hold for
+# the end of an interval that a bound applies to
 UNFAVOURABLE: dict[Bound, str] = {"min": "low", "max": "high"}
 
 
 class Gate(Section):
-    """A measure and its bounds; both ends pass."""
+    """A measure and its bounds; both are inclusive."""
 
     # report and key, such as evaluation.accuracy
     measure: Annotated[str, Field(pattern=r"^[^.\s*]+(\.[^.\s*]+)+$")]
     min: float | None = None
     max: float | None = None
-    # all of its 95 % interval has to be within the bounds: the unfavourable end decides
+    # the whole 95 % interval has to be within the bounds: the unfavourable end decides
     on: Literal["value", "interval"] = "value"
 
     @model_validator(mode="after")
@@ -63,7 +61,7 @@ class Result:
     name: str
     measure: str
     on: Literal["value", "interval"]
-    value: float | None  # the number that decided; None if it is missing or not finite
+    value: float | None  # the value that decided; None if missing or not finite
     min: float | None
     max: float | None
     passed: bool
@@ -91,10 +89,10 @@ class Catalogue:
 
 
 def measures(reports: Mapping[str, Any]) -> dict[str, float]:
-    """All numbers of the reports by dotted name (report, then keys); truth values count as 1 and 0,
-    lists are left out.
+    """All numbers of the reports by dotted name (report, then keys); booleans count as 1 and 0,
+    lists are ignored.
 
-    Raises `DataError` where two of them would have the same name.
+    Raises `DataError` if two of them have the same name.
     """
     found: dict[str, float] = {}
     for name, number in _numbers(reports, ""):
@@ -105,8 +103,8 @@ def measures(reports: Mapping[str, Any]) -> dict[str, float]:
 
 
 def unknown(gates: Mapping[str, Gate], known: Catalogue) -> dict[str, str]:
-    """The gates that name a measure that does not exist, and why: they could never pass, which is
-    worth knowing before a training.
+    """The gates whose measure does not exist, with the reason: they could never pass, so they are
+    reported before training.
     """
     lacking = {
         name: [one for one in gate.names(known).values() if one not in known]
@@ -125,14 +123,12 @@ def judge(gates: Mapping[str, Gate], measures: Mapping[str, float]) -> list[Resu
 
 
 def verdict(results: list[Result]) -> Literal["release", "hold"]:
-    """`release` where there are gates and all of them passed."""
+    """`release` if there are gates and all of them passed."""
     return "release" if results and all(result.passed for result in results) else "hold"
 
 
 def summary(results: list[Result]) -> dict[str, Any]:
-    """The judgement as plain values: verdict, the reasons of the gates that refused, and every
-    gate.
-    """
+    """The judgement as plain values: verdict, reasons of failed gates, and every gate."""
     return {
         "verdict": verdict(results),
         "gates": len(results),
@@ -143,7 +139,7 @@ def summary(results: list[Result]) -> dict[str, Any]:
 
 
 def results(judged: Any) -> list[Result]:
-    """The gates of a `summary` that was kept as JSON; raises `DataError` if it is not one."""
+    """The results in a `summary` that was stored as JSON; raises `DataError` if it is invalid."""
     try:
         return TypeAdapter(list[Result]).validate_json(json.dumps(judged["results"]), strict=True)
     except (TypeError, KeyError, ValidationError):
@@ -175,7 +171,7 @@ def _judge(name: str, gate: Gate, measures: Mapping[str, float]) -> Result:
 
 
 def _within(value: float, bound: Bound, gate: Gate) -> bool:
-    # Asked this way round, so that not-a-number passes neither bound.
+    # Phrased so that NaN passes neither bound.
     if bound == "min":
         return math.isfinite(value) and gate.min is not None and value >= gate.min
     return math.isfinite(value) and gate.max is not None and value <= gate.max

@@ -1,4 +1,4 @@
-"""The questions asked of own data, and the findings of a kind and a task."""
+"""What `duli new` asks about own data, and what a kind and a task find in it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Wanted(NamedTuple):
-    """The owner's statements about the data; None, or nothing, leaves a guess."""
+    """The owner's statements about the data; None or an empty value means: guess."""
 
     label: str | None = None  # column
     text: str | None = None  # column
@@ -20,7 +20,7 @@ class Wanted(NamedTuple):
 
     @property
     def given(self) -> list[str]:
-        """The names of the options that were given."""
+        """Names of the options that were given."""
         return [name for name, value in self._asdict().items() if value]
 
 
@@ -28,7 +28,7 @@ class Labels(Protocol):
     """The labels of n examples."""
 
     values: "NDArray[Any]"  # [n], of the column `label`
-    own: Mapping[str, Any]  # what data.own says of them
+    own: Mapping[str, Any]  # the task's entries of data.own
     notes: list[str]
 
     # why a feature [n] is suspicious, or ""
@@ -41,7 +41,7 @@ class Task(Protocol):
     Both raise `DataError` for labels that it cannot learn.
     """
 
-    # which rows have a label, and the labels of these
+    # a mask of the rows with a label, and their labels
     def of_column(
         self, column: "pa.ChunkedArray", name: str, path: Path
     ) -> tuple[list[bool], Labels]: ...
@@ -57,16 +57,16 @@ class Read(NamedTuple):
     splits: list[str]  # that they were published in; empty for none
     labels: Labels
     contents: list[bytes]
-    own: Mapping[str, Any]  # what data.own says of the kind
-    notes: list[str]  # what was done to them that their owner may not expect
-    columns: frozenset[str] = frozenset()  # of the file, that the contents are made of
+    own: Mapping[str, Any]  # the kind's entries of data.own
+    notes: list[str]  # changes to the examples that their owner may not expect
+    columns: frozenset[str] = frozenset()  # columns of the file that the contents are made of
 
 
 class Found(NamedTuple):
     """A description of own data."""
 
     kind: str
-    own: Mapping[str, Any]  # what data.own says of the kind and the task
+    own: Mapping[str, Any]  # the entries of data.own by kind and task
     columns: Mapping[str, str]  # what else is known of each example: name -> number or text
     sensitive: list[str]  # of these
     examples: "pa.Table"  # id, split, label, content, and the columns
@@ -74,6 +74,6 @@ class Found(NamedTuple):
 
 
 def shown(names: list[str], most: int) -> str:
-    """The first of many names, for a line of output."""
+    """The first of many names, for one line of output."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -1,16 +1,15 @@
-"""Columns that say which row it is, and so may be no features."""
+"""Finds columns that number the rows, which may not be features."""
 
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-# whole numbers that float64 does not hold, and that nobody counts to: keys and hashes
+# integers beyond float64's exact range: keys and hashes, not counts
 LARGE = (2**53, 2**64)
-# e to the power of minus this: how likely as many random whole numbers of that range are all
-# different
+# The exponent of the probability e^-x that as many random integers of that range are all different.
 BY_CHANCE = 7.0
-AGAIN = 100  # one in so many may be there again
+AGAIN = 100  # one in this many may repeat
 # 1990 to 2100 in s, ms, us and ns
 TIMES = [(631_152_000 * unit, 4_102_444_800 * unit) for unit in (1, 10**3, 10**6, 10**9)]
 

@@ -21,7 +21,7 @@ from duli.serving.sources import readable
 
 # what pandas calls an index without a name
 INDEX = re.compile(r"__index_level_[0-9]+__|Unnamed: [0-9]+(\.[0-9]+)?")
-DIGITS = 15  # that float64 holds of any number
+DIGITS = 15  # significant digits that float64 keeps of any number
 NOTATIONS = (
     (
         r"[+-]?[0-9]{1,3}(?:[,.' \u00a0\u202f\u2019][0-9]{3})+(?:[.,][0-9]+)?",
@@ -112,7 +112,7 @@ class Sheet:
 
     @property
     def ids(self) -> list[str]:
-        """The name of each row."""
+        """A name for each row."""
         stem = readable(self.path.stem)
         return [f"{stem}-{row}" for row in self.table[ROW].to_pylist()]
 
@@ -123,7 +123,7 @@ class Sheet:
 
     @property
     def measured(self) -> list[str]:
-        """The columns of numbers and truths that may be learned from."""
+        """Columns of numbers and booleans that may be features."""
         return [
             name
             for name in self.names
@@ -132,7 +132,7 @@ class Sheet:
         ]
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """A column in float64, [n]; all of it NaN if it has no numbers."""
+        """A column as float64 [n]; all NaN if it holds no numbers."""
         return _values(self.table, name)
 
     def texts(self, name: str) -> list[str]:
@@ -145,7 +145,7 @@ class Sheet:
         return [value or "" for value in self.table[name].to_pylist()]
 
     def choices(self) -> str:
-        """The columns, for an error."""
+        """The columns, listed for an error message."""
         return _all(self.table)
 
     def known(self, taken: Collection[str], reserved: Collection[str], most: int) -> Known:
@@ -180,7 +180,7 @@ class Sheet:
                         f" texts; results can be shown by 2 to {most}"
                     )
                 left.append(
-                    told({name: self.odd[name]})
+                    first_odd_cells({name: self.odd[name]})
                     if name in self.odd
                     else f"{name} (such as '{next(iter(sorted(different)), '')[:20]}')"
                 )
@@ -219,8 +219,8 @@ class Sheet:
         return strings[0] if strings == others and len(strings) == 1 else None
 
 
-def told(odd: Mapping[str, Odd]) -> str:
-    """The first cell of each column that is not a number, and its place."""
+def first_odd_cells(odd: Mapping[str, Odd]) -> str:
+    """The first cell of each column that is not a number, with its place."""
     each = [
         f"{name} has {one.cell[:20]!r} in {one.place}{_notation(one.cell)}"
         + (f" and {one.cells - 1:,} more" if one.cells > 1 else "")
@@ -276,7 +276,7 @@ def as_numbers(
 
 
 def _different(texts: list[str | None], *, comma: bool) -> int:
-    """The number of different numbers in `texts`; 0 if none is too long for float64."""
+    """The number of distinct numbers in `texts`; 0 if none is too long for float64."""
     if not any(text and len(text) > DIGITS for text in texts):
         return 0
     plain = (text.strip() for text in texts if text)

@@ -1,4 +1,4 @@
-"""The location of own data, opened once for all kinds that may take them."""
+"""Own data at a path, opened once for all kinds that may read it."""
 
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,9 @@ class Source:
 
     @cached_property
     def sheet(self) -> Sheet | None:
-        """Its columns; None if it is no file of columns. Raises `DataError` for a damaged one."""
+        """The columns; None if the source is not a file of columns. Raises `DataError` for a
+        damaged one.
+        """
         if not self.place.is_file() or self.place.suffix.lower() not in ENDINGS:
             return None
         return Sheet(self.place, self.wanted, self.task)

@@ -13,7 +13,7 @@ from duli.models.shared.layers import Common, Width, convolution, dropout, initi
 if TYPE_CHECKING:
     from torch import nn
 
-SMALLEST = 4  # pixels a side: the convolution takes two, the pool halves the rest
+SMALLEST = 4  # smallest side in pixels: the convolution removes two, the pool halves the rest
 
 
 class Settings(Common):

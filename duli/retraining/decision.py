@@ -1,6 +1,4 @@
-"""The table that decides whether a release line trains again: each trigger with its evidence and
-consequence.
-"""
+"""The retraining decision as a table: each trigger with its evidence and consequence."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +16,7 @@ class Row:
     """One trigger of the decision."""
 
     trigger: str
-    fired: bool | None  # None: it could not be measured
+    fired: bool | None  # None: not measurable
     evidence: str
     follows: str
 
@@ -63,8 +61,8 @@ def stale(status: Mapping[str, Any]) -> dict[str, list[str]]:
 def change(
     reasons: Mapping[str, Sequence[str]], new: New, pending: str | None, settings: Retrain
 ) -> Row:
-    """Code, params or data are not those of dvc.lock (`reasons`, of `stale`), enough labelled data
-    came in, or something is `pending`.
+    """Fires if code, params or data differ from dvc.lock (`reasons`, from `stale`), enough labelled
+    data has arrived, or something is `pending`.
     """
     evidence = [f"{stage} is stale: {_first(why)}" for stage, why in reasons.items()]
     if new.labelled:
@@ -89,9 +87,7 @@ def change(
 
 
 def schedule(age_days: float | None, why_not: str, settings: Retrain) -> Row:
-    """The champion is older than it may become; `why_not` says why its age is not known, where it
-    is None.
-    """
+    """Fires if the champion is older than allowed; `why_not` explains an unknown age (None)."""
     if settings.max_age_days is None:
         return Row("schedule", None, "retrain.max_age_days is null", "nothing")
     if age_days is None:
@@ -106,7 +102,7 @@ def schedule(age_days: float | None, why_not: str, settings: Retrain) -> Row:
 
 
 def drift(verdicts: Mapping[str, Verdict] | None, why_not: str, settings: Retrain) -> Row:
-    """Enough of the last windows (file -> verdict, in the order of their names) are unlike the
+    """Fires if enough of the latest windows (file -> verdict, in name order) differ from the
     training data.
     """
     if not verdicts:
@@ -159,7 +155,7 @@ def quality(found: Mapping[str, float], why_not: str, settings: Retrain, score: 
 
 
 def manual(reason: str | None) -> Row:
-    """Somebody asks for it."""
+    """Fires on request."""
     return Row(
         "manual",
         reason is not None,

@@ -1,4 +1,4 @@
-"""The section `retrain.drift`: when incoming data count as other than the champion's training
+"""The section `retrain.drift`: when incoming data count as drifted from the champion's training
 data.
 """
 
@@ -12,15 +12,16 @@ from duli.base.params import Section
 class Drift(Section):
     """The settings of the drift test, and the number of windows that decide."""
 
-    # share of windows without any drift that may fire, over all tests of a window
+    # false-alarm rate: share of windows without drift that may fire, over all tests of a window
     false_alarms: Annotated[float, Field(ge=0.001, le=0.2)] = 0.02
-    windows: Annotated[int, Field(ge=1, le=100)] = 3  # the newest ones, that are looked at
-    needed: Annotated[int, Field(ge=1)] = 2  # of them have to fire before drift retrains
+    windows: Annotated[int, Field(ge=1, le=100)] = 3  # number of latest windows that are examined
+    # number of these that have to fire before drift retrains
+    needed: Annotated[int, Field(ge=1)] = 2
     # a smaller window is not judged, and does not fire
     min_examples: Annotated[int, Field(ge=50)] = 200
-    # at most this many examples of the validation split stand for the training data
+    # largest number of validation examples that represent the training data
     reference: Annotated[int, Field(ge=100, le=50_000)] = 5000
-    # of it, that the thresholds are calibrated with
+    # resamples of these that calibrate the thresholds
     resamples: Annotated[int, Field(ge=100, le=20_000)] = 1000
     seed: Annotated[int, Field(ge=0)] = 0
 

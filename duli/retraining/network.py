@@ -1,5 +1,5 @@
-"""The exported network of a release: its outputs and the inputs of its last linear layer. Without
-torch, which takes 600 MB.
+"""The exported network of a release: its outputs and the inputs of its last linear layer. Works
+without torch, which needs 600 MB.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from duli.base import padding
 from duli.base.errors import DataError
 
-BATCH = 500  # examples a forward pass: large enough to be quick, small enough to stay in the cache
+BATCH = 500  # batch size of a forward pass: large enough to be fast, small enough for the cache
 LINEAR = ("Gemm", "MatMul")
 LOGITS, SEEN = "logits", "seen"
 
@@ -29,7 +29,7 @@ class Network:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
-        # onnxruntime's own exceptions have no common class but these two.
+        # onnxruntime's exceptions share no base class except these two.
         try:
             content, self.outputs = _opened(content)
             self.session = onnxruntime.InferenceSession(
@@ -85,7 +85,7 @@ def _opened(content: bytes) -> tuple[bytes, list[str]]:
     ]
     if not layers:
         return content, [LOGITS]
-    # Under a name of its own, for an input may be an output already.
+    # A separate name, because an input may already be an output.
     proto.graph.node.append(onnx.helper.make_node("Identity", [layers[-1].input[0]], [SEEN]))
     proto.graph.output.append(onnx.ValueInfoProto(name=SEEN))
     return proto.SerializeToString(), [LOGITS, SEEN]

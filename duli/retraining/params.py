@@ -13,9 +13,9 @@ Count = Annotated[int, Field(ge=1)]
 class Retrain(Section):
     """The triggers of a retraining besides a change of code, params or data."""
 
-    max_age_days: Count | None = 90  # of the champion, since it was first promoted; None: any age
+    max_age_days: Count | None = 90  # age of the champion since its first promotion; None: no limit
     drift: Drift = Drift()
-    # of the champion on labelled incoming data, as the task scores; None: not asked
+    # score of the champion on labelled incoming data, in the task's terms; None: not checked
     worst_score: Annotated[float, Field(allow_inf_nan=False)] | None
-    # labelled ones that have come in, before their number or the score on them counts
+    # labelled incoming examples needed before their number or the score on them counts
     min_examples: Count = 200

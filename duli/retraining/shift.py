@@ -16,7 +16,7 @@ Counts = NDArray[np.integer[Any]]
 # Where the bins of the PSI end: deciles, and narrower bins at both ends, where a few strange
 # examples show.
 QUANTILES = (0.01, 0.05, *(tenth / 10 for tenth in range(1, 10)), 0.95, 0.99)
-HALF = 0.5  # added to each count, so that an empty bin has a logarithm
+HALF = 0.5  # added to each count, so that the logarithm of an empty bin exists
 
 
 def edges(values: Floats) -> NDArray[np.float64]:
@@ -95,12 +95,12 @@ def separability(reference: Floats, window: Floats) -> float:
         # Not through BLAS: for so few numbers its threads cost more than they give, and einsum
         # always adds in the same order.
         scatter = np.einsum("ni,nj->ij", centred, centred) / len(centred)
-        # A little of the identity: a direction without any spread is no proof.
+        # A small ridge: a direction without spread proves nothing.
         scatter += np.eye(len(scatter)) * (1e-6 * np.trace(scatter) / len(scatter) + 1e-12)
         direction = scipy.linalg.solve(scatter, means[1] - means[0], assume_a="pos")
         below, scores = (np.einsum("ni,i->n", part[asked], direction) for part in parts)
         below = np.sort(below)
-        # Pairs in the right order, half of those that tie (Mann and Whitney 1947).
+        # Correctly ordered pairs plus half of the ties (Mann and Whitney 1947).
         pairs = sum(np.searchsorted(below, scores, side=side).sum() for side in ("left", "right"))
         areas.append(pairs / (2 * len(below) * len(scores)))
     return float(np.mean(areas))

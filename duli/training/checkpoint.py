@@ -1,7 +1,7 @@
-"""The state of a training as bytes, from which it goes on as if it had never stopped.
+"""The state of a training run as bytes; a resumed run continues exactly.
 
-Safetensors, no pickle: nothing is executed by reading one. The header holds the plain values and a
-digest, because the format does not notice a flipped bit.
+The format is safetensors, not pickle: reading it executes nothing. The header holds the plain
+values and a digest, because safetensors does not detect a flipped bit.
 """
 
 import hashlib
@@ -17,14 +17,14 @@ from duli.training.distributed import like, whole
 
 
 class State(NamedTuple):
-    """The state from which a training continues exactly."""
+    """Everything that a run needs to continue exactly."""
 
     values: dict[str, Any]  # JSON
     tensors: dict[str, Tensor]
 
 
 def pack(state: State) -> bytes:
-    """The bytes of `state`, for `unpack`."""
+    """`state` as bytes; `unpack` reads them."""
     from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
@@ -33,12 +33,12 @@ def pack(state: State) -> bytes:
 
 
 def unpack(content: bytes) -> State:
-    """The state that `pack` took; raises `DataError` if the bytes are not those it gave."""
+    """Reads the bytes of `pack`; raises `DataError` if they were changed."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     try:
-        # every process has to gather in the same order; `load` gives any
+        # every process has to gather in the same order, and `load` returns tensors in any order
         tensors = dict(sorted(load(content).items()))
         # The header: its length in 8 bytes, then JSON (the format's specification); `load` gives
         # the tensors alone.
@@ -55,21 +55,21 @@ def unpack(content: bytes) -> State:
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of the state dict of `model`, whole and on the CPU; with sharded weights all processes
-    have to call this.
+    """A copy of the full state dict of `model` on the CPU; with sharded weights all processes have
+    to call this.
     """
     return {name: whole(value).clone() for name, value in model.state_dict().items()}
 
 
 def restore_weights(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Puts whole tensors back, each in its device, memory format and shards."""
+    """Loads full tensors into `model`; each keeps its device, memory format and shards."""
     with torch.no_grad():
         for name, value in model.state_dict().items():
             value.copy_(like(tensors[name], value))
 
 
 def optimizer_state(model: nn.Module, optimizers: list[Optimizer]) -> dict[str, Tensor]:
-    """The optimizers' tensors as `NAME OF THE WEIGHT/KEY`; whole, on the CPU."""
+    """The full state tensors of the optimizers on the CPU, by `WEIGHT/KEY`."""
     names = {id(weight): name for name, weight in model.named_parameters()}
     return {
         f"{names[id(weight)]}/{key}": whole(value)
@@ -83,8 +83,8 @@ def optimizer_state(model: nn.Module, optimizers: list[Optimizer]) -> dict[str, 
 def restore_optimizer(
     model: nn.Module, optimizers: list[Optimizer], tensors: dict[str, Tensor]
 ) -> None:
-    """Gives each optimizer the tensors of its own weights, in the memory format of these: fused
-    kernels rely on it.
+    """Loads state into each optimizer, in the memory format of its weights, which fused kernels
+    require.
     """
     weights = dict(model.named_parameters())
     owners = {
@@ -102,12 +102,12 @@ def restore_optimizer(
 
 
 def prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors below `prefix:`."""
+    """The tensors, with `prefix:` before each name."""
     return {f"{prefix}:{name}": tensor for name, tensor in tensors.items()}
 
 
 def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The entries that `prefixed` put below `prefix:`."""
+    """The entries whose names begin with `prefix:`, without it (the inverse of `prefixed`)."""
     start = f"{prefix}:"
     return {
         name.removeprefix(start): tensor

@@ -1,4 +1,4 @@
-"""Chooses the device and the number format that training computes with."""
+"""Chooses the device and the precision of training."""
 
 import os
 from collections.abc import Callable
@@ -7,17 +7,17 @@ import torch
 
 from duli.base.errors import ParamsError
 
-# What an instruction set calls native bfloat16, in the words of torch.cpu.get_capabilities (x86,
-# then Arm).
+# CPU capabilities that mean native bfloat16, as named by torch.cpu.get_capabilities (x86, then
+# Arm).
 NATIVE_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def choose(wanted: str, local_rank: int = 0) -> torch.device:
     """The device for `train.device`; "auto" is CUDA, else MPS, else the CPU. Raises `ParamsError`
-    if it is not there.
+    if the device is not available.
 
-    `local_rank` is the number of this process on its machine: each takes a GPU of its own.
+    `local_rank` is the number of this process on its machine; each process uses one GPU.
     """
     there: dict[str, Callable[[], bool]] = {
         "cuda": torch.cuda.is_available,
@@ -46,7 +46,7 @@ def choose(wanted: str, local_rank: int = 0) -> torch.device:
 
 
 def precision(wanted: str, device: torch.device) -> torch.dtype:
-    """The number format for `train.precision`; "auto" is bfloat16 where the device computes in it,
+    """The dtype for `train.precision`; "auto" is bfloat16 where the device supports it natively,
     else float32.
     """
     if wanted != "auto":
@@ -62,13 +62,13 @@ def precision(wanted: str, device: torch.device) -> torch.dtype:
 
 
 def repeatable(device: torch.device, wanted: bool) -> bool:
-    """Makes a GPU repeat itself to the bit where that is wanted; gives whether this run will. A CPU
-    does anyway.
+    """Switches on deterministic GPU kernels if asked for; returns whether the run is deterministic.
+    A run on the CPU always is.
     """
     if device.type == "cpu":
         return True
     if wanted:
-        # read when cuBLAS starts; without it torch refuses
+        # read when cuBLAS starts; torch refuses deterministic mode without it
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(mode=True)
     torch.backends.cudnn.benchmark = not wanted
@@ -76,7 +76,5 @@ def repeatable(device: torch.device, wanted: bool) -> bool:
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Memory that is free on a GPU; None for other devices, whose examples lie in main memory
-    anyway.
-    """
+    """Free memory of a GPU in bytes; None for other devices, which use main memory."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None

@@ -1,9 +1,8 @@
-"""Many processes as one: who they are, what each takes of a batch, and how the network is spread
-over them.
+"""Multi-process training: ranks, each rank's part of a batch, DDP and FSDP.
 
-`torchrun` (or `PET_NPROC_PER_NODE`, its own variable, in the environment of `dvc repro`) starts the
-processes. How many there are is no part of the recipe: every step still goes over `train.batch`
-examples, and batch normalisation sees all of them.
+`torchrun` starts the processes, or `PET_NPROC_PER_NODE`, torchrun's own variable, in the
+environment of `dvc repro`. The number of processes does not change the recipe: a step always covers
+`train.batch` examples, and batch normalisation sees all of them.
 """
 
 import contextlib
@@ -22,34 +21,32 @@ STARTED = "TORCHELASTIC_RUN_ID"  # set in the processes that torchrun starts
 
 
 class World(NamedTuple):
-    """The processes that train together; alone by default."""
+    """The processes that train together; by default a single one."""
 
     rank: int = 0
     size: int = 1
 
     @property
     def writes(self) -> bool:
-        """Whether this is the one process that writes files, logs and prints."""
+        """Whether this process writes files, logs and console output (rank 0)."""
         return self.rank == 0
 
     def slice(self, count: int) -> slice:
-        """The part of `count` examples for this process; the shares differ by one
-        example at most.
-        """
+        """The part of `count` examples for this process; parts differ by at most one example."""
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
     def largest_share(self, count: int) -> int:
-        """The most examples that any process takes of `count`."""
+        """The largest number of examples that any process gets of `count`."""
         return -(-count // self.size)
 
     def sum(self, values: Tensor) -> Tensor:
-        """The sum of `values` over all processes, in place."""
+        """Sums `values` over all processes, in place."""
         if self.size > 1:
             torch.distributed.all_reduce(values)
         return values
 
     def from_first(self, value: bytes | None) -> bytes | None:
-        """The `value` that the first process has."""
+        """Rank 0's `value`, on every process."""
         if self.size == 1:
             return value
         held = [value]
@@ -57,7 +54,7 @@ class World(NamedTuple):
         return held[0]
 
     def gather(self, values: Tensor) -> list[Tensor]:
-        """The `values` of all processes, by rank; on the CPU."""
+        """The `values` of all processes in rank order, on the CPU."""
         if self.size == 1:
             return [values]
         gathered: list[Any] = [None] * self.size
@@ -66,27 +63,26 @@ class World(NamedTuple):
 
 
 def wanted(environment: Mapping[str, str]) -> bool:
-    """Whether several processes are asked for and this is not yet one of them."""
+    """Whether the environment asks for several processes and this is not yet one of them."""
     return STARTED not in environment and any(environment.get(name, "1") != "1" for name in WANTED)
 
 
 def launch(module: str, argument: str) -> None:
-    """Runs `python -m module argument` in the processes that the environment asks torchrun for.
+    """Runs `python -m module argument` under torchrun, as the environment asks.
 
-    With `PET_MAX_RESTARTS` a process that was killed is started again, and the training goes on
-    from its checkpoint. Raises `DuliError` if one failed for good (it has said why).
+    With `PET_MAX_RESTARTS`, a process that was killed is restarted, and training continues from its
+    checkpoint. Raises `DuliError` if a process failed for good (it has printed the reason).
     """
-    # A store of its own for every start: in a shared one, processes started again find the
-    # addresses of those that were killed.
+    # Each start uses its own store: in a shared one, restarted processes find the addresses of
+    # those that were killed.
     os.environ.setdefault("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
-    # what torchrun sets too, with a warning; the stage sets `train.threads` itself
+    # torchrun sets it too, with a warning; the stage sets `train.threads` itself
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
     try:
-        # On one machine the processes meet at a free port, so that two trainings do not meet each
-        # other.
+        # On one machine the processes meet at a free port, so that two trainings do not collide.
         alone = ["--standalone"] if os.environ.get("PET_NNODES", "1") == "1" else []
         run(parse_args([*alone, "-m", module, argument]))  # type: ignore[no-untyped-call]
     except ChildFailedError as error:
@@ -98,9 +94,7 @@ def launch(module: str, argument: str) -> None:
 
 
 def join(environment: Mapping[str, str]) -> tuple[World, int]:
-    """Joins the processes that torchrun started; gives the world and this process's number on its
-    machine.
-    """
+    """Joins the processes that torchrun started; returns the world and the local rank."""
     if STARTED not in environment:
         return World(), 0
     return World(int(environment["RANK"]), int(environment["WORLD_SIZE"])), int(
@@ -109,7 +103,7 @@ def join(environment: Mapping[str, str]) -> tuple[World, int]:
 
 
 def connect(world: World, device: torch.device) -> None:
-    """Opens the connections between the processes; NCCL between GPUs, else gloo."""
+    """Connects the processes: NCCL between GPUs, otherwise gloo."""
     if world.size > 1 and not torch.distributed.is_initialized():
         torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
 
@@ -121,10 +115,10 @@ def disconnect() -> None:
 
 
 def shard(model: nn.Module, settings: Training, world: World, device: torch.device) -> None:
-    """Prepares `model`, in place, for its device and the other processes; before any optimizer sees
-    its weights.
+    """Prepares `model` in place for its device and the other processes; call it before any
+    optimizer sees the weights.
 
-    Raises `ParamsError` for what does not go together.
+    Raises `ParamsError` for settings that cannot be combined.
     """
     if settings.activation_checkpointing:
         _recompute(model, compiled=settings.compile)
@@ -147,14 +141,14 @@ def shard(model: nn.Module, settings: Training, world: World, device: torch.devi
 def replicate(
     model: nn.Module, settings: Training, world: World, device: torch.device
 ) -> nn.Module:
-    """The module to call in a step: `model` itself, or DDP around it; to be made anew whenever
-    other weights learn.
+    """The module to call in a step: `model`, or DDP around it. Call this again whenever the set of
+    trainable weights changes.
     """
     if world.size == 1 or settings.parallel == "fsdp":
         return model
     from torch.nn.parallel import DistributedDataParallel
 
-    # The buffers are equal anyway, for batch normalisation is synchronised.
+    # Synchronised batch normalisation keeps the buffers equal anyway.
     return DistributedDataParallel(
         model,
         device_ids=[device.index] if device.type == "cuda" else None,
@@ -163,32 +157,28 @@ def replicate(
 
 
 def synchronise_gradients(replica: Any, *, last: bool) -> None:
-    """Says, before a forward pass, whether its backward pass is the last part of its step: only
-    then gradients travel.
+    """Sets, before a forward pass, whether its backward pass is the last of the step: only then are
+    gradients exchanged.
     """
     if hasattr(replica, "require_backward_grad_sync"):
-        replica.require_backward_grad_sync = last  # DDP's own switch, what its no_sync() sets
+        replica.require_backward_grad_sync = last  # the switch that DDP's no_sync() sets
     elif hasattr(replica, "set_requires_gradient_sync"):
         replica.set_requires_gradient_sync(last)  # FSDP2
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """A sharded tensor gathered (all processes have to call this); any other as it is. On the
-    CPU.
-    """
+    """The full tensor on the CPU; all processes have to call this for a sharded one."""
     full = cast(Any, tensor).full_tensor() if hasattr(tensor, "full_tensor") else tensor
     return cast(Tensor, full.detach().cpu())
 
 
 def like(value: Tensor, tensor: Tensor) -> Tensor:
-    """The whole `value` in the place of `tensor`: on its device, in its memory format, and sharded
-    as it is.
-    """
+    """The full `value` with the device, memory format and sharding of `tensor`."""
     if hasattr(tensor, "device_mesh"):
         from torch.distributed.tensor import distribute_tensor
 
         sharded: Any = tensor
-        # Every process holds the whole value: nothing has to travel.
+        # Every process holds the full value, so no data is exchanged.
         return distribute_tensor(
             value.to(tensor.device), sharded.device_mesh, sharded.placements, src_data_rank=None
         )
@@ -204,9 +194,7 @@ def _leaves(model: nn.Module) -> list[nn.Module]:
 
 
 def _recompute(model: nn.Module, *, compiled: bool = False) -> None:
-    """Lets each block (what holds layers and nothing deeper) keep its input alone, and compute the
-    rest again in the backward pass.
-    """
+    """Enables activation checkpointing for each block: a module whose children are layers."""
     from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import (
         apply_activation_checkpointing,
         checkpoint_wrapper,
@@ -224,8 +212,8 @@ def _recompute(model: nn.Module, *, compiled: bool = False) -> None:
             "train.activation_checkpointing needs a network made of blocks, and this one is a plain"
             " row of layers; set it to false"
         )
-    # torch.compile takes no contexts of ours, and does without them: it computes again within one
-    # graph, not by a second call.
+    # torch.compile accepts no custom contexts and needs none: it recomputes within one graph, not
+    # by a second call.
     wrap = (
         checkpoint_wrapper
         if compiled
@@ -239,8 +227,8 @@ def _recompute(model: nn.Module, *, compiled: bool = False) -> None:
 def _counted_once(
     block: nn.Module,
 ) -> tuple[contextlib.AbstractContextManager[None], contextlib.AbstractContextManager[None]]:
-    """The contexts of both forward passes of `block`: the second leaves the running statistics of
-    batch normalisation as they are.
+    """The contexts of both forward passes of `block`; the second leaves the running statistics of
+    batch normalisation unchanged.
     """
     return contextlib.nullcontext(), _statistics_kept(
         [m for m in block.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
@@ -268,8 +256,8 @@ def _statistics_kept(norms: list[nn.modules.batchnorm._BatchNorm]) -> Iterator[N
 
 
 def _synchronise(model: nn.Module, device: torch.device) -> None:
-    """Batch normalisation over the whole batch: torch's own module on GPUs, ours on the CPU, which
-    torch's refuses.
+    """Synchronised batch normalisation: torch's module on GPUs, ours on the CPU, which torch's does
+    not support.
     """
     for name, child in model.named_children():
         if isinstance(child, nn.modules.batchnorm._BatchNorm):
@@ -284,8 +272,8 @@ def _synchronise(model: nn.Module, device: torch.device) -> None:
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over all processes; each process's loss depends on it, so its gradient is the sum of
-    theirs.
+    """The sum over all processes. Each process's loss depends on it, so its gradient is the sum of
+    their gradients.
     """
 
     @staticmethod
@@ -307,7 +295,7 @@ def _total(values: Tensor) -> Tensor:
 
 
 class _SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch normalisation whose mean and variance are those of all processes' examples."""
+    """Batch normalisation with the mean and variance of all processes' examples."""
 
     @classmethod
     def of(cls, module: nn.Module) -> "_SyncBatchNorm":
@@ -325,7 +313,7 @@ class _SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
         return new
 
     def _check_input_dim(self, _: Tensor) -> None:
-        """Any number of dimensions: vectors and images."""
+        """Accepts any number of dimensions: vectors and images."""
 
     def forward(self, values: Tensor) -> Tensor:
         if not self.training:

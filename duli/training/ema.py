@@ -1,6 +1,4 @@
-"""The exponential moving average of the weights, which is often the better network than any of
-those it averages.
-"""
+"""The exponential moving average (EMA) of the weights, often better than the last weights."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,10 +12,10 @@ class Average:
     """An exponential moving average of all weights and running statistics of `model`, with the
     given decay per step.
 
-    The decay rises with the number of steps (as in TensorFlow's ExponentialMovingAverage with
-    num_updates), so that the random weights of the beginning are soon forgotten. Not torch's
-    AveragedModel: it keeps a second module, which sharded weights do not survive, and has no rising
-    decay.
+    The decay rises with the step number (as in TensorFlow's ExponentialMovingAverage with
+    num_updates), so that the random initial weights lose their influence early. Not torch's
+    AveragedModel: it keeps a second module, which does not work with sharded weights, and has no
+    rising decay.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -25,15 +23,15 @@ class Average:
         self.tensors = {name: value.detach().clone() for name, value in _floats(model).items()}
 
     def update(self, step: int) -> None:
-        """Takes in the weights after `step` steps."""
+        """Updates the averages with the weights after `step` steps."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        # _foreach_: one call for all tensors; torch's own optimizers are written with it.
+        # _foreach_: one call for all tensors, as in torch's own optimizers.
         with torch.no_grad():
             torch._foreach_lerp_(_here(self.tensors), _here(_floats(self._model)), 1 - decay)
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
-        """Puts the averages into the model for the time of a block."""
+        """Swaps the averages into the model for the length of the block."""
         learning = {name: value.detach().clone() for name, value in _floats(self._model).items()}
         self._copy(self.tensors)
         try:
@@ -42,7 +40,7 @@ class Average:
             self._copy(learning)
 
     def keep(self) -> None:
-        """Puts the averages into the model for good."""
+        """Copies the averages into the model for good."""
         self._copy(self.tensors)
 
     def _copy(self, source: dict[str, Tensor]) -> None:
@@ -51,9 +49,7 @@ class Average:
 
 
 def _here(tensors: dict[str, Tensor]) -> list[Tensor]:
-    """This process's own shards: _foreach_ takes no mixture of sharded weights and whole
-    statistics.
-    """
+    """This process's shards: _foreach_ accepts no mixture of sharded and full tensors."""
     return [
         cast(Any, value).to_local() if hasattr(value, "to_local") else value
         for value in tensors.values()

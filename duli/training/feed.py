@@ -1,4 +1,4 @@
-"""Brings the examples of each step to the device, as they are kept."""
+"""Moves the stored examples of each step to the device."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,12 +7,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-SHARE_OF_MEMORY = 0.5  # of a GPU's free memory that examples may take when they are kept there
-SHARD_BYTES = 64 << 20  # of examples that travel at once, where they are streamed
+SHARE_OF_MEMORY = 0.5  # share of a GPU's free memory that resident examples may use
+SHARD_BYTES = 64 << 20  # bytes of a shard when examples are streamed
 
 
 class Examples(NamedTuple):
-    """A split: stored examples, and the target of each."""
+    """The stored examples of a split, and the target of each."""
 
     inputs: Tensor  # [n, ...], such as uint8 [n, channels, height, width]
     targets: Tensor  # [n, ...], such as int64 class indices [n]
@@ -23,8 +23,8 @@ class Examples(NamedTuple):
 
 
 def resident(wanted: str, size: int, free: int | None) -> bool:
-    """Whether `size` bytes of examples are kept on the device (`train.examples`), which has `free`
-    bytes; None: it is main memory.
+    """Whether `size` bytes of examples stay on the device (`train.examples`); `free` is its free
+    memory in bytes, None for main memory.
     """
     return wanted == "resident" or (
         wanted == "auto" and (free is None or size <= free * SHARE_OF_MEMORY)
@@ -34,12 +34,12 @@ def resident(wanted: str, size: int, free: int | None) -> bool:
 def batches(
     examples: Examples, rows: Tensor, mine: slice, device: torch.device, *, kept: bool
 ) -> Iterator[Examples]:
-    """The examples of each batch of `rows` (int64 [batches, batch]), on `device`; of each batch
-    only `mine`.
+    """Yields the examples of each batch of `rows` (int64 [batches, batch]) on `device`, limited to
+    the slice `mine` of each batch.
 
-    `kept`: they are on the device already. Otherwise they travel in shards of many batches, the
-    next one gathered in pinned memory and copied while the current one is worked on: two shards are
-    on the device at most.
+    `kept` means that they are on the device already. Otherwise they are copied in shards of many
+    batches: the next shard is gathered in pinned memory and copied while the current one is used.
+    At most two shards are on the device.
     """
     rows = rows[:, mine]
     if kept:
@@ -63,8 +63,8 @@ def batches(
                 *(torch.split(column, shard.shape[1]) for column in here), strict=True
             ):
                 if copies is not None:
-                    # Memory made on one stream and read on another must not be reused before that
-                    # reading is done.
+                    # Memory allocated on one stream and read on another must not be reused before
+                    # the read is done.
                     inputs.record_stream(torch.cuda.current_stream(device))
                     targets.record_stream(torch.cuda.current_stream(device))
                 yield Examples(inputs, targets)

@@ -1,11 +1,11 @@
-"""A network seen as a stack of layers: what freezing and layer-wise learning rates go by."""
+"""A network as a sequence of layers, for freezing and layer-wise learning rates."""
 
 from torch import nn
 
 
 def layers(model: nn.Module) -> list[list[nn.Parameter]]:
-    """The weights by layer, from the input on; what has only vectors (a normalisation) belongs to
-    the layer before it.
+    """The weights by layer, input first; vectors alone (a normalisation) join the layer before
+    them.
     """
     stack: list[list[nn.Parameter]] = []
     for module in modules(model):
@@ -18,13 +18,13 @@ def layers(model: nn.Module) -> list[list[nn.Parameter]]:
 
 
 def modules(model: nn.Module) -> list[nn.Module]:
-    """The modules that have weights of their own, from the input on."""
+    """The modules that hold weights of their own, input first."""
     return [module for module in model.modules() if list(module.parameters(recurse=False))]
 
 
 def freeze(model: nn.Module, below: int) -> None:
-    """Lets the layers before number `below` keep their weights, and their running statistics; all
-    others learn.
+    """Freezes the weights and running statistics of the layers before number `below`; all others
+    train.
     """
     kept = {id(weight) for layer in layers(model)[:below] for weight in layer}
     for weight in model.parameters():

@@ -1,4 +1,4 @@
-"""The training loop: from examples as they are kept to a network that has learned."""
+"""The training loop."""
 
 import contextlib
 import copy
@@ -24,27 +24,27 @@ from duli.training.feed import Examples
 from duli.training.params import Training
 
 METRICS_EVERY = 20  # steps between two calls of `on_metrics`
-VALIDATION_BATCH = 500  # examples a forward pass, over all processes
+VALIDATION_BATCH = 500  # examples per forward pass, over all processes
 
 
 class Point(NamedTuple):
-    """The state of the run at one evaluation."""
+    """The metrics of one evaluation during training."""
 
-    step: int  # steps done
-    epoch: int  # from 1
-    # mean since the point before: with augmentation, label smoothing, and whatever examples the
-    # order chose
+    step: int  # steps done so far
+    epoch: int  # counted from 1
+    # mean since the previous point, with augmentation, label smoothing and the examples that the
+    # order selected
     train_loss: float
     learning_rate: float
     validation_loss: float  # mean over the validation split, without label smoothing
-    validation_sums: list[float]  # what the task sums over it (`Task.sums`)
+    validation_sums: list[float]  # the sums of `Task.sums`
 
 
 class Result(NamedTuple):
     """The result of a training."""
 
     history: list[Point]
-    # the state of the weights that are kept: the last, or with early stopping the one of the lowest
+    # the point of the kept weights: the last, or with early stopping the one with the lowest
     # validation loss
     kept: Point
 
@@ -53,28 +53,28 @@ class Task(Protocol):
     """The interface of a task for training (`duli/tasks/NAME/learning/learn.py`)."""
 
     def check(self, split: str, targets: Tensor) -> None:
-        """Raises `DataError` for targets that nothing can be learned from."""
+        """Raises `DataError` for targets that cannot be learned from."""
 
     def loss(self, outputs: Tensor, targets: Tensor, settings: Training) -> Tensor:
-        """The loss of each example [n]."""
+        """Per-example losses [n]."""
 
     def taught(
         self, outputs: Tensor, teacher: Tensor, targets: Tensor, settings: Training
     ) -> Tensor:
-        """The loss of each example [n] beside the outputs of a teacher."""
+        """Per-example losses [n], given the outputs of a teacher."""
 
     def sums(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Sums over validation examples [k]; the first is of the loss."""
+        """Sums over validation examples [k]; the first is the loss."""
 
     def scores(self, sums: Sequence[float], n: int) -> dict[str, float]:
-        """Metrics by name, from these sums over `n` examples."""
+        """Metrics by name, computed from these sums over `n` examples."""
 
 
-# from examples as they are kept, augmented or not, to what the network takes
+# stored examples, augmented or not -> the network's input
 Preprocessing = Callable[[Tensor], Tensor]
 # examples of a batch, a generator on the CPU, and which part of a step's how many examples they are
 Augment = Callable[[Tensor, torch.Generator, slice, int], Tensor]
-# takes the number of steps done, and metrics by name
+# takes the number of steps done and metrics by name
 Listener = Callable[[int, dict[str, float]], None]
 
 
@@ -99,16 +99,16 @@ def fit(
 ) -> Result:
     """Trains `model` in place and leaves it on `device`.
 
-    On the CPU the same input gives the same weights, to the bit, with the same number of threads,
-    whether the run was interrupted or not: `on_checkpoint` takes the state as bytes (rank 0 alone
-    calls it), `resume` what became of them in `checkpoint.unpack`. All processes of `world` have to
-    call this with the same arguments. A `teacher`, a trained network on the CPU, stays as it is and
-    is learned from too. `augment` changes the examples of a batch at random. Examples of like
-    `lengths` [n] share a batch. `name` is the params section whose `learning_rate` this is, for
-    messages and for the progress.
+    On the CPU, the same input and number of threads give bit-identical weights, also after a
+    resume: `on_checkpoint` receives the state as bytes (on rank 0 only), and `resume` takes it back
+    as `checkpoint.unpack` returns it. All processes of `world` have to call this with the same
+    arguments. `teacher` is a trained network on the CPU for distillation; it is not changed.
+    `augment` changes the examples of a batch at random. `lengths` [n] groups examples of similar
+    length into batches. `name` is the params section that holds `learning_rate`, for messages and
+    progress.
 
-    Raises `DataError` if a split is empty or the task refuses its targets, `ParamsError` for
-    settings that do not fit the network, and `GateError` where the loss is not finite, before that
+    Raises `DataError` if a split is empty or the task rejects its targets, `ParamsError` for
+    settings that do not fit the network, and `GateError` if the loss is not finite, before that
     step changes a weight.
     """
     for title, split in (("train", train), ("validation", validation)):
@@ -116,7 +116,7 @@ def fit(
         task.check(title, split.targets)
     forked = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=forked):
-        torch.manual_seed(settings.seed + world.rank)  # what dropout draws from
+        torch.manual_seed(settings.seed + world.rank)  # seeds dropout
         training = _Training(
             model,
             train,
@@ -152,8 +152,7 @@ def evaluate(
     world: World = World(),  # noqa: B008
     name: str = "train",
 ) -> list[float]:
-    """The task's sums over a split, in float32, which is what the exported network is compared
-    with.
+    """The task's sums over a split, computed in float32 as in the exported network.
 
     Raises `GateError` if the loss is not finite.
     """
@@ -168,7 +167,7 @@ def evaluate(
             outputs = model(preprocessing(inputs[mine].to(device)))
             sums.append(task.sums(outputs, targets[mine].to(device)).double().cpu())
     whole = functools.reduce(torch.add, sums)
-    # NCCL sums what lies on a GPU alone; elsewhere float64 is not to be had on every device.
+    # NCCL sums GPU tensors only; other devices may lack float64.
     found: list[float] = world.sum(whole.to(device) if device.type == "cuda" else whole).tolist()
     mean = found[0] / len(examples.targets)
     if not math.isfinite(mean):
@@ -180,7 +179,7 @@ def evaluate(
 
 
 class _Training:
-    """The state and the steps of one run."""
+    """One training run: its state and its steps."""
 
     def __init__(
         self,
@@ -203,21 +202,23 @@ class _Training:
         self.device, self.precision = device, precision
         self.batch = min(settings.batch, len(train.targets))
         _fits(model, settings, self.batch, precision, world)
-        # Bytes, and only the batch at hand becomes floats: no loader, no copies of the whole.
+        # Examples stay bytes until their batch is used: no data loader, no float copy of the
+        # dataset.
         size = train.inputs.nbytes + validation.inputs.nbytes
         self.kept = feed.resident(settings.examples, size, free_bytes(device))
         self.train, self.validation = (
             split.to(device) if self.kept else split for split in (train, validation)
         )
-        # Channels-last is what CPUs and tensor cores convolve fastest; FSDP2 splits only weights in
-        # the usual order.
+        # Channels-last is the fastest format for convolutions on CPUs and tensor cores; FSDP2
+        # shards weights in contiguous format only.
         sharded = world.size > 1 and settings.parallel == "fsdp"
         layout = torch.contiguous_format if sharded else torch.channels_last
         model.to(device=device, memory_format=layout)  # type: ignore[call-overload]
         distributed.shard(model, settings, world, device)
         self.model, self.name = model, name
         self.teacher: nn.Module | None = None
-        if teacher is not None:  # a copy: it stays where it is, in its memory format and its mode
+        # a copy: the caller's teacher keeps its device, memory format and mode
+        if teacher is not None:
             self.teacher = copy.deepcopy(teacher).eval().to(device)
             self.teacher.to(memory_format=torch.channels_last)
         self.steps = order.steps(len(train.targets), settings)
@@ -226,13 +227,13 @@ class _Training:
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
         self.average = Average(model, settings.ema) if settings.ema is not None else None
         self.generator = torch.Generator().manual_seed(settings.seed)
-        # loss of each example when last seen
+        # latest known loss of each example
         self.latest = torch.full((len(train.targets),), math.inf, device=device)
         self.step, self.epoch, self.batches_done = 0, 1, 0
-        self.rows: Tensor | None = None  # of this epoch
+        self.rows: Tensor | None = None  # in this epoch
         self.history: list[Point] = []
-        self.since: list[float] = []  # losses of the steps since the last point
-        self.latest_losses: deque[float] = deque(maxlen=METRICS_EVERY)  # for the eyes alone
+        self.since: list[float] = []  # losses of the steps since the previous point
+        self.latest_losses: deque[float] = deque(maxlen=METRICS_EVERY)  # for display only
         # weights at the lowest validation loss, for early stopping
         self.best: dict[str, Tensor] = {}
         self.frozen = -1
@@ -272,7 +273,7 @@ class _Training:
         return self._kept()
 
     def resume(self, state: State) -> None:
-        """Puts everything back as `_state` took it."""
+        """Restores the state that `_state` captured."""
         values, tensors = state
         self.step, self.epoch, self.batches_done = (
             values["step"],
@@ -297,15 +298,14 @@ class _Training:
                 name: distributed.like(averages[name], value)
                 for name, value in self.average.tensors.items()
             }
-        # Another number of processes than before: what dropout draws on a new one starts from its
-        # seed.
+        # The number of processes changed: dropout on a new one starts from its seed.
         if f"rng:{self.world.rank}" in tensors:
             torch.random.set_rng_state(tensors[f"rng:{self.world.rank}"])
         if self.device.type == "cuda" and f"cuda:{self.world.rank}" in tensors:
             torch.cuda.set_rng_state(tensors[f"cuda:{self.world.rank}"], self.device)
 
     def _state(self) -> State:
-        """The whole state, on the CPU; all processes have to call this. Raises `GateError` if a
+        """The full state on the CPU; all processes have to call this. Raises `GateError` if a
         weight is not finite.
         """
         weights = checkpoint.weights(self.model)
@@ -353,7 +353,7 @@ class _Training:
         return State(values, tensors)
 
     def _batches(self) -> Iterator[Examples]:
-        """This process's part of each remaining batch."""
+        """Yields this process's part of each remaining batch."""
         while self.epoch <= self.settings.epochs:
             if self.rows is None:
                 self.rows = order.rows(self.latest, self.epoch, self.settings, self.generator)
@@ -366,15 +366,15 @@ class _Training:
             self.epoch, self.batches_done, self.rows = self.epoch + 1, 0, None
 
     def _learn(self, examples: Examples, rate: float, due: bool) -> tuple[float, bool]:
-        """One step: forward, loss, backward, optimizer. Returns the mean loss, and
-        `due` of rank 0.
+        """Runs one step: forward, loss, backward, optimizer. Returns the mean loss and rank 0's
+        `due`.
         """
         mine, count = self.world.slice(self.batch), self.batch
         raw = examples.inputs
         if self.augment is not None:
             raw = self.augment(raw, self.generator, mine, count)
         parts = -(-self.world.largest_share(count) // (self.settings.micro_batch or count))
-        # of every example of the step, whichever process has it; then a signal
+        # per-example losses of the step from all processes, then a signal
         each = torch.zeros(count + 1, device=self.device)
         each[-1] = float(due and self.world.rank == 0)
         for optimizer in self.optimizers:
@@ -383,7 +383,7 @@ class _Training:
         for part, (some, targets) in enumerate(
             zip(raw.tensor_split(parts), examples.targets.tensor_split(parts), strict=True), start=1
         ):
-            # DDP looks at it in the forward pass already
+            # DDP reads it during the forward pass
             distributed.synchronise_gradients(self.replica, last=part == parts)
             with torch.autocast(
                 self.device.type, self.precision, enabled=self.precision != torch.float32
@@ -397,8 +397,8 @@ class _Training:
             )
             each[at : at + len(targets)] = loss.detach()
             at += len(targets)
-            # Gradients of the processes are averaged, while the loss is a mean over all examples:
-            # hence the size.
+            # DDP averages gradients over processes, and the loss is a mean over all examples: hence
+            # the factor.
             self.scaler.scale(loss.sum() * (self.world.size / count)).backward()  # type: ignore[no-untyped-call]
         self.world.sum(each)
         mean = each[:-1].mean().item()
@@ -416,7 +416,7 @@ class _Training:
         return mean, bool(each[-1])
 
     def _taught(self, inputs: Tensor) -> Tensor | None:
-        """The teacher's outputs, where there is one."""
+        """The teacher's outputs, or None without a teacher."""
         if self.teacher is None:
             return None
         with torch.no_grad():
@@ -457,7 +457,7 @@ class _Training:
         return {"validation_loss": point.validation_loss, **scores}
 
     def _stalled(self) -> bool:
-        """Whether early stopping has waited long enough."""
+        """Whether early stopping has run out of patience."""
         patience = self.settings.early_stopping
         return (
             patience is not None
@@ -465,7 +465,7 @@ class _Training:
         )
 
     def _kept(self) -> Result:
-        """Leaves the weights that are kept in the model."""
+        """Loads the weights to keep into the model."""
         if self.settings.early_stopping is not None:
             checkpoint.restore_weights(self.model, self.best)
             return Result(self.history, _lowest(self.history))
@@ -474,16 +474,16 @@ class _Training:
         return Result(self.history, self.history[-1])
 
     def _thaw(self) -> None:
-        """Sets which layers learn, and puts the network into the mode for it."""
+        """Sets which layers are trainable and switches to training mode."""
         frozen = transfer.frozen(self.step, self.steps, self.settings.transfer)
         if frozen == self.frozen and self.model.training:
             return
         self.model.train()
         layers.freeze(self.model, frozen)
         if frozen == self.frozen:
-            return  # it was an evaluation that had changed the mode
+            return  # an evaluation changed the mode
         self.frozen = frozen
-        # lets go of an earlier replica, whose hooks would stay on the weights
+        # drops the previous replica, whose hooks would stay on the weights
         self.replica = self.model
         replica = distributed.replicate(self.model, self.settings, self.world, self.device)
         self.replica = torch.compile(replica) if self.settings.compile else replica
@@ -502,7 +502,7 @@ class _Training:
         )
 
     def _facts(self) -> str:
-        """The current figures for the progress bar."""
+        """The current metrics for the progress bar."""
         facts = [f"loss {_mean(self.latest_losses):.4f}"] if self.latest_losses else []
         if self.history:
             facts += [f"{name} {value:.4f}" for name, value in self._validated().items()]
@@ -510,11 +510,11 @@ class _Training:
 
 
 def _too_large(training: "_Training") -> str:
-    """The advice for a step that does not fit into memory."""
+    """Advice for a step that ran out of memory."""
     from duli.training.plan import RESERVE, plan
 
     device, settings, world = training.device, training.settings, training.world
-    # their state is not needed any more, and what is free is asked for now
+    # frees their state before the free memory is measured
     training.optimizers.clear()
     here = min(settings.micro_batch or training.batch, world.largest_share(training.batch))
     cost = plan(
@@ -525,7 +525,7 @@ def _too_large(training: "_Training") -> str:
         optimizer_tensors=optim.STATE_TENSORS[settings.optimizer],
     )
     free = free_bytes(device) or machine.available_bytes()
-    # What a step keeps has to fit, and half as much again for what its layers make on the way.
+    # Saved activations have to fit, and half as much again for the layers' temporaries.
     fitting = int((free * (1 - RESERVE) / 1.5 - cost.kept_fixed) / max(1, cost.kept_per_example))
     advice = (
         f"about {min(fitting, here // 2)} would fit: set train.micro_batch to that"
@@ -543,7 +543,7 @@ def _too_large(training: "_Training") -> str:
 def _fits(
     model: nn.Module, settings: Training, batch: int, precision: torch.dtype, world: World
 ) -> None:
-    """Refuses, before anything is done, what does not go together."""
+    """Raises an error for settings that cannot be combined, before any work is done."""
     stack = len(layers.layers(model))
     if settings.transfer.frozen >= stack:
         raise ParamsError(
@@ -573,7 +573,7 @@ def _check(name: str, examples: Examples) -> None:
 
 def _evaluation_steps(steps: int, evaluations: int) -> range:
     every = max(1, steps // evaluations)
-    # The last one belongs to the last step; one shortly before it would tell nothing new.
+    # The last one belongs to the last step; another shortly before it would add nothing.
     return range(every, steps - every + 1, every)
 
 

@@ -1,4 +1,4 @@
-"""The optimizers, and the schedule of their learning rate."""
+"""Optimizers and learning-rate schedules."""
 
 import math
 from typing import Any
@@ -10,31 +10,31 @@ from torch.optim import Muon, Optimizer
 from duli.training.layers import layers
 from duli.training.params import Training
 
-# Short runs want a short memory: with the usual 0.9 and 0.999 the averages are still forming when
-# the run ends.
+# Short runs need a short memory: with the usual 0.9 and 0.999 the averages are still warming up
+# when the run ends.
 BETAS = (0.7, 0.9)
 MOMENTUM = 0.9  # of SGD; Muon keeps torch's 0.95
-START = 0.1  # where a schedule begins to rise, as a share of the peak
-# shares of the run after which the step schedule drops (He et al., arXiv 1512.03385, on CIFAR)
+START = 0.1  # share of the peak at which a schedule starts
+# shares of the run at which the step schedule drops (He et al., arXiv 1512.03385, on CIFAR)
 MILESTONES = (0.5, 0.75)
-DROP = 0.1  # factor of the step and the plateau schedule
-PATIENCE = 1  # evaluations without a lower loss that the plateau schedule bears
+DROP = 0.1  # factor of a drop in the step and plateau schedules
+PATIENCE = 1  # patience of the plateau schedule, in evaluations
 
-# kept for each weight, as large as it (muon: 2 for those that AdamW moves)
+# state tensors per weight (muon: 2 for the weights that AdamW trains)
 STATE_TENSORS = {"adam": 2, "adamw": 2, "sgd": 1, "muon": 1}
 
 
 class KernelMuon(Muon):
-    """torch's Muon, which takes matrices alone, for the kernels of convolutions too: [out, in, ...]
-    is seen as [out, in * ...].
+    """Muon for convolution kernels too: [out, in, ...] is viewed as [out, in * ...], because
+    torch's accepts matrices only.
 
-    As the recipe's author does for CIFAR (Keller Jordan, kellerjordan.github.io/posts/muon).
-    Momentum is kept in the kernel's shape.
+    The author of Muon does the same on CIFAR (Keller Jordan, kellerjordan.github.io/posts/muon).
+    Momentum keeps the kernel's shape.
     """
 
     def __init__(self, groups: list[dict[str, Any]], lr: float, weight_decay: float) -> None:
-        # The learning rate adjusted to that of AdamW (arXiv 2502.16982), so that one
-        # `learning_rate` suits both.
+        # Scales the rate to match AdamW's (arXiv 2502.16982), so that one `learning_rate` suits
+        # both.
         matrices = [{**group, "params": [nn.Parameter(torch.empty(1, 1))]} for group in groups]
         # checks for matrices ...
         super().__init__(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
@@ -48,7 +48,7 @@ class KernelMuon(Muon):
             if kernel.grad is None:
                 continue
             momentum = self.state[kernel].setdefault("momentum_buffer", torch.zeros_like(kernel))
-            # The three have to lie in memory alike, or their columns would not belong together.
+            # The three need the same memory layout, or their columns would not match.
             grad = (
                 kernel.grad
                 if kernel.grad.stride() == kernel.stride()
@@ -62,8 +62,8 @@ class KernelMuon(Muon):
 
 
 def _matrix(kernel: Tensor) -> Tensor:
-    """A view [out, rest] of a kernel's memory, whatever its memory format; the order of the columns
-    does not matter to Muon.
+    """A view [out, rest] of a kernel in any memory format; Muon does not depend on the order of
+    columns.
     """
     if kernel.dim() == 4 and not kernel.is_contiguous():
         kernel = kernel.permute(0, 2, 3, 1)  # channels-last memory
@@ -71,11 +71,12 @@ def _matrix(kernel: Tensor) -> Tensor:
 
 
 def build(model: nn.Module, settings: Training) -> list[Optimizer]:
-    """The optimizers of all weights of `model`, frozen ones too; each group has its `initial_lr`.
+    """The optimizers for all weights of `model`, frozen ones included; each group has its
+    `initial_lr`.
 
-    A layer learns at `transfer.layer_decay` times the rate of the one above it (Howard & Ruder,
-    arXiv 1801.06146). AdamW: Loshchilov & Hutter, arXiv 1711.05101. Muon moves the matrices and
-    kernels between the first and the last layer, AdamW the rest.
+    A layer's learning rate is `transfer.layer_decay` times that of the layer above it (Howard &
+    Ruder, arXiv 1801.06146). AdamW: Loshchilov & Hutter, arXiv 1711.05101. Muon trains the matrices
+    and kernels between the first and the last layer, AdamW the rest.
     """
     stack = layers(model)
     rate, decay = settings.learning_rate, settings.weight_decay
@@ -96,7 +97,7 @@ def build(model: nn.Module, settings: Training) -> list[Optimizer]:
         case "adam":
             optimizers = [torch.optim.Adam(others, betas=BETAS, weight_decay=decay, fused=True)]
         case "sgd":
-            # torch has no fused SGD for the sharded weights of FSDP2.
+            # torch has no fused SGD for FSDP2's sharded weights.
             fused = not any(hasattr(weight, "device_mesh") for weight in model.parameters())
             optimizers = [
                 torch.optim.SGD(
@@ -114,8 +115,8 @@ def build(model: nn.Module, settings: Training) -> list[Optimizer]:
 
 
 def _merged(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Groups of one learning rate as one, in the order of the layers; none without weights: fewer,
-    larger calls are faster.
+    """Merges groups of equal learning rate, in layer order, and drops empty ones: fewer, larger
+    calls are faster.
     """
     merged: dict[float, dict[str, Any]] = {}
     for group in groups:
@@ -127,17 +128,17 @@ def _merged(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 class Schedule:
-    """Sets the learning rate of every step; not torch's schedulers, which cannot start within one
-    step, nor mix with a plateau.
+    """Sets the learning rate of every step. torch's schedulers cannot resume within a step or
+    combine with a plateau.
     """
 
     def __init__(self, optimizers: list[Optimizer], settings: Training, steps: int) -> None:
         self._optimizers, self._settings, self._steps = optimizers, settings, steps
-        # of the plateau; a checkpoint keeps them
+        # of the plateau; saved in checkpoints
         self.reduction, self.best, self.waited = 1.0, math.inf, 0
 
     def set(self, done: int) -> float:
-        """Sets the rates for the step after `done` steps; gives that of the uppermost layer."""
+        """Sets the rates for the step after `done` steps; returns the rate of the top layer."""
         share = share_of_peak(done, self._steps, self._settings) * self.reduction
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
@@ -145,7 +146,7 @@ class Schedule:
         return self._settings.learning_rate * share
 
     def seen(self, validation_loss: float) -> None:
-        """Passes the last evaluation to the plateau schedule."""
+        """Passes the latest evaluation to the plateau schedule."""
         if self._settings.schedule != "plateau":
             return
         if validation_loss < self.best:
@@ -157,12 +158,12 @@ class Schedule:
 
 
 def share_of_peak(done: int, steps: int, settings: Training) -> float:
-    """The share of the peak learning rate after `done` of `steps` steps: a straight line up over
-    the warm-up, and then
+    """The share of the peak learning rate after `done` of `steps` steps: a linear warm-up, then the
+    schedule.
 
-    `one_cycle`: a straight line down to nothing (Smith & Topin, arXiv 1708.07120); `cosine`: half a
-    cosine down to nothing (Loshchilov & Hutter, arXiv 1608.03983); `step`: a tenth at each
-    milestone; `plateau`, `constant`: no change.
+    `one_cycle`: linear decay to zero (Smith & Topin, arXiv 1708.07120); `cosine`: half a cosine to
+    zero (Loshchilov & Hutter, arXiv 1608.03983); `step`: a tenth at each milestone; `plateau`,
+    `constant`: no change.
     """
     peak = settings.warm_up * steps
     if done < peak:

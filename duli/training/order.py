@@ -1,4 +1,4 @@
-"""The order in which examples are seen, and which of them are seen again."""
+"""The order of examples within an epoch, and the selection for later epochs."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ POOL = 32
 
 
 def steps(n: int, settings: Training) -> int:
-    """The number of batches of all epochs over `n` examples."""
+    """The number of steps of all epochs over `n` examples."""
     return sum(batches(n, epoch, settings) for epoch in range(1, settings.epochs + 1))
 
 
@@ -22,15 +22,14 @@ def batches(n: int, epoch: int, settings: Training) -> int:
 
 
 def rows(losses: Tensor, epoch: int, settings: Training, generator: torch.Generator) -> Tensor:
-    """The rows of an epoch (from 1) in the order they are seen: int64 [batches, batch], on the CPU.
+    """The rows of an epoch (from 1) in training order: int64 [batches, batch], on the CPU.
 
-    The first epoch goes over all examples, each later one over the `settings.hardest` share with
-    the highest last loss: most digits are learned at first sight, and a second look at those costs
-    as much as one at an example still wrong. (After Loshchilov & Hutter, "Online Batch Selection
-    for Faster Training of Neural Networks", arXiv 1511.06343, which draws by the rank of the latest
-    known loss.) `losses` [n] is what the caller knows of each example when the epoch begins;
-    infinity for one that was not seen yet. Batches are full; the few examples left over at the end
-    of an epoch are other ones every time.
+    The first epoch covers all examples; later ones cover the `settings.hardest` share with the
+    highest latest loss. Most examples are learned at first sight, and a second pass over them costs
+    as much as one over examples that are still wrong. (After Loshchilov & Hutter, "Online Batch
+    Selection for Faster Training of Neural Networks", arXiv 1511.06343, which samples by loss
+    rank.) `losses` [n] is the latest known loss of each example when the epoch begins, infinity for
+    unseen ones. Batches are full; the few examples left out of an epoch differ every time.
     """
     n = len(losses)
     batch = min(settings.batch, n)

@@ -1,8 +1,7 @@
-"""The cost of training a network, estimated before it starts: parameters, arithmetic, memory, and
-the number of GPUs that would hold it.
+"""Cost estimate of training a network: parameters, FLOPs, memory, and the number of GPUs needed.
 
-The network runs once on tensors without content (torch's FakeTensorMode), so that neither its
-weights nor its activations take memory.
+The network runs once on tensors without storage (torch's FakeTensorMode), so neither weights nor
+activations use memory.
 """
 
 from collections.abc import Iterable
@@ -19,38 +18,36 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 from duli.base.errors import ParamsError
 
 FLOAT32 = 4  # bytes
-# Share of a device's memory left for what nobody can foresee: temporaries of the layers, workspaces
-# of the libraries, fragmentation.
+# Share of a device's memory reserved for temporaries of the layers, workspaces of the libraries and
+# fragmentation.
 RESERVE = 0.1
 
 
 class Plan(NamedTuple):
-    """Sizes in bytes, arithmetic in FLOPs (a multiplication and an addition are two)."""
+    """Sizes in bytes, arithmetic in FLOPs (a multiply-add counts as two)."""
 
     parameters: int
-    trainable: int  # parameters that are trained
+    trainable: int  # trainable parameters
     forward_flops: int  # for one example
     step_flops: int  # one training step: forward and backward for the whole batch
-    batch: int  # examples a step, on all devices together
-    micro_batch: int  # of these at once in memory
-    # parameters and buffers, in float32 whatever the precision: autocast makes its own copies
+    batch: int  # examples per step, over all devices
+    micro_batch: int  # examples at once in memory
+    # parameters and buffers in float32; autocast adds its own copies
     weights: int
     gradients: int
     optimizer: int
     ema: int
-    kept_per_example: int  # what autograd keeps for the backward pass: activations, and the input
-    kept_fixed: int  # kept whatever the batch: above all the weights' copies in the lower precision
-    largest_layer: int  # parameters of the layer that has most of them
-    examples: int  # the dataset, where it stays on the device
+    kept_per_example: int  # saved for the backward pass: activations and the input
+    kept_fixed: int  # independent of the batch: mostly copies of the weights in lower precision
+    largest_layer: int  # parameters of the largest layer
+    examples: int  # resident dataset
 
     def activations(self, examples: int) -> int:
-        """The bytes that autograd keeps from the forward pass of so many examples."""
+        """Bytes that autograd saves in the forward pass of this many examples."""
         return self.kept_fixed + self.kept_per_example * examples
 
     def memory(self) -> dict[str, int]:
-        """The bytes that one device holds at the peak of a step, by kind; temporaries come on top
-        (`RESERVE`).
-        """
+        """Peak bytes on one device during a step, by kind; temporaries (`RESERVE`) come on top."""
         return {
             "weights": self.weights,
             "gradients": self.gradients,
@@ -61,18 +58,18 @@ class Plan(NamedTuple):
         }
 
     def ddp(self, devices: int) -> int:
-        """Each of so many devices under DistributedDataParallel: all is there on each of them, only
-        the batch is divided.
+        """Memory per device under DDP with this many devices: everything is replicated, only the
+        batch is divided.
         """
         replicated = self.weights + self.gradients + self.optimizer + self.ema + self.examples
         return replicated + self.activations(self._share(devices))
 
     def fsdp(self, devices: int) -> int:
-        """Each of so many devices under FSDP: weights, gradients, optimizer and EMA divided, the
-        largest layer gathered.
+        """Memory per device under FSDP with this many devices: weights, gradients, optimizer state
+        and EMA are divided, the largest layer is gathered.
 
-        The gathered layer counts twice: its weights, and its gradients before they are summed over
-        the devices. (Rajbhandari et al., "ZeRO", arXiv 1910.02054, stage 3.)
+        The gathered layer counts twice: its weights, and its gradients before they are reduced.
+        (Rajbhandari et al., "ZeRO", arXiv 1910.02054, stage 3.)
         """
         divided = self.weights + self.gradients + self.optimizer + self.ema
         return (
@@ -152,13 +149,13 @@ def plan(
 
 
 def fits(needed: int, available: float) -> bool:
-    """Whether `needed` bytes leave the reserve of a device with `available` bytes free."""
+    """Whether `needed` bytes fit in `available` bytes and leave the reserve free."""
     return needed <= available * (1 - RESERVE)
 
 
 def ddp_devices(cost: Plan, available: float) -> int | None:
-    """The fewest devices of `available` bytes that hold it under DDP; None where not even one
-    example a device fits.
+    """The smallest number of devices with `available` bytes each that can train it under DDP; None
+    if not even one example per device fits.
     """
     return next(
         (devices for devices in range(1, cost.batch + 1) if fits(cost.ddp(devices), available)),
@@ -167,8 +164,8 @@ def ddp_devices(cost: Plan, available: float) -> int | None:
 
 
 def fsdp_devices(cost: Plan, available: float) -> int | None:
-    """The fewest devices of `available` bytes that hold it under FSDP; None where not even one
-    example a device fits.
+    """The smallest number of devices with `available` bytes each that can train it under FSDP; None
+    if not even one example per device fits.
     """
     return next(
         (devices for devices in range(1, cost.batch + 1) if fits(cost.fsdp(devices), available)),
@@ -185,24 +182,24 @@ class _Trace(NamedTuple):
 def _trace(
     model: nn.Module, inputs: Tensor, n: int, precision: torch.dtype, device: torch.device
 ) -> _Trace:
-    """A training step of `n` examples on tensors without content."""
+    """A training step of `n` examples on tensors without storage."""
     step = _Step(model, precision, device)
-    # Of nn.Module itself, because the wrapper of activation checkpointing gives other names than
-    # those it takes.
+    # nn.Module's own method, because the wrapper of activation checkpointing returns other names
+    # than it accepts.
     named = [*nn.Module.named_parameters(step), *nn.Module.named_buffers(step)]
     with FakeTensorMode():
         state = {name: _stand_in(value, device) for name, value in named}
         given = torch.empty(n, *inputs.shape[1:], dtype=inputs.dtype, device=device)
         labels = torch.zeros(n, dtype=torch.int64, device=device)
-        # functional_call puts the stand-ins where the weights are, and the weights back when it is
-        # done.
+        # functional_call swaps the fake tensors in for the weights, and the weights back
+        # afterwards.
         trace: _Trace = functional_call(step, state, (given, labels))
     return trace
 
 
 class _Step(nn.Module):
-    """A training step that measures itself; a module, so that the stand-ins stay in place until its
-    backward pass has ended.
+    """A training step that measures itself; a module, so that the fake tensors stay in place until
+    the backward pass ends.
     """
 
     def __init__(self, model: nn.Module, precision: torch.dtype, device: torch.device) -> None:
@@ -239,11 +236,11 @@ def _stand_in(value: Tensor, device: torch.device) -> Tensor:
 
 
 class _Kept:
-    """The storages that autograd keeps, each once, without those of `weights`."""
+    """The storages that autograd saves, each once, without those of `weights`."""
 
     def __init__(self, weights: list[Tensor]) -> None:
         self._weights = {weight.untyped_storage()._cdata for weight in weights}
-        # Holding the storages keeps their addresses from being used again for others.
+        # Keeping the storages alive prevents the reuse of their addresses.
         self._storages: dict[int, torch.UntypedStorage] = {}
 
     def pack(self, tensor: Tensor) -> Tensor:
@@ -273,7 +270,7 @@ def _attention_backward(
     return int(sdpa_backward_flop_count(gradient, query, key, value))  # type: ignore[no-untyped-call]
 
 
-# torch counts the attention kernels of GPUs; the CPU's has the same arithmetic and is missing from
+# torch counts the attention kernels of GPUs; the CPU kernel has the same FLOPs and is missing from
 # its list.
 CPU_ATTENTION = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_forward,

@@ -1,4 +1,4 @@
-"""Transfer learning: weights of another network as the beginning of this one."""
+"""Transfer learning: initial weights from another network."""
 
 from typing import NamedTuple
 
@@ -11,23 +11,22 @@ from duli.training.params import Transfer
 
 
 class Loaded(NamedTuple):
-    """The fate of the tensors of the other network, by name."""
+    """What happened to each tensor of the other network, by name."""
 
     loaded: list[str]
-    new: list[
-        str
-    ]  # of the head: the outputs mean something else, and it starts from its own initialisation
+    new: list[str]  # tensors of the head: the outputs differ, so it keeps its own initialisation
 
 
 def load(
     model: nn.Module, tensors: dict[str, Tensor], *, same_outputs: bool | None = None
 ) -> Loaded:
-    """Puts `tensors` (a state dict of the same architecture) into `model`; the head is left as it
-    is where the outputs differ.
+    """Loads `tensors` (a state dict of the same architecture) into `model`; the head is kept if the
+    outputs differ.
 
-    `same_outputs` says whether they do; None: not known, and then the shape of the head decides.
+    `same_outputs` says whether they are the same; None means unknown, and the shape of the head
+    decides.
 
-    Raises `DataError`, and changes nothing, where anything but the head does not fit.
+    Raises `DataError`, and changes nothing, if any other tensor does not fit.
     """
     own = model.state_dict()
     head = _head(model)
@@ -46,7 +45,7 @@ def load(
             f"train.transfer.init_from holds another network: {len(wrong) + len(stray)} tensors do"
             f" not fit ({examples}); set the `model` section to what those weights were made with"
         )
-    # Part of a head is no head: where the weight is new, so is the bias.
+    # A head is loaded whole or not at all: with a new weight, the bias is new too.
     new = [name for name in own if name in head] if different or same_outputs is False else []
     loaded = [name for name in own if name not in new]
     with torch.no_grad():
@@ -56,10 +55,10 @@ def load(
 
 
 def frozen(done: int, steps: int, transfer: Transfer) -> int:
-    """The number of layers, from the input on, that are frozen after `done` of `steps` steps.
+    """The number of layers, input first, that are frozen after `done` of `steps` steps.
 
-    Gradual unfreezing (Howard & Ruder, arXiv 1801.06146): over the share `unfreeze` of the run one
-    layer after the other is freed, the last frozen one first.
+    Gradual unfreezing (Howard & Ruder, arXiv 1801.06146): over the share `unfreeze` of the run, one
+    layer after the other is unfrozen, the last frozen one first.
     """
     if transfer.frozen == 0 or transfer.unfreeze == 0:
         return transfer.frozen
@@ -68,7 +67,7 @@ def frozen(done: int, steps: int, transfer: Transfer) -> int:
 
 
 def _head(model: nn.Module) -> set[str]:
-    """The names of the last layer's tensors."""
+    """Names of the last layer's tensors."""
     last = modules(model)[-1]
     return {
         name

@@ -1,4 +1,4 @@
-"""The `validate` section: what the prepared examples have to look like."""
+"""The `validate` section: requirements on the prepared examples."""
 
 from typing import Annotated
 
@@ -25,7 +25,7 @@ class Range(Section):
 class Shift(Section):
     """The allowed distance of a split from train."""
 
-    # Standard deviations that the mean of a statistic may differ by, even if chance does not do it.
+    # Tolerated difference of a statistic's mean in standard deviations, even beyond chance.
     tolerance: Annotated[float, Field(ge=0)] = 0.25
     ignore: tuple[str, ...] = ()  # names of statistics that may differ; `label`: shares of classes
 
@@ -33,9 +33,9 @@ class Shift(Section):
 class Validate(Section):
     """Bounds of the Great Expectations suite; outside them the line stops."""
 
-    min_examples: Annotated[int, Field(ge=1)]  # of all splits together
-    max_quarantined_share: Share  # of all examples read
-    # of each class within each split, where the task has classes
+    min_examples: Annotated[int, Field(ge=1)]  # examples of all splits together
+    max_quarantined_share: Share  # share of all examples read
+    # share of each class within each split, if the task has classes
     class_share: Range | None = None
     # by column of the prepared examples: the mean of each split
     statistics: dict[str, Range] = Field(default_factory=dict)

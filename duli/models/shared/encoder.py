@@ -45,8 +45,8 @@ class Encoder(nn.Module):
         self.apply(lambda module: _initialise(module, deviation))
 
     def encode(self, tokens: Tensor) -> Tensor:
-        """The vector of each token in its context: [n, l] -> [n, l, width]; those of padding mean
-        nothing.
+        """The contextual vector of each token: [n, l] -> [n, l, width]; vectors of padding are
+        meaningless.
         """
         real = tokens != PADDING
         x = self.tokens(tokens)
@@ -55,7 +55,7 @@ class Encoder(nn.Module):
                 torch.rand(tokens.shape, device=tokens.device) >= self.token_dropout
             ).unsqueeze(-1)
         if self.convolution is not None:
-            # behind the text there is as little as before it, whatever was learned for padding
+            # padding is zero, whatever was learned for its embedding
             x = x * real.unsqueeze(-1)
             x = x + self.convolution(x.transpose(1, 2)).transpose(1, 2)
         x = self.dropout(self.normalise(x + self.positions.weight[: tokens.shape[1]]))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _Gain = Literal["relu", "sigmoid", "tanh", "leaky_relu", "linear"]
-# Each activation, and the one whose gain (torch.nn.init.calculate_gain) stands for it.
+# Each activation, and the one that supplies its gain (torch.nn.init.calculate_gain).
 _WITH_GAIN: dict[str, _Gain] = {
     "relu": "relu",
     "sigmoid": "sigmoid",
@@ -32,7 +32,7 @@ class Common(Section):
     """
 
     activation: Literal["relu", "sigmoid", "tanh", "gelu", "silu", "leaky_relu"] = "relu"
-    # default: what torch draws when it makes a layer
+    # default: torch's own initialisation
     initialisation: Literal["default", "he", "xavier"] = "default"
     normalisation: Literal["batch", "none"] = "none"  # between each layer and its activation
     # share of the values set to zero while training; 0 adds no layer

@@ -4,17 +4,15 @@ from torch import Tensor, nn
 
 
 class Mirrored(nn.Sequential):
-    """Layers that learn from the images as they come; in use, the logits are the mean of an image's
-    and its mirror image's.
+    """Trains on the images as they are; at inference, averages the logits of an image and its
+    mirror image.
 
-    For twice the arithmetic, and no weight more. Of things that have no left and right, and best of
-    a network that has seen both in training (`train.augmentation.flip`). As Krizhevsky, Sutskever
-    and Hinton did it (NIPS 2012).
+    Twice the arithmetic, no extra weights. Suits objects without left and right, and a network
+    trained with `train.augmentation.flip`. As in Krizhevsky, Sutskever and Hinton (NIPS 2012).
     """
 
     def forward(self, images: Tensor) -> Tensor:
-        # Two passes instead of one over both: so that what is n long stays n long for all who look
-        # into the graph.
+        # Two passes instead of one over both, so that the batch dimension stays n in the graph.
         return (
             self._logits(images)
             if self.training

@@ -1,4 +1,4 @@
-"""Makes a network that has learned nothing yet."""
+"""Creates an untrained network."""
 
 import importlib
 import inspect
@@ -15,8 +15,8 @@ def new(choice: ModelChoice, seed: int, **sizes: int) -> nn.Module:
     """The chosen architecture for `sizes`: those of the input, which depend on the kind of data,
     and `outputs`.
 
-    torch initialises from its global generator, which is left as it was found. Raises `ParamsError`
-    if they do not fit.
+    torch's global generator initialises the weights and is restored afterwards. Raises
+    `ParamsError` if architecture and sizes do not fit.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)

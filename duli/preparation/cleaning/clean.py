@@ -33,7 +33,7 @@ _UNREADABLE, _UNKNOWN_LABEL, _CONFLICT, _DUPLICATE, _NEAR = REASONS
 SPLITS = ("train", "validation", "test")
 FEWEST = 3  # examples of a class, so that each split can have one
 NEGLIGIBLE = 0.1  # examples that a split would have of a class; below, it need not have one
-_TRAIN, _VALIDATION, _TEST = range(3)  # places in SPLITS
+_TRAIN, _VALIDATION, _TEST = range(3)  # indices into SPLITS
 # plus a place in SPLITS: there for its class's sake, or with a near duplicate
 _MOVED, _TWIN = 10, 20
 

@@ -1,4 +1,4 @@
-"""Finds examples that are not equal and yet the same to a model, or nearly."""
+"""Finds near duplicates: different examples that look the same, or nearly, to a model."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 # their correlation. Saved anew as JPEG of quality 75, a digit of MNIST moves by 0.04 (at most
 # 0.09); the closest two of its 70,000 are 0.09 apart, and these are different drawings.
 NEAR = 0.08
-FLATTEST = 2.0  # grey levels of standard deviation; below it, noise is all there is to compare
-PROJECTED = 12  # dimensions that candidates are looked for in
-NEIGHBOURS = 16  # of an example, at most, that are looked at
+FLATTEST = 2.0  # grey levels of standard deviation; below it, an example is mostly noise
+PROJECTED = 12  # dimensions of the candidate search
+NEIGHBOURS = 16  # candidates examined per example, at most
 CHUNK = 4096  # outlines in memory at a time, as numbers
-# Where so large a share of a class is nearly the same, that is what the class looks like.
+# If this share of a class is nearly the same, that is what the class looks like.
 ALIKE = 0.25
 FEW = 10  # so many may be nearly the same in any class
 

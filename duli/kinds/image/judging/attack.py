@@ -1,6 +1,4 @@
-"""Projected gradient descent: the images next to the given ones that a model is most wrong
-about.
-"""
+"""Projected gradient descent (PGD): adversarial images near the given ones."""
 
 import math
 from collections.abc import Callable

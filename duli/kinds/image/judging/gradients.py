@@ -1,4 +1,4 @@
-"""Gradients of a model with respect to its images, which leave the model as it was."""
+"""Gradients of a model with respect to its input images; the model stays unchanged."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def evaluating(model: "nn.Module") -> Iterator[None]:
-    """The model in evaluation mode for the length of the block, each module afterwards in the mode
-    it had.
+    """Switches the model to evaluation mode for the block; each module gets its previous mode
+    back.
     """
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -35,7 +35,7 @@ def outputs(model: "nn.Module", pixels: "Tensor", mean: float, std: float) -> "T
 
 
 def gradient(value: "Callable[[Tensor], Tensor]", pixels: "Tensor") -> "Tensor":
-    """Gradient, as `pixels`, of the sum of what `value` says of them; weights gather none."""
+    """The gradient with respect to `pixels` of the sum of `value`; weights accumulate none."""
     import torch
 
     with torch.enable_grad():

@@ -39,13 +39,7 @@ def ways(
 
 
 def attacked(
-    model: Model,
-    inputs: Inputs,
-    loss: Loss,
-    *,
-    epsilon: int,
-    steps: int,
-    seed: int,
+    model: Model, inputs: Inputs, loss: Loss, *, epsilon: int, steps: int, seed: int
 ) -> Inputs:
     """Images at most `epsilon` grey levels from these that raise the loss of the trained network.
 

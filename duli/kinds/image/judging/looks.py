@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from duli.evaluation.predict import Images
 
-INK = 128  # a pixel from here on counts as ink
+INK = 128  # pixels from this level on count as ink
 
 
 def looks(images: Images) -> dict[str, NDArray[np.float64]]:

@@ -22,7 +22,7 @@ def relative(images: Floats) -> float:
 
 
 def whole(pixels: float) -> int:
-    """The whole number of pixels next to this, and at least one."""
+    """The nearest integer, at least 1."""
     return max(1, round(pixels))
 
 
@@ -47,8 +47,8 @@ def warped(images: Floats, matrix: NDArray[np.float64]) -> Floats:
 
 
 def either_way(images: Floats, mirror: Bools, change: Callable[[Floats], Floats]) -> Floats:
-    """`change` of the images, done in the mirror (left for right) where `mirror` [n] says so: a
-    turn to the left for one to the right.
+    """Applies `change` to the images, mirrored left to right where `mirror` [n] is true: a left
+    turn becomes a right turn.
     """
     chosen = mirror[:, None, None, None]
     result = change(np.where(chosen, images[..., ::-1], images))
@@ -65,15 +65,13 @@ def shifted(padded: Floats, rows: Integers, columns: Integers, height: int, widt
 
 
 def padded(images: Floats, pixels: int, mode: Literal["constant", "edge"]) -> Floats:
-    """Images with a border of this many pixels: black ("constant") or as their outermost pixels
-    ("edge").
-    """
+    """Images padded by this many pixels: black ("constant") or with their edge pixels ("edge")."""
     return np.pad(images, ((0, 0), (0, 0), (pixels, pixels), (pixels, pixels)), mode)
 
 
 def blurred(images: Floats, sigma: float) -> Floats:
-    """Gaussian blur, cut at four standard deviations of `sigma` pixels; beyond the border are the
-    outermost pixels again.
+    """Gaussian blur, truncated at four standard deviations of `sigma` pixels; edge pixels extend
+    beyond the border.
     """
     radius = whole(4 * sigma)
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)

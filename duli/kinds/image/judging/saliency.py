@@ -22,15 +22,16 @@ def integrated_gradients(
     outputs: NDArray[np.integer[Any]] | None = None,
     steps: int = 128,
 ) -> NDArray[np.float32]:
-    """Contributions [n, height, width] of the pixels to the outputs of these indices [n], by
-    default to the largest.
+    """Contributions [n, height, width] of the pixels to the outputs with these indices [n], by
+    default the largest.
 
     Integrated gradients (Sundararajan, Taly and Yan, ICML 2017, arXiv 1703.01365) along the
-    straight line from a black image, by the midpoint rule with `steps` points; channels are added
-    up. Signed: what speaks for the output is positive. An image's sum is its output less that of
-    the black image, but for the error of the rule; a black pixel contributes nothing.
+    straight line from a black image, by the midpoint rule with `steps` points; channels are summed.
+    Positive values support the output. They sum to the output minus that of the black image, up to
+    the error of the rule; a black pixel contributes nothing.
 
-    In float32 on the CPU; the model is in evaluation mode meanwhile and left as it was.
+    Computed in float32 on the CPU; the model is in evaluation mode meanwhile and restored
+    afterwards.
     """
     import torch
 
@@ -57,7 +58,7 @@ def integrated_gradients(
 def _mean_gradient(
     model: "nn.Module", pixels: "Tensor", chosen: "Tensor", steps: int, mean: float, std: float
 ) -> "Tensor":
-    """Gradient of the chosen outputs, on average over the way from black to the pixels, per grey
+    """The gradient of the chosen outputs, averaged along the path from black to the image, per grey
     level.
     """
     import torch

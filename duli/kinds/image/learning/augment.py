@@ -1,4 +1,4 @@
-"""Changes training images at random, a whole batch at once, on the device."""
+"""Random augmentation of training images, a whole batch at a time, on the device."""
 
 import math
 
@@ -45,7 +45,7 @@ def changed(
             .to(images.device, non_blocking=True)
         )
         images = torch.where(mirrored, images.flip(3), images)
-    # Drawn last, so that the other changes of an image stay what they were without it.
+    # Drawn last, so that the other augmentations of an image do not depend on it.
     erasure = torch.rand(5, count, generator=generator)[:, part] if settings.erase else None
     if any(
         (settings.rotate, settings.scale, settings.shear, settings.shift, settings.elastic)

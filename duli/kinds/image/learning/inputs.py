@@ -1,4 +1,4 @@
-"""The preprocessing between stored pixels and the network."""
+"""Preprocessing between stored pixels and the network."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -59,10 +59,10 @@ def example(size: Mapping[str, int], n: int) -> Tensor:
 
 
 def layouts(before: Pixels, network: nn.Module) -> dict[str, nn.Module]:
-    """The `network` with its preprocessing in both orders of memory.
+    """The `network` with its preprocessing in both memory layouts.
 
-    `torch` is what anybody gets who restores the weights and calls it; `torch_channels_last` has
-    weights and images with the channels last, which oneDNN prefers.
+    `torch` is the default layout after restoring the weights; `torch_channels_last` has
+    channels-last weights and images, which oneDNN prefers.
     """
     plain, last = Pixels(before.mean, before.std, torch.contiguous_format), copy.deepcopy(network)
     last.to(memory_format=torch.channels_last)

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from duli.base.errors import DataError
 from duli.intake.found import Read, shown
-from duli.intake.sheet import Sheet, told
+from duli.intake.sheet import Sheet, first_odd_cells
 from duli.intake.source import Source
 from duli.serving import columns as cells
 
@@ -63,7 +63,7 @@ def read(source: Source) -> Read:
 def _check(names: list[str], sheet: Sheet) -> None:
     """Raises `DataError` if these columns cannot be learned from."""
     if not names:
-        reasons = [told(sheet.odd)] if sheet.odd else []
+        reasons = [first_odd_cells(sheet.odd)] if sheet.odd else []
         reasons += (
             [f"{shown(sheet.left, 5)} only number the rows, or are the index"] if sheet.left else []
         )
@@ -90,7 +90,9 @@ def _notes(
     missing = int(np.isnan(rows).sum())
     taken = {name: cell for name, cell in sheet.odd.items() if name in names}
     notes = [f"{len(names):,} columns of numbers are learned from: {shown(names, 8)}"]
-    notes += [f"cells that are no numbers count as missing: {told(taken)}"] if taken else []
+    notes += (
+        [f"cells that are no numbers count as missing: {first_odd_cells(taken)}"] if taken else []
+    )
     notes += (
         [f"{missing:,} numbers are missing; the mean of their column stands for them"]
         if missing

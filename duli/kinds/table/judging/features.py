@@ -1,4 +1,4 @@
-"""Rows of numbers as they come in from worse instruments and careless hands."""
+"""Rows corrupted as by worse instruments or careless entry."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-NOISE = 0.25  # standard deviations of a feature
-GONE = 0.1  # share of the values that are missing
-FAR = 5  # standard deviations by which an outlier is off
+NOISE = 0.25  # noise in standard deviations of a feature
+GONE = 0.1  # share of the values that are removed
+FAR = 5  # offset of an outlier in standard deviations
 
 Rows = NDArray[np.float32]
 Way = Callable[[Rows, Rows, np.random.Generator], NDArray[Any]]

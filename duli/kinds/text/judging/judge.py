@@ -60,8 +60,7 @@ def features(splits: Sequence[Split], outputs: int) -> Features:
         for split in splits
     )
     return Features(
-        [counted.fit_transform(train), *(counted.transform(texts) for texts in others)],
-        (1.0, 10.0),
+        [counted.fit_transform(train), *(counted.transform(texts) for texts in others)], (1.0, 10.0)
     )
 
 

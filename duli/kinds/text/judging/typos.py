@@ -1,10 +1,10 @@
-"""Texts as people mistype them: a share of the characters of each is changed, in five ways."""
+"""Typing errors: a share of each text's characters is changed, in five ways."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-SHARE = 0.1  # of the characters of a text that are changed; one at least
+SHARE = 0.1  # share of a text's characters that are changed; at least one
 
 Change = Callable[[list[str], int, np.random.Generator], None]
 
@@ -15,7 +15,7 @@ def _swapped(characters: list[str], at: int, generator: np.random.Generator) -> 
 
 
 def _dropped(characters: list[str], at: int, generator: np.random.Generator) -> None:
-    # something to read has to stay
+    # some text has to remain
     if any(one.strip() for place, one in enumerate(characters) if place != at):
         characters[at] = ""
 

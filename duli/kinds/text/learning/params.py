@@ -14,11 +14,11 @@ class Augmentation(Section):
 
 
 class Pretraining(Section):
-    """Masked-language modelling on the training texts, before the labels are looked at."""
+    """Masked-language modelling on the training texts, before training on labels."""
 
     epochs: Annotated[int, Field(ge=1, le=10_000)]
-    masked: Share  # share of a text's tokens that are to be guessed
-    batch: Annotated[int, Field(ge=1, le=65_536)]  # texts a step
-    learning_rate: Annotated[float, Field(gt=0, le=1)]  # the peak of the schedule
+    masked: Share  # share of a text's tokens to predict
+    batch: Annotated[int, Field(ge=1, le=65_536)]  # texts per step
+    learning_rate: Annotated[float, Field(gt=0, le=1)]  # peak of the schedule
     weight_decay: Annotated[float, Field(ge=0, le=1)]
-    warm_up: Share  # share of the steps until the peak
+    warm_up: Share  # warm-up: share of the steps until the peak

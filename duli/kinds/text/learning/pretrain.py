@@ -1,9 +1,8 @@
-"""Masked-language modelling: an encoder learns from texts without labels to guess the tokens that
-are hidden from it.
+"""Masked-language modelling: an encoder learns from unlabelled texts to predict masked tokens.
 
 Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding",
-arXiv 1810.04805; the masks are drawn anew each time a text is seen, as in RoBERTa (Liu et al.,
-arXiv 1907.11692).
+arXiv 1810.04805; masks are redrawn each time a text is seen, as in RoBERTa (Liu et al., arXiv
+1907.11692).
 """
 
 import math
@@ -21,7 +20,8 @@ from duli.kinds.text.learning.params import Pretraining
 from duli.kinds.text.reading import tokenizer
 from duli.training.order import alike
 
-# Of the chosen tokens: shown as [MASK], and as any other token. The rest are left as they are.
+# Shares of the chosen tokens that are replaced by [MASK], and by a random token. The rest stay
+# unchanged.
 MASKED, REPLACED = 0.8, 0.1
 BETAS = (0.9, 0.999)  # of AdamW, as in BERT's code
 CLIP_NORM = 1.0  # likewise
@@ -41,7 +41,7 @@ class Epoch(NamedTuple):
     """The figures of one epoch of pretraining."""
 
     loss: float  # mean over the chosen tokens, in nats
-    accuracy: float  # share of the chosen tokens that were guessed
+    accuracy: float  # share of the chosen tokens that were predicted correctly
 
 
 def pretrained(
@@ -52,9 +52,9 @@ def pretrained(
     device: torch.device,
     precision: torch.dtype,
 ) -> str:
-    """Does what `train.pretraining` asks for, and returns how it went, in words.
+    """Runs the pretraining that `train.pretraining` asks for, and returns a summary in words.
 
-    Raises `ParamsError` if the network is no encoder.
+    Raises `ParamsError` if the network is not an encoder.
     """
     if not hasattr(model, "encode"):
         raise ParamsError(
@@ -91,10 +91,10 @@ def pretrain(
     """Trains `model` (see `Encoder`) in place on the texts `tokens` [n, length] and leaves it on
     `device`.
 
-    Tokens below `special` are no part of a text and never chosen; `mask` is the one that hides
-    others, 0 is padding. On the CPU the same input gives the same weights, to the bit, with the
-    same number of threads. Raises `DataError` if there is nothing to guess, and `GateError`
-    where the loss is not finite, before that step changes a weight.
+    Tokens below `special` are never chosen; `mask` is the mask token, 0 is padding. On the CPU, the
+    same input and number of threads give bit-identical weights. Raises `DataError` if there is
+    nothing to predict, and `GateError` if the loss is not finite, before that step changes a
+    weight.
     """
     if not settings.epochs:
         return []
@@ -102,7 +102,7 @@ def pretrain(
         raise DataError("none of the texts has a token to guess; look at data/prepared")
     forked = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=forked):
-        torch.manual_seed(seed)  # what the head's weights are drawn from
+        torch.manual_seed(seed)  # seeds the head's weights
         return _Pretraining(
             model.to(device), tokens, settings, mask, special, seed, device, precision
         ).run()
@@ -118,8 +118,8 @@ def choose(
 ) -> tuple[Tensor, Tensor]:
     """The masked input for `tokens` [n, l], and the positions to predict (bool [n, l]).
 
-    Of each text the `share` of its tokens is chosen, at least one; of those 80 % are shown as
-    `mask`, 10 % as any token, 10 % as they are.
+    Chooses the `share` of each text's tokens, at least one; of these 80 % become `mask`, 10 % a
+    random token, and 10 % stay unchanged.
     """
     candidates = tokens >= special
     drawn = torch.rand(tokens.shape, generator=generator).masked_fill(~candidates, 2.0)
@@ -135,9 +135,7 @@ def choose(
 
 
 class _Head(nn.Module):
-    """The map from a token's vector to the logits of all tokens; the last matrix is tied to the
-    embedding.
-    """
+    """Maps token vectors to logits over all tokens; the output matrix is tied to the embedding."""
 
     def __init__(self, embedding: nn.Embedding) -> None:
         super().__init__()
@@ -179,8 +177,7 @@ class _Pretraining:
         self.generator = torch.Generator().manual_seed(seed)
         self.batch = min(settings.batch, len(tokens))
         self.steps = settings.epochs * (len(tokens) // self.batch)
-        # The pooler and the classifier have no part in this: without a gradient they stay as they
-        # are.
+        # The pooler and the classifier take no part: without gradients they stay unchanged.
         self.weights = [*model.parameters(), *self.head.parameters()]
         groups = [
             {
@@ -197,12 +194,13 @@ class _Pretraining:
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._share_of_peak)
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
-        self.sums = torch.zeros(3, dtype=torch.float64)  # of this epoch: loss, guessed, chosen
+        # sums of this epoch: loss, correct predictions, chosen tokens
+        self.sums = torch.zeros(3, dtype=torch.float64)
 
     def run(self) -> list[Epoch]:
-        # Dropout is left out, as Geiping & Goldstein do ("Cramming: Training a Language Model on a
-        # Single GPU in One Day", arXiv 2212.14034): new masks each time already keep so short a
-        # pretraining from learning by heart.
+        # No dropout, as in Geiping & Goldstein ("Cramming: Training a Language Model on a Single
+        # GPU in One Day", arXiv 2212.14034): new masks each time already prevent overfitting in so
+        # short a pretraining.
         self.model.eval()
         history: list[Epoch] = []
         steps_an_epoch = self.steps // self.settings.epochs
@@ -238,13 +236,13 @@ class _Pretraining:
             self.encoder.tokens.num_embeddings,
             self.generator,
         )
-        if not bool(chosen.any()):  # texts of unknown characters alone
+        if not bool(chosen.any()):  # texts of unknown characters only
             return
         wanted = texts[chosen].long().to(self.device)
         with torch.autocast(
             self.device.type, self.precision, enabled=self.precision != torch.float32
         ):
-            # The head is the dearest layer: it sees the chosen tokens alone.
+            # The head is the most expensive layer, so it computes the chosen tokens only.
             vectors = self.encoder.encode(shown.to(self.device))[chosen.to(self.device)]
             logits = self.head(vectors, self.encoder.tokens.weight).float()
         loss = functional.cross_entropy(logits, wanted)
@@ -266,7 +264,7 @@ class _Pretraining:
         )
 
     def _share_of_peak(self, done: int) -> float:
-        """A straight line up over the warm-up, then a straight line down to nothing."""
+        """Linear warm-up, then linear decay to zero."""
         peak = self.settings.warm_up * self.steps
         return (done + 1) / (peak + 1) if done < peak else (self.steps - done) / (self.steps - peak)
 
@@ -282,5 +280,5 @@ class _Pretraining:
 
 
 def _cut(tokens: Tensor) -> Tensor:
-    """The texts of a batch without the padding behind the longest of them."""
+    """The texts of a batch without shared trailing padding."""
     return tokens[:, : int(lengths(tokens).max())]

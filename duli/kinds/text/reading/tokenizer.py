@@ -1,6 +1,4 @@
-"""Turns texts into numbers: a tokenizer learned from the texts of the train split, by Hugging
-Face's `tokenizers`.
-"""
+"""A tokenizer trained on the texts of the train split, with Hugging Face's `tokenizers`."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,11 +15,11 @@ if TYPE_CHECKING:
     from tokenizers.normalizers import Normalizer
     from tokenizers.pre_tokenizers import PreTokenizer
 
-# In this order the special tokens have the numbers 0, 1, ...
+# The special tokens have the ids 0, 1, ... in this order.
 PADDING, UNKNOWN, START, MASK = range(4)
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[MASK]")
-# A character that is rarer in the training texts becomes [UNK], so that the network learns what to
-# make of one it does not know.
+# Rare characters of the training texts become [UNK], so that the network learns to handle unknown
+# ones.
 RAREST = 3
 
 
@@ -78,7 +76,7 @@ def normal(texts: Iterable[str]) -> list[str]:
 
 
 def _reading() -> "tuple[Normalizer, PreTokenizer]":
-    """Normalisation and splitting of a text before it becomes tokens."""
+    """The normalisation and pre-tokenization of a text."""
     from tokenizers import normalizers, pre_tokenizers
 
     return (
@@ -106,14 +104,14 @@ def _loaded(tokenizer: bytes, length: int) -> "Tokenizer":
         raise DataError(
             f"the tokenizer is damaged ({str(error).splitlines()[0]}); run `dvc repro --force`"
         ) from None
-    loaded.encode_special_tokens = True  # a text that says "[PAD]" means these five characters
+    loaded.encode_special_tokens = True  # a literal "[PAD]" in a text is five characters
     loaded.enable_truncation(length)
     loaded.enable_padding(length=length, pad_id=PADDING, pad_token=SPECIAL[PADDING])
     return loaded
 
 
 def size(tokenizer: bytes) -> int:
-    """The number of tokens, special ones included."""
+    """The vocabulary size, special tokens included."""
     from tokenizers import Tokenizer
 
     return int(Tokenizer.from_str(tokenizer.decode()).get_vocab_size())

@@ -1,5 +1,5 @@
-"""Compares two models on the same examples: exact McNemar test, difference in accuracy, agreement
-of an export.
+"""Paired comparison of two models on the same examples: exact McNemar test, difference in accuracy,
+agreement of an export.
 """
 
 import math
@@ -19,16 +19,16 @@ Labels = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class Paired:
-    """The counts of examples, of the same `n`, on which only one of two models is right."""
+    """Counts of the `n` shared examples on which only one of the two models is right."""
 
     n: int
-    lost: int  # the reference was right, the other is wrong
-    won: int  # the other way round
+    lost: int  # the reference is right, the other is wrong
+    won: int  # the reference is wrong, the other is right
 
     @property
     def p_value(self) -> float:
-        """The p-value of the exact two-sided McNemar test (McNemar 1947): both are equally often
-        right, given how often they differ.
+        """The p-value of the exact two-sided McNemar test (McNemar 1947); null hypothesis: both
+        models are equally often right.
         """
         from scipy.stats import binomtest
 
@@ -82,9 +82,7 @@ class Paired:
 
 
 def paired(reference: Labels, other: Labels, labels: Labels) -> Paired:
-    """Counts losses and wins of the predictions `other` against those of `reference`; each is
-    [n].
-    """
+    """Losses and wins of the predictions `other` against those of `reference`, each [n]."""
     right, of_other = reference == labels, other == labels
     return Paired(len(labels), int((right & ~of_other).sum()), int((~right & of_other).sum()))
 
@@ -120,8 +118,8 @@ def gap(share: Mapping[str, float], other: Mapping[str, float]) -> dict[str, flo
 
 
 def agreement(exported: NDArray[np.float32], original: NDArray[np.float32]) -> dict[str, Any]:
-    """The distance of an export from its original, by logits [n, classes] of both: the largest
-    differences, and the number of answers that differ.
+    """The difference between an export and its original, from the logits [n, classes] of both: the
+    largest deviations, and the number of changed answers.
     """
     return {
         "max_logit_difference": float(np.abs(exported - original).max()),

@@ -15,7 +15,7 @@ Labels = NDArray[np.int64]  # [n]
 
 
 class Judged(NamedTuple):
-    """A variant against the export, on the same examples."""
+    """A variant compared with the export on the same examples."""
 
     facts: dict[str, Any]  # of the variant in quantization.json
     rows: list[dict[str, Any]]  # of it by class, in the list `by_class` there
@@ -24,7 +24,7 @@ class Judged(NamedTuple):
 
 
 class Variants:
-    """Judges variants of a network with these classes on examples with these labels."""
+    """Compares variants of a network on labelled examples."""
 
     rows = "by_class"  # key of `Judged.rows` in quantization.json
 
@@ -48,15 +48,15 @@ class Variants:
         }
 
     def agreement(self, exported: Logits, trained: Logits) -> dict[str, Any]:
-        """The distance of an export from the trained network; `disagreements` counts
-        other answers.
+        """The difference between an export and the trained network; `disagreements` counts changed
+        answers.
         """
         return agreement(exported, trained)
 
     def draw(self, labels: Labels, rows: int, seed: int) -> NDArray[np.int64]:
         """Indices of at most `rows` calibration examples (see `balanced`).
 
-        Raises `DataError` if a class has none: the ranges of its activations would be guesses.
+        Raises `DataError` if a class has none: its activation ranges would be guesses.
         """
         drawn = balanced(labels, rows, seed)
         found = {*labels[drawn].tolist()}
@@ -70,28 +70,27 @@ class Variants:
         return drawn
 
     def measured(self, logits: Logits) -> dict[str, Any]:
-        """The score of a variant by itself."""
+        """The score of a variant on its own."""
         right = int((logits.argmax(axis=1) == self.labels).sum())
         return {"validation_accuracy": proportion(right, len(self.labels))}
 
     def calibrated(self, original: Logits, logits: Logits, reference: Logits) -> dict[str, Any]:
-        """The loss of a calibration: answers against `original`, logits against `reference`."""
+        """The loss of a calibration: changed answers against `original`, distance of logits from
+        `reference`.
+        """
         change = paired(original.argmax(axis=1), logits.argmax(axis=1), self.labels).points()
         error = np.sqrt(np.square(logits.astype(np.float64) - reference).mean())
         return {**change, "logit_error": float(error)}
 
     def best(self, tried: Mapping[str, Mapping[str, Any]]) -> str:
-        """The calibration that loses fewest answers, then the one whose logits are nearest."""
+        """The calibration that loses fewest answers; ties go to the one with the nearest logits."""
         return min(
             tried,
-            key=lambda name: (
-                tried[name]["lost"] - tried[name]["won"],
-                tried[name]["logit_error"],
-            ),
+            key=lambda name: (tried[name]["lost"] - tried[name]["won"], tried[name]["logit_error"]),
         )
 
     def judged(self, original: Logits, logits: Logits) -> Judged:
-        """A variant's answers against those of the export."""
+        """Compares a variant's answers with those of the export."""
         before, after = original.argmax(axis=1), logits.argmax(axis=1)
         change = paired(before, after, self.labels).points()
         by_class = {
@@ -136,21 +135,20 @@ class Variants:
 
 
 def _weakest(by_class: Mapping[str, Mapping[str, Any]]) -> str:
-    """The class that may lose most; a value that is not a number counts as the worst."""
+    """The class with the largest possible loss; NaN counts as the worst."""
     return max(
         by_class, key=lambda name: np.nan_to_num(by_class[name]["drop_points"]["high"], nan=np.inf)
     )
 
 
 def balanced(labels: Labels, rows: int, seed: int) -> NDArray[np.int64]:
-    """Indices of at most `rows` examples, as many of each class as there are; sorted.
+    """Indices of at most `rows` examples, balanced over the classes; sorted.
 
-    Fewer examples than asked for are all taken.
+    If there are fewer examples than asked for, all are used.
     """
     generator = np.random.default_rng(seed)
     shuffled = generator.permutation(len(labels))
-    # The k-th example of each class, class after class: a draw that misses no class, however small
-    # it is.
+    # The k-th example of each class, class after class: even a small draw misses no class.
     rank = np.empty(len(labels), np.int64)
     for label in np.unique(labels):
         members = shuffled[labels[shuffled] == label]

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-MOST = 20_000  # examples that a linear model learns from
-STEP = 200_000_000  # multiplications that one of its steps may take; of wide examples it gets fewer
+MOST = 20_000  # training examples of a linear model
+STEP = 200_000_000  # multiply-adds that one of its steps may take; wide examples get fewer rows
 FEWEST = 1000
 STEPS = 100
 
@@ -20,19 +20,19 @@ class Linear(NamedTuple):
     """The answers of a linear model, and how it was fitted."""
 
     answers: Labels
-    examples: int  # that it learned from
-    strength: float  # of the fit against the penalty on its weights: scikit-learn's C
+    examples: int  # number of its training examples
+    strength: float  # inverse strength of the penalty: scikit-learn's C
 
 
 def majority(labels: Labels, n: int) -> Labels:
-    """The class that is the commonest among `labels`, `n` times."""
+    """The most frequent class among `labels`, `n` times."""
     return np.full(n, np.bincount(labels).argmax())
 
 
 def drawn(n: int, classes: int, width: int) -> NDArray[np.int64]:
-    """The rows, of `n`, that a linear model learns from where an example has about `width` numbers.
+    """Rows, of `n`, that a linear model is trained on if an example has about `width` numbers.
 
-    The same for the same numbers.
+    Deterministic: equal arguments give equal rows.
     """
     most = min(MOST, max(FEWEST, STEP // max(1, classes * width)))
     return np.sort(np.random.default_rng(0).permutation(n)[:most])
@@ -41,11 +41,11 @@ def drawn(n: int, classes: int, width: int) -> NDArray[np.int64]:
 def linear(
     features: Sequence[Features], labels: tuple[Labels, Labels], strengths: Sequence[float]
 ) -> Linear:
-    """Logistic regression of the first of `features` (train, validation, test).
+    """Logistic regression on the first of `features` (train, validation, test).
 
-    The strength is the one that answers best on validation.
+    The strength with the best validation accuracy is kept.
 
-    On one thread, so that the same examples give the same answers wherever they are counted.
+    Runs on one thread, so that the same examples give the same answers on every machine.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -55,7 +55,8 @@ def linear(
     if len(np.unique(known)) == 1:
         return Linear(np.full(test.shape[0], known[0]), len(known), strengths[0])
     with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # it is stopped early, as networks are
+        # stopped early on purpose, as networks are
+        warnings.simplefilter("ignore", ConvergenceWarning)
         models = [
             LogisticRegression(C=strength, max_iter=STEPS).fit(train, known)
             for strength in strengths

@@ -11,7 +11,7 @@ from duli.evaluation.predict import softmax
 
 BINS = 15
 FOLDS = 5
-LOWEST, HIGHEST = -3.0, 3.0  # natural logarithm of the temperatures that are tried
+LOWEST, HIGHEST = -3.0, 3.0  # natural logarithm of the candidate temperatures
 
 Floats = NDArray[np.floating[Any]]
 Labels = NDArray[np.integer[Any]]
@@ -21,7 +21,7 @@ class Temperature(NamedTuple):
     """The temperature that divides logits before softmax, and its gain."""
 
     value: float
-    # fall of the log loss in nats an example, on examples that the temperature was not fitted to
+    # gain in log loss, in nats per example, on examples that the temperature was not fitted to
     gain: dict[str, float]
 
     @property
@@ -74,8 +74,7 @@ def temperature(logits: Floats, labels: Labels) -> Temperature:
     plain = _losses(logits, labels, 1.0)
     scaled = np.empty_like(plain)
     for fold in range(FOLDS):
-        # Every FOLDS-th example: the splits are in the order of a hash, so neighbours have nothing
-        # in common.
+        # Every FOLDS-th example: the splits are ordered by a hash, so neighbours are unrelated.
         apart = np.arange(len(labels)) % FOLDS == fold
         scaled[apart] = _losses(
             logits[apart], labels[apart], _fitted(logits[~apart], labels[~apart])
@@ -87,7 +86,7 @@ def temperature(logits: Floats, labels: Labels) -> Temperature:
 def _fitted(logits: Floats, labels: Labels) -> float:
     from scipy.optimize import minimize_scalar
 
-    # The log loss is convex in 1 / temperature, so along its logarithm there is one lowest point.
+    # The log loss is convex in 1 / temperature, so along its logarithm there is a single minimum.
     found = minimize_scalar(
         lambda log: _losses(logits, labels, np.exp(log)).mean(),
         bounds=(LOWEST, HIGHEST),

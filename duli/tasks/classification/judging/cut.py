@@ -39,11 +39,7 @@ def sliced(
         if not isinstance(first, str) and not isinstance(second, str):
             _add(cut, f"{one}_x_{other}", slices.crossed(first, second))
     marked = list(cut)
-    _add(
-        cut,
-        "class",
-        slices.by_value([classes[label] for label in test.targets]),
-    )
+    _add(cut, "class", slices.by_value([classes[label] for label in test.targets]))
     for name, values in looks.items():
         _add(cut, name, slices.by_quantile(values, settings.quantiles))
     for name in test.table.column_names:

@@ -1,5 +1,5 @@
-"""Judges a classifier on the test split: measures, slices, robustness, baselines, each with its
-interval.
+"""Evaluates a classifier on the test split: measures, slices, robustness and baselines, each with
+its interval.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,9 @@ from duli.tasks.classification.judging.params import Evaluate, Robustness
 if TYPE_CHECKING:
     from torch import Tensor
 
-TRAINED, EXPORTED = "torch", "fp32"  # the network of all variants, and its export as it is
-GALLERY = 24  # of the worst mistakes
-HEADS = {  # columns of the tables that may have no row
+TRAINED, EXPORTED = "torch", "fp32"  # the network of all variants, and its unmodified export
+GALLERY = 24  # number of worst mistakes shown
+HEADS = {  # columns of tables that may be empty
     "slices": ("slice", "by", "group", "value", "low", "high", "n"),
     "robustness": ("disturbance", "model", "accuracy", "accuracy_low", "accuracy_high", "examples"),
 }
@@ -34,15 +34,10 @@ Facts = dict[str, Any]
 
 
 def judged(
-    model: Model,
-    splits: Splits,
-    judge: Judge,
-    stats: Facts,
-    validated: Facts,
-    settings: Evaluate,
+    model: Model, splits: Splits, judge: Judge, stats: Facts, validated: Facts, settings: Evaluate
 ) -> Judgement:
-    """Judges what ships; `validated` is its entry in quantization.json, `stats` the content of
-    stats.json.
+    """Evaluates the shipped variant; `validated` is its entry in quantization.json, `stats` the
+    content of stats.json.
     """
     test = splits.split("test")
     skipped = dict(judge.skipped(model.description))
@@ -60,7 +55,7 @@ def judged(
     facts = {
         "test_digest": stats["splits"]["test"]["digest"],
         "variant": model.shipped,
-        # What rounds: another CPU or library may give other last digits.
+        # Values that another CPU or library may round differently in the last digits.
         "judged_on": {**machine.cpu(), "versions": machine.versions("onnxruntime", "numpy")},
         **facts,
         "validation_gap": compare.gap(validated["validation_accuracy"], facts["accuracy"]),
@@ -69,7 +64,7 @@ def judged(
         "export": export,
         "slices": found,
         "robustness": _robustness(model, test, judge, skipped, settings.robustness),
-        # What was not measured, and why.
+        # Measures that were skipped, and why.
         "skipped": {**skipped, **({"slices": no_slices} if no_slices else {})},
     }
     tables |= {
@@ -96,10 +91,10 @@ def _answers(outputs: NDArray[np.float32]) -> Labels:
 
 
 def _probabilities(model: Model, splits: Splits, test: Split) -> tuple[Probabilities, Facts, Facts]:
-    """Probabilities of every variant on the test split, at the temperature of the one that ships;
+    """The probabilities of every variant on the test split at the temperature of the shipped one;
     that temperature; and the agreement of the export.
     """
-    # It is fitted on validation: nothing is chosen by the test split.
+    # The temperature is fitted on validation: the test split decides nothing.
     validation = splits.split("validation")
     temperature = calibration.temperature(
         model.outputs_shipped(validation.inputs), validation.targets
@@ -116,7 +111,7 @@ def _probabilities(model: Model, splits: Splits, test: Split) -> tuple[Probabili
 def _measures(
     model: Model, test: Split, probabilities: dict[str, NDArray[np.float64]], settings: Evaluate
 ) -> tuple[Facts, Facts]:
-    """The numbers that follow from probabilities and labels, and the tables behind the plots."""
+    """Measures computed from probabilities and labels, and the tables behind the plots."""
     classes, labels, shipped = (
         model.description["classes"],
         test.targets,
@@ -133,10 +128,10 @@ def _measures(
             name: {"accuracy": metrics.accuracy(answers[name], labels)}
             for name in (TRAINED, EXPORTED)
         },
-        # What export and quantization changed of the trained model's answers.
+        # Answers of the trained model that export and quantization changed.
         "paired": compare.paired(answers[TRAINED], predictions, labels).points(),
         "wrong": int((predictions != labels).sum()),
-        # Lists hold what the page shows and what is no metric: gates and MLflow leave lists out.
+        # Lists are for the page only: gates and MLflow ignore them.
         "most_confused": metrics.most_confused(counts, classes),
         "per_class": metrics.per_class(counts, classes),
         "mistakes": [
@@ -186,7 +181,7 @@ def _baselines(judge: Judge, splits: Splits, test: Split, answers: Labels, class
 def _robustness(
     model: Model, test: Split, judge: Judge, skipped: Facts, settings: Robustness
 ) -> Facts:
-    """Answers of the file that ships to spoilt examples, and to attacked ones."""
+    """Accuracy of the shipped file on corrupted and attacked examples."""
     found: Facts = {}
     if "corruptions" not in skipped:
         rows = robust.evenly(len(test.targets), settings.corruptions.examples)
@@ -202,8 +197,8 @@ def _robustness(
 
 
 def _attacks(model: Model, test: Split, judge: Judge, settings: Robustness) -> Facts:
-    """The accuracy of the trained network and the shipped file on examples that were crafted
-    against the former.
+    """Accuracy of the trained network and the shipped file on adversarial examples crafted against
+    the former.
     """
     import torch
     from torch.nn import functional

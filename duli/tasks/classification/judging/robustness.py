@@ -12,14 +12,14 @@ from duli.evaluation import bootstrap
 from duli.evaluation.predict import Inputs
 
 Labels = NDArray[np.integer[Any]]
-Answers = Callable[[Inputs], Labels]  # from examples to the classes predicted
+Answers = Callable[[Inputs], Labels]  # examples -> predicted classes
 
-LEVELS = 255  # that epsilons are stated in
+LEVELS = 255  # grey levels that epsilons are stated in
 
 
 def evenly(n: int, most: int | None) -> NDArray[np.int64]:
-    """At most `most` of n rows, evenly over their order, which may mean something: the first half
-    of MNIST's test images is the easier.
+    """At most `most` of n rows, evenly spaced, because order may matter: the first half of MNIST's
+    test images is the easier one.
     """
     taken = n if most is None else min(n, most)
     return np.arange(taken, dtype=np.int64) * n // max(1, taken)
@@ -28,11 +28,11 @@ def evenly(n: int, most: int | None) -> NDArray[np.int64]:
 def under_corruptions(
     answers: Answers, clean: Inputs, ways: Mapping[str, Callable[[], Inputs]], labels: Labels
 ) -> dict[str, Any]:
-    """Accuracy on the examples as they are (`clean`), spoilt in each of the `ways`, on average over
-    these and in the `worst` of them.
+    """Accuracy on clean examples (`clean`), under each of the `ways`, on average over these and in
+    the `worst` one.
 
-    The average's interval is that of its mean over examples: the ways share them, so they do not
-    count as further ones.
+    The interval of the average is that of its mean over examples: the ways share the examples, so
+    they are not independent.
     """
     right = {
         name: answers(spoilt()) == labels
@@ -40,7 +40,7 @@ def under_corruptions(
     }
     each = {name: proportion(int(one.sum()), len(labels)) for name, one in right.items()}
     worst = min(each, key=lambda name: each[name]["value"])
-    # How many examples were answered right in none of the ways, in one, ... in all.
+    # Number of examples answered right under none of the ways, under one, ... under all.
     survived = np.bincount(np.sum(list(right.values()), axis=0), minlength=len(right) + 1)
     return {
         "clean": proportion(int((answers(clean) == labels).sum()), len(labels)),
@@ -57,11 +57,10 @@ def under_attack(
     labels: Labels,
     epsilons: Sequence[int],
 ) -> dict[str, Any]:
-    """Accuracy of each of `answers` on examples `attacked` with so many levels, by the size of the
-    attack.
+    """Accuracy of each of `answers` on `attacked` examples, by the size of the attack.
 
-    A size is called `8_of_255`, since a dot would end the name for a gate. `0_of_255` are the
-    examples as they are.
+    A size is called `8_of_255`, since a dot would end the name for a gate. `0_of_255` is the clean
+    accuracy.
     """
     found = {}
     for epsilon in progress(

@@ -6,15 +6,15 @@ from torch.nn import functional
 
 from duli.training.params import Training
 
-TEMPERATURE = 4.0  # that softens what teacher and student answer
-SOFT = 0.7  # weight of the teacher's answers; the rest is that of the labels
+TEMPERATURE = 4.0  # temperature that softens the outputs of teacher and student
+SOFT = 0.7  # weight of the distillation loss; the rest is the loss on the labels
 
 
 def each(logits: Tensor, labels: Tensor, settings: Training) -> Tensor:
-    """The loss of each example: logits [n, classes] and class indices [n] -> float32 [n].
+    """Per-example losses: logits [n, classes] and class indices [n] -> float32 [n].
 
-    `cross_entropy` is in nats, of the softmax of the logits; `mean_squared_error` is of the logits
-    themselves against 1 for the class and 0 for the others (Hui & Belkin, "Evaluation of Neural
+    `cross_entropy` is in nats, of the softmax of the logits; `mean_squared_error` compares the
+    logits with 1 for the class and 0 for the others (Hui & Belkin, "Evaluation of Neural
     Architectures Trained with Square Loss vs Cross-Entropy", arXiv 2006.07322). Label smoothing
     (Szegedy et al., arXiv 1512.00567) spreads its share of the target over all classes in both.
     """
@@ -30,13 +30,13 @@ def each(logits: Tensor, labels: Tensor, settings: Training) -> Tensor:
 
 
 def taught(logits: Tensor, teacher: Tensor, labels: Tensor, settings: Training) -> Tensor:
-    """The loss of each example for a network that learns from a teacher too: logits of both [n,
-    classes], labels [n] -> float32 [n].
+    """Per-example distillation losses: logits of student and teacher [n, classes], labels [n] ->
+    float32 [n].
 
-    Hinton et al., "Distilling the Knowledge in a Neural Network", arXiv 1503.02531: beside the loss
-    of the labels the cross-entropy with the teacher's probabilities, both softened by a temperature
-    T, times T^2, which keeps its gradients of one size (here less the teacher's own entropy, so
-    that it is zero where both agree). With `mean_squared_error` the logits themselves are compared
+    Hinton et al., "Distilling the Knowledge in a Neural Network", arXiv 1503.02531: the loss on the
+    labels plus the cross-entropy with the teacher's probabilities, both softened by a temperature
+    T, times T^2, which keeps the scale of its gradients (here minus the teacher's own entropy, so
+    that it is zero where both agree). With `mean_squared_error` the logits are compared directly
     (Ba & Caruana, "Do Deep Nets Really Need to be Deep?", arXiv 1312.6184).
     """
     logits, teacher = logits.float(), teacher.float()
