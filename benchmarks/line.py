@@ -24,8 +24,8 @@ import numpy as np
 from benchmarks.record import result, write
 from duli.base import files
 from duli.datasets import mnist
+from harness.clone import copy_repository
 
-ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("dvc", "mlflow", "torch", "onnxruntime", "great-expectations", "pyarrow")
 SAME = (
     *(f"data/prepared/{name}.parquet" for name in ("train", "validation", "test", "quarantine")),
@@ -120,17 +120,7 @@ def _fetched(scratch: Path) -> Path:
 
 def _clone(folder: Path, raw: Path | None) -> Path:
     """A copy of the repository under git; with `raw`, as it is after fetch."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-coz", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file() and name != "dvc.lock":
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
+    copy_repository(folder)
     _run(folder, "git", "init", "-q")
     _run(folder, "git", "add", "-A")
     _run(
