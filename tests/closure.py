@@ -66,34 +66,43 @@ def imports(module: str, named: dict[str, str] | None = None) -> set[str]:
     """Modules of this repository that `module` imports anywhere in its code, type-checking blocks
     apart.
     """
-    found: set[str] = set()
+    names, packages, rooms = _mentions(module)
+    if named is not None:
+        names = names | {f"{name}.{named[name]}" for name in packages if name in named}
+        names |= {f"duli.{room}s.{named[f'duli.{room}s']}.{part}" for room, part in rooms}
+    return {name for name in names if _is_ours(name)}
+
+
+@cache
+def _mentions(module: str) -> tuple[frozenset[str], frozenset[str], frozenset[tuple[str, str]]]:
+    """What the code imports: names, packages of `import_module(f"package.{...}")`, and the rooms
+    and parts of `rooms.kind(..., part)` and `rooms.task(..., part)`.
+    """
+    names, packages, rooms = set[str](), set[str](), set[tuple[str, str]]()
     for node in _runtime_nodes(_tree(module)):
         match node:
-            case ast.Import(names=names):
-                found |= {alias.name for alias in names}
-            case ast.ImportFrom(module=base, names=names, level=level):
+            case ast.Import(names=aliases):
+                names |= {alias.name for alias in aliases}
+            case ast.ImportFrom(module=base, names=aliases, level=level):
                 package = module.split(".")[:-level] if level else []
                 origin = ".".join([*package, *([base] if base else [])])
-                found |= {f"{origin}.{alias.name}" for alias in names} | {origin}
+                names |= {f"{origin}.{alias.name}" for alias in aliases} | {origin}
             case ast.Call(
                 func=ast.Attribute(attr="import_module"),
                 args=[ast.JoinedStr(values=[ast.Constant(value=str(prefix)), *_])],
             ):
-                package_name = prefix.rstrip(".")
-                if named is not None and package_name in named:
-                    found.add(f"{package_name}.{named[package_name]}")
+                packages.add(prefix.rstrip("."))
             case ast.Call(
                 func=ast.Attribute(value=ast.Name(id="rooms"), attr="kind" | "task" as room),
                 args=[_, ast.Constant(value=str(part))],
-            ) if named is not None:
-                found.add(f"duli.{room}s.{named[f'duli.{room}s']}.{part}")
-    return {
-        name
-        for name in found
-        if name.split(".")[0] in ("duli", "stages")
-        and path(name).suffix == ".py"
-        and path(name).is_file()
-    }
+            ):
+                rooms.add((room, part))
+    return frozenset(names), frozenset(packages), frozenset(rooms)
+
+
+@cache
+def _is_ours(name: str) -> bool:
+    return name.split(".")[0] in ("duli", "stages") and path(name).is_file()
 
 
 def path(module: str) -> Path:
@@ -131,6 +140,7 @@ def _runtime_nodes(node: ast.AST) -> Iterator[ast.AST]:
         yield from _runtime_nodes(child)
 
 
+@cache
 def _templates(module: str) -> set[Path]:
     names = {
         node.value

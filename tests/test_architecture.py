@@ -51,6 +51,7 @@ def pipeline() -> dict[str, dict[str, set[str]]]:
         }
 
 
+@cache
 def named() -> dict[str, str]:
     values = Params(ROOT / "params.yaml").values
     return {
